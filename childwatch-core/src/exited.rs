@@ -1,0 +1,94 @@
+//! [`Exited`]: an exit as a future.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
+
+use crate::{CallbackCanceller, Exit, ExitCallback, Pid, PidWatcher, WatchError, WatchHandle};
+
+/// Resolves when the process has exited; see
+/// [`PidWatcherExt::exited`](crate::PidWatcherExt::exited).
+///
+/// It works on any executor and borrows nothing, so it may be spawned. It
+/// resolves to `None` when the watcher is dropped before the exit. Dropping it
+/// unregisters its callback.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub struct Exited {
+    progress: Arc<Mutex<Progress>>,
+    canceller: Option<Weak<dyn CallbackCanceller>>,
+    handle: WatchHandle,
+}
+
+#[derive(Debug)]
+enum Progress {
+    Waiting(Option<Waker>),
+    Over(Option<Exit>),
+}
+
+impl Exited {
+    pub(crate) fn new<W: PidWatcher + ?Sized>(watcher: &W, pid: Pid) -> Result<Self, WatchError> {
+        let progress = Arc::new(Mutex::new(Progress::Waiting(None)));
+        let teller = Teller(Arc::clone(&progress));
+        let callback: ExitCallback = Box::new(move |exit| teller.tell(Some(exit)));
+        Ok(Exited {
+            progress,
+            canceller: watcher.canceller(),
+            handle: watcher.watch(pid, callback)?,
+        })
+    }
+}
+
+impl Future for Exited {
+    type Output = Option<Exit>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Exit>> {
+        // Cloned before the lock is taken and dropped after it is given back: both
+        // are the executor's code.
+        let waker = context.waker().clone();
+        let _former = match &mut *lock(&self.progress) {
+            Progress::Over(outcome) => return Poll::Ready(*outcome),
+            Progress::Waiting(place) => place.replace(waker),
+        };
+        Poll::Pending
+    }
+}
+
+impl Drop for Exited {
+    fn drop(&mut self) {
+        if matches!(*lock(&self.progress), Progress::Over(_)) {
+            return;
+        }
+        if let Some(canceller) = self.canceller.as_ref().and_then(Weak::upgrade) {
+            canceller.unregister_callback(self.handle);
+        }
+    }
+}
+
+/// The callback's end; dropped unrun, it tells that nothing will come.
+struct Teller(Arc<Mutex<Progress>>);
+
+impl Teller {
+    fn tell(&self, outcome: Option<Exit>) {
+        let waker = match &mut *lock(&self.0) {
+            Progress::Over(_) => return,
+            waiting @ Progress::Waiting(_) => std::mem::replace(waiting, Progress::Over(outcome)),
+        };
+        // Outside the lock: waking may run the task, which polls.
+        if let Progress::Waiting(Some(waker)) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        self.tell(None);
+    }
+}
+
+/// Guards the outcome and the waker; nothing is called under it.
+fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,134 @@
+//! [`PidWatcherExt`]: conveniences over any [`PidWatcher`].
+
+use std::convert::Infallible;
+use std::io;
+use std::process::{Child, Command};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::{
+    Exit, Exited, Pid, PidWatcher, Unregistered, WatchError, WatchGuard, WatchHandle, spawn,
+};
+
+/// What users of a watcher would otherwise write themselves; every
+/// [`PidWatcher`] has it, `dyn PidWatcher` too.
+pub trait PidWatcherExt: PidWatcher {
+    /// [`watch`](PidWatcher::watch) with a closure that need not be boxed.
+    ///
+    /// # Errors
+    ///
+    /// As [`watch`](PidWatcher::watch).
+    fn on_exit(
+        &self,
+        pid: Pid,
+        callback: impl FnOnce(Exit) + Send + 'static,
+    ) -> Result<WatchHandle, WatchError> {
+        self.watch(pid, Box::new(callback))
+    }
+
+    /// [`on_exit`](Self::on_exit), unregistered when the guard is dropped: data
+    /// that the callback shares may go after it.
+    ///
+    /// # Errors
+    ///
+    /// As [`watch`](PidWatcher::watch).
+    fn watch_guard(
+        &self,
+        pid: Pid,
+        callback: impl FnOnce(Exit) + Send + 'static,
+    ) -> Result<WatchGuard<'_, Self>, WatchError> {
+        let handle = self.on_exit(pid, callback)?;
+        Ok(WatchGuard::new(self, handle))
+    }
+
+    /// The exit as a future, for any executor. It resolves to `None` if the
+    /// watcher is dropped first; dropping it unregisters.
+    ///
+    /// # Errors
+    ///
+    /// As [`watch`](PidWatcher::watch).
+    fn exited(&self, pid: Pid) -> Result<Exited, WatchError> {
+        Exited::new(self, pid)
+    }
+
+    /// Waits for the exit: `None` when `timeout` has passed without one.
+    ///
+    /// Called from a callback of this same watcher it can only time out, since
+    /// that callback's thread is the one to tell of exits.
+    ///
+    /// # Errors
+    ///
+    /// As [`watch`](PidWatcher::watch).
+    fn wait_timeout(&self, pid: Pid, timeout: Duration) -> Result<Option<Exit>, WatchError> {
+        let (tell, told) = mpsc::channel();
+        let handle = self.on_exit(pid, move |exit| {
+            // The receiver lives until the callback is unregistered.
+            let _ = tell.send(exit);
+        })?;
+        if let Ok(exit) = told.recv_timeout(timeout) {
+            return Ok(Some(exit));
+        }
+        match self.unregister_callback(handle) {
+            Unregistered::HasRun => Ok(told.try_recv().ok()),
+            Unregistered::WillNotRun | Unregistered::IsRunning => Ok(None),
+        }
+    }
+
+    /// Spawns a command and [registers](PidWatcher::register_pid) its process.
+    ///
+    /// When that fails the child is killed and reaped before the error comes
+    /// back: nothing is left. The caller still owes the child a `wait`.
+    ///
+    /// Where `SIGCHLD` is ignored the kernel reaps children by itself, and one
+    /// that exits at once may be gone before it can be registered
+    /// ([`NoSuchProcess`](WatchError::NoSuchProcess)); `fork_watchable` has no
+    /// such moment.
+    ///
+    /// # Errors
+    ///
+    /// What [`Command::spawn`] answers, or a [`WatchError`] inside an
+    /// [`io::Error`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::process::{Command, ExitStatus};
+    /// use std::os::unix::process::ExitStatusExt;
+    /// use childwatch_core::{PidWatcher, PidWatcherExt};
+    ///
+    /// fn run(watcher: &dyn PidWatcher) -> std::io::Result<ExitStatus> {
+    ///     let mut child = watcher.spawn_watchable(Command::new("true").arg("--"))?;
+    ///     watcher.unregister_pid((&child).into());
+    ///     child.wait()
+    /// }
+    /// ```
+    fn spawn_watchable(&self, command: &mut Command) -> io::Result<Child> {
+        spawn::spawn_watchable(self, command)
+    }
+
+    /// Forks, [registers](PidWatcher::register_pid) the child, and lets it run
+    /// `child` only then: no exit comes before the registration.
+    ///
+    /// `child` never returns, and a panic in it ends the child with code 101
+    /// after the panic hook's message: it never unwinds into the copy of the
+    /// parent's stack. When registering fails the child ends without having run
+    /// anything, and is reaped before the error comes back.
+    ///
+    /// # Errors
+    ///
+    /// What `pipe` and `fork` answer, or a [`WatchError`] inside an
+    /// [`io::Error`].
+    ///
+    /// # Safety
+    ///
+    /// `child` runs in the forked copy of a process that may have had other
+    /// threads. Until it calls `exec` or `_exit` it may do only what is
+    /// async-signal-safe (`signal-safety(7)`): a lock that another thread held at
+    /// the fork, the allocator's too, is held for ever in the copy.
+    unsafe fn fork_watchable(&self, child: impl FnOnce() -> Infallible) -> io::Result<Pid> {
+        // SAFETY: the caller's promise is this function's own.
+        unsafe { spawn::fork_watchable(self, child) }
+    }
+}
+
+impl<W: PidWatcher + ?Sized> PidWatcherExt for W {}

@@ -1,0 +1,48 @@
+//! Tells a program, once and reliably, that a process it watches has exited,
+//! without ever reaping it.
+//!
+//! This crate has the trait that users depend on, [`PidWatcher`] with its
+//! contract, and the engine that backends share, [`ThreadedWatcher`]. It knows no
+//! backend. A program takes one of those too:
+//!
+//! - `childwatch-pidfd`, the primary one, for Linux 5.4 and later;
+//! - [`SimulatedWatcher`], here, for tests of code that supervises processes.
+//!
+//! # The parts
+//!
+//! | to | use |
+//! |---|---|
+//! | be told of an exit | [`PidWatcher`], and [`PidWatcherExt`] for closures, guards, futures and timeouts |
+//! | start a child and watch it | [`PidWatcherExt::spawn_watchable`], [`PidWatcherExt::fork_watchable`] |
+//! | test supervising code without processes | [`SimulatedWatcher`] and its [`SimulatedProcesses`] |
+//! | write a backend | [`ExitSource`], which [`ThreadedWatcher`] makes into a [`PidWatcher`] |
+
+mod callback;
+mod dispatch;
+mod error;
+mod exit;
+mod exited;
+mod ext;
+mod guard;
+mod origin;
+mod pid;
+mod queue;
+mod quiet_thread;
+mod registry;
+mod simulated;
+mod source;
+mod spawn;
+mod threaded;
+mod watcher;
+
+pub use callback::{CallbackCanceller, ExitCallback, Unregistered, WatchHandle};
+pub use error::WatchError;
+pub use exit::Exit;
+pub use exited::Exited;
+pub use ext::PidWatcherExt;
+pub use guard::WatchGuard;
+pub use pid::{InvalidPid, Pid};
+pub use simulated::{SimulatedProcesses, SimulatedWatcher};
+pub use source::{ExitSource, Report, Token};
+pub use threaded::ThreadedWatcher;
+pub use watcher::PidWatcher;

@@ -1,0 +1,114 @@
+//! [`Pid`]: the number of a process.
+
+use std::fmt;
+use std::num::NonZeroI32;
+use std::process::Child;
+use std::str::FromStr;
+
+/// The id of one process: a positive number.
+///
+/// Zero and the negative numbers, which `kill` and `waitpid` read as process
+/// groups and wildcards, cannot be written down. Whether a process with this
+/// number exists is known only to the kernel, and only for the moment; see
+/// clause C13 of [`PidWatcher`](crate::PidWatcher) for what a watcher makes of
+/// numbers that come back.
+///
+/// # Examples
+///
+/// ```
+/// use childwatch_core::Pid;
+///
+/// let child = std::process::Command::new("true").spawn()?;
+/// let pid = Pid::from(&child);
+/// assert_eq!(pid.as_raw() as u32, child.id());
+///
+/// assert!(Pid::try_from(0).is_err());
+/// assert!(Pid::try_from(-1).is_err());
+/// assert!("12x".parse::<Pid>().is_err());
+/// # let mut child = child; child.wait()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pid(NonZeroI32);
+
+impl Pid {
+    /// The number as the system calls take it (`pid_t`).
+    #[must_use]
+    pub const fn as_raw(self) -> i32 {
+        self.0.get()
+    }
+}
+
+impl TryFrom<i32> for Pid {
+    type Error = InvalidPid;
+
+    fn try_from(raw: i32) -> Result<Self, InvalidPid> {
+        match NonZeroI32::new(raw) {
+            Some(pid) if raw > 0 => Ok(Pid(pid)),
+            _ => Err(InvalidPid(raw.to_string())),
+        }
+    }
+}
+
+impl TryFrom<u32> for Pid {
+    type Error = InvalidPid;
+
+    fn try_from(raw: u32) -> Result<Self, InvalidPid> {
+        i32::try_from(raw)
+            .map_err(|_| InvalidPid(raw.to_string()))
+            .and_then(Pid::try_from)
+    }
+}
+
+impl From<&Child> for Pid {
+    fn from(child: &Child) -> Self {
+        Pid::try_from(child.id()).expect("a spawned child has a positive pid_t")
+    }
+}
+
+impl FromStr for Pid {
+    type Err = InvalidPid;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPid> {
+        text.parse::<i32>()
+            .map_err(|_| InvalidPid(text.to_owned()))
+            .and_then(Pid::try_from)
+    }
+}
+
+impl fmt::Display for Pid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Pid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pid({})", self.0)
+    }
+}
+
+/// A number or text that no process can have as its id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a process id: a positive number is wanted")]
+pub struct InvalidPid(String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_pid_t_is_a_pid_and_one_more_is_not() {
+        assert_eq!(Pid::try_from(i32::MAX as u32).unwrap().as_raw(), i32::MAX);
+        assert!(Pid::try_from(i32::MAX as u32 + 1).is_err());
+    }
+
+    #[test]
+    fn what_is_no_pid_is_named_in_the_error() {
+        let message = "-7".parse::<Pid>().unwrap_err().to_string();
+        assert_eq!(
+            message,
+            r#""-7" is not a process id: a positive number is wanted"#
+        );
+    }
+}

@@ -1,0 +1,51 @@
+//! Threads of the library's own, on which no signal handler of the program runs.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::thread::{Builder, JoinHandle};
+
+/// Spawns a thread with every signal blocked.
+///
+/// A new thread inherits its maker's mask, so the caller blocks everything while
+/// it makes the thread; blocking inside the new thread would leave a moment in
+/// which a handler could run there.
+pub(crate) fn spawn(
+    name: &str,
+    body: impl FnOnce() + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let _blocked = AllSignalsBlocked::new();
+    Builder::new().name(name.to_owned()).spawn(body)
+}
+
+/// Blocks every signal on this thread until dropped.
+struct AllSignalsBlocked {
+    before: libc::sigset_t,
+}
+
+impl AllSignalsBlocked {
+    fn new() -> Self {
+        let mut all = MaybeUninit::uninit();
+        let mut before = MaybeUninit::uninit();
+        // SAFETY: sigfillset initialises the set it is given.
+        // pthread_sigmask reads the one, writes the other, and can fail only for a
+        // first argument other than these, so `before` is initialised after it.
+        unsafe {
+            libc::sigfillset(all.as_mut_ptr());
+            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+            AllSignalsBlocked {
+                before: before.assume_init(),
+            }
+        }
+    }
+}
+
+impl Drop for AllSignalsBlocked {
+    fn drop(&mut self) {
+        // SAFETY: `before` is the mask that this thread had; a null old set is
+        // allowed.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, ptr::null_mut());
+        }
+    }
+}

@@ -1,0 +1,554 @@
+//! [`Registry`]: which processes are registered, which callbacks wait for them,
+//! and which are due.
+//!
+//! A pure state machine: no lock, no thread, no I/O. [`dispatch`](crate::dispatch)
+//! puts it behind a lock, and [`threaded`](crate::threaded) between the callers
+//! and an [`ExitSource`](crate::ExitSource). It never drops a callback while it
+//! is alive itself: each comes back to the caller, to be dropped outside the lock.
+//!
+//! # The life of a slot
+//!
+//! ```text
+//!            reserve            commit                 process_exited
+//!   Vacant ──────────▶ Arming ──────────▶ Registered ─────────────────▶ Registered, exit known
+//!     ▲                  │ release           │ held by nothing any more: no tenure, no callback
+//!     │                  ▼                   ▼
+//!     └───────────────────────────────── Retired
+//!                    release             (the source still has it armed)
+//! ```
+//!
+//! # Invariants
+//!
+//! 1. A registration is `Held` or has callbacks queued. One that would be
+//!    neither is `Retired` by the very transition that made it so, and that
+//!    transition hands its token out, once, to be disarmed and released.
+//! 2. `ready` holds the tokens of the registrations whose exit is known and
+//!    whose queue is not empty: all of them, and each once.
+//! 3. `current` leads from a pid to the one registration that new callbacks for
+//!    that number join. Registrations of a number's former processes stand in
+//!    no index: only their tokens and their callbacks' handles lead to them.
+//! 4. A slot's generation changes whenever it becomes vacant, so a token outlives
+//!    its registration harmlessly.
+
+use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroU64;
+
+use crate::queue::Queue;
+use crate::{Exit, Pid, Report, Token, WatchHandle};
+
+/// `C` is the callback; the models and property tests use plain values.
+#[derive(Debug)]
+pub(crate) struct Registry<C> {
+    slots: Vec<Slot<C>>,
+    vacant: Vec<u32>,
+    current: HashMap<Pid, u32>,
+    ready: VecDeque<Token>,
+    running: Option<NonZeroU64>,
+}
+
+/// How long a registration lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tenure {
+    /// Until `unregister_pid`, with or without callbacks.
+    Held,
+    /// Until its last callback has been run or taken out.
+    Ephemeral,
+}
+
+/// What stands in the way of a new registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Current {
+    pub(crate) token: Token,
+    pub(crate) tenure: Tenure,
+}
+
+/// A callback that is due.
+#[derive(Debug)]
+pub(crate) struct Due<C> {
+    pub(crate) exit: Exit,
+    pub(crate) callback: C,
+    /// To be disarmed, when this was the last of its registration.
+    pub(crate) retired: Option<Token>,
+}
+
+/// A registration that is now in force.
+#[derive(Debug)]
+pub(crate) struct Committed {
+    /// Whether the watcher's thread has something to run at once.
+    pub(crate) is_due: bool,
+    /// The former process's registration, when that held nothing any more.
+    pub(crate) retired: Option<Token>,
+}
+
+/// Another registration for the same number came first.
+#[derive(Debug)]
+pub(crate) struct Contended;
+
+/// What taking out a callback came to.
+#[derive(Debug)]
+pub(crate) enum Cancelled<C> {
+    Removed { callback: C, retired: Option<Token> },
+    Running,
+    Absent,
+}
+
+#[derive(Debug)]
+struct Slot<C> {
+    generation: u32,
+    state: State<C>,
+}
+
+#[derive(Debug)]
+enum State<C> {
+    Vacant,
+    /// The source has been asked; its report may come before its answer.
+    Arming {
+        pid: Pid,
+        exit: Option<Exit>,
+    },
+    Registered(Registration<C>),
+    /// Held by nobody; the source is being told.
+    Retired,
+}
+
+#[derive(Debug)]
+struct Registration<C> {
+    pid: Pid,
+    tenure: Tenure,
+    exit: Option<Exit>,
+    callbacks: Queue<Waiting<C>>,
+}
+
+#[derive(Debug)]
+struct Waiting<C> {
+    id: NonZeroU64,
+    callback: C,
+}
+
+impl<C> Registry<C> {
+    pub(crate) fn new() -> Self {
+        Registry {
+            slots: Vec::new(),
+            vacant: Vec::new(),
+            current: HashMap::new(),
+            ready: VecDeque::new(),
+            running: None,
+        }
+    }
+
+    /// The registration that new callbacks for `pid` join.
+    pub(crate) fn current(&self, pid: Pid) -> Option<Current> {
+        let &index = self.current.get(&pid)?;
+        let slot = &self.slots[index as usize];
+        match &slot.state {
+            State::Registered(registration) => Some(Current {
+                token: Token::new(index, slot.generation),
+                tenure: registration.tenure,
+            }),
+            State::Vacant | State::Arming { .. } | State::Retired => None,
+        }
+    }
+
+    /// A token to arm `pid` under. It ends with [`commit`](Self::commit),
+    /// [`commit_watch`](Self::commit_watch) or [`release`](Self::release).
+    pub(crate) fn reserve(&mut self, pid: Pid) -> Token {
+        let index = self.vacant.pop().unwrap_or_else(|| {
+            self.slots.push(Slot {
+                generation: 0,
+                state: State::Vacant,
+            });
+            u32::try_from(self.slots.len() - 1).expect("2^32 slots do not fit in memory")
+        });
+        let slot = &mut self.slots[index as usize];
+        slot.state = State::Arming { pid, exit: None };
+        Token::new(index, slot.generation)
+    }
+
+    /// Makes an armed token `pid`'s current registration, held and without
+    /// callbacks, in the place of `former`. `Contended` when another one has
+    /// become current since; `token` is then to be disarmed and released.
+    pub(crate) fn commit(
+        &mut self,
+        pid: Pid,
+        token: Token,
+        former: Option<Token>,
+    ) -> Result<Committed, Contended> {
+        if self.is_contended(pid, former) {
+            return Err(Contended);
+        }
+        Ok(self.enter(pid, token, former, Tenure::Held, Queue::new()))
+    }
+
+    /// The same for a registration that ends with its last callback, of which
+    /// this is the first. `Err` gives the callback back.
+    pub(crate) fn commit_watch(
+        &mut self,
+        pid: Pid,
+        token: Token,
+        former: Option<Token>,
+        callback: C,
+    ) -> Result<(WatchHandle, Committed), C> {
+        if self.is_contended(pid, former) {
+            return Err(callback);
+        }
+        let handle = WatchHandle::next_in_slot(pid, token.index());
+        let mut callbacks = Queue::new();
+        callbacks.push(Waiting {
+            id: handle.id(),
+            callback,
+        });
+        let committed = self.enter(pid, token, former, Tenure::Ephemeral, callbacks);
+        Ok((handle, committed))
+    }
+
+    /// Gives a slot back, whose token the source has not, or not any more.
+    pub(crate) fn release(&mut self, token: Token) {
+        let slot = &mut self.slots[token.index() as usize];
+        debug_assert_eq!(slot.generation, token.generation());
+        debug_assert!(matches!(slot.state, State::Arming { .. } | State::Retired));
+        slot.generation = slot.generation.wrapping_add(1);
+        slot.state = State::Vacant;
+        self.vacant.push(token.index());
+    }
+
+    /// Makes a registration last until `unregister_pid`; `false` when it is gone.
+    pub(crate) fn hold(&mut self, token: Token) -> bool {
+        let Some(registration) = self.registered(token) else {
+            return false;
+        };
+        registration.tenure = Tenure::Held;
+        true
+    }
+
+    /// Adds a callback to a registration: its handle, and whether the watcher's
+    /// thread has something to run at once. `Err` gives the callback back when
+    /// the registration is gone.
+    pub(crate) fn join(&mut self, token: Token, callback: C) -> Result<(WatchHandle, bool), C> {
+        let Some(registration) = self.registered(token) else {
+            return Err(callback);
+        };
+        let handle = WatchHandle::next_in_slot(registration.pid, token.index());
+        let becomes_ready = registration.exit.is_some() && registration.callbacks.is_empty();
+        let is_due = registration.exit.is_some();
+        registration.callbacks.push(Waiting {
+            id: handle.id(),
+            callback,
+        });
+        if becomes_ready {
+            self.ready.push_back(token);
+        }
+        Ok((handle, is_due))
+    }
+
+    /// Ends `pid`'s tenure. The token is to be disarmed, when nothing is left.
+    pub(crate) fn unregister_pid(&mut self, pid: Pid) -> Option<Token> {
+        let Current { token, .. } = self.current(pid)?;
+        let registration = self.registered(token)?;
+        registration.tenure = Tenure::Ephemeral;
+        self.retire_if_unheld(token)
+    }
+
+    /// Takes a callback out, if it has not begun to run.
+    pub(crate) fn cancel(&mut self, handle: WatchHandle) -> Cancelled<C> {
+        if self.running == Some(handle.id()) {
+            return Cancelled::Running;
+        }
+        let Some(slot) = self.slots.get_mut(handle.slot() as usize) else {
+            return Cancelled::Absent;
+        };
+        let token = Token::new(handle.slot(), slot.generation);
+        let State::Registered(registration) = &mut slot.state else {
+            return Cancelled::Absent;
+        };
+        let Some(removed) = registration
+            .callbacks
+            .remove(|waiting| waiting.id == handle.id())
+        else {
+            return Cancelled::Absent;
+        };
+        if registration.exit.is_some() && registration.callbacks.is_empty() {
+            self.ready.retain(|ready| *ready != token);
+        }
+        Cancelled::Removed {
+            callback: removed.callback,
+            retired: self.retire_if_unheld(token),
+        }
+    }
+
+    /// A source's report. Repeats and stale generations change nothing.
+    pub(crate) fn process_exited(&mut self, Report { token, status }: Report) {
+        let Some(slot) = self.slots.get_mut(token.index() as usize) else {
+            return;
+        };
+        if slot.generation != token.generation() {
+            return;
+        }
+        match &mut slot.state {
+            State::Arming { pid, exit } => {
+                exit.get_or_insert(Exit::new(*pid, status));
+            }
+            State::Registered(registration) if registration.exit.is_none() => {
+                registration.exit = Some(Exit::new(registration.pid, status));
+                if !registration.callbacks.is_empty() {
+                    self.ready.push_back(token);
+                }
+            }
+            State::Registered(_) | State::Retired | State::Vacant => {}
+        }
+    }
+
+    /// The next callback to run; it counts as running until
+    /// [`callback_finished`](Self::callback_finished).
+    ///
+    /// Registrations take turns, so one that is fed ever new callbacks keeps no
+    /// other waiting; each one's own callbacks come in order (C4).
+    pub(crate) fn next_due(&mut self) -> Option<Due<C>> {
+        let token = self.ready.pop_front()?;
+        let registration = self.registered(token)?;
+        let exit = registration.exit?;
+        let Waiting { id, callback } = registration.callbacks.pop()?;
+        if !registration.callbacks.is_empty() {
+            self.ready.push_back(token);
+        }
+        self.running = Some(id);
+        Some(Due {
+            exit,
+            callback,
+            retired: self.retire_if_unheld(token),
+        })
+    }
+
+    pub(crate) fn callback_finished(&mut self) {
+        self.running = None;
+    }
+
+    pub(crate) fn is_running(&self, id: NonZeroU64) -> bool {
+        self.running == Some(id)
+    }
+
+    pub(crate) fn has_due(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Empties the registry, for the end of the watcher: every callback that
+    /// has not begun to run.
+    pub(crate) fn take_all(&mut self) -> Vec<C> {
+        self.ready.clear();
+        self.current.clear();
+        let mut callbacks = Vec::new();
+        for slot in &mut self.slots {
+            if let State::Registered(registration) = &mut slot.state {
+                while let Some(waiting) = registration.callbacks.pop() {
+                    callbacks.push(waiting.callback);
+                }
+                slot.state = State::Retired;
+            }
+        }
+        callbacks
+    }
+
+    fn is_contended(&self, pid: Pid, former: Option<Token>) -> bool {
+        self.current(pid).map(|current| current.token) != former
+    }
+
+    fn enter(
+        &mut self,
+        pid: Pid,
+        token: Token,
+        former: Option<Token>,
+        tenure: Tenure,
+        callbacks: Queue<Waiting<C>>,
+    ) -> Committed {
+        let retired = former.and_then(|former| self.detach(former));
+        let slot = &mut self.slots[token.index() as usize];
+        let exit = match slot.state {
+            State::Arming { exit, .. } => exit,
+            State::Vacant | State::Registered(_) | State::Retired => None,
+        };
+        let is_due = exit.is_some() && !callbacks.is_empty();
+        slot.state = State::Registered(Registration {
+            pid,
+            tenure,
+            exit,
+            callbacks,
+        });
+        if is_due {
+            self.ready.push_back(token);
+        }
+        self.current.insert(pid, token.index());
+        Committed { is_due, retired }
+    }
+
+    /// Ends a former process's claim to its number, which is another's now. Its
+    /// callbacks still run.
+    fn detach(&mut self, former: Token) -> Option<Token> {
+        let registration = self.registered(former)?;
+        registration.tenure = Tenure::Ephemeral;
+        self.retire_if_unheld(former)
+    }
+
+    /// Upholds invariant 1.
+    fn retire_if_unheld(&mut self, token: Token) -> Option<Token> {
+        let registration = self.registered(token)?;
+        if registration.tenure == Tenure::Held || !registration.callbacks.is_empty() {
+            return None;
+        }
+        let pid = registration.pid;
+        if self.current.get(&pid) == Some(&token.index()) {
+            self.current.remove(&pid);
+        }
+        self.slots[token.index() as usize].state = State::Retired;
+        Some(token)
+    }
+
+    fn registered(&mut self, token: Token) -> Option<&mut Registration<C>> {
+        match self.slots.get_mut(token.index() as usize)? {
+            Slot {
+                generation,
+                state: State::Registered(registration),
+            } if *generation == token.generation() => Some(registration),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pid(raw: i32) -> Pid {
+        Pid::try_from(raw).unwrap()
+    }
+
+    fn registered(registry: &mut Registry<&'static str>, number: i32) -> Token {
+        let token = registry.reserve(pid(number));
+        registry.commit(pid(number), token, None).unwrap();
+        token
+    }
+
+    fn exited(registry: &mut Registry<&'static str>, token: Token) {
+        registry.process_exited(Report {
+            token,
+            status: None,
+        });
+    }
+
+    fn due(registry: &mut Registry<&'static str>) -> Vec<&'static str> {
+        std::iter::from_fn(|| {
+            let due = registry.next_due()?;
+            registry.callback_finished();
+            if let Some(token) = due.retired {
+                registry.release(token);
+            }
+            Some(due.callback)
+        })
+        .collect()
+    }
+
+    #[test]
+    fn a_report_before_the_commit_is_kept() {
+        let mut registry = Registry::new();
+        let token = registry.reserve(pid(1));
+        exited(&mut registry, token);
+        let (_, committed) = registry.commit_watch(pid(1), token, None, "late").unwrap();
+        assert!(committed.is_due);
+        assert_eq!(due(&mut registry), ["late"]);
+        assert_eq!(registry.current(pid(1)), None);
+    }
+
+    #[test]
+    fn a_stale_report_does_not_touch_the_slots_next_holder() {
+        let mut registry = Registry::new();
+        let old = registered(&mut registry, 1);
+        let retired = registry.unregister_pid(pid(1));
+        assert_eq!(retired, Some(old));
+        registry.release(old);
+
+        let new = registered(&mut registry, 2);
+        assert_eq!(new.index(), old.index());
+        registry.join(new, "new").unwrap();
+        exited(&mut registry, old);
+        assert_eq!(due(&mut registry), [""; 0]);
+        exited(&mut registry, new);
+        assert_eq!(due(&mut registry), ["new"]);
+    }
+
+    #[test]
+    fn a_slot_is_not_reused_before_the_source_has_let_go() {
+        let mut registry = Registry::new();
+        let old = registered(&mut registry, 1);
+        assert_eq!(registry.unregister_pid(pid(1)), Some(old));
+        let new = registry.reserve(pid(2));
+        assert_ne!(new.index(), old.index());
+    }
+
+    #[test]
+    fn a_numbers_new_process_leaves_the_old_ones_callbacks_alone() {
+        let mut registry = Registry::new();
+        let old = registered(&mut registry, 1);
+        registry.join(old, "old").unwrap();
+        let new = registry.reserve(pid(1));
+        let committed = registry.commit(pid(1), new, Some(old)).unwrap();
+        assert_eq!(committed.retired, None);
+        registry.join(new, "new").unwrap();
+
+        exited(&mut registry, new);
+        assert_eq!(due(&mut registry), ["new"]);
+        exited(&mut registry, old);
+        assert_eq!(due(&mut registry), ["old"]);
+        assert_eq!(registry.current(pid(1)).unwrap().token, new);
+    }
+
+    #[test]
+    fn the_second_of_two_concurrent_registrations_yields() {
+        let mut registry = Registry::<&str>::new();
+        let first = registry.reserve(pid(1));
+        let second = registry.reserve(pid(1));
+        registry.commit(pid(1), second, None).unwrap();
+        let refused = registry.commit_watch(pid(1), first, None, "mine");
+        assert_eq!(refused.unwrap_err(), "mine");
+    }
+
+    #[test]
+    fn processes_take_turns_and_each_keeps_its_order() {
+        let mut registry = Registry::new();
+        let one = registered(&mut registry, 1);
+        let two = registered(&mut registry, 2);
+        for callback in ["1a", "1b", "1c"] {
+            registry.join(one, callback).unwrap();
+        }
+        registry.join(two, "2a").unwrap();
+        exited(&mut registry, one);
+        exited(&mut registry, two);
+        assert_eq!(due(&mut registry), ["1a", "2a", "1b", "1c"]);
+    }
+
+    #[test]
+    fn cancelling_the_last_due_callback_leaves_nothing_ready() {
+        let mut registry = Registry::new();
+        let token = registered(&mut registry, 1);
+        let (handle, _) = registry.join(token, "never").unwrap();
+        exited(&mut registry, token);
+        assert!(matches!(
+            registry.cancel(handle),
+            Cancelled::Removed {
+                callback: "never",
+                retired: None
+            }
+        ));
+        assert!(!registry.has_due());
+        assert!(matches!(registry.cancel(handle), Cancelled::Absent));
+    }
+
+    #[test]
+    fn a_running_callback_is_known_by_its_handle() {
+        let mut registry = Registry::new();
+        let token = registered(&mut registry, 1);
+        let (handle, _) = registry.join(token, "now").unwrap();
+        exited(&mut registry, token);
+        assert!(registry.next_due().is_some());
+        assert!(matches!(registry.cancel(handle), Cancelled::Running));
+        registry.callback_finished();
+        assert!(matches!(registry.cancel(handle), Cancelled::Absent));
+    }
+}

@@ -1,0 +1,304 @@
+//! [`SimulatedWatcher`]: a test double whose processes exist only in memory.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::process::ExitStatus;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+
+use crate::callback::CallbackCanceller;
+use crate::{
+    ExitCallback, ExitSource, Pid, PidWatcher, Report, ThreadedWatcher, Token, Unregistered,
+    WatchError, WatchHandle,
+};
+
+/// A [`PidWatcher`] over [`SimulatedProcesses`], for tests of code that
+/// supervises processes.
+///
+/// It has the real engine, thread and all, and passes the same conformance suite
+/// as the backends for the clauses that need no kernel: code that works with it
+/// works with them.
+///
+/// # Examples
+///
+/// ```
+/// use std::os::unix::process::ExitStatusExt;
+/// use std::process::ExitStatus;
+/// use std::time::Duration;
+/// use childwatch_core::{PidWatcherExt, SimulatedProcesses, SimulatedWatcher};
+///
+/// let processes = SimulatedProcesses::new();
+/// let watcher = SimulatedWatcher::new(&processes)?;
+/// let pid = processes.spawn();
+/// processes.exit(pid, ExitStatus::from_raw(9)); // killed by signal 9
+///
+/// let exit = watcher.wait_timeout(pid, Duration::from_secs(60))?.unwrap();
+/// assert_eq!(exit.status().unwrap().signal(), Some(9));
+/// assert!(processes.reap(pid).is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct SimulatedWatcher(ThreadedWatcher<SimulatedSource>);
+
+impl SimulatedWatcher {
+    /// A watcher of these processes; several may watch the same.
+    ///
+    /// # Errors
+    ///
+    /// [`ResourceLimit`](WatchError::ResourceLimit) when no thread can be had.
+    pub fn new(processes: &SimulatedProcesses) -> Result<Self, WatchError> {
+        let source = SimulatedSource {
+            table: Arc::clone(&processes.0),
+            inbox: Arc::default(),
+        };
+        ThreadedWatcher::start(source, ()).map(SimulatedWatcher)
+    }
+}
+
+impl PidWatcher for SimulatedWatcher {
+    fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
+        self.0.register_pid(pid)
+    }
+    fn unregister_pid(&self, pid: Pid) {
+        self.0.unregister_pid(pid);
+    }
+    fn register_callback(
+        &self,
+        pid: Pid,
+        callback: ExitCallback,
+    ) -> Result<WatchHandle, WatchError> {
+        self.0.register_callback(pid, callback)
+    }
+    fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
+        self.0.unregister_callback(handle)
+    }
+    fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError> {
+        self.0.watch(pid, callback)
+    }
+    fn canceller(&self) -> Option<Weak<dyn CallbackCanceller>> {
+        self.0.canceller()
+    }
+}
+
+/// Processes that exist only in memory, and what a test does to them. Clones are
+/// the same processes.
+#[derive(Clone, Debug, Default)]
+pub struct SimulatedProcesses(Arc<Mutex<Table>>);
+
+#[derive(Debug, Default)]
+struct Table {
+    by_pid: BTreeMap<Pid, Process>,
+    /// How many processes there have been: tells one pid's successive ones apart.
+    spawned: u64,
+}
+
+#[derive(Debug)]
+struct Process {
+    birth: u64,
+    status: Option<ExitStatus>,
+    watched: Vec<Watched>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    token: Token,
+    inbox: Arc<Inbox>,
+}
+
+impl SimulatedProcesses {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Self {
+        SimulatedProcesses::default()
+    }
+
+    /// A new live process, with the lowest number that is free from 1000 on: a
+    /// reaped process's number comes back at once.
+    ///
+    /// # Panics
+    ///
+    /// When all 2³¹ numbers are taken.
+    #[must_use]
+    pub fn spawn(&self) -> Pid {
+        let mut table = lock(&self.0);
+        let pid = (1000..=i32::MAX)
+            .filter_map(|raw| Pid::try_from(raw).ok())
+            .find(|pid| !table.by_pid.contains_key(pid))
+            .expect("fewer than 2^31 simulated processes fit in memory");
+        table.insert(pid);
+        pid
+    }
+
+    /// A live process ends, and is a zombie until [reaped](Self::reap). `false`
+    /// when there is no live process of that number; nothing happens then.
+    pub fn exit(&self, pid: Pid, status: ExitStatus) -> bool {
+        let mut table = lock(&self.0);
+        let Some(process) = table.by_pid.get_mut(&pid) else {
+            return false;
+        };
+        if process.status.is_some() {
+            return false;
+        }
+        process.status = Some(status);
+        for Watched { token, inbox } in &process.watched {
+            inbox.put(Report {
+                token: *token,
+                status: Some(status),
+            });
+        }
+        true
+    }
+
+    /// Takes a zombie's status, as `waitpid` does: its number is free then.
+    /// `None` when there is no zombie of that number.
+    pub fn reap(&self, pid: Pid) -> Option<ExitStatus> {
+        let mut table = lock(&self.0);
+        let status = table.by_pid.get(&pid)?.status?;
+        table.by_pid.remove(&pid);
+        Some(status)
+    }
+
+    /// How many registrations all watchers of these processes hold, for tests
+    /// that look for leaks.
+    #[must_use]
+    pub fn watched(&self) -> usize {
+        lock(&self.0)
+            .by_pid
+            .values()
+            .map(|process| process.watched.len())
+            .sum()
+    }
+}
+
+impl Table {
+    fn insert(&mut self, pid: Pid) {
+        self.spawned += 1;
+        self.by_pid.insert(
+            pid,
+            Process {
+                birth: self.spawned,
+                status: None,
+                watched: Vec::new(),
+            },
+        );
+    }
+}
+
+#[derive(Debug)]
+struct SimulatedSource {
+    table: Arc<Mutex<Table>>,
+    inbox: Arc<Inbox>,
+}
+
+/// What the watcher's thread waits on, and what it has armed.
+#[derive(Debug, Default)]
+struct Inbox {
+    mail: Mutex<Mail>,
+    came: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Mail {
+    reports: Vec<Report>,
+    is_woken: bool,
+    armed: HashMap<Token, (Pid, u64)>,
+}
+
+impl Inbox {
+    fn put(&self, report: Report) {
+        lock(&self.mail).reports.push(report);
+        self.came.notify_one();
+    }
+}
+
+impl ExitSource for SimulatedSource {
+    type Waiter = ();
+
+    const THREAD_NAME: &'static str = "childwatch-sim";
+
+    fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
+        let mut table = lock(&self.table);
+        let Some(process) = table.by_pid.get_mut(&pid) else {
+            return Err(WatchError::NoSuchProcess { pid, source: None });
+        };
+        process.watched.push(Watched {
+            token,
+            inbox: Arc::clone(&self.inbox),
+        });
+        lock(&self.inbox.mail)
+            .armed
+            .insert(token, (pid, process.birth));
+        if process.status.is_some() {
+            self.inbox.put(Report {
+                token,
+                status: process.status,
+            });
+        }
+        Ok(())
+    }
+
+    fn disarm(&self, token: Token) {
+        let armed = lock(&self.inbox.mail).armed.remove(&token);
+        let Some((pid, birth)) = armed else {
+            return;
+        };
+        let mut table = lock(&self.table);
+        if let Some(process) = table.by_pid.get_mut(&pid) {
+            if process.birth == birth {
+                process.forget(&self.inbox, |watched| watched == token);
+            }
+        }
+    }
+
+    fn is_reaped(&self, token: Token) -> bool {
+        let armed = lock(&self.inbox.mail).armed.get(&token).copied();
+        let table = lock(&self.table);
+        armed.is_none_or(|(pid, birth)| {
+            table
+                .by_pid
+                .get(&pid)
+                .is_none_or(|process| process.birth != birth)
+        })
+    }
+
+    fn wait(&self, _waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
+        let mut mail = lock(&self.inbox.mail);
+        while mail.reports.is_empty() && !mail.is_woken {
+            mail = self
+                .inbox
+                .came
+                .wait(mail)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        mail.is_woken = false;
+        reports.append(&mut mail.reports);
+        Ok(())
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        lock(&self.inbox.mail).is_woken = true;
+        self.inbox.came.notify_one();
+        Ok(())
+    }
+}
+
+impl Drop for SimulatedSource {
+    fn drop(&mut self) {
+        for process in lock(&self.table).by_pid.values_mut() {
+            process.forget(&self.inbox, |_| true);
+        }
+    }
+}
+
+impl Process {
+    /// Ends those watches of one watcher that `which` picks.
+    fn forget(&mut self, inbox: &Arc<Inbox>, which: impl Fn(Token) -> bool) {
+        self.watched
+            .retain(|watched| !(Arc::ptr_eq(&watched.inbox, inbox) && which(watched.token)));
+    }
+}
+
+/// The table's lock is taken before a mailbox's, never after; nothing else is
+/// taken under either, and no code that can panic runs there.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

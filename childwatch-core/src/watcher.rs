@@ -1,0 +1,209 @@
+//! [`PidWatcher`]: the trait, and the contract that every backend keeps.
+
+use std::fmt::Debug;
+use std::sync::{Arc, Weak};
+
+use crate::callback::CallbackCanceller;
+use crate::{ExitCallback, Pid, Unregistered, WatchError, WatchHandle};
+
+/// Tells, once and reliably, that a process has exited, without reaping it.
+///
+/// The trait is object-safe: code that supervises processes takes a
+/// `&dyn PidWatcher`, and whoever deploys it picks the backend.
+/// [`PidWatcherExt`](crate::PidWatcherExt) has the conveniences.
+///
+/// # Contract
+///
+/// The conformance suite holds every backend to these clauses; each of its cases
+/// names the clause that it proves.
+///
+/// ## Registering
+///
+/// - **\[C1\] register.** The process may be alive or a zombie. After `Ok` its
+///   exit cannot be missed.
+/// - **\[C2\] refuse.** No such process, a thread's id, not a child (where the
+///   backend needs one; the watcher's own process never can be watched), already
+///   registered (the same process, not reaped yet), out of file descriptors or
+///   memory, unsupported kernel, forked copy: each is its own [`WatchError`]. A
+///   refused call leaves nothing behind: no fd, no entry, no changed state. A
+///   refused callback has been dropped when the call returns.
+/// - **\[C13\] identity.** A registration means a process, not a number. When
+///   the number comes back for another process, nothing of the old one fires for
+///   it, and it can be registered while the old one's callbacks are still
+///   pending. Registering it ends the old one's registration as
+///   `unregister_pid` does. Between the old process's reaping and the next
+///   `register_pid` or `watch` of the number, `register_callback` and
+///   `unregister_pid` mean the old process.
+///
+/// ## Callbacks
+///
+/// - **\[C3\] once.** A callback runs exactly once, after the exit, never before
+///   it.
+/// - **\[C4\] where.** On the watcher's own thread, one at a time, in order of
+///   registration for one pid, with no lock of the watcher held. The closure and
+///   its captures are never dropped under a lock either.
+/// - **\[C5\] late.** A callback registered after the exit, before
+///   `unregister_pid`, runs at once (on the watcher's thread).
+/// - **\[C6\] truth.** [`Exit`](crate::Exit) carries code, signal and core-dump
+///   flag when they can be known; `None` when somebody else has reaped the child
+///   and the kernel no longer tells. Never an invented 0.
+/// - **\[C7\] no reaping.** No child's status is consumed, watched or not. Inside
+///   the callback `waitpid(pid, WNOHANG)` by the program returns the child, unless
+///   somebody reaped it before. A child held by a tracer is not yet waitable: the
+///   callback waits, without spinning.
+/// - **\[C14\] only exit.** Stop, continue, exec (by any thread), the exit of a
+///   thread (the leader's too, while others live), a `SIGCHLD` sent by hand:
+///   nothing fires.
+/// - **\[C10\] re-entry.** Every method may be called from a callback, and from
+///   the `Drop` of a captured value: dropping the watcher itself there too.
+/// - **\[C11\] panics.** A panicking callback is reported by the panic hook and
+///   harms no other callback, no later call, and not the watcher's `Drop`.
+///
+/// ## Unregistering
+///
+/// - **\[C8\] `unregister_pid`.** Idempotent, harmless on unknown pids. No
+///   further callbacks are accepted; those already there still run. When the last
+///   is gone, every resource of that pid is gone.
+/// - **\[C9\] `unregister_callback`.**
+///   [`WillNotRun`](Unregistered::WillNotRun): it will never run, and its captures
+///   are dropped before the call returns. [`HasRun`](Unregistered::HasRun): it has
+///   returned, its captures are dropped, its effects happen-before the return. If
+///   it is running on the watcher's thread, the call waits for it, save from
+///   inside that callback itself: [`IsRunning`](Unregistered::IsRunning), at once.
+/// - **\[C12\] drop.** After `Drop` returns no callback runs or will run, captures
+///   are dropped, fds closed, the thread joined (from inside a callback: the
+///   thread ends after it, running no other). So `Drop` waits for a callback that
+///   is running, as C9 does.
+///
+/// ## The process around it
+///
+/// - **\[C15\] fork.** In a forked copy of the process every call answers
+///   [`Forked`](WatchError::Forked) (or does nothing), `Drop` returns at once
+///   without dropping captures, and the parent's watcher is unharmed.
+/// - **\[C16\] footprint.** Close-on-exec everywhere; no fd, thread or memory left
+///   over after any number of cycles; what a backend changes in the process
+///   (signal handlers, masks) stands in its crate's documentation.
+/// - **\[C17\] concurrency.** `Send + Sync`. No call waits for a callback, save
+///   C9's and C12's.
+///
+/// # What waits for what
+///
+/// Two watchers whose callbacks each unregister the other's running callback wait
+/// for each other for ever, as two threads that join each other do. Within one
+/// watcher no calls can wait in a circle.
+///
+/// # Examples
+///
+/// Supervising code against the trait alone, with the
+/// [simulated watcher](crate::SimulatedWatcher) in the place of a real one:
+///
+/// ```
+/// use std::process::ExitStatus;
+/// use std::os::unix::process::ExitStatusExt;
+/// use std::sync::mpsc;
+/// use childwatch_core::{Pid, PidWatcher, SimulatedProcesses, SimulatedWatcher};
+///
+/// fn supervise(watcher: &dyn PidWatcher, pid: Pid) -> mpsc::Receiver<String> {
+///     let (tell, told) = mpsc::channel();
+///     watcher.register_pid(pid).unwrap();
+///     watcher
+///         .register_callback(pid, Box::new(move |exit| tell.send(exit.to_string()).unwrap()))
+///         .unwrap();
+///     watcher.unregister_pid(pid); // the callback stays; the rest goes with it
+///     told
+/// }
+///
+/// let processes = SimulatedProcesses::new();
+/// let watcher = SimulatedWatcher::new(&processes)?;
+/// let pid = processes.spawn();
+/// let told = supervise(&watcher, pid);
+/// processes.exit(pid, ExitStatus::from_raw(3 << 8));
+/// assert_eq!(told.recv()?, format!("process {pid}: exit status: 3"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait PidWatcher: Debug + Send + Sync {
+    /// Begins to watch a process, until [`unregister_pid`](Self::unregister_pid)
+    /// (C1). The exit is kept for callbacks that come later (C5).
+    ///
+    /// # Errors
+    ///
+    /// Every [`WatchError`] but [`NotRegistered`](WatchError::NotRegistered) (C2).
+    fn register_pid(&self, pid: Pid) -> Result<(), WatchError>;
+
+    /// Accepts no further callbacks for the process; those already registered
+    /// still run (C8).
+    fn unregister_pid(&self, pid: Pid);
+
+    /// Adds a callback to a registered process; at once due if that has exited
+    /// (C3, C4, C5).
+    ///
+    /// # Errors
+    ///
+    /// [`NotRegistered`](WatchError::NotRegistered) without a `register_pid` in
+    /// force; [`Forked`](WatchError::Forked); [`Os`](WatchError::Os) when the
+    /// watcher's thread cannot be woken.
+    fn register_callback(
+        &self,
+        pid: Pid,
+        callback: ExitCallback,
+    ) -> Result<WatchHandle, WatchError>;
+
+    /// Takes a callback out, or waits until it has run (C9). After it the data
+    /// that the callback uses may go.
+    ///
+    /// # Deadlocks
+    ///
+    /// It waits for a running callback, so do not hold a lock that the callback
+    /// takes.
+    fn unregister_callback(&self, handle: WatchHandle) -> Unregistered;
+
+    /// Registers and adds a callback in one step: joins the process's
+    /// registration, or makes one that ends by itself with its last callback.
+    ///
+    /// # Errors
+    ///
+    /// As [`register_pid`](Self::register_pid) and
+    /// [`register_callback`](Self::register_callback), but never
+    /// [`AlreadyRegistered`](WatchError::AlreadyRegistered) or
+    /// [`NotRegistered`](WatchError::NotRegistered).
+    fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError>;
+
+    /// A way to unregister callbacks that does not borrow the watcher and ends
+    /// with it. `None`, the default, where an implementation has none: an
+    /// [`Exited`](crate::Exited) that is dropped then leaves a callback that does
+    /// nothing.
+    fn canceller(&self) -> Option<Weak<dyn CallbackCanceller>> {
+        None
+    }
+}
+
+macro_rules! forward_to_pointee {
+    ($($pointer:ty),*) => {$(
+        impl<W: PidWatcher + ?Sized> PidWatcher for $pointer {
+            fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
+                (**self).register_pid(pid)
+            }
+            fn unregister_pid(&self, pid: Pid) {
+                (**self).unregister_pid(pid);
+            }
+            fn register_callback(
+                &self,
+                pid: Pid,
+                callback: ExitCallback,
+            ) -> Result<WatchHandle, WatchError> {
+                (**self).register_callback(pid, callback)
+            }
+            fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
+                (**self).unregister_callback(handle)
+            }
+            fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError> {
+                (**self).watch(pid, callback)
+            }
+            fn canceller(&self) -> Option<Weak<dyn CallbackCanceller>> {
+                (**self).canceller()
+            }
+        }
+    )*};
+}
+
+forward_to_pointee!(&W, Box<W>, Arc<W>);

@@ -1,0 +1,103 @@
+//! Which [`WatchError`] a refused system call comes to.
+
+use std::fmt;
+use std::io;
+
+use childwatch_core::{Pid, WatchError};
+use rustix::io::Errno;
+
+/// The system calls that may be refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    PidfdOpen,
+    WaitidPidfd,
+    GetInfo,
+    EpollCreate,
+    EpollAdd,
+    Eventfd,
+}
+
+impl Call {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Call::PidfdOpen => "pidfd_open",
+            Call::WaitidPidfd => "waitid(P_PIDFD)",
+            Call::GetInfo => "PIDFD_GET_INFO",
+            Call::EpollCreate => "epoll_create1",
+            Call::EpollAdd => "epoll_ctl",
+            Call::Eventfd => "eventfd2",
+        }
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The error for a call that was refused, for a process or while making the
+/// watcher.
+pub(crate) fn refuse(pid: Option<Pid>, call: Call, source: io::Error) -> WatchError {
+    let operation = call.name();
+    match (Errno::from_io_error(&source), call, pid) {
+        // EINVAL: before 6.16, for a thread's id and for a process just reaped;
+        // ENOENT: since then, for a thread's id.
+        (Some(Errno::SRCH | Errno::INVAL | Errno::NOENT), Call::PidfdOpen, Some(pid)) => {
+            WatchError::NoSuchProcess {
+                pid,
+                source: Some(source),
+            }
+        }
+        // ENOSPC: fs.epoll.max_user_watches.
+        (Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOSPC), _, _) => {
+            WatchError::ResourceLimit {
+                operation,
+                pid,
+                source,
+            }
+        }
+        // ENOSYS: an old kernel or a stub of a sandbox. EPERM, EACCES: a seccomp
+        // profile. EINVAL from waitid: before 5.4. ENODEV: no pidfd filesystem.
+        (Some(Errno::NOSYS | Errno::PERM | Errno::ACCESS | Errno::NODEV), _, _)
+        | (Some(Errno::INVAL), Call::WaitidPidfd, _) => WatchError::Unsupported {
+            operation,
+            pid,
+            source,
+        },
+        _ => WatchError::Os {
+            operation,
+            pid,
+            source,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(call: Call, errno: Errno) -> WatchError {
+        refuse(Some(Pid::try_from(7).unwrap()), call, errno.into())
+    }
+
+    #[test]
+    fn each_refusal_is_its_own_error() {
+        for errno in [Errno::SRCH, Errno::INVAL, Errno::NOENT] {
+            let error = refused(Call::PidfdOpen, errno);
+            assert!(matches!(error, WatchError::NoSuchProcess { .. }), "{errno}");
+        }
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOSPC] {
+            for call in [Call::PidfdOpen, Call::EpollAdd, Call::EpollCreate] {
+                let error = refused(call, errno);
+                assert!(matches!(error, WatchError::ResourceLimit { .. }), "{errno}");
+            }
+        }
+        for errno in [Errno::NOSYS, Errno::PERM, Errno::ACCESS] {
+            let error = refused(Call::PidfdOpen, errno);
+            assert!(matches!(error, WatchError::Unsupported { .. }), "{errno}");
+        }
+        let error = refused(Call::EpollAdd, Errno::BADF);
+        assert!(matches!(error, WatchError::Os { .. }));
+    }
+}

@@ -1,0 +1,111 @@
+//! [`probe`]: what this kernel and sandbox offer.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use childwatch_core::WatchError;
+use rustix::io::Errno;
+use rustix::process::{PidfdFlags, WaitId, getpid, pidfd_open, waitid};
+
+use crate::errno::{self, Call};
+use crate::{info, zombie};
+
+/// What this kernel and sandbox say to the calls that pidfd watching is made of.
+/// [`probe`] makes it; its `Display` is a line a call.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Probe {
+    /// `pidfd_open` (Linux 5.3): needed.
+    pub pidfd_open: io::Result<()>,
+    /// `waitid(P_PIDFD)` (Linux 5.4): needed. Without a pidfd, its error.
+    pub waitid_pidfd: io::Result<()>,
+    /// `PIDFD_GET_INFO` (Linux 6.13; statuses from 6.15): gives the status of
+    /// processes that somebody else has reaped.
+    pub get_info: io::Result<()>,
+}
+
+/// Asks the kernel, without a fork and leaving nothing behind: a pidfd of the
+/// own process is opened, and waiting for it must answer that it is no child.
+#[must_use]
+pub fn probe() -> Probe {
+    match pidfd_open(getpid(), PidfdFlags::empty()) {
+        Ok(pidfd) => Probe {
+            pidfd_open: Ok(()),
+            waitid_pidfd: waitid_answers(&pidfd).map_err(io::Error::from),
+            get_info: info::is_known(&pidfd).map_err(io::Error::from),
+        },
+        Err(errno) => Probe {
+            pidfd_open: Err(errno.into()),
+            waitid_pidfd: Err(errno.into()),
+            get_info: Err(errno.into()),
+        },
+    }
+}
+
+impl Probe {
+    /// Whether a [`PidfdWatcher`](crate::PidfdWatcher) can be made here.
+    ///
+    /// # Errors
+    ///
+    /// The error that [`PidfdWatcher::new`](crate::PidfdWatcher::new) would give.
+    pub fn verdict(self) -> Result<(), WatchError> {
+        self.pidfd_open
+            .map_err(|error| errno::refuse(None, Call::PidfdOpen, error))?;
+        self.waitid_pidfd
+            .map_err(|error| errno::refuse(None, Call::WaitidPidfd, error))
+    }
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows = [
+            (Call::PidfdOpen, &self.pidfd_open, "Linux 5.3", "needed"),
+            (Call::WaitidPidfd, &self.waitid_pidfd, "Linux 5.4", "needed"),
+            (
+                Call::GetInfo,
+                &self.get_info,
+                "Linux 6.13",
+                "status after somebody else's reaping, from 6.15",
+            ),
+        ];
+        for (row, (call, answer, since, purpose)) in rows.into_iter().enumerate() {
+            if row > 0 {
+                writeln!(f)?;
+            }
+            let call = call.name();
+            match answer {
+                Ok(()) => write!(f, "{call:<16} yes  ({purpose})")?,
+                Err(error) => write!(f, "{call:<16} no   {error}; {since}, {purpose}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn waitid_answers(own: &OwnedFd) -> Result<(), Errno> {
+    match waitid(WaitId::PidFd(own.as_fd()), zombie::peek_options()) {
+        Err(Errno::CHILD) | Ok(_) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_call_stands_in_its_line_with_the_reason() {
+        let probe = Probe {
+            pidfd_open: Ok(()),
+            waitid_pidfd: Ok(()),
+            get_info: Err(Errno::NOTTY.into()),
+        };
+        let text = probe.to_string();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines[0].starts_with("pidfd_open       yes"));
+        assert!(lines[2].contains("no   Inappropriate ioctl"), "{text}");
+        assert!(probe.verdict().is_ok());
+    }
+}

@@ -1,0 +1,186 @@
+//! [`PidfdSource`]: which pidfds are armed in epoll, and what their events mean.
+//!
+//! # From event to report
+//!
+//! A readable pidfd is not always waitable: while a tracer holds the zombie,
+//! `waitid` has nothing to tell (Linux 5.10 to 6.18). So each event is confirmed
+//! by [`zombie::look`]. One that can't be stays armed: mio's registrations are
+//! edge-triggered, so nothing spins, and the tracer's letting go is a second edge.
+//!
+//! # Tokens
+//!
+//! An epoll event carries the engine's [`Token`] and nothing else; the pidfd is
+//! found in `armed`, by the token's index, if the generation is still the same.
+//! An event of a watch that has been disarmed since finds another generation, or
+//! nothing. Such events are real: reaping gives a second edge on 6.18.
+//!
+//! # Disarming
+//!
+//! First `EPOLL_CTL_DEL`, then `close`: while a forked copy of the process holds
+//! the pidfd too, closing alone leaves the registration alive, and its events
+//! coming. A forked copy itself never disarms: its epoll instance is the parent's.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use childwatch_core::{ExitSource, Pid, Report, Token, WatchError};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Registry, Waker};
+use rustix::process::{PidfdFlags, pidfd_open};
+
+use crate::errno::{self, Call};
+use crate::zombie::{self, Zombie};
+
+/// Exits taken from the kernel at a time.
+const EVENTS_A_WAIT: usize = 1024;
+
+/// What [`Token::to_bits`] never is.
+const WAKE: mio::Token = mio::Token(usize::MAX);
+
+pub(crate) struct PidfdSource {
+    registry: Registry,
+    waker: Waker,
+    /// The armed pidfds, by their token's index.
+    ///
+    /// Held over one `waitid` at a time, so that the fd looked at is the one that
+    /// was armed, and never over a wait. Nothing else is locked under it.
+    armed: Mutex<Vec<Option<Armed>>>,
+    own_pid: u32,
+}
+
+struct Armed {
+    generation: u32,
+    pidfd: OwnedFd,
+}
+
+/// The half that only the watcher's thread uses.
+#[derive(Debug)]
+pub(crate) struct PidfdWaiter {
+    poll: Poll,
+    events: Events,
+}
+
+impl PidfdSource {
+    pub(crate) fn new() -> Result<(Self, PidfdWaiter), WatchError> {
+        let failed = |call| move |error: io::Error| errno::refuse(None, call, error);
+        let poll = Poll::new().map_err(failed(Call::EpollCreate))?;
+        let registry = poll
+            .registry()
+            .try_clone()
+            .map_err(failed(Call::EpollCreate))?;
+        let waker = Waker::new(&registry, WAKE).map_err(failed(Call::Eventfd))?;
+        let source = PidfdSource {
+            registry,
+            waker,
+            armed: Mutex::default(),
+            own_pid: std::process::id(),
+        };
+        let events = Events::with_capacity(EVENTS_A_WAIT);
+        Ok((source, PidfdWaiter { poll, events }))
+    }
+
+    /// What an event of `token` comes to; `None` when it is stale, or the process
+    /// is not waitable yet.
+    fn confirm(&self, token: Token) -> Option<Report> {
+        let armed = self.lock();
+        let Armed { generation, pidfd } = armed.get(token.index() as usize)?.as_ref()?;
+        if *generation != token.generation() {
+            return None;
+        }
+        match zombie::look(pidfd) {
+            Zombie::Exited(status) => Some(Report { token, status }),
+            Zombie::NotWaitable => None,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Option<Armed>>> {
+        self.armed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ExitSource for PidfdSource {
+    type Waiter = PidfdWaiter;
+
+    const THREAD_NAME: &'static str = "childwatch-pidfd";
+
+    fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
+        if pid.as_raw().unsigned_abs() == self.own_pid {
+            return Err(WatchError::NotAChild { pid, source: None });
+        }
+        let refuse = |call, error| errno::refuse(Some(pid), call, error);
+        let number = rustix::process::Pid::from_raw(pid.as_raw())
+            .ok_or(WatchError::NoSuchProcess { pid, source: None })?;
+        let pidfd = pidfd_open(number, PidfdFlags::empty())
+            .map_err(|error| refuse(Call::PidfdOpen, error.into()))?;
+        let raw = pidfd.as_raw_fd();
+
+        // Into the table before into epoll: the event may come at once.
+        let index = token.index() as usize;
+        {
+            let mut armed = self.lock();
+            if armed.len() <= index {
+                armed.resize_with(index + 1, || None);
+            }
+            armed[index] = Some(Armed {
+                generation: token.generation(),
+                pidfd,
+            });
+        }
+        let epoll_token = mio::Token(token.to_bits() as usize);
+        self.registry
+            .register(&mut SourceFd(&raw), epoll_token, Interest::READABLE)
+            .map_err(|error| {
+                let pidfd = self.lock()[index].take();
+                drop(pidfd);
+                refuse(Call::EpollAdd, error)
+            })
+    }
+
+    fn disarm(&self, token: Token) {
+        let armed = match self.lock().get_mut(token.index() as usize) {
+            Some(place @ Some(_)) => place.take(),
+            _ => None,
+        };
+        if let Some(Armed { pidfd, .. }) = armed {
+            // It was added, so it can be deleted; were it refused, the generation
+            // still keeps its events harmless.
+            let _ = self.registry.deregister(&mut SourceFd(&pidfd.as_raw_fd()));
+        }
+    }
+
+    fn is_reaped(&self, token: Token) -> bool {
+        let armed = self.lock();
+        match armed.get(token.index() as usize) {
+            Some(Some(Armed { generation, pidfd })) if *generation == token.generation() => {
+                zombie::is_reaped(pidfd)
+            }
+            _ => true,
+        }
+    }
+
+    fn wait(&self, waiter: &mut PidfdWaiter, reports: &mut Vec<Report>) -> io::Result<()> {
+        waiter.poll.poll(&mut waiter.events, None)?;
+        reports.extend(
+            waiter
+                .events
+                .iter()
+                .filter(|event| event.token() != WAKE)
+                .filter_map(|event| self.confirm(Token::from_bits(event.token().0 as u64))),
+        );
+        Ok(())
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        self.waker.wake()
+    }
+}
+
+impl fmt::Debug for PidfdSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PidfdSource")
+            .field("epoll", &self.registry.as_raw_fd())
+            .finish_non_exhaustive()
+    }
+}

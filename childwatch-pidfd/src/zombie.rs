@@ -1,0 +1,80 @@
+//! What can be learnt of a process through its pidfd, without reaping it.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::ptr;
+
+use rustix::io::Errno;
+use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
+
+use crate::info;
+
+/// What `look` found behind a readable pidfd.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Zombie {
+    /// The process has exited, with this status if it can be known.
+    Exited(Option<ExitStatus>),
+    /// A tracer holds it: its parent cannot wait for it yet.
+    NotWaitable,
+}
+
+/// Exits only, of any kind of child (`__WALL`: also of one made with another
+/// exit signal than `SIGCHLD`), neither waiting nor reaping.
+pub(crate) fn peek_options() -> WaitIdOptions {
+    const WALL: u32 = libc::__WALL as u32;
+    WaitIdOptions::EXITED
+        | WaitIdOptions::NOHANG
+        | WaitIdOptions::NOWAIT
+        | WaitIdOptions::from_bits_retain(WALL)
+}
+
+/// Tells what a readable pidfd means.
+pub(crate) fn look(pidfd: &OwnedFd) -> Zombie {
+    match waitid(WaitId::PidFd(pidfd.as_fd()), peek_options()) {
+        Ok(Some(status)) => match exit_status(&status) {
+            known @ Some(_) => Zombie::Exited(known),
+            // CLD_STOPPED, CLD_TRAPPED, CLD_CONTINUED: no exit.
+            None => Zombie::NotWaitable,
+        },
+        Ok(None) => Zombie::NotWaitable,
+        // ECHILD: not a child, or reaped already. The pidfd is readable, so it has
+        // exited; so it has when a sandbox refuses the question.
+        Err(_) => Zombie::Exited(info::exit_status(pidfd)),
+    }
+}
+
+/// Whether the process has been reaped, so that its number is free. `false` also
+/// when that cannot be told.
+pub(crate) fn is_reaped(pidfd: &OwnedFd) -> bool {
+    // Signal 0 asks whether there is a process to signal: a zombie counts, a reaped
+    // process does not (pidfd_send_signal is Linux 5.1). rustix's `Signal` has no 0.
+    //
+    // SAFETY: the call reads an open fd's number, and a null siginfo is allowed.
+    let answer = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            0,
+            ptr::null::<libc::siginfo_t>(),
+            0,
+        )
+    };
+    answer == -1 && Errno::from_io_error(&std::io::Error::last_os_error()) == Some(Errno::SRCH)
+}
+
+fn exit_status(status: &WaitIdStatus) -> Option<ExitStatus> {
+    // The wait status of wait(2): the code in the second byte, or the signal in
+    // the first, with its top bit for a core dump.
+    if status.exited() {
+        status
+            .exit_status()
+            .map(|code| ExitStatus::from_raw((code & 0xff) << 8))
+    } else if status.killed() || status.dumped() {
+        status
+            .terminating_signal()
+            .map(|signal| ExitStatus::from_raw(signal | i32::from(status.dumped()) << 7))
+    } else {
+        None
+    }
+}
