@@ -128,6 +128,17 @@ impl SimulatedProcesses {
         pid
     }
 
+    /// A new live process with this very number, if that is free: the way to
+    /// have a number come back for another process.
+    pub fn spawn_as(&self, pid: Pid) -> bool {
+        let mut table = lock(&self.0);
+        let is_free = !table.by_pid.contains_key(&pid);
+        if is_free {
+            table.insert(pid);
+        }
+        is_free
+    }
+
     /// A live process ends, and is a zombie until [reaped](Self::reap). `false`
     /// when there is no live process of that number; nothing happens then.
     pub fn exit(&self, pid: Pid, status: ExitStatus) -> bool {

@@ -1,0 +1,101 @@
+//! [`BackendUnderTest`]: what the suite asks of a backend.
+
+use std::convert::Infallible;
+use std::io;
+
+use childwatch_core::{Pid, PidWatcher, PidWatcherExt, WatchError};
+
+use crate::child::{Nursery, RealNursery};
+use crate::sys;
+
+/// A backend that the suite can run against.
+pub trait BackendUnderTest: Sync {
+    /// A short name, for the matrix and the command line.
+    fn name(&self) -> &'static str;
+
+    /// A new watcher.
+    ///
+    /// # Errors
+    ///
+    /// What the backend's own constructor answers.
+    fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError>;
+
+    /// Whether the backend offers what a case needs of it; the reason if not.
+    /// Asked only about those [`Need`]s that are the backend's.
+    ///
+    /// # Errors
+    ///
+    /// Why not, for the report.
+    fn offers(&self, need: Need) -> Result<(), String>;
+
+    /// Where the processes come from. The default forks real ones.
+    fn nursery(&self) -> Box<dyn Nursery> {
+        Box::new(RealNursery)
+    }
+
+    /// [`PidWatcherExt::fork_watchable`], for a suite that tests a broken one.
+    ///
+    /// # Errors
+    ///
+    /// As the extension's.
+    ///
+    /// # Safety
+    ///
+    /// As the extension's.
+    unsafe fn fork_watchable(
+        &self,
+        watcher: &dyn PidWatcher,
+        child: fn() -> Infallible,
+    ) -> io::Result<Pid> {
+        // SAFETY: the caller's promise.
+        unsafe { watcher.fork_watchable(child) }
+    }
+}
+
+/// What a case needs that not every backend or machine has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Need {
+    /// The backend's: its processes are the kernel's, with signals, threads and
+    /// an exec.
+    RealProcesses,
+    /// The backend's: it watches processes that are not children.
+    NonChildren,
+    /// The backend's: each watched process costs a file descriptor.
+    FilePerProcess,
+    /// The backend's: it leaves the process's signal handlers alone.
+    NoSignalHandler,
+    /// The machine's: a process can be given a chosen number (`clone3` with
+    /// `set_tid`: Linux 5.5 and `CAP_CHECKPOINT_RESTORE` or `CAP_SYS_ADMIN`), or
+    /// the backend's processes are not the kernel's.
+    ChosenPid,
+    /// The machine's: a process may trace another.
+    Ptrace,
+    /// The machine's: this many open files are allowed.
+    OpenFiles(u32),
+}
+
+impl Need {
+    /// Whether this machine and backend have it; the reason if not.
+    ///
+    /// # Errors
+    ///
+    /// Why not, for the report.
+    pub fn check(self, backend: &dyn BackendUnderTest) -> Result<(), String> {
+        match self {
+            Need::RealProcesses
+            | Need::NonChildren
+            | Need::FilePerProcess
+            | Need::NoSignalHandler => backend.offers(self),
+            Need::ChosenPid => backend.nursery().can_choose_pids(),
+            Need::Ptrace => sys::may_trace(),
+            Need::OpenFiles(wanted) => sys::open_files_limit().and_then(|limit| {
+                if limit >= u64::from(wanted) {
+                    Ok(())
+                } else {
+                    Err(format!("RLIMIT_NOFILE is {limit}, and {wanted} are needed"))
+                }
+            }),
+        }
+    }
+}

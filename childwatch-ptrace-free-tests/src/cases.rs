@@ -1,0 +1,127 @@
+//! The list of cases, and the one place that it is kept in.
+
+use crate::backend::Need::{
+    ChosenPid, FilePerProcess, NoSignalHandler, NonChildren, OpenFiles, Ptrace, RealProcesses,
+};
+use crate::case::{Case, Clause};
+
+mod callbacks;
+mod concurrency;
+mod drop;
+mod footprint;
+mod fork;
+mod identity;
+mod only_exit;
+mod reentry;
+mod register;
+mod status;
+mod unregister;
+
+/// Makes [`CASES`], and [`with_every_case!`](crate::with_every_case), from one
+/// list. A case's name is its function's.
+macro_rules! cases {
+    ($dollar:tt $($clause:ident $module:ident::$name:ident [$($need:expr),*],)*) => {
+        /// Every case of the suite.
+        pub static CASES: &[Case] = &[$(
+            Case {
+                name: stringify!($name),
+                clause: Clause::$clause,
+                needs: &[$($need),*],
+                run: $module::$name,
+            },
+        )*];
+
+        /// Calls a macro with the name of every case, for fronts that make a test
+        /// of each.
+        #[macro_export]
+        macro_rules! with_every_case {
+            ($dollar front:ident) => {
+                $dollar front! { $($name)* }
+            };
+        }
+    };
+}
+
+cases! { $
+    C1 register::a_zombie_is_registered [],
+    C1 register::an_exit_races_the_registration [],
+    C1 register::a_child_of_a_thread_that_has_exited [RealProcesses],
+    C1 register::an_orphan_adopted_by_a_subreaper [RealProcesses],
+    C1 register::a_child_without_an_exit_signal [RealProcesses],
+    C1 register::a_process_that_is_no_child [NonChildren],
+
+    C2 register::the_same_pid_twice_is_refused [],
+    C2 register::of_many_at_once_one_registers [],
+    C2 register::an_unused_number_is_refused [],
+    C2 register::the_own_process_and_a_threads_id_are_refused [RealProcesses],
+    C2 register::a_callback_without_a_registration_is_refused [],
+    C2 register::out_of_files_at_the_nth_registration [FilePerProcess],
+    C2 register::construction_without_files_fails_cleanly [FilePerProcess],
+    C2 register::construction_without_memory_for_a_thread_fails_cleanly [RealProcesses],
+    C2 register::a_refused_spawn_leaves_nothing [FilePerProcess],
+
+    C3 callbacks::each_callback_runs_once [],
+    C3 callbacks::a_thousand_simultaneous_exits [RealProcesses, OpenFiles(1_200)],
+    C3 callbacks::two_watchers_of_one_child_both_tell [],
+    C3 callbacks::reaping_makes_no_second_run [],
+    C4 callbacks::callbacks_run_in_order_on_one_thread [],
+    C4 callbacks::watches_of_one_process_share_its_order [],
+    C5 callbacks::a_late_callback_runs_at_once [],
+    C5 callbacks::a_late_callback_runs_after_reaping_too [],
+
+    C6 status::every_code_and_signal_is_told [RealProcesses],
+    C6 status::codes_and_signals_are_told [],
+    C6 status::a_child_reaped_first_is_told_truly [],
+    C6 status::an_ignored_child_signal_is_told_truly [RealProcesses],
+    C6 status::a_child_of_no_child_wait_is_told_truly [RealProcesses],
+    C7 status::the_child_is_waitable_inside_the_callback [],
+    C7 status::a_callback_may_reap [],
+    C7 status::an_unwatched_child_is_left_alone [RealProcesses],
+    C7 status::a_tracers_zombie_is_told_when_waitable [RealProcesses, Ptrace],
+
+    C8 unregister::unregister_pid_keeps_callbacks_and_refuses_new_ones [],
+    C8 unregister::unregister_pid_is_idempotent_and_harmless [],
+    C8 unregister::the_pid_can_be_registered_again [],
+    C9 unregister::an_unregistered_callback_never_runs [],
+    C9 unregister::unregister_waits_for_a_running_callback [],
+    C9 unregister::a_callback_that_unregisters_itself_is_running [],
+    C9 unregister::a_callback_unregisters_another [],
+    C9 unregister::a_second_unregister_finds_nothing [],
+    C9 unregister::the_last_callback_goes_as_its_exit_is_in_flight [],
+    C9 unregister::unregister_races_the_exit [],
+
+    C10 reentry::every_method_may_be_called_in_a_callback [],
+    C10 reentry::a_captured_values_drop_calls_the_watcher [],
+    C11 reentry::a_panicking_callback_harms_nothing [],
+    C11 reentry::a_panicking_drop_harms_nothing [],
+    C12 drop::drop_with_live_children_drops_captures [],
+    C12 drop::drop_inside_a_callback_ends_the_thread_after_it [],
+    C12 drop::drop_waits_for_a_running_callback [],
+    C12 drop::a_captured_watcher_is_dropped_by_its_own_callback [],
+
+    C13 identity::the_number_of_a_reaped_and_unregistered_process_comes_back [ChosenPid],
+    C13 identity::the_number_of_a_registered_process_comes_back [ChosenPid],
+    C13 identity::a_stale_event_fires_nothing_of_the_new_process [ChosenPid],
+    C13 identity::a_watch_joins_the_process_and_not_the_number [ChosenPid],
+
+    C14 only_exit::the_leader_exits_and_a_thread_lives [RealProcesses],
+    C14 only_exit::a_thread_executes_another_program [RealProcesses],
+    C14 only_exit::stop_and_continue [RealProcesses],
+    C14 only_exit::a_child_signal_sent_by_hand [RealProcesses],
+
+    C15 fork::every_call_in_a_copy_answers_forked [RealProcesses],
+    C15 fork::drop_in_a_copy_returns_at_once [RealProcesses],
+    C15 fork::a_copy_may_make_a_watcher_of_its_own [RealProcesses],
+    C15 fork::a_copy_that_holds_the_fds_makes_no_stale_event [RealProcesses],
+    C15 fork::a_forked_child_never_unwinds_into_the_parents_copy [RealProcesses],
+    C15 fork::a_forked_child_is_registered_before_it_runs [RealProcesses],
+
+    C16 footprint::exec_leaks_no_fd [RealProcesses],
+    C16 footprint::ten_thousand_cycles_leave_nothing [],
+    C16 footprint::full_lives_leave_nothing [],
+    C16 footprint::no_handler_and_no_mask_is_touched [RealProcesses, NoSignalHandler],
+    C16 footprint::no_signal_handler_runs_on_the_watchers_thread [NoSignalHandler],
+
+    C17 concurrency::a_slow_callback_blocks_no_call [],
+    C17 concurrency::many_threads_at_once [],
+}

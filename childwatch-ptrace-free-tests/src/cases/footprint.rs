@@ -1,0 +1,123 @@
+//! C16: what a watcher leaves behind, and what it touches.
+
+use std::sync::mpsc;
+
+use childwatch_core::Pid;
+
+use crate::actor::{Actor, Role};
+use crate::child::End;
+use crate::footprint::{Footprint, resident_bytes};
+use crate::probe::Probe;
+use crate::{Stage, deadline, sys};
+
+/// A leak of one 64-byte allocation a cycle would come to more.
+const NOISE_BYTES: usize = 512 << 10;
+
+pub(super) fn exec_leaks_no_fd(stage: &Stage<'_>) {
+    let list = || {
+        let mut actor = Actor::start(&mut Role::ListFds.command());
+        actor.all_lines().len()
+    };
+    let before = list();
+    let watcher = stage.watcher();
+    let children: Vec<_> = (0..10).map(|_| stage.child()).collect();
+    for child in &children {
+        watcher.register_pid(child.pid()).unwrap();
+    }
+    // The children's gates are close-on-exec as well.
+    assert_eq!(list(), before);
+}
+
+pub(super) fn ten_thousand_cycles_leave_nothing(stage: &Stage<'_>) {
+    const CYCLES: usize = 10_000;
+    let watcher = stage.watcher();
+    let child = stage.child();
+    let pid = child.pid();
+    let cycle = || {
+        watcher.register_pid(pid).unwrap();
+        watcher
+            .register_callback(pid, Probe::new().callback())
+            .map(|handle| watcher.unregister_callback(handle))
+            .unwrap();
+        watcher.unregister_pid(pid);
+        let handle = watcher.watch(pid, Probe::new().callback()).unwrap();
+        watcher.unregister_callback(handle);
+    };
+    (0..CYCLES / 10).for_each(|_| cycle());
+    let (footprint, resident) = (Footprint::now(), resident_bytes());
+    (0..CYCLES).for_each(|_| cycle());
+    let grown = resident_bytes().saturating_sub(resident);
+    assert!(
+        grown < NOISE_BYTES,
+        "{grown} bytes more after {CYCLES} cycles"
+    );
+    footprint.is_unchanged();
+    child.die(End::Code(0));
+}
+
+pub(super) fn full_lives_leave_nothing(stage: &Stage<'_>) {
+    let before = Footprint::now();
+    for _ in 0..20 {
+        let watcher = stage.watcher();
+        for _ in 0..20 {
+            let mut child = stage.child();
+            let probe = Probe::new();
+            watcher.register_pid(child.pid()).unwrap();
+            watcher
+                .register_callback(child.pid(), probe.callback())
+                .unwrap();
+            watcher.watch(child.pid(), probe.callback()).unwrap();
+            child.die(End::Code(0));
+            probe.ran(2);
+            child.reap();
+            watcher.unregister_pid(child.pid());
+        }
+        drop(watcher);
+    }
+    before.is_unchanged();
+
+    // A registration without end holds on to its process only until the end.
+    let watcher = stage.watcher();
+    let with_watcher = Footprint::now();
+    let mut child = stage.child();
+    let pid: Pid = child.pid();
+    watcher.register_pid(pid).unwrap();
+    child.die(End::Code(0));
+    stage.settle(&*watcher);
+    watcher.unregister_pid(pid);
+    child.reap();
+    drop(child);
+    with_watcher.is_unchanged();
+}
+
+pub(super) fn no_handler_and_no_mask_is_touched(stage: &Stage<'_>) {
+    let before = (sys::dispositions(), sys::blocked_signals());
+    let watcher = stage.watcher();
+    stage.settle(&*watcher);
+    assert_eq!((sys::dispositions(), sys::blocked_signals()), before);
+    drop(watcher);
+    assert_eq!((sys::dispositions(), sys::blocked_signals()), before);
+}
+
+pub(super) fn no_signal_handler_runs_on_the_watchers_thread(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let child = stage.child();
+    let (tell, told) = mpsc::channel();
+    watcher
+        .watch(
+            child.pid(),
+            Box::new(move |_| {
+                let name = std::thread::current().name().map(str::to_owned);
+                tell.send((name, sys::blocked_signals())).unwrap();
+            }),
+        )
+        .unwrap();
+    child.die(End::Code(0));
+    let (name, blocked) = told.recv_timeout(deadline::patience()).unwrap();
+    assert!(name.is_some_and(|name| name.starts_with("childwatch")));
+    // These two can't be blocked, nor the two that glibc keeps to itself.
+    let free: Vec<_> = (1..=64)
+        .filter(|signal| !blocked.contains(signal))
+        .collect();
+    assert_eq!(free, [libc::SIGKILL, libc::SIGSTOP, 32, 33]);
+}

@@ -1,0 +1,196 @@
+//! C15: forked copies of the process.
+
+use std::convert::Infallible;
+use std::mem::ManuallyDrop;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, exit};
+
+use childwatch_core::{ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
+
+use crate::child::{End, GatedChild};
+use crate::deadline;
+use crate::probe::Probe;
+use crate::{Stage, sys};
+
+/// Runs `body` in a forked copy of this process, which must answer that all is
+/// well within the deadline.
+fn in_a_copy(what: &str, body: impl FnOnce() -> bool) {
+    // SAFETY: the bodies call watchers, for which it is under test that they do
+    // nothing unsound in a copy, and compare plain values. A panic would abort
+    // the copy: it does not unwind past `fork_copy`.
+    let copy = unsafe { sys::fork_copy(|| i32::from(!body())) }.unwrap();
+    let is_over = deadline::holds_within(deadline::patience(), || sys::is_waitable(copy));
+    if !is_over {
+        sys::kill(copy);
+    }
+    let status = sys::reap(copy).unwrap();
+    assert!(is_over, "{what}: the copy hangs");
+    assert!(status.success(), "{what}: the copy's {status}");
+}
+
+pub(super) fn every_call_in_a_copy_answers_forked(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let (child, dead) = (stage.child(), stage.child());
+    let probe = Probe::new();
+    watcher.register_pid(child.pid()).unwrap();
+    let handle = watcher
+        .register_callback(child.pid(), probe.callback())
+        .unwrap();
+    watcher.register_pid(dead.pid()).unwrap();
+    dead.die(End::Code(0));
+    let callbacks = [(); 2].map(|()| Probe::new().callback());
+
+    // With the watcher's thread inside a callback, and idle.
+    let occupied = stage.occupy(&*watcher);
+    in_a_copy("every call", || {
+        calls_answer_forked(&*watcher, &*child, &*dead, handle, callbacks)
+    });
+    occupied.release();
+    let callbacks = [(); 2].map(|()| Probe::new().callback());
+    in_a_copy("every call", || {
+        calls_answer_forked(&*watcher, &*child, &*dead, handle, callbacks)
+    });
+
+    stage.settle(&*watcher);
+    assert_eq!(probe.runs(), 0);
+    child.die(End::Code(0));
+    probe.ran_once();
+}
+
+fn calls_answer_forked(
+    watcher: &dyn PidWatcher,
+    child: &dyn GatedChild,
+    dead: &dyn GatedChild,
+    handle: WatchHandle,
+    [first, second]: [ExitCallback; 2],
+) -> bool {
+    let is_forked = |refused: Result<(), WatchError>| matches!(refused, Err(WatchError::Forked));
+    watcher.unregister_pid(child.pid());
+    watcher.unregister_callback(handle) == Unregistered::WillNotRun
+        && is_forked(watcher.register_pid(dead.pid()))
+        && is_forked(watcher.register_callback(dead.pid(), first).map(drop))
+        && is_forked(watcher.watch(child.pid(), second).map(drop))
+}
+
+pub(super) fn drop_in_a_copy_returns_at_once(stage: &Stage<'_>) {
+    let watcher = ManuallyDrop::new(stage.watcher());
+    let child = stage.child();
+    let probe = Probe::new();
+    watcher.watch(child.pid(), probe.callback()).unwrap();
+    let drop_the_copy = || {
+        // SAFETY: each copy of the process has a copy of its own, dropped once.
+        let watcher = unsafe { std::ptr::read(&raw const watcher) };
+        in_a_copy("drop", || {
+            drop(ManuallyDrop::into_inner(watcher));
+            true
+        });
+    };
+    drop_the_copy();
+    let occupied = stage.occupy(&**watcher);
+    drop_the_copy();
+    occupied.release();
+
+    stage.settle(&**watcher);
+    assert_eq!(probe.runs(), 0);
+    child.die(End::Code(0));
+    probe.ran_once();
+    drop(ManuallyDrop::into_inner(watcher));
+}
+
+pub(super) fn a_copy_may_make_a_watcher_of_its_own(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    in_a_copy("a watcher of its own", || {
+        let own = stage.watcher();
+        let mut child = stage.child();
+        let probe = Probe::new();
+        own.watch(child.pid(), probe.callback()).unwrap();
+        child.die(End::Code(3));
+        let told = probe.ran_once();
+        child.reap();
+        drop(own);
+        told.status().is_some_and(|status| status.code() == Some(3))
+            && matches!(watcher.register_pid(child.pid()), Err(WatchError::Forked))
+    });
+    stage.settle(&*watcher);
+}
+
+pub(super) fn a_copy_that_holds_the_fds_makes_no_stale_event(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let mut child = stage.child();
+    let probe = Probe::new();
+    let handle = watcher.watch(child.pid(), probe.callback()).unwrap();
+    // Forked after the registration, so it has a copy of every fd there is.
+    let copy = stage.child();
+    assert_eq!(
+        watcher.unregister_callback(handle),
+        Unregistered::WillNotRun
+    );
+    child.die(End::Code(0));
+    child.reap();
+    stage.settle(&*watcher);
+    super::status::does_not_spin(&*watcher, stage);
+    assert_eq!(probe.runs(), 0);
+    drop(copy);
+}
+
+/// What a panic that unwinds through the copy of the parent's stack would run.
+struct ParentsCleanUp;
+
+impl Drop for ParentsCleanUp {
+    fn drop(&mut self) {
+        exit(99);
+    }
+}
+
+fn panics() -> Infallible {
+    panic!("the forked child is meant to panic")
+}
+
+pub(super) fn a_forked_child_never_unwinds_into_the_parents_copy(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let parents = ParentsCleanUp;
+    // SAFETY: the child panics, which allocates and takes the lock of stderr: no
+    // other thread of this cell holds either now.
+    let pid = unsafe { stage.backend().fork_watchable(&*watcher, panics) }.unwrap();
+    std::mem::forget(parents);
+    let probe = Probe::new();
+    watcher.register_callback(pid, probe.callback()).unwrap();
+    watcher.unregister_pid(pid);
+    assert_eq!(
+        probe.ran_once().status(),
+        Some(ExitStatus::from_raw(101 << 8))
+    );
+    sys::reap(pid);
+}
+
+pub(super) fn a_forked_child_is_registered_before_it_runs(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    for _ in 0..50 {
+        let pid = fork_that_exits(stage, &*watcher).unwrap();
+        let probe = Probe::new();
+        watcher.register_callback(pid, probe.callback()).unwrap();
+        watcher.unregister_pid(pid);
+        assert_eq!(probe.ran_once().status().unwrap().code(), Some(31));
+        sys::reap(pid);
+    }
+    // A registration that is refused takes the child with it.
+    let few = sys::FewFiles::left(3);
+    let held: Vec<_> = (0..4)
+        .map(|_| fork_that_exits(stage, &*watcher))
+        .take_while(Result::is_ok)
+        .collect();
+    drop(few);
+    for pid in held.into_iter().flatten() {
+        watcher.unregister_pid(pid);
+        sys::reap(pid);
+    }
+    assert!(!sys::has_children());
+}
+
+fn fork_that_exits(stage: &Stage<'_>, watcher: &dyn PidWatcher) -> std::io::Result<Pid> {
+    fn exits() -> Infallible {
+        exit(31)
+    }
+    // SAFETY: the child calls exit, and this cell has set up nothing to run then.
+    unsafe { stage.backend().fork_watchable(watcher, exits) }
+}

@@ -1,0 +1,124 @@
+//! C13: a process, not a number.
+
+use childwatch_core::PidWatcher;
+
+use crate::Stage;
+use crate::child::{End, GatedChild};
+use crate::probe::{Gate, Probe};
+
+pub(super) fn the_number_of_a_reaped_and_unregistered_process_comes_back(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let mut old = stage.child();
+    let (first, second) = (Probe::new(), Probe::new());
+    register(&*watcher, &*old, &first);
+    old.die(End::Code(1));
+    assert_eq!(first.ran_once().status(), old.reap());
+    watcher.unregister_pid(old.pid());
+
+    let mut new = stage.successor(&*old);
+    register(&*watcher, &*new, &second);
+    stage.settle(&*watcher);
+    assert_eq!(second.runs(), 0);
+    new.die(End::Code(2));
+    assert_eq!(second.ran_once().status(), new.reap());
+    first.ran_once();
+}
+
+pub(super) fn the_number_of_a_registered_process_comes_back(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let mut old = stage.child();
+    let (first, pending, second) = (Probe::new(), Probe::new(), Probe::new());
+    register(&*watcher, &*old, &first);
+    // The old process's exit and reaping are not seen while the thread is busy:
+    // its last callback is pending when its number is registered anew.
+    let occupied = stage.occupy(&*watcher);
+    watcher
+        .register_callback(old.pid(), pending.callback())
+        .unwrap();
+    old.die(End::Code(1));
+    old.reap();
+    let mut new = stage.successor(&*old);
+    register(&*watcher, &*new, &second);
+    occupied.release();
+
+    for probe in [&first, &pending] {
+        let told = probe.ran_once().status();
+        assert!(
+            told.is_none_or(|status| status.code() == Some(1)),
+            "{told:?}"
+        );
+    }
+    stage.settle(&*watcher);
+    assert_eq!(second.runs(), 0);
+    new.die(End::Code(2));
+    assert_eq!(second.ran_once().status(), new.reap());
+    first.ran_once();
+    pending.ran_once();
+}
+
+/// The watcher's thread has been told of the old process's exit, and is busy
+/// with another's, when the number changes hands.
+pub(super) fn a_stale_event_fires_nothing_of_the_new_process(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let (other, mut old) = (stage.child(), stage.child());
+    let (gate, first, never, second) = (Gate::new(), Probe::new(), Probe::new(), Probe::new());
+    watcher
+        .watch(
+            other.pid(),
+            first.callback_then({
+                let gate = gate.clone();
+                move |_| gate.pass()
+            }),
+        )
+        .unwrap();
+    let handle = watcher.watch(old.pid(), never.callback()).unwrap();
+
+    let occupied = stage.occupy(&*watcher);
+    other.die(End::Code(0));
+    old.die(End::Code(1));
+    occupied.release();
+    gate.is_reached();
+    watcher.unregister_callback(handle);
+    old.reap();
+    let mut new = stage.successor(&*old);
+    register(&*watcher, &*new, &second);
+    gate.open();
+
+    first.ran_once();
+    stage.settle(&*watcher);
+    assert_eq!(
+        second.runs(),
+        0,
+        "the old process's exit fired for the new one"
+    );
+    assert_eq!(never.runs(), 0);
+    new.die(End::Code(2));
+    assert_eq!(second.ran_once().status(), new.reap());
+}
+
+pub(super) fn a_watch_joins_the_process_and_not_the_number(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let mut old = stage.child();
+    let (first, late, second) = (Probe::new(), Probe::new(), Probe::new());
+    register(&*watcher, &*old, &first);
+    old.die(End::Code(1));
+    let told = first.ran_once();
+    old.reap();
+    // Nobody has the number: only the registered process can be meant.
+    watcher.watch(old.pid(), late.callback()).unwrap();
+    assert_eq!(late.ran_once(), told);
+
+    let mut new = stage.successor(&*old);
+    watcher.watch(new.pid(), second.callback()).unwrap();
+    stage.settle(&*watcher);
+    assert_eq!(second.runs(), 0);
+    new.die(End::Code(2));
+    assert_eq!(second.ran_once().status(), new.reap());
+}
+
+fn register(watcher: &dyn PidWatcher, child: &dyn GatedChild, probe: &Probe) {
+    watcher.register_pid(child.pid()).unwrap();
+    watcher
+        .register_callback(child.pid(), probe.callback())
+        .unwrap();
+}

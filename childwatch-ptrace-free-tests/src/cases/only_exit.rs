@@ -1,0 +1,71 @@
+//! C14: what is no exit.
+
+use std::process::Command;
+
+use rustix::process::{Signal, WaitId, WaitIdOptions, kill_process, waitid};
+
+use crate::actor::{Actor, Role};
+use crate::child::End;
+use crate::probe::Probe;
+use crate::{Stage, sys};
+
+pub(super) fn the_leader_exits_and_a_thread_lives(stage: &Stage<'_>) {
+    actor_fires_only_at_its_end(stage, &mut Role::LeaderExits.command());
+}
+
+pub(super) fn a_thread_executes_another_program(stage: &Stage<'_>) {
+    actor_fires_only_at_its_end(stage, &mut Role::ExecFromThread.command());
+}
+
+/// Watches an actor from its start; by its first line it has done what is no
+/// exit.
+fn actor_fires_only_at_its_end(stage: &Stage<'_>, command: &mut Command) {
+    let watcher = stage.watcher();
+    let mut actor = Actor::start(command);
+    let before = Probe::new();
+    watcher.watch(actor.pid(), before.callback()).unwrap();
+    assert_eq!(actor.is_ready(), actor.pid());
+    // Registered after it, too.
+    let after = Probe::new();
+    watcher.watch(actor.pid(), after.callback()).unwrap();
+    stage.settle(&*watcher);
+    assert_eq!(before.runs() + after.runs(), 0);
+
+    actor.end_input();
+    for probe in [&before, &after] {
+        assert_eq!(probe.ran_once().status().unwrap().code(), Some(7));
+    }
+}
+
+pub(super) fn stop_and_continue(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let child = stage.child();
+    let probe = Probe::new();
+    watcher.watch(child.pid(), probe.callback()).unwrap();
+    let number = rustix::process::Pid::from_raw(child.pid().as_raw()).unwrap();
+    for (signal, state) in [
+        (Signal::STOP, WaitIdOptions::STOPPED),
+        (Signal::CONT, WaitIdOptions::CONTINUED),
+    ] {
+        kill_process(number, signal).unwrap();
+        waitid(WaitId::Pid(number), state | WaitIdOptions::NOWAIT).unwrap();
+        stage.settle(&*watcher);
+        assert_eq!(probe.runs(), 0, "after {signal:?}");
+    }
+    child.die(End::Code(0));
+    probe.ran_once();
+}
+
+pub(super) fn a_child_signal_sent_by_hand(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let child = stage.child();
+    let probe = Probe::new();
+    watcher.watch(child.pid(), probe.callback()).unwrap();
+    for _ in 0..10 {
+        sys::signal_self(libc::SIGCHLD);
+    }
+    stage.settle(&*watcher);
+    assert_eq!(probe.runs(), 0);
+    child.die(End::Code(0));
+    probe.ran_once();
+}

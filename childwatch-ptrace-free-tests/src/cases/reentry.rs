@@ -1,0 +1,179 @@
+//! C10 and C11: calls from inside callbacks and drops, and panics there.
+
+use std::sync::{Arc, Weak, mpsc};
+
+use childwatch_core::{ExitCallback, Pid, PidWatcher, PidWatcherExt, Unregistered};
+
+use crate::child::End;
+use crate::probe::Probe;
+use crate::{Stage, deadline};
+
+/// Calls every method on a living child, and leaves no trace of it.
+fn call_everything(watcher: &dyn PidWatcher, pid: Pid) {
+    watcher.register_pid(pid).unwrap();
+    let handle = watcher
+        .register_callback(pid, Probe::new().callback())
+        .unwrap();
+    let watched = watcher.watch(pid, Probe::new().callback()).unwrap();
+    let guard = watcher.watch_guard(pid, |_| {}).unwrap();
+    let future = watcher.exited(pid).unwrap();
+    drop((guard, future));
+    for handle in [handle, watched] {
+        assert_eq!(
+            watcher.unregister_callback(handle),
+            Unregistered::WillNotRun
+        );
+    }
+    watcher.unregister_pid(pid);
+}
+
+pub(super) fn every_method_may_be_called_in_a_callback(stage: &Stage<'_>) {
+    let watcher: Arc<dyn PidWatcher> = Arc::from(stage.watcher());
+    let (mut child, living, dead) = (stage.child(), stage.child(), stage.child());
+    dead.die(End::Code(21));
+    let (probe, inner) = (Probe::new(), Probe::new());
+    let (pid, dead_pid) = (living.pid(), dead.pid());
+    watcher
+        .watch(
+            child.pid(),
+            probe.callback_then({
+                let weak = Arc::downgrade(&watcher);
+                let inner = inner.clone();
+                move |exit| {
+                    let watcher = weak.upgrade().unwrap();
+                    call_everything(&*watcher, pid);
+                    // Of a process that has exited, and of this very one: they run
+                    // after this callback, on the same thread.
+                    watcher.watch(dead_pid, inner.callback()).unwrap();
+                    watcher.watch(exit.pid(), inner.callback()).unwrap();
+                    assert_eq!(inner.runs(), 0);
+                }
+            }),
+        )
+        .unwrap();
+    child.die(End::Code(0));
+    probe.ran_once();
+    inner.ran(2);
+    assert_eq!(inner.threads()[0], probe.threads()[0]);
+    child.reap();
+}
+
+/// Calls the watcher when dropped.
+struct CallsOnDrop {
+    watcher: Weak<dyn PidWatcher>,
+    pid: Pid,
+    tell: mpsc::Sender<()>,
+}
+
+impl Drop for CallsOnDrop {
+    fn drop(&mut self) {
+        if let Some(watcher) = self.watcher.upgrade() {
+            call_everything(&*watcher, self.pid);
+        }
+        self.tell.send(()).unwrap();
+    }
+}
+
+pub(super) fn a_captured_values_drop_calls_the_watcher(stage: &Stage<'_>) {
+    let watcher: Arc<dyn PidWatcher> = Arc::from(stage.watcher());
+    let (child, living) = (stage.child(), stage.child());
+    let (tell, told) = mpsc::channel();
+    let callback = || -> ExitCallback {
+        let captured = CallsOnDrop {
+            watcher: Arc::downgrade(&watcher),
+            pid: living.pid(),
+            tell: tell.clone(),
+        };
+        Box::new(move |_| drop(captured))
+    };
+    let is_told = |of: &str| told.recv_timeout(deadline::patience()).expect(of);
+
+    let handle = watcher.watch(child.pid(), callback()).unwrap();
+    watcher.unregister_callback(handle);
+    is_told("a callback taken out");
+
+    let refused = watcher.register_callback(child.pid(), callback());
+    assert!(refused.is_err());
+    is_told("a callback refused");
+
+    watcher.watch(child.pid(), callback()).unwrap();
+    child.die(End::Code(0));
+    is_told("a callback that ran");
+
+    watcher.watch(living.pid(), callback()).unwrap();
+    drop(watcher);
+    is_told("a callback left at the watcher's end");
+}
+
+pub(super) fn a_panicking_callback_harms_nothing(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let child = stage.child();
+    let probe = Probe::new();
+    watcher.register_pid(child.pid()).unwrap();
+    let panics: ExitCallback = Box::new(|_| panic!("meant to"));
+    let handle = watcher
+        .register_callback(child.pid(), probe.callback())
+        .and_then(|_| watcher.register_callback(child.pid(), panics))
+        .unwrap();
+    watcher
+        .register_callback(
+            child.pid(),
+            probe.callback_then(|_| std::panic::panic_any(PanicsOnDrop("payload"))),
+        )
+        .unwrap();
+    watcher
+        .register_callback(child.pid(), probe.callback())
+        .unwrap();
+    child.die(End::Code(0));
+    probe.ran(2);
+    assert_eq!(watcher.unregister_callback(handle), Unregistered::HasRun);
+    deadline::until("the panicked callback's captures are dropped", || {
+        probe.captures_are_dropped()
+    });
+
+    // Later calls, later exits, and the end.
+    stage.settle(&*watcher);
+    watcher
+        .register_callback(child.pid(), probe.callback())
+        .unwrap();
+    probe.ran(3);
+    drop(watcher);
+}
+
+/// Panics when dropped.
+struct PanicsOnDrop(&'static str);
+
+impl Drop for PanicsOnDrop {
+    fn drop(&mut self) {
+        panic!("the drop of a {} is meant to panic", self.0);
+    }
+}
+
+pub(super) fn a_panicking_drop_harms_nothing(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let (child, living) = (stage.child(), stage.child());
+    let callback = || -> ExitCallback {
+        let captured = PanicsOnDrop("captured value");
+        Box::new(move |_| drop(captured))
+    };
+    // On the watcher's thread.
+    watcher.watch(child.pid(), callback()).unwrap();
+    child.die(End::Code(0));
+    stage.settle(&*watcher);
+
+    // On the caller's: there the panic is the caller's own.
+    let handle = watcher.watch(living.pid(), callback()).unwrap();
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        watcher.unregister_callback(handle)
+    }));
+    assert!(outcome.is_err());
+    stage.settle(&*watcher);
+
+    // At the watcher's end.
+    let probe = Probe::new();
+    watcher.watch(living.pid(), callback()).unwrap();
+    watcher.watch(living.pid(), callback()).unwrap();
+    watcher.watch(living.pid(), probe.callback()).unwrap();
+    drop(watcher);
+    assert!(probe.captures_are_dropped());
+}

@@ -1,0 +1,325 @@
+//! C1 and C2: what can be registered, and what is refused.
+
+use std::process::{Command, Stdio};
+use std::thread;
+
+use childwatch_core::{Pid, PidWatcher, PidWatcherExt, WatchError};
+
+use crate::actor::{Actor, Role};
+use crate::child::{End, GatedChild, RealChild};
+use crate::footprint::Footprint;
+use crate::probe::Probe;
+use crate::{Stage, sys};
+
+pub(super) fn a_zombie_is_registered(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let mut child = stage.child();
+    child.die(End::Code(42));
+
+    let probe = Probe::new();
+    watcher.register_pid(child.pid()).unwrap();
+    watcher
+        .register_callback(child.pid(), probe.callback())
+        .unwrap();
+    let exit = probe.ran_once();
+    assert_eq!(exit.pid(), child.pid());
+    assert_eq!(exit.status(), child.reap());
+}
+
+pub(super) fn an_exit_races_the_registration(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    for code in 0..=255 {
+        let mut child = stage.child();
+        let probe = Probe::new();
+        child.let_go(End::Code(code));
+        watcher.watch(child.pid(), probe.callback()).unwrap();
+        assert_eq!(probe.ran_once().status().unwrap().code(), Some(code.into()));
+        child.reap();
+    }
+}
+
+pub(super) fn a_child_of_a_thread_that_has_exited(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let mut child = thread::spawn(|| RealChild::fork(sys::Birth::default()))
+        .join()
+        .unwrap();
+    tells_its_exit(&*watcher, &mut child);
+}
+
+pub(super) fn an_orphan_adopted_by_a_subreaper(stage: &Stage<'_>) {
+    sys::become_subreaper();
+    let watcher = stage.watcher();
+    let mut parent = Actor::start(&mut Role::LeaveOrphan.command());
+    let orphan = parent.is_ready();
+    parent.child().wait().unwrap();
+
+    let probe = Probe::new();
+    watcher.watch(orphan, probe.callback()).unwrap();
+    parent.end_input();
+    assert_eq!(probe.ran_once().status().unwrap().code(), Some(7));
+    assert!(sys::reap(orphan).is_some());
+}
+
+pub(super) fn a_child_without_an_exit_signal(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let mut child = RealChild::fork(sys::Birth {
+        exit_signal: 0,
+        ..sys::Birth::default()
+    });
+    tells_its_exit(&*watcher, &mut child);
+}
+
+pub(super) fn a_process_that_is_no_child(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let mut parent = Actor::start(&mut Role::KeepChild.command());
+    let grandchild: Pid = parent.line().parse().unwrap();
+    let probe = Probe::new();
+    watcher.watch(grandchild, probe.callback()).unwrap();
+    stage.settle(&*watcher);
+    assert_eq!(probe.runs(), 0);
+
+    parent.cue();
+    assert_eq!(parent.line(), "dead");
+    let told = probe.ran_once().status();
+    // Its parent, who has its status, is another process.
+    assert!(
+        told.is_none_or(|status| status.code() == Some(5)),
+        "{told:?}"
+    );
+    parent.cue();
+    assert_eq!(parent.line(), "reaped");
+}
+
+pub(super) fn the_same_pid_twice_is_refused(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let child = stage.child();
+    let probe = Probe::new();
+    watcher.register_pid(child.pid()).unwrap();
+    watcher
+        .register_callback(child.pid(), probe.callback())
+        .unwrap();
+    let refused = watcher.register_pid(child.pid());
+    assert!(
+        matches!(refused, Err(WatchError::AlreadyRegistered { pid }) if pid == child.pid()),
+        "{refused:?}"
+    );
+    child.die(End::Code(0));
+    probe.ran_once();
+
+    // A zombie's number is still its own.
+    let refused = watcher.register_pid(child.pid());
+    assert!(
+        matches!(refused, Err(WatchError::AlreadyRegistered { .. })),
+        "{refused:?}"
+    );
+}
+
+pub(super) fn of_many_at_once_one_registers(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    for _ in 0..50 {
+        let child = stage.child();
+        let registered = thread::scope(|scope| {
+            let attempts: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| watcher.register_pid(child.pid())))
+                .collect();
+            attempts
+                .into_iter()
+                .filter_map(|attempt| match attempt.join().unwrap() {
+                    Ok(()) => Some(()),
+                    Err(WatchError::AlreadyRegistered { .. }) => None,
+                    Err(other) => panic!("{other}"),
+                })
+                .count()
+        });
+        assert_eq!(registered, 1);
+
+        let probe = Probe::new();
+        watcher
+            .register_callback(child.pid(), probe.callback())
+            .unwrap();
+        watcher.unregister_pid(child.pid());
+        child.die(End::Code(0));
+        probe.ran_once();
+    }
+}
+
+pub(super) fn an_unused_number_is_refused(stage: &Stage<'_>) {
+    for raw in [0, -1, i32::MIN] {
+        assert!(Pid::try_from(raw).is_err());
+    }
+    let watcher = stage.watcher();
+    let before = Footprint::now();
+    let mut child = stage.child();
+    child.die(End::Code(0));
+    child.reap();
+    let probe = Probe::new();
+    // Above any number that Linux gives (2²²), and one just reaped.
+    for pid in [Pid::try_from(i32::MAX).unwrap(), child.pid()] {
+        let refused = watcher.register_pid(pid);
+        assert!(
+            matches!(refused, Err(WatchError::NoSuchProcess { pid: named, .. }) if named == pid),
+            "{refused:?}"
+        );
+        let refused = watcher.watch(pid, probe.callback());
+        assert!(
+            matches!(refused, Err(WatchError::NoSuchProcess { .. })),
+            "{refused:?}"
+        );
+    }
+    assert!(probe.captures_are_dropped());
+    drop(child);
+    before.is_unchanged();
+}
+
+pub(super) fn the_own_process_and_a_threads_id_are_refused(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let before = Footprint::now();
+    let own = Pid::try_from(std::process::id()).unwrap();
+    let refused = watcher.register_pid(own);
+    assert!(
+        matches!(refused, Err(WatchError::NotAChild { .. })),
+        "{refused:?}"
+    );
+    // A thread of a child, and of this process.
+    let refused = thread::spawn(move || {
+        let thread = Pid::try_from(sys::thread_id()).unwrap();
+        let refused = watcher.register_pid(thread);
+        (watcher, refused)
+    })
+    .join()
+    .unwrap();
+    assert!(
+        matches!(refused.1, Err(WatchError::NoSuchProcess { .. })),
+        "{refused:?}"
+    );
+    before.is_unchanged();
+}
+
+pub(super) fn a_callback_without_a_registration_is_refused(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let child = stage.child();
+    let probe = Probe::new();
+    let refused = watcher.register_callback(child.pid(), probe.callback());
+    assert!(
+        matches!(refused, Err(WatchError::NotRegistered { pid }) if pid == child.pid()),
+        "{refused:?}"
+    );
+    assert!(probe.captures_are_dropped());
+
+    // A watch's own registration is not one that others may add to by number.
+    watcher.watch(child.pid(), Probe::new().callback()).unwrap();
+    let refused = watcher.register_callback(child.pid(), probe.callback());
+    assert!(
+        matches!(refused, Err(WatchError::NotRegistered { .. })),
+        "{refused:?}"
+    );
+    // But it can be made one.
+    watcher.register_pid(child.pid()).unwrap();
+    watcher
+        .register_callback(child.pid(), probe.callback())
+        .unwrap();
+    child.die(End::Code(0));
+    probe.ran_once();
+}
+
+pub(super) fn out_of_files_at_the_nth_registration(stage: &Stage<'_>) {
+    const ROOM: usize = 8;
+    let watcher = stage.watcher();
+    let children: Vec<_> = (0..2 * ROOM)
+        .map(|_| (stage.child(), Probe::new()))
+        .collect();
+    let watch = |(child, probe): &(Box<dyn GatedChild>, Probe)| {
+        watcher.watch(child.pid(), probe.callback())
+    };
+    let (fitting, excess) = children.split_at(ROOM);
+
+    let few = sys::FewFiles::left(ROOM);
+    let handles: Vec<_> = fitting.iter().map(|child| watch(child).unwrap()).collect();
+    for child in excess {
+        let refused = watch(child);
+        assert!(
+            matches!(&refused, Err(WatchError::ResourceLimit { pid: Some(pid), .. })
+                if *pid == child.0.pid()),
+            "{refused:?}"
+        );
+        assert!(child.1.captures_are_dropped());
+    }
+    // One process less, and there is room for one more.
+    watcher.unregister_callback(handles[0]);
+    watch(&excess[0]).unwrap();
+    assert!(watch(&excess[1]).is_err());
+    drop(few);
+    watch(&excess[1]).unwrap();
+
+    for (child, _) in &children {
+        child.die(End::Code(0));
+    }
+    let ran: Vec<_> = children[1..ROOM + 2].iter().collect();
+    for (_, probe) in ran {
+        probe.ran_once();
+    }
+    stage.settle(&*watcher);
+    for (_, probe) in children[..1].iter().chain(&children[ROOM + 2..]) {
+        assert_eq!(probe.runs(), 0);
+    }
+}
+
+pub(super) fn construction_without_files_fails_cleanly(stage: &Stage<'_>) {
+    let before = Footprint::now();
+    for room in 0..=16 {
+        let few = sys::FewFiles::left(room);
+        let made = stage.backend().watcher();
+        drop(few);
+        match made {
+            Ok(_watcher) => {
+                assert!(room > 0, "a watcher without a file");
+                return;
+            }
+            Err(WatchError::ResourceLimit { pid: None, .. }) => before.is_unchanged(),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    panic!("sixteen files were not enough");
+}
+
+pub(super) fn construction_without_memory_for_a_thread_fails_cleanly(stage: &Stage<'_>) {
+    // It makes what is made once in a process, and its stack is not one that the
+    // next thread could take over.
+    let first = stage.watcher();
+    let before = Footprint::now();
+    // A thread's stack is 2 MiB: there is room for everything but that.
+    sys::limit_address_space(Some(sys::address_space_bytes() + (1 << 20)));
+    let refused = stage.backend().watcher();
+    sys::limit_address_space(None);
+    assert!(
+        matches!(refused, Err(WatchError::ResourceLimit { pid: None, .. })),
+        "{refused:?}"
+    );
+    before.is_unchanged();
+    drop(stage.watcher());
+    drop(first);
+}
+
+pub(super) fn a_refused_spawn_leaves_nothing(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let before = Footprint::now();
+    // Spawning opens no file that stays, so without room it is registering that
+    // fails.
+    let few = sys::FewFiles::left(0);
+    let refused = watcher.spawn_watchable(Command::new("/bin/cat").stdin(Stdio::inherit()));
+    drop(few);
+    let refused = refused.expect_err("a registration without a file");
+    let inner = refused.get_ref().and_then(|inner| inner.downcast_ref());
+    assert!(
+        matches!(inner, Some(WatchError::ResourceLimit { .. })),
+        "{refused:?}"
+    );
+    before.is_unchanged();
+}
+
+fn tells_its_exit(watcher: &dyn PidWatcher, child: &mut RealChild) {
+    let probe = Probe::new();
+    watcher.watch(child.pid(), probe.callback()).unwrap();
+    child.die(End::Code(9));
+    assert_eq!(probe.ran_once().status(), child.reap());
+}

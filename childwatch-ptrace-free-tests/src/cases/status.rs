@@ -1,0 +1,208 @@
+//! C6 and C7: what is told of the status, and that nothing is reaped.
+
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use childwatch_core::{Exit, PidWatcher};
+
+use crate::actor::{Actor, Role};
+use crate::child::{End, GatedChild, RealChild};
+use crate::probe::Probe;
+use crate::sys::SigchldAction;
+use crate::{Stage, deadline, sys};
+
+pub(super) fn every_code_and_signal_is_told(stage: &Stage<'_>) {
+    let _directory = sys::TemporaryDirectory::enter();
+    let watcher = stage.watcher();
+    let codes = [0, 1, 2, 127, 128, 254, 255].map(End::Code);
+    let signals = sys::fatal_signals().map(End::Signal);
+    for end in codes.into_iter().chain(signals) {
+        let mut child = stage.child();
+        let probe = Probe::new();
+        watcher.watch(child.pid(), probe.callback()).unwrap();
+        child.die(end);
+        let told = probe.ran_once();
+        assert_eq!(told.pid(), child.pid());
+        let reaped = child.reap().unwrap();
+        assert_eq!(told.status(), Some(reaped), "{end:?}");
+        assert_is(reaped, end);
+    }
+}
+
+pub(super) fn codes_and_signals_are_told(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    for end in [
+        End::Code(0),
+        End::Code(255),
+        End::Signal(9),
+        End::Signal(15),
+    ] {
+        let mut child = stage.child();
+        let probe = Probe::new();
+        watcher.watch(child.pid(), probe.callback()).unwrap();
+        child.die(end);
+        let told = probe.ran_once().status().unwrap();
+        assert_is(told, end);
+        assert_eq!(child.reap(), Some(told));
+    }
+}
+
+pub(super) fn a_child_reaped_first_is_told_truly(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let mut child = stage.child();
+    let probe = Probe::new();
+    watcher.watch(child.pid(), probe.callback()).unwrap();
+    let occupied = stage.occupy(&*watcher);
+    child.die(End::Code(6));
+    assert_eq!(child.reap().unwrap().code(), Some(6));
+    occupied.release();
+    is_unknown_or(probe.ran_once(), 6);
+}
+
+pub(super) fn an_ignored_child_signal_is_told_truly(stage: &Stage<'_>) {
+    let action = SigchldAction::ignored();
+    auto_reaped_child_is_told_truly(stage);
+    drop(action);
+}
+
+pub(super) fn a_child_of_no_child_wait_is_told_truly(stage: &Stage<'_>) {
+    let action = SigchldAction::no_child_wait();
+    auto_reaped_child_is_told_truly(stage);
+    drop(action);
+}
+
+/// With no zombies at all, the children that others wait for can't be gated on
+/// `waitid`: the callbacks alone tell.
+fn auto_reaped_child_is_told_truly(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    for code in [0, 8] {
+        let child = stage.child();
+        let probe = Probe::new();
+        watcher.watch(child.pid(), probe.callback()).unwrap();
+        child.let_go(End::Code(code));
+        is_unknown_or(probe.ran_once(), code.into());
+        child.confirm_dead();
+        assert!(!sys::is_waitable(child.pid()), "the kernel reaps it");
+    }
+}
+
+#[track_caller]
+fn is_unknown_or(exit: Exit, code: i32) {
+    assert!(
+        exit.status()
+            .is_none_or(|status| status.code() == Some(code)),
+        "{exit}, but its code was {code}"
+    );
+}
+
+pub(super) fn the_child_is_waitable_inside_the_callback(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    for _ in 0..100 {
+        let mut child = stage.child();
+        let probe = Probe::new();
+        let pid = child.pid();
+        let is_real = child.is_real();
+        watcher
+            .watch(
+                pid,
+                probe.callback_then(move |_| assert!(!is_real || sys::is_waitable(pid))),
+            )
+            .unwrap();
+        child.let_go(End::Code(0));
+        probe.ran_once();
+        assert!(child.reap().is_some());
+    }
+}
+
+pub(super) fn a_callback_may_reap(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    for code in 0..50 {
+        let mut child = stage.child();
+        let pid = child.pid();
+        child.let_go(End::Code(code));
+        let (tell, told) = std::sync::mpsc::channel();
+        let probe = Probe::new();
+        watcher
+            .watch(
+                pid,
+                probe.callback_then(move |exit| tell.send((exit, child.reap())).unwrap()),
+            )
+            .unwrap();
+        let (exit, reaped) = told.recv_timeout(deadline::patience()).unwrap();
+        assert_eq!(exit.status(), reaped);
+        assert_eq!(reaped.unwrap().code(), Some(code.into()));
+        stage.settle(&*watcher);
+        probe.ran_once();
+    }
+}
+
+pub(super) fn an_unwatched_child_is_left_alone(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let mut before = stage.child();
+    before.die(End::Code(11));
+    let mut unregistered = stage.child();
+    watcher.register_pid(unregistered.pid()).unwrap();
+    watcher.unregister_pid(unregistered.pid());
+    unregistered.die(End::Code(12));
+    stage.settle(&*watcher);
+    assert_eq!(before.reap().unwrap().code(), Some(11));
+    assert_eq!(unregistered.reap().unwrap().code(), Some(12));
+}
+
+pub(super) fn a_tracers_zombie_is_told_when_waitable(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let mut child = RealChild::fork(sys::Birth::default());
+    let probe = Probe::new();
+    let pid = child.pid();
+    watcher
+        .watch(
+            pid,
+            probe.callback_then(move |_| assert!(sys::is_waitable(pid))),
+        )
+        .unwrap();
+    let mut tracer = Actor::start(Role::Trace.command().arg(pid.to_string()));
+    assert_eq!(tracer.line(), "tracing");
+
+    child.let_go(End::Code(13));
+    deadline::until("the traced child is a zombie", || sys::is_zombie(pid));
+    stage.settle(&*watcher);
+    assert_eq!(probe.runs(), 0, "told while its tracer held it");
+    does_not_spin(&*watcher, stage);
+
+    tracer.cue();
+    assert!(tracer.line().starts_with("Ok(Some"));
+    assert_eq!(probe.ran_once().status().unwrap().code(), Some(13));
+    assert_eq!(child.reap().unwrap().code(), Some(13));
+}
+
+/// Checks that the watcher's thread takes no processor time while nothing
+/// happens. A thread that spins takes all of its core, or on a busy machine a
+/// good part; an idle one takes none, however busy the machine is.
+pub(super) fn does_not_spin(watcher: &dyn PidWatcher, stage: &Stage<'_>) {
+    let mut child = stage.child();
+    let (tell, told) = std::sync::mpsc::channel();
+    watcher
+        .watch(
+            child.pid(),
+            Box::new(move |_| tell.send(sys::thread_id()).unwrap()),
+        )
+        .unwrap();
+    child.die(End::Code(0));
+    let thread = told.recv_timeout(deadline::patience()).unwrap();
+    child.reap();
+
+    let before = sys::processor_time(thread);
+    let spins = deadline::holds_within(Duration::from_millis(500), || {
+        sys::processor_time(thread) - before > Duration::from_millis(50)
+    });
+    assert!(!spins, "the watcher's thread spins");
+}
+
+#[track_caller]
+fn assert_is(status: ExitStatus, end: End) {
+    use std::os::unix::process::ExitStatusExt;
+    match end {
+        End::Code(code) => assert_eq!(status.code(), Some(code.into())),
+        End::Signal(signal) => assert_eq!(status.signal(), Some(signal.into())),
+    }
+}

@@ -1,0 +1,312 @@
+//! C8 and C9: ending a registration, and taking a callback out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use childwatch_core::{Pid, PidWatcher, Unregistered, WatchError};
+
+use crate::child::End;
+use crate::probe::{Gate, Probe};
+use crate::{Stage, deadline};
+
+pub(super) fn unregister_pid_keeps_callbacks_and_refuses_new_ones(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let child = stage.child();
+    let probe = Probe::new();
+    watcher.register_pid(child.pid()).unwrap();
+    for _ in 0..3 {
+        watcher
+            .register_callback(child.pid(), probe.callback())
+            .unwrap();
+    }
+    watcher.unregister_pid(child.pid());
+    let refused = watcher.register_callback(child.pid(), Probe::new().callback());
+    assert!(
+        matches!(refused, Err(WatchError::NotRegistered { .. })),
+        "{refused:?}"
+    );
+    child.die(End::Code(0));
+    probe.ran(3);
+    let refused = watcher.register_callback(child.pid(), Probe::new().callback());
+    assert!(
+        matches!(refused, Err(WatchError::NotRegistered { .. })),
+        "{refused:?}"
+    );
+}
+
+pub(super) fn unregister_pid_is_idempotent_and_harmless(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    watcher.unregister_pid(Pid::try_from(1).unwrap());
+    watcher.unregister_pid(Pid::try_from(i32::MAX).unwrap());
+
+    let child = stage.child();
+    watcher.unregister_pid(child.pid());
+    watcher.register_pid(child.pid()).unwrap();
+    let probe = Probe::new();
+    watcher
+        .register_callback(child.pid(), probe.callback())
+        .unwrap();
+    for _ in 0..3 {
+        watcher.unregister_pid(child.pid());
+    }
+    child.die(End::Code(0));
+    probe.ran_once();
+    watcher.unregister_pid(child.pid());
+
+    // A handle of another watcher, and one of nobody's.
+    let other = stage.watcher();
+    let child = stage.child();
+    let probe = Probe::new();
+    let handle = watcher.watch(child.pid(), probe.callback()).unwrap();
+    assert_eq!(other.unregister_callback(handle), Unregistered::HasRun);
+    child.die(End::Code(0));
+    probe.ran_once();
+}
+
+pub(super) fn the_pid_can_be_registered_again(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let child = stage.child();
+    let probe = Probe::new();
+    for _ in 0..5 {
+        watcher.register_pid(child.pid()).unwrap();
+        watcher
+            .register_callback(child.pid(), probe.callback())
+            .unwrap();
+        watcher.unregister_pid(child.pid());
+    }
+    child.die(End::Code(0));
+    probe.ran(5);
+    // Dead, but not reaped: its number is still its own.
+    watcher.register_pid(child.pid()).unwrap();
+    watcher
+        .register_callback(child.pid(), probe.callback())
+        .unwrap();
+    probe.ran(6);
+}
+
+pub(super) fn an_unregistered_callback_never_runs(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let mut child = stage.child();
+    let (kept, dropped) = (Probe::new(), Probe::new());
+    watcher.watch(child.pid(), kept.callback()).unwrap();
+    let handle = watcher.watch(child.pid(), dropped.callback()).unwrap();
+    assert_eq!(
+        watcher.unregister_callback(handle),
+        Unregistered::WillNotRun
+    );
+    assert!(dropped.captures_are_dropped());
+    child.die(End::Code(0));
+    kept.ran_once();
+
+    // The only callback of a watch: with it the registration goes.
+    child.reap();
+    let child = stage.child();
+    let handle = watcher.watch(child.pid(), dropped.callback()).unwrap();
+    assert_eq!(
+        watcher.unregister_callback(handle),
+        Unregistered::WillNotRun
+    );
+    child.die(End::Code(0));
+    stage.settle(&*watcher);
+    assert_eq!(dropped.runs(), 0);
+}
+
+pub(super) fn unregister_waits_for_a_running_callback(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let child = stage.child();
+    let (gate, probe) = (Gate::new(), Probe::new());
+    let has_returned = Arc::new(AtomicBool::new(false));
+    let handle = watcher
+        .watch(
+            child.pid(),
+            probe.callback_then({
+                let (gate, has_returned) = (gate.clone(), Arc::clone(&has_returned));
+                move |_| {
+                    gate.pass();
+                    // Relaxed: what is under test is that unregistering orders it.
+                    has_returned.store(true, Ordering::Relaxed);
+                }
+            }),
+        )
+        .unwrap();
+    child.die(End::Code(0));
+    gate.is_reached();
+    thread::scope(|scope| {
+        let unregistering = scope.spawn(|| {
+            let outcome = watcher.unregister_callback(handle);
+            (outcome, has_returned.load(Ordering::Relaxed))
+        });
+        // It may not return while the callback stands at the gate. That it is
+        // about to wait can't be seen; other calls show that it waits alone.
+        stage_is_still_usable(&*watcher, child.pid());
+        assert!(!unregistering.is_finished());
+        gate.open();
+        let (outcome, had_returned) = unregistering.join().unwrap();
+        assert_eq!(outcome, Unregistered::HasRun);
+        assert!(had_returned, "unregistering did not wait");
+        assert!(probe.captures_are_dropped());
+    });
+}
+
+fn stage_is_still_usable(watcher: &dyn PidWatcher, pid: Pid) {
+    for _ in 0..100 {
+        watcher.unregister_pid(pid);
+        thread::yield_now();
+    }
+}
+
+pub(super) fn a_callback_that_unregisters_itself_is_running(stage: &Stage<'_>) {
+    let watcher: Arc<dyn PidWatcher> = Arc::from(stage.watcher());
+    let child = stage.child();
+    let (give_handle, take_handle) = mpsc::channel();
+    let (tell, told) = mpsc::channel();
+    let probe = Probe::new();
+    let handle = watcher
+        .watch(
+            child.pid(),
+            probe.callback_then({
+                let watcher = Arc::downgrade(&watcher);
+                move |_| {
+                    let handle = take_handle.recv().unwrap();
+                    let watcher = watcher.upgrade().unwrap();
+                    tell.send(watcher.unregister_callback(handle)).unwrap();
+                }
+            }),
+        )
+        .unwrap();
+    give_handle.send(handle).unwrap();
+    child.die(End::Code(0));
+    assert_eq!(
+        told.recv_timeout(deadline::patience()),
+        Ok(Unregistered::IsRunning)
+    );
+    probe.ran_once();
+    assert_eq!(watcher.unregister_callback(handle), Unregistered::HasRun);
+}
+
+pub(super) fn a_callback_unregisters_another(stage: &Stage<'_>) {
+    let watcher: Arc<dyn PidWatcher> = Arc::from(stage.watcher());
+    let child = stage.child();
+    watcher.register_pid(child.pid()).unwrap();
+    let (give_handle, take_handle) = mpsc::channel();
+    let (tell, told) = mpsc::channel();
+    let second = Probe::new();
+    let first = watcher
+        .register_callback(child.pid(), {
+            let watcher = Arc::downgrade(&watcher);
+            let second = second.clone();
+            Box::new(move |_| {
+                let handle = take_handle.recv().unwrap();
+                let outcome = watcher.upgrade().unwrap().unregister_callback(handle);
+                tell.send((outcome, second.captures_are_dropped())).unwrap();
+            })
+        })
+        .unwrap();
+    let handle = watcher
+        .register_callback(child.pid(), second.callback())
+        .unwrap();
+    give_handle.send(handle).unwrap();
+    child.die(End::Code(0));
+    assert_eq!(
+        told.recv_timeout(deadline::patience()),
+        Ok((Unregistered::WillNotRun, true))
+    );
+    assert_eq!(watcher.unregister_callback(first), Unregistered::HasRun);
+    stage.settle(&*watcher);
+    assert_eq!(second.runs(), 0);
+}
+
+pub(super) fn a_second_unregister_finds_nothing(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let child = stage.child();
+    let probe = Probe::new();
+    watcher.register_pid(child.pid()).unwrap();
+    let handle = watcher
+        .register_callback(child.pid(), probe.callback())
+        .unwrap();
+    assert_eq!(
+        watcher.unregister_callback(handle),
+        Unregistered::WillNotRun
+    );
+    for _ in 0..3 {
+        assert_eq!(watcher.unregister_callback(handle), Unregistered::HasRun);
+    }
+    // Nor does an old handle lead to a younger callback.
+    watcher
+        .register_callback(child.pid(), probe.callback())
+        .unwrap();
+    assert_eq!(watcher.unregister_callback(handle), Unregistered::HasRun);
+    child.die(End::Code(0));
+    probe.ran_once();
+}
+
+/// The watcher's thread has been told of two exits, and runs the callback of the
+/// first, when the second's last callback is taken out.
+pub(super) fn the_last_callback_goes_as_its_exit_is_in_flight(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let (first, second) = (stage.child(), stage.child());
+    let (gate, ran, never) = (Gate::new(), Probe::new(), Probe::new());
+    watcher
+        .watch(
+            first.pid(),
+            ran.callback_then({
+                let gate = gate.clone();
+                move |_| gate.pass()
+            }),
+        )
+        .unwrap();
+    watcher.register_pid(second.pid()).unwrap();
+    let handle = watcher
+        .register_callback(second.pid(), never.callback())
+        .unwrap();
+
+    // While the thread is occupied both exits gather, to be told together.
+    let occupied = stage.occupy(&*watcher);
+    first.die(End::Code(0));
+    second.die(End::Code(0));
+    occupied.release();
+    gate.is_reached();
+    assert_eq!(
+        watcher.unregister_callback(handle),
+        Unregistered::WillNotRun
+    );
+    watcher.unregister_pid(second.pid());
+    gate.open();
+    ran.ran_once();
+
+    stage.settle(&*watcher);
+    assert_eq!(never.runs(), 0);
+}
+
+pub(super) fn unregister_races_the_exit(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let (mut ran, mut taken_out) = (0, 0);
+    for round in 0_u8..200 {
+        let mut child = stage.child();
+        let probe = Probe::new();
+        let handle = watcher.watch(child.pid(), probe.callback()).unwrap();
+        child.let_go(End::Code(0));
+        for _ in 0..u32::from(round) * 4 {
+            std::hint::spin_loop();
+        }
+        match watcher.unregister_callback(handle) {
+            Unregistered::WillNotRun => {
+                assert_eq!(probe.runs(), 0);
+                taken_out += 1;
+            }
+            Unregistered::HasRun => {
+                assert_eq!(probe.runs(), 1);
+                ran += 1;
+            }
+            Unregistered::IsRunning => panic!("not inside a callback"),
+        }
+        assert!(probe.captures_are_dropped());
+        child.confirm_dead();
+        child.reap();
+        assert!(probe.runs() <= 1);
+    }
+    assert_eq!(ran + taken_out, 200);
+    stage.settle(&*watcher);
+}

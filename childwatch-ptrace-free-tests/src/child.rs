@@ -1,0 +1,207 @@
+//! Children that wait at a gate until the case lets them go.
+
+use std::fmt::Debug;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use childwatch_core::{Pid, SimulatedProcesses};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Signal, WaitId, WaitIdOptions};
+
+use crate::sys;
+
+/// Where children come from.
+pub trait Nursery {
+    /// A live child, waiting at its gate.
+    fn spawn(&self) -> Box<dyn GatedChild>;
+
+    /// A live child with this very number, which must be free.
+    fn spawn_as(&self, pid: Pid) -> Box<dyn GatedChild>;
+
+    /// Whether `spawn_as` works here.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    fn can_choose_pids(&self) -> Result<(), String>;
+}
+
+/// How a child ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By `_exit` with this code.
+    Code(u8),
+    /// By this signal.
+    Signal(u8),
+}
+
+/// A live child at its gate. Dropping it kills and reaps what is left of it.
+pub trait GatedChild: Debug + Send + Sync {
+    /// Its number.
+    fn pid(&self) -> Pid;
+
+    /// Lets it go, without waiting until it has gone.
+    fn let_go(&self, end: End);
+
+    /// Waits until it is a zombie, or is gone altogether. It stays unreaped.
+    fn confirm_dead(&self);
+
+    /// Reaps it; `None` when somebody else has.
+    fn reap(&mut self) -> Option<ExitStatus>;
+
+    /// Whether the kernel knows it.
+    fn is_real(&self) -> bool;
+
+    /// Lets it go and waits until it is dead.
+    fn die(&self, end: End) {
+        self.let_go(end);
+        self.confirm_dead();
+    }
+}
+
+/// Forks real children.
+#[derive(Clone, Copy, Debug)]
+pub struct RealNursery;
+
+impl Nursery for RealNursery {
+    fn spawn(&self) -> Box<dyn GatedChild> {
+        Box::new(RealChild::fork(sys::Birth::default()))
+    }
+
+    fn spawn_as(&self, pid: Pid) -> Box<dyn GatedChild> {
+        Box::new(RealChild::fork(sys::Birth {
+            pid: Some(pid),
+            ..sys::Birth::default()
+        }))
+    }
+
+    fn can_choose_pids(&self) -> Result<(), String> {
+        sys::can_choose_pids()
+    }
+}
+
+/// A real child.
+#[derive(Debug)]
+pub struct RealChild {
+    pid: Pid,
+    gate: OwnedFd,
+    is_reaped: bool,
+}
+
+impl RealChild {
+    pub(crate) fn fork(birth: sys::Birth) -> Self {
+        let (read, write) = pipe_with(PipeFlags::CLOEXEC).expect("a pipe for a child's gate");
+        let pid = sys::fork_gated(birth, &read).expect("a forked child");
+        RealChild {
+            pid,
+            gate: write,
+            is_reaped: false,
+        }
+    }
+
+    fn number(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_raw(self.pid.as_raw()).expect("a pid is positive")
+    }
+}
+
+impl GatedChild for RealChild {
+    fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    fn let_go(&self, end: End) {
+        let order = match end {
+            End::Code(code) => [0, code],
+            End::Signal(signal) => [1, signal],
+        };
+        // EPIPE: it is dead already, which the case will see.
+        let _ = rustix::io::write(&self.gate, &order);
+    }
+
+    fn confirm_dead(&self) {
+        sys::confirm_dead(self.pid);
+    }
+
+    fn is_real(&self) -> bool {
+        true
+    }
+
+    fn reap(&mut self) -> Option<ExitStatus> {
+        self.is_reaped = true;
+        sys::reap(self.pid)
+    }
+}
+
+impl Drop for RealChild {
+    fn drop(&mut self) {
+        if self.is_reaped {
+            return;
+        }
+        // Not reaped here does not mean not reaped: look whether the number is
+        // still a child of ours before killing it.
+        let ours = rustix::process::waitid(
+            WaitId::Pid(self.number()),
+            WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT | sys::wall_id(),
+        );
+        if ours.is_ok() {
+            let _ = rustix::process::kill_process(self.number(), Signal::KILL);
+            self.reap();
+        }
+    }
+}
+
+/// Hands out simulated processes.
+#[derive(Clone, Debug)]
+pub struct SimulatedNursery(pub SimulatedProcesses);
+
+impl Nursery for SimulatedNursery {
+    fn spawn(&self) -> Box<dyn GatedChild> {
+        Box::new(SimulatedChild {
+            pid: self.0.spawn(),
+            processes: self.0.clone(),
+        })
+    }
+
+    fn spawn_as(&self, pid: Pid) -> Box<dyn GatedChild> {
+        assert!(self.0.spawn_as(pid), "the number {pid} is taken");
+        Box::new(SimulatedChild {
+            pid,
+            processes: self.0.clone(),
+        })
+    }
+
+    fn can_choose_pids(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct SimulatedChild {
+    pid: Pid,
+    processes: SimulatedProcesses,
+}
+
+impl GatedChild for SimulatedChild {
+    fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    fn let_go(&self, end: End) {
+        let status = match end {
+            End::Code(code) => i32::from(code) << 8,
+            End::Signal(signal) => i32::from(signal),
+        };
+        self.processes.exit(self.pid, ExitStatus::from_raw(status));
+    }
+
+    fn confirm_dead(&self) {}
+
+    fn is_real(&self) -> bool {
+        false
+    }
+
+    fn reap(&mut self) -> Option<ExitStatus> {
+        self.processes.reap(self.pid)
+    }
+}

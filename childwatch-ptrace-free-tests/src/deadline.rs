@@ -1,0 +1,53 @@
+//! Waits on conditions, each with a generous deadline.
+//!
+//! Nothing here measures time to judge a watcher: a deadline only ends a case
+//! that would otherwise hang, and is far above what a busy machine needs.
+
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+static PATIENCE: OnceLock<Duration> = OnceLock::new();
+
+/// How long one wait may take before the case fails: a quarter of the cell's own
+/// deadline, so that a case can say what it waited for.
+#[must_use]
+pub fn patience() -> Duration {
+    *PATIENCE.get_or_init(|| patience_under(crate::cell::DEADLINE))
+}
+
+pub(crate) fn patience_under(cell_deadline: Duration) -> Duration {
+    cell_deadline / 4
+}
+
+pub(crate) fn set_patience(patience: Duration) {
+    PATIENCE.get_or_init(|| patience);
+}
+
+/// Waits until `condition` holds.
+///
+/// # Panics
+///
+/// After [`patience`], with `what` in the message.
+#[track_caller]
+pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    assert!(
+        holds_within(patience(), &mut condition),
+        "not within {:?}: {what}",
+        patience()
+    );
+}
+
+/// Waits until `condition` holds, `limit` at most; whether it came to hold.
+pub fn holds_within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let start = Instant::now();
+    loop {
+        if condition() {
+            return true;
+        }
+        if start.elapsed() >= limit {
+            return false;
+        }
+        thread::park_timeout(Duration::from_millis(1));
+    }
+}

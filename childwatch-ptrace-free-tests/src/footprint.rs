@@ -1,0 +1,51 @@
+//! [`Footprint`]: the fds, threads and children of this process.
+
+use std::fs;
+use std::path::Path;
+
+use crate::{deadline, sys};
+
+/// What a process has at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Footprint {
+    pub(crate) fds: usize,
+    pub(crate) threads: usize,
+    has_children: bool,
+}
+
+impl Footprint {
+    pub(crate) fn now() -> Self {
+        Footprint {
+            // One of them is the listing's own.
+            fds: count("/proc/self/fd"),
+            threads: count("/proc/self/task"),
+            has_children: sys::has_children(),
+        }
+    }
+
+    /// Checks that nothing has come or gone since. A thread that has been joined,
+    /// or told to end, may take a moment to leave the listing.
+    #[track_caller]
+    pub(crate) fn is_unchanged(&self) {
+        let mut now = Footprint::now();
+        let is_same = deadline::holds_within(deadline::patience(), || {
+            now = Footprint::now();
+            now == *self
+        });
+        assert!(is_same, "left behind: {now:?}, where there was {self:?}");
+    }
+}
+
+fn count(directory: impl AsRef<Path>) -> usize {
+    fs::read_dir(directory).expect("/proc is mounted").count()
+}
+
+/// The resident memory of this process, in bytes.
+pub(crate) fn resident_bytes() -> usize {
+    let statm = fs::read_to_string("/proc/self/statm").expect("/proc is mounted");
+    let pages = statm
+        .split_whitespace()
+        .nth(1)
+        .expect("statm has seven fields");
+    pages.parse::<usize>().expect("a count of pages") * rustix::param::page_size()
+}

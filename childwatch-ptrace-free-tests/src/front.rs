@@ -1,0 +1,68 @@
+//! The fronts' shared part: turning a program into a cell, an actor, or a test
+//! runner.
+
+use std::env;
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use crate::actor;
+use crate::backend::BackendUnderTest;
+use crate::case::CASES;
+use crate::cell::{self, Cell, DEADLINE, Outcome};
+
+/// Becomes the cell or actor that this process was started to be, and never
+/// returns then. A program that runs cells calls it first in its `main`.
+pub fn take_part(backends: &[&dyn BackendUnderTest]) {
+    if let Some(role) = actor::from_args() {
+        role.play();
+    }
+    if let Some(cell) = cell::from_args(backends) {
+        cell.run_here();
+    }
+}
+
+/// A test runner with the arguments of any Rust test: every case against every
+/// one of `backends`. The whole `main` of a test target with `harness = false`.
+#[must_use]
+pub fn main(backends: &'static [&'static dyn BackendUnderTest]) -> ExitCode {
+    take_part(backends);
+    let arguments = Arguments::from_args();
+    let trials = backends
+        .iter()
+        .flat_map(|&backend| CASES.iter().map(move |case| trial(Cell { backend, case })))
+        .collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// An unsupported case is shown as ignored, with its reason.
+fn trial(cell: Cell<'static>) -> Trial {
+    let name = format!("{}::{}", cell.backend.name(), cell.case.name);
+    match cell.case.is_supported(cell.backend) {
+        Ok(()) => Trial::test(name, move || run(&cell)).with_kind(cell.case.clause.to_string()),
+        Err(reason) => Trial::test(format!("{name} – {reason}"), move || run(&cell))
+            .with_kind(cell.case.clause.to_string())
+            .with_ignored_flag(true),
+    }
+}
+
+fn run(cell: &Cell<'_>) -> Result<(), Failed> {
+    let verdict = cell.run(&env::current_exe()?, DEADLINE)?;
+    match verdict.outcome {
+        Outcome::Passed => Ok(()),
+        Outcome::Failed(reason) => Err(reason.into()),
+        Outcome::TimedOut => Err(format!("killed after {:?}", verdict.elapsed).into()),
+        Outcome::Unsupported(reason) => Err(format!("unsupported after all: {reason}").into()),
+    }
+}
+
+/// The `main` of a conformance test for backends of your own: values of types
+/// that implement [`BackendUnderTest`].
+#[macro_export]
+macro_rules! conformance_main {
+    ($($backend:expr),+ $(,)?) => {
+        fn main() -> ::std::process::ExitCode {
+            $crate::front::main(&[$(&$backend),+])
+        }
+    };
+}

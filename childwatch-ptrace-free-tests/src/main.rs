@@ -1,0 +1,11 @@
+//! The conformance suite as one program: every case against every backend of
+//! this workspace, with the arguments of any Rust test.
+
+use std::process::ExitCode;
+
+use childwatch_ptrace_free_tests::{backends, broken, front};
+
+fn main() -> ExitCode {
+    front::take_part(&broken::backends());
+    front::main(backends::ALL)
+}

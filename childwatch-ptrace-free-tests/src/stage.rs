@@ -1,0 +1,122 @@
+//! [`Stage`]: what a case takes its watchers and children from.
+
+use childwatch_core::PidWatcher;
+
+use crate::backend::BackendUnderTest;
+use crate::child::{End, GatedChild};
+use crate::probe::{Gate, Probe};
+
+/// The backend under test, and the children it is to watch.
+#[derive(Clone, Copy)]
+pub struct Stage<'a> {
+    backend: &'a dyn BackendUnderTest,
+}
+
+impl std::fmt::Debug for Stage<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Stage").field(&self.backend.name()).finish()
+    }
+}
+
+impl<'a> Stage<'a> {
+    /// A stage for one case.
+    #[must_use]
+    pub fn new(backend: &'a dyn BackendUnderTest) -> Self {
+        Stage { backend }
+    }
+
+    /// The backend under test.
+    #[must_use]
+    pub fn backend(&self) -> &'a dyn BackendUnderTest {
+        self.backend
+    }
+
+    /// A new watcher.
+    ///
+    /// # Panics
+    ///
+    /// When the backend refuses.
+    #[must_use]
+    pub fn watcher(&self) -> Box<dyn PidWatcher> {
+        self.backend.watcher().expect("a watcher")
+    }
+
+    /// A live child, waiting at its gate.
+    #[must_use]
+    pub fn child(&self) -> Box<dyn GatedChild> {
+        self.backend.nursery().spawn()
+    }
+
+    /// A dead child with a number; `child` must have been reaped. The number's
+    /// next process, alive.
+    #[must_use]
+    pub fn successor(&self, child: &dyn GatedChild) -> Box<dyn GatedChild> {
+        self.backend.nursery().spawn_as(child.pid())
+    }
+
+    /// Waits until the watcher has dealt with all that has happened so far: an
+    /// exit that comes now has been told. It stands for the pause with which one
+    /// would otherwise wait for nothing to happen.
+    ///
+    /// # Panics
+    ///
+    /// When the watcher does not tell of an exit.
+    pub fn settle(&self, watcher: &dyn PidWatcher) {
+        for _ in 0..2 {
+            let mut last = self.child();
+            let probe = Probe::new();
+            watcher
+                .watch(last.pid(), probe.callback())
+                .expect("watching the child that settles");
+            last.die(End::Code(0));
+            probe.ran_once();
+            last.reap();
+        }
+    }
+
+    /// Brings the watcher's thread into a callback that stays at a gate, until
+    /// the returned value is released or dropped.
+    ///
+    /// # Panics
+    ///
+    /// When the watcher does not tell of an exit.
+    #[must_use]
+    pub fn occupy(&self, watcher: &dyn PidWatcher) -> Occupied {
+        let child = self.child();
+        let gate = Gate::new();
+        let probe = Probe::new();
+        watcher
+            .watch(
+                child.pid(),
+                probe.callback_then({
+                    let gate = gate.clone();
+                    move |_| gate.pass()
+                }),
+            )
+            .expect("watching the child whose callback is slow");
+        child.die(End::Code(0));
+        gate.is_reached();
+        Occupied {
+            gate,
+            _child: child,
+        }
+    }
+}
+
+/// The watcher's thread stands at a gate inside a callback.
+#[derive(Debug)]
+pub struct Occupied {
+    gate: Gate,
+    _child: Box<dyn GatedChild>,
+}
+
+impl Occupied {
+    /// Lets the thread go on.
+    pub fn release(self) {}
+}
+
+impl Drop for Occupied {
+    fn drop(&mut self) {
+        self.gate.open();
+    }
+}

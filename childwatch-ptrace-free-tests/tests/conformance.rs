@@ -1,0 +1,38 @@
+//! Every case × every backend of this workspace.
+
+use std::path::Path;
+
+use childwatch_ptrace_free_tests::backends::{Pidfd, Simulated};
+use childwatch_ptrace_free_tests::cell::DEADLINE;
+use childwatch_ptrace_free_tests::{BackendUnderTest, Case, Cell, Outcome, with_every_case};
+use rstest::rstest;
+
+macro_rules! front {
+    ($($case:ident)*) => {
+        #[rstest]
+        fn conformance(
+            #[values(&Pidfd, &Simulated)] backend: &dyn BackendUnderTest,
+            #[values($(stringify!($case)),*)] case: &str,
+        ) {
+            holds(backend, case);
+        }
+    };
+}
+
+with_every_case!(front);
+
+/// A skip is declared by the case's needs, and says why.
+fn holds(backend: &dyn BackendUnderTest, case: &str) {
+    let case = Case::named(case).expect("the list of cases has its names");
+    let program = Path::new(env!("CARGO_BIN_EXE_childwatch-conformance"));
+    let cell = Cell { backend, case };
+    match cell.run(program, DEADLINE).expect("a cell").outcome {
+        Outcome::Passed => {}
+        Outcome::Unsupported(reason) => {
+            assert!(case.is_supported(backend).is_err(), "undeclared: {reason}");
+            println!("– {reason}");
+        }
+        Outcome::Failed(reason) => panic!("{}: {reason}", case.clause),
+        Outcome::TimedOut => panic!("{}: killed after {DEADLINE:?}", case.clause),
+    }
+}

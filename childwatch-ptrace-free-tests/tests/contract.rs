@@ -1,0 +1,46 @@
+//! The clauses of the trait's documentation and those of the suite are the same,
+//! and each is proven by a case.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use childwatch_ptrace_free_tests::{CASES, Clause};
+
+/// `- **\[C7\] no reaping.** …` in the documentation of `PidWatcher`.
+fn documented() -> BTreeSet<(String, String)> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../childwatch-core/src/watcher.rs");
+    let text = fs::read_to_string(source).expect("the trait's source");
+    text.lines()
+        .filter_map(|line| {
+            let (tag, rest) = line.trim().strip_prefix("/// - **\\[")?.split_once("\\]")?;
+            let (title, _) = rest.split_once(".**")?;
+            Some((tag.to_owned(), title.trim().replace('`', "")))
+        })
+        .collect()
+}
+
+#[test]
+fn the_suite_has_the_clauses_of_the_contract() {
+    let known: BTreeSet<_> = Clause::ALL
+        .iter()
+        .map(|clause| (clause.to_string(), clause.title().to_owned()))
+        .collect();
+    assert_eq!(documented(), known);
+}
+
+#[test]
+fn every_clause_is_proven_by_a_case() {
+    for clause in Clause::ALL {
+        assert!(
+            CASES.iter().any(|case| case.clause == *clause),
+            "{clause} has no case"
+        );
+    }
+}
+
+#[test]
+fn no_two_cases_have_one_name() {
+    let names: BTreeSet<_> = CASES.iter().map(|case| case.name).collect();
+    assert_eq!(names.len(), CASES.len());
+}
