@@ -284,8 +284,10 @@ pub(super) fn construction_without_files_fails_cleanly(stage: &Stage<'_>) {
 
 pub(super) fn construction_without_memory_for_a_thread_fails_cleanly(stage: &Stage<'_>) {
     // It makes what is made once in a process, and its stack is not one that the
-    // next thread could take over.
+    // next thread could take over. Its thread has to be up: std aborts one that
+    // finds no memory for its signal stack.
     let first = stage.watcher();
+    stage.settle(&*first);
     let before = Footprint::now();
     // A thread's stack is 2 MiB: there is room for everything but that.
     sys::limit_address_space(Some(sys::address_space_bytes() + (1 << 20)));
