@@ -23,7 +23,10 @@ pub enum WatchError {
 
     /// The process exists but this watcher cannot watch it, for want of being
     /// its parent; no watcher can watch the process that it lives in.
-    #[error("process {pid} is not a child of this process, and this watcher needs that it is")]
+    #[error(
+        "process {pid} cannot be watched here: it is this process itself, or not a child of it, \
+         which this watcher needs"
+    )]
     NotAChild {
         /// The process that was asked for.
         pid: Pid,

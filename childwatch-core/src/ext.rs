@@ -86,8 +86,10 @@ pub trait PidWatcherExt: PidWatcher {
     ///
     /// # Errors
     ///
-    /// What [`Command::spawn`] answers, or a [`WatchError`] inside an
-    /// [`io::Error`].
+    /// What [`Command::spawn`] answers, or a [`WatchError`] as the inner error of an
+    /// [`io::Error`]. Tell them apart by [`io::Error::get_ref`] and not by
+    /// [`kind`](io::Error::kind): a missing program and a child that is gone are both
+    /// [`NotFound`](io::ErrorKind::NotFound).
     ///
     /// # Examples
     ///

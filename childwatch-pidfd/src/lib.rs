@@ -57,5 +57,6 @@ cfg_if::cfg_if! {
 }
 
 pub use childwatch_core::{
-    Exit, ExitCallback, Pid, PidWatcher, PidWatcherExt, Unregistered, WatchError, WatchHandle,
+    Exit, ExitCallback, Exited, InvalidPid, Pid, PidWatcher, PidWatcherExt, Unregistered,
+    WatchError, WatchGuard, WatchHandle,
 };

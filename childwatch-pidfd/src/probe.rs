@@ -18,7 +18,7 @@ use crate::{info, zombie};
 pub struct Probe {
     /// `pidfd_open` (Linux 5.3): needed.
     pub pidfd_open: io::Result<()>,
-    /// `waitid(P_PIDFD)` (Linux 5.4): needed. Without a pidfd, its error.
+    /// `waitid(P_PIDFD)` (Linux 5.4): needed. Not asked without a pidfd.
     pub waitid_pidfd: io::Result<()>,
     /// `PIDFD_GET_INFO` (Linux 6.13; statuses from 6.15): gives the status of
     /// processes that somebody else has reaped.
@@ -37,8 +37,8 @@ pub fn probe() -> Probe {
         },
         Err(errno) => Probe {
             pidfd_open: Err(errno.into()),
-            waitid_pidfd: Err(errno.into()),
-            get_info: Err(errno.into()),
+            waitid_pidfd: Err(not_asked()),
+            get_info: Err(not_asked()),
         },
     }
 }
@@ -81,6 +81,10 @@ impl fmt::Display for Probe {
         }
         Ok(())
     }
+}
+
+fn not_asked() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "not asked, without a pidfd")
 }
 
 fn waitid_answers(own: &OwnedFd) -> Result<(), Errno> {

@@ -20,6 +20,16 @@ pub trait BackendUnderTest: Sync {
     /// What the backend's own constructor answers.
     fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError>;
 
+    /// Whether the backend works at all on this kernel and in this sandbox; the
+    /// reason if not. All its cases are unsupported then.
+    ///
+    /// # Errors
+    ///
+    /// Why not, for the report.
+    fn is_available(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Whether the backend offers what a case needs of it; the reason if not.
     /// Asked only about those [`Need`]s that are the backend's.
     ///

@@ -22,8 +22,21 @@ impl BackendUnderTest for Pidfd {
         Ok(Box::new(PidfdWatcher::new()?))
     }
 
+    fn is_available(&self) -> Result<(), String> {
+        let verdict = childwatch_pidfd::probe().verdict();
+        verdict.map_err(|error| describe(&error))
+    }
+
     fn offers(&self, _need: Need) -> Result<(), String> {
         Ok(())
+    }
+}
+
+/// An error and what it came from, in one line.
+fn describe(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
     }
 }
 

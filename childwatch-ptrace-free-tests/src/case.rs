@@ -34,6 +34,7 @@ impl Case {
     ///
     /// The reason, for the report.
     pub fn is_supported(&self, backend: &dyn BackendUnderTest) -> Result<(), String> {
+        backend.is_available()?;
         self.needs.iter().try_for_each(|need| need.check(backend))
     }
 }

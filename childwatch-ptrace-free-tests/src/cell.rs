@@ -13,7 +13,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
 
 use crate::backend::BackendUnderTest;
 use crate::case::Case;
@@ -108,6 +108,9 @@ impl Cell<'_> {
 
     /// The cell's own process: runs the case and never returns.
     pub(crate) fn run_here(&self) -> ! {
+        // A runner that is killed takes its cells along. It waits for each on the
+        // thread that has started it, which is the one whose death counts here.
+        let _ = set_parent_process_death_signal(Some(Signal::KILL));
         if let Err(reason) = self.case.is_supported(self.backend) {
             println!("{reason}");
             std::process::exit(i32::from(UNSUPPORTED));

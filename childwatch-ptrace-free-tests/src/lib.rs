@@ -26,7 +26,7 @@
 //! A case is a function of a [`Stage`], from which it takes watchers and children.
 //! Children wait at a gate until the case lets them go, and are known to be dead
 //! by `waitid` with `WNOWAIT`; callbacks are [probes](probe::Probe); every wait is
-//! on a condition, with a generous [deadline](deadline). A case fails by a panic.
+//! on a condition, with a generous [deadline]. A case fails by a panic.
 //! After each the cell checks that no child, thread or fd is left.
 
 pub mod actor;

@@ -279,6 +279,8 @@ pub(crate) fn can_choose_pids() -> Result<(), String> {
             let _ = rustix::process::waitpid(Some(number(pid)), wall());
             Ok(())
         }
+        // Somebody has the number already: it was the number that was refused.
+        Err(error) if error.raw_os_error() == Some(libc::EEXIST) => Ok(()),
         Err(error) => Err(format!(
             "no process can be given a chosen number here (clone3 with set_tid: {error})"
         )),

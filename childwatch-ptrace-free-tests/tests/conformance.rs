@@ -1,5 +1,6 @@
 //! Every case × every backend of this workspace.
 
+use std::io::Write;
 use std::path::Path;
 
 use childwatch_ptrace_free_tests::backends::{Pidfd, Simulated};
@@ -30,7 +31,10 @@ fn holds(backend: &dyn BackendUnderTest, case: &str) {
         Outcome::Passed => {}
         Outcome::Unsupported(reason) => {
             assert!(case.is_supported(backend).is_err(), "undeclared: {reason}");
-            println!("– {reason}");
+            // Past libtest's capture: it knows no other way to say it of a test that
+            // can't run.
+            let cell = format!("– {}::{}: {reason}\n", backend.name(), case.name);
+            let _ = std::io::stderr().write_all(cell.as_bytes());
         }
         Outcome::Failed(reason) => panic!("{}: {reason}", case.clause),
         Outcome::TimedOut => panic!("{}: killed after {DEADLINE:?}", case.clause),

@@ -1,0 +1,48 @@
+//! What a host simulator like Shadow does: it answers the system calls of managed
+//! processes, and notices when one of them dies in between.
+//!
+//! ```text
+//! cargo run -p childwatch-pidfd --example host_simulator
+//! ```
+//!
+//! The simulator knows its processes by a trait, and the watcher as
+//! `&dyn PidWatcher`. Here it gets real ones; the tests run it on simulated ones too.
+
+mod channel;
+mod shell;
+#[cfg(test)]
+mod simulated;
+mod simulator;
+#[cfg(test)]
+mod tests;
+
+use anyhow::Context;
+use childwatch_pidfd::PidfdWatcher;
+
+use crate::shell::ShellProcess;
+use crate::simulator::{ManagedProcess, simulate};
+
+/// Names and scripts. A system call is a line on standard output; its result is a
+/// line on standard input.
+const PROGRAMS: [(&str, &str); 3] = [
+    (
+        "client",
+        "for call in connect send recv exit; do echo $call; read -r result; done",
+    ),
+    ("server", "echo accept; read -r result; kill -KILL $$"),
+    ("logger", "echo open; read -r result; exit 3"),
+];
+
+fn main() -> anyhow::Result<()> {
+    let watcher = PidfdWatcher::new()?;
+    let mut processes: Vec<Box<dyn ManagedProcess>> = Vec::new();
+    for (name, script) in PROGRAMS {
+        let process =
+            ShellProcess::launch(name, script).with_context(|| format!("cannot launch {name}"))?;
+        processes.push(Box::new(process));
+    }
+    for fate in simulate(&watcher, processes)? {
+        println!("{fate}");
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! `cargo xtask ci`: all that a change must pass, step by step.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Context;
+use clap::ValueEnum;
+use xshell::{Shell, cmd};
+
+use crate::seconds::Seconds;
+
+/// The oldest compiler that the workspace promises.
+const MSRV: &str = env!("CARGO_PKG_RUST_VERSION");
+
+/// Run the CI at home: every step, or those named, until the first that fails.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only these steps
+    #[arg(value_name = "STEP", value_enum)]
+    steps: Vec<Step>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Step {
+    /// Every test, of the documentation too
+    Test,
+    /// The house's formatting
+    Fmt,
+    /// No warning of clippy's, for all targets and features
+    Clippy,
+    /// The documentation builds without a warning
+    Docs,
+    /// The documentation's examples alone
+    Doctest,
+    /// The conformance suite, as `cargo xtask conformance` runs it
+    Conformance,
+    /// The oldest promised compiler takes all of it
+    Msrv,
+}
+
+/// How a step that didn't fail ended.
+enum Done {
+    Passed,
+    Skipped(String),
+}
+
+pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
+    let shell = Shell::new()?;
+    shell.change_dir(workspace());
+    let steps = match &args.steps[..] {
+        [] => Step::value_variants(),
+        named => named,
+    };
+    for step in steps {
+        step.take(&shell)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Step {
+    /// Takes the step, announced and timed.
+    fn take(self, shell: &Shell) -> anyhow::Result<()> {
+        let name = self.name();
+        println!("\n=== {name}");
+        let start = Instant::now();
+        let done = self
+            .run(shell)
+            .with_context(|| format!("step `{name}` failed after {}", Seconds(start.elapsed())))?;
+        match done {
+            Done::Passed => println!("=== {name}: passed in {}", Seconds(start.elapsed())),
+            Done::Skipped(reason) => println!("{name} – {reason}"),
+        }
+        Ok(())
+    }
+
+    fn run(self, shell: &Shell) -> anyhow::Result<Done> {
+        match self {
+            Step::Test => cmd!(shell, "cargo test --workspace").run()?,
+            Step::Fmt => cmd!(shell, "cargo fmt --all --check").run()?,
+            Step::Clippy => cmd!(
+                shell,
+                "cargo clippy --workspace --all-targets --all-features -- -D warnings"
+            )
+            .run()?,
+            Step::Docs => cmd!(shell, "cargo doc --workspace --no-deps --all-features")
+                .env("RUSTDOCFLAGS", "-Dwarnings")
+                .run()?,
+            Step::Doctest => cmd!(shell, "cargo test --workspace --doc").run()?,
+            // A program of its own: the steps before may have replaced this one's file.
+            Step::Conformance => cmd!(shell, "cargo xtask conformance").run()?,
+            Step::Msrv => return msrv(shell),
+        }
+        Ok(Done::Passed)
+    }
+
+    fn name(self) -> String {
+        self.to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
+/// In a target directory of its own, so that the two compilers don't undo each
+/// other's work.
+fn msrv(shell: &Shell) -> anyhow::Result<Done> {
+    let toolchain = format!("+{MSRV}");
+    let is_installed = cmd!(shell, "cargo {toolchain} --version")
+        .env("RUSTUP_AUTO_INSTALL", "0")
+        .quiet()
+        .ignore_stdout()
+        .ignore_stderr()
+        .run()
+        .is_ok();
+    if !is_installed {
+        return Ok(Done::Skipped(format!(
+            "no {MSRV} toolchain here: `rustup toolchain install {MSRV}` \
+             (the step clippy checks the standard library's part: incompatible_msrv)"
+        )));
+    }
+    let target = target().join("msrv");
+    cmd!(
+        shell,
+        "cargo {toolchain} check --workspace --all-targets --target-dir {target}"
+    )
+    .run()?;
+    Ok(Done::Passed)
+}
+
+fn workspace() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package)
+}
+
+fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from)
+}

@@ -1,0 +1,82 @@
+//! The report as Markdown, for pasting into a document.
+
+use std::io::{self, Write};
+
+use comfy_table::presets::ASCII_MARKDOWN;
+
+use super::matrix::Matrix;
+use super::report::Report;
+use super::skips;
+
+/// As the text, with the kernel in the heading.
+pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    writeln!(out, "## Conformance on {}\n", report.kernel)?;
+    writeln!(out, "{}\n", Matrix::of(report).table(ASCII_MARKDOWN))?;
+    writeln!(out, "✓ passed, ✗ failed, – unsupported\n")?;
+    write_failures(out, report)?;
+    write_skips(out, report)?;
+    writeln!(out, "{}\n", report.extent())?;
+    writeln!(out, "{}", report.totals().summary())
+}
+
+fn write_failures(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    let failures = report.failures();
+    if failures.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "### Failures\n")?;
+    for (cell, finding) in failures {
+        let (backend, case, clause) = (cell.backend, cell.case.name, cell.case.clause);
+        let label = finding.label();
+        writeln!(out, "- ✗ {backend}: `{case}` ({clause}): {label}\n")?;
+        writeln!(out, "  ~~~~text")?;
+        for line in finding.reason().unwrap_or_default().lines() {
+            writeln!(out, "{}", format!("  {line}").trim_end())?;
+        }
+        writeln!(out, "  ~~~~\n")?;
+    }
+    Ok(())
+}
+
+fn write_skips(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    let skips = skips::by_reason(report);
+    if skips.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "### Unsupported\n")?;
+    for skips in skips {
+        let cases = skips.cases.join("`, `");
+        writeln!(out, "- {}: {}: `{cases}`", skips.backend, skips.reason)?;
+    }
+    writeln!(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::report::samples;
+
+    fn markdown(report: &Report) -> String {
+        samples::written(|out| write(out, report).unwrap())
+    }
+
+    #[test]
+    fn the_matrix_is_a_markdown_table_under_the_kernels_name() {
+        let text = markdown(&samples::mixed());
+        assert!(text.starts_with("## Conformance on Linux 6.18.0\n\n| clause "));
+        assert!(text.contains("\n|----"), "{text}");
+        assert!(text.contains("| C3 once "), "{text}");
+    }
+
+    #[test]
+    fn a_reason_of_many_lines_stays_in_its_item() {
+        let text = markdown(&samples::mixed());
+        let block = "\n  ~~~~text\n  panicked:\n    left == <right>\n\n  the cell ended\n  ~~~~\n";
+        assert!(text.contains(block), "{text}");
+    }
+
+    #[test]
+    fn what_is_empty_has_no_heading() {
+        assert!(!markdown(&samples::flawless()).contains("###"));
+    }
+}

@@ -1,0 +1,213 @@
+//! [`Report`]: what every format is written from.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use childwatch_ptrace_free_tests::Case;
+
+use super::finding::Finding;
+use super::matrix::Tally;
+use crate::seconds::Seconds;
+
+/// All that the suite found on this machine.
+pub(crate) struct Report {
+    pub(crate) kernel: String,
+    /// Backend by backend, in the order of the list of cases.
+    pub(crate) cells: Vec<CellReport>,
+    pub(crate) repeats: usize,
+    pub(crate) elapsed: Duration,
+}
+
+/// All that was found of one case against one backend.
+pub(crate) struct CellReport {
+    pub(crate) backend: &'static str,
+    pub(crate) case: &'static Case,
+    pub(crate) runs: Vec<Run>,
+}
+
+/// One run of a cell.
+pub(crate) struct Run {
+    pub(crate) finding: Finding,
+    pub(crate) elapsed: Duration,
+}
+
+impl Report {
+    /// The backends, in the report's order.
+    pub(crate) fn backends(&self) -> Vec<&'static str> {
+        let mut backends: Vec<_> = self.cells.iter().map(|cell| cell.backend).collect();
+        backends.dedup();
+        backends
+    }
+
+    pub(crate) fn totals(&self) -> Tally {
+        self.cells.iter().map(CellReport::finding).collect()
+    }
+
+    /// The cells that failed or timed out, with what was found.
+    pub(crate) fn failures(&self) -> Vec<(&CellReport, Finding)> {
+        self.cells
+            .iter()
+            .map(|cell| (cell, cell.finding()))
+            .filter(|(_, finding)| finding.is_failure())
+            .collect()
+    }
+
+    /// How much was run, in how long.
+    pub(crate) fn extent(&self) -> String {
+        let backends = self.backends().len();
+        let cases = self.cells.len().checked_div(backends).unwrap_or(0);
+        [
+            counted(backends, "backend"),
+            counted(cases, "case"),
+            counted(self.repeats, "repeat"),
+            Seconds(self.elapsed).to_string(),
+        ]
+        .join(", ")
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        if self.totals().failures() == 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl CellReport {
+    pub(crate) fn finding(&self) -> Finding {
+        Finding::fold(self.runs.iter().map(|run| &run.finding))
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.runs.iter().map(|run| run.elapsed).sum()
+    }
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod samples {
+    //! A report with made-up findings, for the tests of the formats.
+
+    use childwatch_ptrace_free_tests::Clause;
+
+    use super::*;
+
+    static ONCE: Case = case("each_callback_runs_once", Clause::C3);
+    static WAITABLE: Case = case("the_child_is_waitable", Clause::C7);
+    static TRACED: Case = case("a_tracers_zombie_is_told", Clause::C7);
+
+    const fn case(name: &'static str, clause: Clause) -> Case {
+        Case {
+            name,
+            clause,
+            needs: &[],
+            run: |_| (),
+        }
+    }
+
+    pub(crate) fn cell(
+        backend: &'static str,
+        case: &'static Case,
+        findings: impl IntoIterator<Item = Finding>,
+    ) -> CellReport {
+        let run = |finding| Run {
+            finding,
+            elapsed: Duration::from_millis(40),
+        };
+        CellReport {
+            backend,
+            case,
+            runs: findings.into_iter().map(run).collect(),
+        }
+    }
+
+    pub(crate) fn report(cells: Vec<CellReport>) -> Report {
+        Report {
+            kernel: "Linux 6.18.0".to_owned(),
+            repeats: cells.first().map_or(1, |cell| cell.runs.len()),
+            cells,
+            elapsed: Duration::from_millis(12_340),
+        }
+    }
+
+    /// One of each finding.
+    pub(crate) fn mixed() -> Report {
+        let skipped = || Finding::Unsupported("its processes exist only in memory".to_owned());
+        report(vec![
+            cell("pidfd", &ONCE, [Finding::Passed]),
+            cell(
+                "pidfd",
+                &WAITABLE,
+                [Finding::Failed(
+                    "panicked:\n  left == <right>\n\nthe cell ended".to_owned(),
+                )],
+            ),
+            cell(
+                "pidfd",
+                &TRACED,
+                [Finding::TimedOut("killed after 120.0 s".to_owned())],
+            ),
+            cell("simulated", &ONCE, [Finding::Passed]),
+            cell("simulated", &WAITABLE, [skipped()]),
+            cell("simulated", &TRACED, [skipped()]),
+        ])
+    }
+
+    pub(crate) fn repeated() -> Report {
+        let failed = Finding::Failed("it ran twice".to_owned());
+        report(vec![cell("pidfd", &ONCE, [Finding::Passed, failed])])
+    }
+
+    pub(crate) fn flawless() -> Report {
+        report(vec![cell("pidfd", &ONCE, [Finding::Passed])])
+    }
+
+    pub(crate) fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut bytes = Vec::new();
+        write(&mut bytes);
+        String::from_utf8(bytes).unwrap()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_failures_and_timeouts_fail_the_run() {
+        let is_success = |report: &Report| report.exit_code() == ExitCode::SUCCESS;
+        assert!(is_success(&samples::flawless()));
+        assert!(!is_success(&samples::mixed()));
+        assert!(!is_success(&samples::repeated()));
+
+        let mut skips_only = samples::mixed();
+        skips_only.cells.retain(|cell| !cell.finding().is_failure());
+        assert!(is_success(&skips_only));
+        assert_eq!(skips_only.totals().unsupported, 2);
+
+        let mut timeout_only = samples::mixed();
+        timeout_only
+            .cells
+            .retain(|cell| matches!(cell.finding(), Finding::TimedOut(_)));
+        assert!(!is_success(&timeout_only));
+    }
+
+    #[test]
+    fn the_extent_counts_what_was_run() {
+        assert_eq!(
+            samples::mixed().extent(),
+            "2 backends, 3 cases, 1 repeat, 12.3 s"
+        );
+        assert_eq!(
+            samples::repeated().extent(),
+            "1 backend, 1 case, 2 repeats, 12.3 s"
+        );
+    }
+}

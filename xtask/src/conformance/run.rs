@@ -1,0 +1,120 @@
+//! Running the cells, several at a time, each as often as wanted.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use std::time::Duration;
+
+use childwatch_ptrace_free_tests::{Cell, Verdict};
+
+use super::finding::Finding;
+use super::progress::Progress;
+use super::report::{CellReport, Run};
+
+/// What to run, and how.
+pub(crate) struct Plan {
+    /// The program that becomes a cell: this one.
+    pub(crate) program: PathBuf,
+    pub(crate) cells: Vec<Planned>,
+    pub(crate) repeats: usize,
+    pub(crate) jobs: usize,
+    pub(crate) deadline: Duration,
+}
+
+/// A cell, and whether its case says that it can run here.
+pub(crate) struct Planned {
+    cell: Cell<'static>,
+    declared: Result<(), String>,
+}
+
+/// The verdict on a cell of the plan, by its index.
+type Done = (usize, io::Result<Verdict>);
+
+/// Runs all of the plan: every cell once, then every cell again.
+pub(crate) fn run(plan: &Plan) -> Vec<CellReport> {
+    let mut reports: Vec<_> = plan.cells.iter().map(Planned::unreported).collect();
+    let mut progress = Progress::of(plan.runs());
+    let tickets = AtomicUsize::new(0);
+    let (send, receive) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..plan.jobs.min(plan.runs()) {
+            let send = send.clone();
+            scope.spawn(|| work(plan, &tickets, send));
+        }
+        drop(send);
+        for (index, verdict) in receive {
+            let run = judge(verdict, &plan.cells[index].declared);
+            progress.note(&run.finding);
+            reports[index].runs.push(run);
+        }
+    });
+    reports
+}
+
+impl Plan {
+    fn runs(&self) -> usize {
+        self.cells.len() * self.repeats
+    }
+}
+
+impl Planned {
+    /// Asks the case, which may fork to find out.
+    pub(crate) fn new(cell: Cell<'static>) -> Self {
+        let declared = cell.case.is_supported(cell.backend);
+        Planned { cell, declared }
+    }
+
+    fn unreported(&self) -> CellReport {
+        CellReport {
+            backend: self.cell.backend.name(),
+            case: self.cell.case,
+            runs: Vec::new(),
+        }
+    }
+}
+
+/// Takes the next run, until there is none.
+fn work(plan: &Plan, tickets: &AtomicUsize, done: Sender<Done>) {
+    loop {
+        let ticket = tickets.fetch_add(1, Ordering::SeqCst);
+        if ticket >= plan.runs() {
+            return;
+        }
+        let index = ticket % plan.cells.len();
+        let verdict = plan.cells[index].cell.run(&plan.program, plan.deadline);
+        if done.send((index, verdict)).is_err() {
+            return;
+        }
+    }
+}
+
+/// A cell that can't be run at all has failed.
+fn judge(verdict: io::Result<Verdict>, declared: &Result<(), String>) -> Run {
+    match verdict {
+        Ok(verdict) => Run {
+            finding: Finding::judge(&verdict, declared),
+            elapsed: verdict.elapsed,
+        },
+        Err(error) => Run {
+            finding: Finding::Failed(format!("the cell could not be run: {error}")),
+            elapsed: Duration::ZERO,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_that_cannot_be_run_has_failed() {
+        let run = judge(Err(io::ErrorKind::OutOfMemory.into()), &Ok(()));
+        assert_eq!(
+            run.finding.reason(),
+            Some("the cell could not be run: out of memory")
+        );
+        assert!(run.finding.is_failure());
+    }
+}

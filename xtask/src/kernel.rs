@@ -1,0 +1,10 @@
+//! Which kernel this is.
+
+use rustix::system::uname;
+
+/// Its name and release, such as `Linux 6.18.44`.
+pub(crate) fn release() -> String {
+    let uname = uname();
+    let (name, release) = (uname.sysname(), uname.release());
+    format!("{} {}", name.to_string_lossy(), release.to_string_lossy())
+}

@@ -1,0 +1,45 @@
+//! The workspace's own chores, as one program: `cargo xtask`.
+//!
+//! - `cargo xtask conformance` runs the conformance suite on this kernel, and
+//!   shows clause by clause what holds here.
+//! - `cargo xtask probe` says what this kernel and sandbox offer, and which
+//!   backend fits.
+//! - `cargo xtask ci` is the whole CI, at home.
+//!
+//! It exits with 0 when all is well, 1 when something is not, and 2 when it was
+//! called wrongly.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use childwatch_ptrace_free_tests::{backends, front};
+use clap::Parser;
+
+mod ci;
+mod conformance;
+mod kernel;
+mod probe;
+mod seconds;
+
+/// The chores of the childwatch workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Chore {
+    Conformance(conformance::Args),
+    Probe(probe::Args),
+    Ci(ci::Args),
+}
+
+fn main() -> ExitCode {
+    front::take_part(backends::ALL);
+    let done = match Chore::parse() {
+        Chore::Conformance(args) => conformance::main(&args),
+        Chore::Probe(args) => probe::main(&args),
+        Chore::Ci(args) => ci::main(&args),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

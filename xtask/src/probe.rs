@@ -1,0 +1,167 @@
+//! `cargo xtask probe`: what this kernel and sandbox offer, and which backend
+//! crate fits.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use childwatch_core::WatchError;
+use rustix::process::{Resource, Rlimit, getrlimit};
+
+use crate::kernel;
+
+/// Say what this kernel offers, and which backend crate to pick.
+///
+/// Exits with 1 when none fits.
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+/// A backend crate of this workspace, as this kernel sees it.
+struct Candidate {
+    package: &'static str,
+    /// What the kernel says to each call that it is made of.
+    answers: String,
+    verdict: Result<(), WatchError>,
+    /// Why to pick it where it fits.
+    merit: &'static str,
+}
+
+pub(crate) fn main(_: &Args) -> anyhow::Result<ExitCode> {
+    let candidates = candidates();
+    let out = &mut io::stdout().lock();
+    writeln!(out, "{}\n", kernel::release())?;
+    for candidate in &candidates {
+        writeln!(out, "{candidate}")?;
+    }
+    writeln!(out, "{}\n", OpenFiles(getrlimit(Resource::Nofile)))?;
+    Ok(match pick(&candidates) {
+        Some(picked) => {
+            writeln!(out, "Pick {}: {}", picked.package, picked.merit)?;
+            ExitCode::SUCCESS
+        }
+        None => {
+            writeln!(out, "No backend of this workspace fits here.")?;
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// Every backend crate, the preferred first.
+fn candidates() -> Vec<Candidate> {
+    vec![pidfd()]
+}
+
+fn pidfd() -> Candidate {
+    let probe = childwatch_pidfd::probe();
+    Candidate {
+        package: "childwatch-pidfd",
+        answers: probe.to_string(),
+        verdict: probe.verdict(),
+        merit: "the kernel tells it of each exit, whatever the program does with SIGCHLD.",
+    }
+}
+
+fn pick(candidates: &[Candidate]) -> Option<&Candidate> {
+    candidates
+        .iter()
+        .find(|candidate| candidate.verdict.is_ok())
+}
+
+impl fmt::Display for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.verdict {
+            Ok(()) => writeln!(f, "{}: fits", self.package)?,
+            Err(error) => writeln!(f, "{}: does not fit: {error}", self.package)?,
+        }
+        for answer in self.answers.lines() {
+            writeln!(f, "    {answer}")?;
+        }
+        Ok(())
+    }
+}
+
+/// `RLIMIT_NOFILE`, and what it means for a watcher with an fd a process.
+struct OpenFiles(Rlimit);
+
+/// A watcher's own fds, and standard input, output and error.
+const TAKEN_FDS: u64 = 3 + 3;
+
+impl fmt::Display for OpenFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Rlimit { current, maximum } = self.0;
+        write!(
+            f,
+            "RLIMIT_NOFILE: soft {}, hard {}\n    childwatch-pidfd watches {} at once",
+            limit(current),
+            limit(maximum),
+            room(current)
+        )?;
+        if current != maximum {
+            write!(f, "; {} with the soft limit raised", room(maximum))?;
+        }
+        Ok(())
+    }
+}
+
+fn limit(limit: Option<u64>) -> String {
+    limit.map_or("unlimited".to_owned(), |limit| limit.to_string())
+}
+
+fn room(limit: Option<u64>) -> String {
+    match limit {
+        Some(limit) => format!("about {} processes", limit.saturating_sub(TAKEN_FDS)),
+        None => "any number of processes".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(package: &'static str, verdict: Result<(), WatchError>) -> Candidate {
+        Candidate {
+            package,
+            answers: "pidfd_open  no\nwaitid  no".to_owned(),
+            verdict,
+            merit: "",
+        }
+    }
+
+    fn unsupported() -> WatchError {
+        WatchError::Unsupported {
+            operation: "pidfd_open",
+            pid: None,
+            source: io::ErrorKind::Unsupported.into(),
+        }
+    }
+
+    #[test]
+    fn the_first_that_fits_is_picked() {
+        let refused = || candidate("first", Err(unsupported()));
+        let fitting = [refused(), candidate("second", Ok(()))];
+        assert_eq!(pick(&fitting).unwrap().package, "second");
+        assert!(pick(&[refused()]).is_none());
+    }
+
+    #[test]
+    fn a_candidate_that_does_not_fit_says_why() {
+        let text = candidate("first", Err(unsupported())).to_string();
+        assert!(text.starts_with("first: does not fit: "), "{text}");
+        assert!(text.ends_with("\n    waitid  no\n"), "{text}");
+    }
+
+    #[test]
+    fn the_limit_on_open_files_is_told_in_processes() {
+        let limits = |current, maximum| OpenFiles(Rlimit { current, maximum }).to_string();
+        assert_eq!(
+            limits(Some(1_024), Some(4_096)),
+            "RLIMIT_NOFILE: soft 1024, hard 4096\n    childwatch-pidfd watches about 1018 \
+             processes at once; about 4090 processes with the soft limit raised"
+        );
+        assert_eq!(
+            limits(None, None),
+            "RLIMIT_NOFILE: soft unlimited, hard unlimited\n    childwatch-pidfd watches any \
+             number of processes at once"
+        );
+    }
+}
