@@ -142,7 +142,7 @@ impl<C> Registry<C> {
         let slot = &self.slots[index as usize];
         match &slot.state {
             State::Registered(registration) => Some(Current {
-                token: Token::new(index, slot.generation),
+                token: Token::from_parts(index, slot.generation),
                 tenure: registration.tenure,
             }),
             State::Vacant | State::Arming { .. } | State::Retired => None,
@@ -161,7 +161,7 @@ impl<C> Registry<C> {
         });
         let slot = &mut self.slots[index as usize];
         slot.state = State::Arming { pid, exit: None };
-        Token::new(index, slot.generation)
+        Token::from_parts(index, slot.generation)
     }
 
     /// Makes an armed token `pid`'s current registration, held and without
@@ -256,7 +256,7 @@ impl<C> Registry<C> {
         let Some(slot) = self.slots.get_mut(handle.slot() as usize) else {
             return Cancelled::Absent;
         };
-        let token = Token::new(handle.slot(), slot.generation);
+        let token = Token::from_parts(handle.slot(), slot.generation);
         let State::Registered(registration) = &mut slot.state else {
             return Cancelled::Absent;
         };

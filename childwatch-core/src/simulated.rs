@@ -3,15 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::process::ExitStatus;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::callback::CallbackCanceller;
-use crate::{
-    ExitCallback, ExitSource, Pid, PidWatcher, Report, ThreadedWatcher, Token, Unregistered,
-    WatchError, WatchHandle,
-};
+use crate::{ExitSource, Pid, Report, ThreadedWatcher, Token, WatchError};
 
-/// A [`PidWatcher`] over [`SimulatedProcesses`], for tests of code that
+/// A [`PidWatcher`](crate::PidWatcher) over [`SimulatedProcesses`], for tests of code that
 /// supervises processes.
 ///
 /// It has the real engine, thread and all, and passes the same conformance suite
@@ -54,30 +50,7 @@ impl SimulatedWatcher {
     }
 }
 
-impl PidWatcher for SimulatedWatcher {
-    fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
-        self.0.register_pid(pid)
-    }
-    fn unregister_pid(&self, pid: Pid) {
-        self.0.unregister_pid(pid);
-    }
-    fn register_callback(
-        &self,
-        pid: Pid,
-        callback: ExitCallback,
-    ) -> Result<WatchHandle, WatchError> {
-        self.0.register_callback(pid, callback)
-    }
-    fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
-        self.0.unregister_callback(handle)
-    }
-    fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError> {
-        self.0.watch(pid, callback)
-    }
-    fn canceller(&self) -> Option<Weak<dyn CallbackCanceller>> {
-        self.0.canceller()
-    }
-}
+crate::delegate_pid_watcher!(impl for SimulatedWatcher, |this| this.0);
 
 /// Processes that exist only in memory, and what a test does to them. Clones are
 /// the same processes.

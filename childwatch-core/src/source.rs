@@ -55,6 +55,10 @@ pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     /// be told; `true` for a token that is not armed.
     fn is_reaped(&self, token: Token) -> bool;
 
+    /// Called once, first of all on the watcher's thread, where every signal is
+    /// blocked. The default does nothing.
+    fn start(&self, _waiter: &mut Self::Waiter) {}
+
     /// Waits until a process has exited or `wake` is called, and adds a report
     /// of each exit to `reports`. Returning early with none is allowed.
     ///
@@ -85,7 +89,9 @@ pub struct Token {
 }
 
 impl Token {
-    pub(crate) const fn new(index: u32, generation: u32) -> Self {
+    /// The token of this place and holder.
+    #[must_use]
+    pub const fn from_parts(index: u32, generation: u32) -> Self {
         Token { index, generation }
     }
 

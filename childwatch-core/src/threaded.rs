@@ -6,20 +6,16 @@ use std::io;
 use std::mem;
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{self, JoinHandle, ThreadId};
-use std::time::Duration;
 
 use crate::callback::CallbackCanceller;
 use crate::dispatch::{self, Dispatch, Entered, Next, Taken};
 use crate::origin::Origin;
+use crate::pauses::Pauses;
 use crate::quiet_thread;
 use crate::registry::{Contended, Current, Tenure};
 use crate::{
     ExitCallback, ExitSource, Pid, PidWatcher, Token, Unregistered, WatchError, WatchHandle,
 };
-
-/// Pauses between waits of a source that fails, from the first to the longest.
-const PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A [`PidWatcher`] over any [`ExitSource`]: all the semantics of callbacks,
 /// written once.
@@ -282,18 +278,14 @@ impl<S: ExitSource> Shared<S> {
     /// The watcher's thread.
     fn run(&self, mut waiter: S::Waiter) {
         self.thread.get_or_init(|| thread::current().id());
+        self.source.start(&mut waiter);
         let mut reports = Vec::new();
-        let mut pause = PAUSE;
+        let mut pauses = Pauses::new();
         loop {
             match self.source.wait(&mut waiter, &mut reports) {
-                Ok(()) => pause = PAUSE,
+                Ok(()) => pauses = Pauses::new(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => {
-                    // A sandbox set up since, or memory short in the kernel. Exits
-                    // are not lost meanwhile, only late: the source keeps them.
-                    self.dispatch.pause(pause);
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
+                Err(_) => self.dispatch.pause(pauses.next_pause()),
             }
             loop {
                 let next = self

@@ -177,33 +177,57 @@ pub trait PidWatcher: Debug + Send + Sync {
     }
 }
 
-macro_rules! forward_to_pointee {
-    ($($pointer:ty),*) => {$(
-        impl<W: PidWatcher + ?Sized> PidWatcher for $pointer {
-            fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
-                (**self).register_pid(pid)
+/// Implements [`PidWatcher`] for a type by passing each call on to another watcher
+/// that it holds: what a backend's public type is made with.
+///
+/// ```
+/// use childwatch_core::{SimulatedWatcher, delegate_pid_watcher};
+///
+/// #[derive(Debug)]
+/// struct MyWatcher(SimulatedWatcher);
+///
+/// delegate_pid_watcher!(impl for MyWatcher, |this| this.0);
+/// ```
+#[macro_export]
+macro_rules! delegate_pid_watcher {
+    (impl $([$($parameters:tt)*])? for $type:ty, |$this:ident| $target:expr) => {
+        impl $(<$($parameters)*>)? $crate::PidWatcher for $type {
+            fn register_pid(&self, pid: $crate::Pid) -> Result<(), $crate::WatchError> {
+                let $this = self;
+                $crate::PidWatcher::register_pid(&$target, pid)
             }
-            fn unregister_pid(&self, pid: Pid) {
-                (**self).unregister_pid(pid);
+            fn unregister_pid(&self, pid: $crate::Pid) {
+                let $this = self;
+                $crate::PidWatcher::unregister_pid(&$target, pid);
             }
             fn register_callback(
                 &self,
-                pid: Pid,
-                callback: ExitCallback,
-            ) -> Result<WatchHandle, WatchError> {
-                (**self).register_callback(pid, callback)
+                pid: $crate::Pid,
+                callback: $crate::ExitCallback,
+            ) -> Result<$crate::WatchHandle, $crate::WatchError> {
+                let $this = self;
+                $crate::PidWatcher::register_callback(&$target, pid, callback)
             }
-            fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
-                (**self).unregister_callback(handle)
+            fn unregister_callback(&self, handle: $crate::WatchHandle) -> $crate::Unregistered {
+                let $this = self;
+                $crate::PidWatcher::unregister_callback(&$target, handle)
             }
-            fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError> {
-                (**self).watch(pid, callback)
+            fn watch(
+                &self,
+                pid: $crate::Pid,
+                callback: $crate::ExitCallback,
+            ) -> Result<$crate::WatchHandle, $crate::WatchError> {
+                let $this = self;
+                $crate::PidWatcher::watch(&$target, pid, callback)
             }
-            fn canceller(&self) -> Option<Weak<dyn CallbackCanceller>> {
-                (**self).canceller()
+            fn canceller(&self) -> Option<::std::sync::Weak<dyn $crate::CallbackCanceller>> {
+                let $this = self;
+                $crate::PidWatcher::canceller(&$target)
             }
         }
-    )*};
+    };
 }
 
-forward_to_pointee!(&W, Box<W>, Arc<W>);
+delegate_pid_watcher!(impl[W: PidWatcher + ?Sized] for &W, |this| **this);
+delegate_pid_watcher!(impl[W: PidWatcher + ?Sized] for Box<W>, |this| **this);
+delegate_pid_watcher!(impl[W: PidWatcher + ?Sized] for Arc<W>, |this| **this);

@@ -50,6 +50,7 @@ cfg_if::cfg_if! {
         mod zombie;
 
         pub use probe::{Probe, probe};
+        pub use source::{PidfdSource, PidfdWaiter};
         pub use watcher::PidfdWatcher;
     } else {
         compile_error!("childwatch-pidfd needs 64-bit Linux: pidfds are Linux's, and its epoll tokens carry 64 bits");

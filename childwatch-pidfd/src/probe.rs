@@ -2,11 +2,9 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 
 use childwatch_core::WatchError;
-use rustix::io::Errno;
-use rustix::process::{PidfdFlags, WaitId, getpid, pidfd_open, waitid};
+use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
 use crate::errno::{self, Call};
 use crate::{info, zombie};
@@ -32,7 +30,7 @@ pub fn probe() -> Probe {
     match pidfd_open(getpid(), PidfdFlags::empty()) {
         Ok(pidfd) => Probe {
             pidfd_open: Ok(()),
-            waitid_pidfd: waitid_answers(&pidfd).map_err(io::Error::from),
+            waitid_pidfd: zombie::can_be_waited_for(&pidfd).map_err(io::Error::from),
             get_info: info::is_known(&pidfd).map_err(io::Error::from),
         },
         Err(errno) => Probe {
@@ -87,15 +85,10 @@ fn not_asked() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "not asked, without a pidfd")
 }
 
-fn waitid_answers(own: &OwnedFd) -> Result<(), Errno> {
-    match waitid(WaitId::PidFd(own.as_fd()), zombie::peek_options()) {
-        Err(Errno::CHILD) | Ok(_) => Ok(()),
-        Err(errno) => Err(errno),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
     use super::*;
 
     #[test]

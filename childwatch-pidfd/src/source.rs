@@ -23,11 +23,12 @@
 use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use childwatch_core::{ExitSource, Pid, Report, Token, WatchError};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Waker};
+use rustix::io::Errno;
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::errno::{self, Call};
@@ -39,7 +40,9 @@ const EVENTS_A_WAIT: usize = 1024;
 /// What [`Token::to_bits`] never is.
 const WAKE: mio::Token = mio::Token(usize::MAX);
 
-pub(crate) struct PidfdSource {
+/// The [`ExitSource`] behind [`PidfdWatcher`](crate::PidfdWatcher), for a
+/// [`Fallback`](childwatch_core::Fallback).
+pub struct PidfdSource {
     registry: Registry,
     waker: Waker,
     /// The armed pidfds, by their token's index.
@@ -48,6 +51,8 @@ pub(crate) struct PidfdSource {
     /// was armed, and never over a wait. Nothing else is locked under it.
     armed: Mutex<Vec<Option<Armed>>>,
     own_pid: u32,
+    /// Whether the kernel waits for pidfds, once that could be asked.
+    waits_for_pidfds: OnceLock<Result<(), Errno>>,
 }
 
 struct Armed {
@@ -55,15 +60,23 @@ struct Armed {
     pidfd: OwnedFd,
 }
 
-/// The half that only the watcher's thread uses.
+/// The half of a [`PidfdSource`] that only the watcher's thread uses.
 #[derive(Debug)]
-pub(crate) struct PidfdWaiter {
+pub struct PidfdWaiter {
     poll: Poll,
     events: Events,
 }
 
 impl PidfdSource {
-    pub(crate) fn new() -> Result<(Self, PidfdWaiter), WatchError> {
+    /// A source that watches nothing yet. It can be made where the kernel does not
+    /// offer pidfds, and refuses each process then.
+    ///
+    /// # Errors
+    ///
+    /// [`ResourceLimit`](WatchError::ResourceLimit),
+    /// [`Unsupported`](WatchError::Unsupported) where there is no epoll or eventfd, or
+    /// [`Os`](WatchError::Os).
+    pub fn new() -> Result<(Self, PidfdWaiter), WatchError> {
         let failed = |call| move |error: io::Error| errno::refuse(None, call, error);
         let poll = Poll::new().map_err(failed(Call::EpollCreate))?;
         let registry = poll
@@ -76,6 +89,7 @@ impl PidfdSource {
             waker,
             armed: Mutex::default(),
             own_pid: std::process::id(),
+            waits_for_pidfds: OnceLock::new(),
         };
         let events = Events::with_capacity(EVENTS_A_WAIT);
         Ok((source, PidfdWaiter { poll, events }))
@@ -114,6 +128,10 @@ impl ExitSource for PidfdSource {
             .ok_or(WatchError::NoSuchProcess { pid, source: None })?;
         let pidfd = pidfd_open(number, PidfdFlags::empty())
             .map_err(|error| refuse(Call::PidfdOpen, error.into()))?;
+        let waits = self
+            .waits_for_pidfds
+            .get_or_init(|| zombie::can_be_waited_for(&pidfd));
+        waits.map_err(|errno| refuse(Call::WaitidPidfd, errno.into()))?;
         let raw = pidfd.as_raw_fd();
 
         // Into the table before into epoll: the event may come at once.

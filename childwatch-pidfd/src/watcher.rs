@@ -1,15 +1,10 @@
 //! [`PidfdWatcher`]: the engine over a [`PidfdSource`].
 
-use std::sync::Weak;
-
-use childwatch_core::{
-    CallbackCanceller, ExitCallback, Pid, PidWatcher, ThreadedWatcher, Unregistered, WatchError,
-    WatchHandle,
-};
+use childwatch_core::{ThreadedWatcher, WatchError, delegate_pid_watcher};
 
 use crate::source::PidfdSource;
 
-/// A [`PidWatcher`] that holds a pidfd for each process; see the
+/// A [`PidWatcher`](crate::PidWatcher) that holds a pidfd for each process; see the
 /// [crate's documentation](crate) for its cost and its kernels.
 #[derive(Debug)]
 pub struct PidfdWatcher(ThreadedWatcher<PidfdSource>);
@@ -31,27 +26,4 @@ impl PidfdWatcher {
     }
 }
 
-impl PidWatcher for PidfdWatcher {
-    fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
-        self.0.register_pid(pid)
-    }
-    fn unregister_pid(&self, pid: Pid) {
-        self.0.unregister_pid(pid);
-    }
-    fn register_callback(
-        &self,
-        pid: Pid,
-        callback: ExitCallback,
-    ) -> Result<WatchHandle, WatchError> {
-        self.0.register_callback(pid, callback)
-    }
-    fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
-        self.0.unregister_callback(handle)
-    }
-    fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError> {
-        self.0.watch(pid, callback)
-    }
-    fn canceller(&self) -> Option<Weak<dyn CallbackCanceller>> {
-        self.0.canceller()
-    }
-}
+delegate_pid_watcher!(impl for PidfdWatcher, |this| this.0);

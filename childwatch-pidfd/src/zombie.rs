@@ -1,7 +1,6 @@
 //! What can be learnt of a process through its pidfd, without reaping it.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr;
 
@@ -21,7 +20,7 @@ pub(crate) enum Zombie {
 
 /// Exits only, of any kind of child (`__WALL`: also of one made with another
 /// exit signal than `SIGCHLD`), neither waiting nor reaping.
-pub(crate) fn peek_options() -> WaitIdOptions {
+fn peek_options() -> WaitIdOptions {
     const WALL: u32 = libc::__WALL as u32;
     WaitIdOptions::EXITED
         | WaitIdOptions::NOHANG
@@ -41,6 +40,14 @@ pub(crate) fn look(pidfd: &OwnedFd) -> Zombie {
         // ECHILD: not a child, or reaped already. The pidfd is readable, so it has
         // exited; so it has when a sandbox refuses the question.
         Err(_) => Zombie::Exited(info::exit_status(pidfd)),
+    }
+}
+
+/// Whether the kernel waits for pidfds at all (Linux 5.4), asked of any of them.
+pub(crate) fn can_be_waited_for(pidfd: &OwnedFd) -> Result<(), Errno> {
+    match waitid(WaitId::PidFd(pidfd.as_fd()), peek_options()) {
+        Err(Errno::CHILD) | Ok(_) => Ok(()),
+        Err(errno) => Err(errno),
     }
 }
 
@@ -64,17 +71,6 @@ pub(crate) fn is_reaped(pidfd: &OwnedFd) -> bool {
 }
 
 fn exit_status(status: &WaitIdStatus) -> Option<ExitStatus> {
-    // The wait status of wait(2): the code in the second byte, or the signal in
-    // the first, with its top bit for a core dump.
-    if status.exited() {
-        status
-            .exit_status()
-            .map(|code| ExitStatus::from_raw((code & 0xff) << 8))
-    } else if status.killed() || status.dumped() {
-        status
-            .terminating_signal()
-            .map(|signal| ExitStatus::from_raw(signal | i32::from(status.dumped()) << 7))
-    } else {
-        None
-    }
+    let value = status.exit_status().or(status.terminating_signal())?;
+    childwatch_core::exit_status(status.raw_code(), value)
 }

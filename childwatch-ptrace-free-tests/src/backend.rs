@@ -71,6 +71,10 @@ pub enum Need {
     RealProcesses,
     /// The backend's: it watches processes that are not children.
     NonChildren,
+    /// The backend's: it refuses processes that are not children.
+    ChildrenOnly,
+    /// The backend's: it listens to `SIGCHLD`.
+    ChildSignal,
     /// The backend's: each watched process costs a file descriptor.
     FilePerProcess,
     /// The backend's: it leaves the process's signal handlers alone.
@@ -95,6 +99,8 @@ impl Need {
         match self {
             Need::RealProcesses
             | Need::NonChildren
+            | Need::ChildrenOnly
+            | Need::ChildSignal
             | Need::FilePerProcess
             | Need::NoSignalHandler => backend.offers(self),
             Need::ChosenPid => backend.nursery().can_choose_pids(),

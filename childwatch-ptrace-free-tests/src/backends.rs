@@ -1,13 +1,20 @@
 //! The workspace's own backends, as the suite sees them.
 
-use childwatch_core::{PidWatcher, SimulatedProcesses, SimulatedWatcher, WatchError};
-use childwatch_pidfd::PidfdWatcher;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use childwatch_core::{
+    ExitSource, Fallback, Pid, PidWatcher, Report, SimulatedProcesses, SimulatedWatcher, Token,
+    WatchError,
+};
+use childwatch_pidfd::{PidfdSource, PidfdWatcher};
+use childwatch_sigchld::{SigchldSource, SigchldWatcher};
 
 use crate::backend::{BackendUnderTest, Need};
 use crate::child::{Nursery, SimulatedNursery};
 
 /// Every backend of this workspace.
-pub static ALL: &[&dyn BackendUnderTest] = &[&Pidfd, &Simulated];
+pub static ALL: &[&dyn BackendUnderTest] = &[&Pidfd, &Sigchld, &PidfdOrSigchld, &Simulated];
 
 /// `childwatch-pidfd`.
 #[derive(Clone, Copy, Debug)]
@@ -27,8 +34,125 @@ impl BackendUnderTest for Pidfd {
         verdict.map_err(|error| describe(&error))
     }
 
-    fn offers(&self, _need: Need) -> Result<(), String> {
-        Ok(())
+    fn offers(&self, need: Need) -> Result<(), String> {
+        match need {
+            Need::ChildrenOnly => Err("it watches any process".to_owned()),
+            Need::ChildSignal => Err("it does not listen to SIGCHLD".to_owned()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// `childwatch-sigchld`.
+#[derive(Clone, Copy, Debug)]
+pub struct Sigchld;
+
+impl BackendUnderTest for Sigchld {
+    fn name(&self) -> &'static str {
+        "sigchld"
+    }
+
+    fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+        Ok(Box::new(SigchldWatcher::new()?))
+    }
+
+    fn is_available(&self) -> Result<(), String> {
+        let verdict = childwatch_sigchld::probe().verdict();
+        verdict.map_err(|error| describe(&error))
+    }
+
+    fn offers(&self, need: Need) -> Result<(), String> {
+        match need {
+            Need::NonChildren => Err("it watches children only".to_owned()),
+            Need::FilePerProcess => Err("it needs no file descriptor".to_owned()),
+            Need::NoSignalHandler => Err("it listens to SIGCHLD".to_owned()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// `Fallback` of `childwatch-core`, from pidfds to `SIGCHLD`. Every second process
+/// spills over, as if file descriptors had run out for it.
+#[derive(Clone, Copy, Debug)]
+pub struct PidfdOrSigchld;
+
+impl BackendUnderTest for PidfdOrSigchld {
+    fn name(&self) -> &'static str {
+        "fallback"
+    }
+
+    fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+        let (pidfd, waiter) = PidfdSource::new()?;
+        let primary = (EverySecond::new(pidfd), waiter);
+        Ok(Box::new(Fallback::new(primary, SigchldSource::new()?)?))
+    }
+
+    fn is_available(&self) -> Result<(), String> {
+        Sigchld.is_available()
+    }
+
+    fn offers(&self, need: Need) -> Result<(), String> {
+        match need {
+            Need::NonChildren => Err("a process that spills over must be a child".to_owned()),
+            Need::FilePerProcess => Err("what finds no file descriptor spills over".to_owned()),
+            Need::NoSignalHandler => Err("it listens to SIGCHLD".to_owned()),
+            // The half that pidfds watch does not need it.
+            Need::ChildrenOnly => Err("it watches any process that does not spill".to_owned()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A source that has no room for every second process.
+#[derive(Debug)]
+struct EverySecond<S> {
+    source: S,
+    asked: AtomicUsize,
+}
+
+impl<S> EverySecond<S> {
+    fn new(source: S) -> Self {
+        EverySecond {
+            source,
+            asked: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl<S: ExitSource> ExitSource for EverySecond<S> {
+    type Waiter = S::Waiter;
+
+    const THREAD_NAME: &'static str = S::THREAD_NAME;
+
+    fn start(&self, waiter: &mut S::Waiter) {
+        self.source.start(waiter);
+    }
+
+    fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
+        if self.asked.fetch_add(1, Ordering::SeqCst) % 2 == 0 {
+            return self.source.arm(pid, token);
+        }
+        Err(WatchError::ResourceLimit {
+            operation: "a source with room for every second process",
+            pid: Some(pid),
+            source: io::ErrorKind::Other.into(),
+        })
+    }
+
+    fn disarm(&self, token: Token) {
+        self.source.disarm(token);
+    }
+
+    fn is_reaped(&self, token: Token) -> bool {
+        self.source.is_reaped(token)
+    }
+
+    fn wait(&self, waiter: &mut S::Waiter, reports: &mut Vec<Report>) -> io::Result<()> {
+        self.source.wait(waiter, reports)
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        self.source.wake()
     }
 }
 

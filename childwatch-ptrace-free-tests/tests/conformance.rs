@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use childwatch_ptrace_free_tests::backends::{Pidfd, Simulated};
+use childwatch_ptrace_free_tests::backends::{Pidfd, PidfdOrSigchld, Sigchld, Simulated};
 use childwatch_ptrace_free_tests::cell::DEADLINE;
 use childwatch_ptrace_free_tests::{BackendUnderTest, Case, Cell, Outcome, with_every_case};
 use rstest::rstest;
@@ -12,7 +12,7 @@ macro_rules! front {
     ($($case:ident)*) => {
         #[rstest]
         fn conformance(
-            #[values(&Pidfd, &Simulated)] backend: &dyn BackendUnderTest,
+            #[values(&Pidfd, &Sigchld, &PidfdOrSigchld, &Simulated)] backend: &dyn BackendUnderTest,
             #[values($(stringify!($case)),*)] case: &str,
         ) {
             holds(backend, case);

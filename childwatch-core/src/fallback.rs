@@ -1,0 +1,264 @@
+//! [`Fallback`]: one watcher over two sources.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use crate::pauses::Pauses;
+use crate::{ExitSource, Pid, Report, ThreadedWatcher, Token, WatchError};
+use crate::{delegate_pid_watcher, quiet_thread};
+
+/// A [`PidWatcher`](crate::PidWatcher) that tries one source for each process, and
+/// when that has no room or is not offered, another.
+///
+/// It is one watcher, with one thread that callbacks run on, one order and one set of
+/// handles; the contract holds as if there were one source. The primary is tried anew
+/// for each process: nothing is latched, so what spilled over in a shortage of file
+/// descriptors does not make the next process spill too. What the primary watches costs
+/// nothing more than without the secondary; an exit that the secondary sees is handed
+/// from its thread to the watcher's.
+///
+/// A process goes to the secondary when the primary answers
+/// [`ResourceLimit`](WatchError::ResourceLimit) or
+/// [`Unsupported`](WatchError::Unsupported). If the secondary cannot watch it for
+/// [want of being its parent](WatchError::NotAChild), the primary's error is the
+/// answer.
+///
+/// # Examples
+///
+/// ```ignore
+/// use childwatch_core::Fallback;
+/// use childwatch_pidfd::PidfdSource;
+/// use childwatch_sigchld::SigchldSource;
+///
+/// let watcher = Fallback::new(PidfdSource::new()?, SigchldSource::new()?)?;
+/// ```
+pub struct Fallback<P: ExitSource, S: ExitSource>(ThreadedWatcher<FallbackSource<P, S>>);
+
+impl<P: ExitSource, S: ExitSource> Fallback<P, S> {
+    /// A watcher over `primary` and `secondary`, each a source with its waiter.
+    ///
+    /// # Errors
+    ///
+    /// [`ResourceLimit`](WatchError::ResourceLimit) when the two threads can't be had;
+    /// both sources are dropped then.
+    pub fn new(
+        (primary, waiter): (P, P::Waiter),
+        secondary: (S, S::Waiter),
+    ) -> Result<Self, WatchError> {
+        let source = FallbackSource::new(primary, secondary)?;
+        ThreadedWatcher::start(source, waiter).map(Fallback)
+    }
+
+    /// How many processes the secondary watches now.
+    pub fn spilled(&self) -> usize {
+        self.0.source().spilled.len.load(Ordering::SeqCst)
+    }
+}
+
+delegate_pid_watcher!(impl[P: ExitSource, S: ExitSource] for Fallback<P, S>, |this| this.0);
+
+impl<P: ExitSource, S: ExitSource> fmt::Debug for Fallback<P, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FallbackSource { primary, link, .. } = self.0.source();
+        f.debug_struct("Fallback")
+            .field("primary", &primary)
+            .field("secondary", &link.secondary)
+            .field("spilled", &self.spilled())
+            .finish()
+    }
+}
+
+/// The watcher's thread waits in the primary. The secondary has a thread of its own,
+/// which only hands its reports over.
+struct FallbackSource<P: ExitSource, S: ExitSource> {
+    primary: Arc<P>,
+    link: Arc<Link<S>>,
+    spilled: Spilled,
+    /// `None` once `drop` has begun.
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Between the secondary's thread and the watcher's.
+struct Link<S> {
+    secondary: S,
+    handed_over: Mutex<Vec<Report>>,
+    is_stopping: AtomicBool,
+}
+
+/// The tokens that the secondary has armed.
+#[derive(Default)]
+struct Spilled {
+    /// Nothing else is locked under it, and nothing is called.
+    tokens: Mutex<HashSet<Token>>,
+    /// Lets the usual case, none, do without the lock.
+    len: AtomicUsize,
+}
+
+impl<P: ExitSource, S: ExitSource> FallbackSource<P, S> {
+    fn new(primary: P, (secondary, waiter): (S, S::Waiter)) -> Result<Self, WatchError> {
+        let primary = Arc::new(primary);
+        let link = Arc::new(Link {
+            secondary,
+            handed_over: Mutex::default(),
+            is_stopping: AtomicBool::new(false),
+        });
+        let thread = quiet_thread::spawn(S::THREAD_NAME, {
+            let (primary, link) = (Arc::clone(&primary), Arc::clone(&link));
+            move || link.run(&*primary, waiter)
+        })
+        .map_err(|source| WatchError::ResourceLimit {
+            operation: "starting the secondary's thread",
+            pid: None,
+            source,
+        })?;
+        Ok(FallbackSource {
+            primary,
+            link,
+            spilled: Spilled::default(),
+            thread: Some(thread),
+        })
+    }
+
+    fn arm_secondary(
+        &self,
+        pid: Pid,
+        token: Token,
+        primarys: WatchError,
+    ) -> Result<(), WatchError> {
+        // Before it is armed, so that a disarming always finds it.
+        self.spilled.insert(token);
+        self.link.secondary.arm(pid, token).map_err(|secondarys| {
+            self.spilled.remove(token);
+            match secondarys {
+                WatchError::NotAChild { .. } => primarys,
+                other => other,
+            }
+        })
+    }
+}
+
+impl<P: ExitSource, S: ExitSource> ExitSource for FallbackSource<P, S> {
+    type Waiter = P::Waiter;
+
+    const THREAD_NAME: &'static str = P::THREAD_NAME;
+
+    fn start(&self, waiter: &mut P::Waiter) {
+        self.primary.start(waiter);
+    }
+
+    fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
+        match self.primary.arm(pid, token) {
+            Err(error @ (WatchError::ResourceLimit { .. } | WatchError::Unsupported { .. })) => {
+                self.arm_secondary(pid, token, error)
+            }
+            armed_or_refused => armed_or_refused,
+        }
+    }
+
+    fn disarm(&self, token: Token) {
+        if self.spilled.remove(token) {
+            self.link.secondary.disarm(token);
+        } else {
+            self.primary.disarm(token);
+        }
+    }
+
+    fn is_reaped(&self, token: Token) -> bool {
+        if self.spilled.contains(token) {
+            self.link.secondary.is_reaped(token)
+        } else {
+            self.primary.is_reaped(token)
+        }
+    }
+
+    fn wait(&self, waiter: &mut P::Waiter, reports: &mut Vec<Report>) -> io::Result<()> {
+        let waited = self.primary.wait(waiter, reports);
+        // Also when the primary fails: what the secondary has seen is not its affair.
+        reports.append(&mut *self.link.handed_over());
+        waited
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        self.primary.wake()
+    }
+}
+
+impl<P: ExitSource, S: ExitSource> Drop for FallbackSource<P, S> {
+    fn drop(&mut self) {
+        self.link.is_stopping.store(true, Ordering::SeqCst);
+        let woken = self.link.secondary.wake();
+        if let (Some(thread), Ok(())) = (self.thread.take(), woken) {
+            thread.thread().unpark();
+            // It runs no code but the sources', which do not panic.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl<P: ExitSource, S: ExitSource> fmt::Debug for FallbackSource<P, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FallbackSource")
+            .field("primary", &self.primary)
+            .field("secondary", &self.link.secondary)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: ExitSource> Link<S> {
+    /// The secondary's thread.
+    fn run<P: ExitSource>(&self, primary: &P, mut waiter: S::Waiter) {
+        self.secondary.start(&mut waiter);
+        let mut reports = Vec::new();
+        let mut pauses = Pauses::new();
+        while !self.is_stopping.load(Ordering::SeqCst) {
+            let waited = self.secondary.wait(&mut waiter, &mut reports);
+            let has_news = !reports.is_empty();
+            self.handed_over().append(&mut reports);
+            let handed_over = if has_news { primary.wake() } else { Ok(()) };
+            match waited.and(handed_over) {
+                Ok(()) => pauses = Pauses::new(),
+                // Neither is lost by it: the secondary keeps what it could not tell,
+                // and the watcher's thread finds what it was not woken for.
+                Err(_) => thread::park_timeout(pauses.next_pause()),
+            }
+        }
+    }
+
+    fn handed_over(&self) -> MutexGuard<'_, Vec<Report>> {
+        self.handed_over
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Spilled {
+    fn insert(&self, token: Token) {
+        let mut tokens = self.tokens();
+        tokens.insert(token);
+        self.len.store(tokens.len(), Ordering::SeqCst);
+    }
+
+    /// Whether it was there. A caller that knows of the token has seen its insertion,
+    /// so a length of zero is not too old.
+    fn remove(&self, token: Token) -> bool {
+        if self.len.load(Ordering::SeqCst) == 0 {
+            return false;
+        }
+        let mut tokens = self.tokens();
+        let was_there = tokens.remove(&token);
+        self.len.store(tokens.len(), Ordering::SeqCst);
+        was_there
+    }
+
+    fn contains(&self, token: Token) -> bool {
+        self.len.load(Ordering::SeqCst) > 0 && self.tokens().contains(&token)
+    }
+
+    fn tokens(&self) -> MutexGuard<'_, HashSet<Token>> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,168 @@
+//! What the kernel tells of one child, or of all of them, without reaping any.
+
+use std::fs;
+use std::io;
+use std::mem;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use childwatch_core::{Pid, WatchError, exit_status};
+use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
+
+/// The state of a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Child {
+    /// A zombie, waitable.
+    Exited(ExitStatus),
+    /// Alive, or not waitable yet: a tracer holds it, or its leader has exited and
+    /// another thread lives.
+    NotYet,
+    /// No child of this process, or not any more.
+    Gone,
+}
+
+/// The state of the child with this number.
+pub(crate) fn look_at(pid: Pid) -> Child {
+    match peek(libc::P_PID, pid.as_raw().unsigned_abs()) {
+        Ok(Some((_, status))) => Child::Exited(status),
+        Ok(None) => Child::NotYet,
+        // ECHILD; and where a sandbox refuses the question, which it would have
+        // refused at the watcher's making, nothing can be known.
+        Err(Errno::CHILD) => Child::Gone,
+        Err(_) => Child::NotYet,
+    }
+}
+
+/// The first zombie among all children, and whether there are children at all.
+pub(crate) fn first_zombie() -> Result<Option<Pid>, Errno> {
+    Ok(peek(libc::P_ALL, 0)?.and_then(|(pid, _)| Pid::try_from(pid).ok()))
+}
+
+/// `waitid` for exits alone, of any kind of child (`__WALL`, which `waitid` takes
+/// since Linux 4.7: also of one whose exit signal is not `SIGCHLD`), neither waiting
+/// nor reaping.
+fn peek(kind: libc::idtype_t, id: u32) -> Result<Option<(i32, ExitStatus)>, Errno> {
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+    // SAFETY: all zeros is a valid siginfo_t, and it lives across the call.
+    let (answer, info) = unsafe {
+        let mut info: libc::siginfo_t = mem::zeroed();
+        let answer = libc::waitid(kind, id, &raw mut info, options);
+        (answer, info)
+    };
+    if answer == -1 {
+        let error = io::Error::last_os_error();
+        return Err(Errno::from_io_error(&error).unwrap_or(Errno::INVAL));
+    }
+    // SAFETY: waitid fills in the fields of SIGCHLD, or leaves zeros when there is
+    // nothing to tell.
+    let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+    Ok(exit_status(info.si_code, status).map(|status| (pid, status)))
+}
+
+/// A moment, as the start times of processes count it: since boot.
+pub(crate) fn now_since_boot() -> Duration {
+    let now = clock_gettime(ClockId::Boottime);
+    Duration::new(
+        now.tv_sec.try_into().unwrap_or_default(),
+        now.tv_nsec.try_into().unwrap_or_default(),
+    )
+}
+
+/// How a process's start lies to a moment at which another, or the same, is known to
+/// have had its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Started {
+    /// So it is the same process.
+    Before,
+    /// Within the kernel's 10 ms (`USER_HZ`): it may be either.
+    AboutThen,
+    /// So it is another.
+    After,
+    /// `/proc` does not tell.
+    Unknown,
+}
+
+/// When the process that has this number now was started.
+pub(crate) fn started(pid: Pid, moment: Duration) -> Started {
+    let Some(ticks) = start_ticks(pid) else {
+        return Started::Unknown;
+    };
+    let tick = moment.as_millis() * u128::from(rustix::param::clock_ticks_per_second()) / 1_000;
+    match u128::from(ticks).cmp(&tick) {
+        std::cmp::Ordering::Less => Started::Before,
+        std::cmp::Ordering::Equal => Started::AboutThen,
+        std::cmp::Ordering::Greater => Started::After,
+    }
+}
+
+/// Whether `/proc` shows a zombie, or nothing. `true` also when it can't be read: it
+/// is the cheaper question, not the decisive one.
+pub(crate) fn may_be_dead(pid: Pid) -> bool {
+    fields(pid).is_none_or(|fields| matches!(fields.bytes().next(), Some(b'Z' | b'X') | None))
+}
+
+/// The 22nd field of `/proc/<pid>/stat`.
+fn start_ticks(pid: Pid) -> Option<u64> {
+    fields(pid)?.split(' ').nth(19)?.parse().ok()
+}
+
+/// The fields of `/proc/<pid>/stat` from the third on, the state; the second is the
+/// name in parentheses, which may hold anything.
+fn fields(pid: Pid) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(") ")?;
+    Some(fields.to_owned())
+}
+
+/// Why a number can't be watched that is no child's.
+pub(crate) fn not_a_child(pid: Pid) -> WatchError {
+    let source = Some(Errno::CHILD.into());
+    if exists(pid) && !is_threads_id(pid) {
+        WatchError::NotAChild { pid, source }
+    } else {
+        WatchError::NoSuchProcess { pid, source }
+    }
+}
+
+fn exists(pid: Pid) -> bool {
+    let Some(number) = rustix::process::Pid::from_raw(pid.as_raw()) else {
+        return false;
+    };
+    rustix::process::test_kill_process(number) != Err(Errno::SRCH)
+}
+
+/// The kernel signals a thread's whole process, and so does not tell the two apart.
+fn is_threads_id(pid: Pid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let process = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Tgid:"))
+        .and_then(|number| number.trim().parse::<Pid>().ok());
+    process.is_some_and(|process| process != pid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_own_process_was_started_before_now_and_after_boot() {
+        let own = Pid::try_from(std::process::id()).unwrap();
+        let later = now_since_boot() + Duration::from_secs(1);
+        assert_eq!(started(own, later), Started::Before);
+        assert_eq!(started(own, Duration::ZERO), Started::After);
+    }
+
+    #[test]
+    fn what_is_no_child_is_told_apart() {
+        let own = Pid::try_from(std::process::id()).unwrap();
+        assert_eq!(look_at(own), Child::Gone);
+        assert!(matches!(not_a_child(own), WatchError::NotAChild { .. }));
+        let nobody = Pid::try_from(i32::MAX).unwrap();
+        assert!(matches!(
+            not_a_child(nobody),
+            WatchError::NoSuchProcess { .. }
+        ));
+    }
+}

@@ -1,0 +1,171 @@
+//! [`Handler`]: the part of the process that hears `SIGCHLD`.
+//!
+//! signal-hook installs the real handler, chains to the one it found, and runs each
+//! watcher's action. It leaves a few flags of the disposition to be wished for, so
+//! they are read back and mended: see [`mend`].
+
+use std::io;
+use std::mem;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use childwatch_core::exit_status;
+use signal_hook::SigId;
+use signal_hook::consts::SIGCHLD;
+
+use crate::bell::Bell;
+use crate::hints::{Hint, Hints};
+
+/// What the handler leaves for the watcher.
+#[derive(Debug)]
+pub(crate) struct Heard {
+    pub(crate) hints: Hints,
+    /// Counts signals.
+    pub(crate) generation: AtomicU32,
+    /// Whether there is anything to listen for: without children watched, a signal
+    /// costs no more than this look.
+    pub(crate) is_listening: AtomicBool,
+    pub(crate) bell: Bell,
+}
+
+impl Heard {
+    fn signal(&self, pid: i32, code: i32, status: i32) {
+        use std::os::unix::process::ExitStatusExt;
+        if !self.is_listening.load(Ordering::SeqCst) {
+            return;
+        }
+        let generation = self
+            .generation
+            .fetch_add(1, Ordering::SeqCst)
+            .wrapping_add(1);
+        // A stop or a signal sent by hand may have swallowed an exit's signal: it is
+        // no hint, but begins a generation like any other.
+        if let Some(status) = exit_status(code, status) {
+            self.hints.push(Hint {
+                pid,
+                status: status.into_raw(),
+                generation,
+            });
+        }
+        self.bell.ring();
+    }
+}
+
+/// A watcher's share in the handler; given back when dropped. The handler itself
+/// stays installed.
+#[derive(Debug)]
+pub(crate) struct Handler {
+    action: SigId,
+    /// The address of what was installed.
+    installed: libc::sighandler_t,
+}
+
+/// The address of the handler that the first watcher found installed by signal-hook.
+/// Held while the disposition is read, changed and read back, so that two watchers
+/// don't undo each other's; another library may still come between.
+static INSTALLED: Mutex<Option<libc::sighandler_t>> = Mutex::new(None);
+
+impl Handler {
+    pub(crate) fn install(heard: Arc<Heard>) -> io::Result<Self> {
+        let mut known = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = disposition()?;
+        // SAFETY: the action makes atomic operations and the system call futex:
+        // nothing that allocates, locks, panics, or touches errno.
+        let action = unsafe {
+            signal_hook_registry::register_sigaction(SIGCHLD, move |info| {
+                // SAFETY: these fields may be read of any siginfo_t that came with
+                // SIGCHLD; their meaning is judged by si_code.
+                let (pid, status) = (info.si_pid(), info.si_status());
+                heard.signal(pid, info.si_code, status);
+            })
+        }?;
+        if let Some(installed) = *known {
+            return Ok(Handler { action, installed });
+        }
+        match disposition().and_then(|now| mend(&before, now)) {
+            Ok(installed) => {
+                *known = Some(installed);
+                Ok(Handler { action, installed })
+            }
+            Err(error) => {
+                signal_hook::low_level::unregister(action);
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether another handler stands where ours was installed. It may call ours, or
+    /// not.
+    pub(crate) fn is_replaced(&self) -> bool {
+        disposition().is_ok_and(|now| now.sa_sigaction != self.installed)
+    }
+}
+
+impl Drop for Handler {
+    fn drop(&mut self) {
+        signal_hook::low_level::unregister(self.action);
+    }
+}
+
+/// Adds the flags that signal-hook does not set (1.4), and gives the handler's
+/// address:
+///
+/// - `SA_ONSTACK`: without it a signal on a thread with a small stack and an alternate
+///   one, as Go's and some coroutines' are, overruns the small one.
+/// - `SA_NOCLDSTOP`, unless the handler found hears of stops: each stop and continue of
+///   a child would be a signal for nothing.
+/// - `SA_NOCLDWAIT` where the kernel reaped children by itself: installing a handler
+///   over `SIG_IGN` would leave zombies that nobody waits for.
+fn mend(before: &libc::sigaction, now: libc::sigaction) -> io::Result<libc::sighandler_t> {
+    let had_handler = ![libc::SIG_DFL, libc::SIG_IGN].contains(&before.sa_sigaction);
+    let mut mended = now;
+    mended.sa_flags |= libc::SA_ONSTACK;
+    if !had_handler || before.sa_flags & libc::SA_NOCLDSTOP != 0 {
+        mended.sa_flags |= libc::SA_NOCLDSTOP;
+    }
+    if before.sa_sigaction == libc::SIG_IGN || before.sa_flags & libc::SA_NOCLDWAIT != 0 {
+        mended.sa_flags |= libc::SA_NOCLDWAIT;
+    }
+    // SAFETY: the action is the one just read, with more flags; it lives across the
+    // call, and a null old action is allowed.
+    if unsafe { libc::sigaction(SIGCHLD, &raw const mended, ptr::null_mut()) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(mended.sa_sigaction)
+}
+
+/// What `SIGCHLD` does to this process now.
+pub(crate) fn disposition() -> io::Result<libc::sigaction> {
+    // SAFETY: a null new action only reads; the old one lives across the call, and all
+    // zeros is a valid one.
+    unsafe {
+        let mut action: libc::sigaction = mem::zeroed();
+        if libc::sigaction(SIGCHLD, ptr::null(), &raw mut action) == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(action)
+    }
+}
+
+/// Lets `SIGCHLD` through on this thread.
+pub(crate) fn unblock_on_this_thread() {
+    // SAFETY: the set is initialised by sigemptyset, and lives across the calls, which
+    // can fail only for other arguments than these.
+    unsafe {
+        let mut set: libc::sigset_t = mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, SIGCHLD);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, ptr::null_mut());
+    }
+}
+
+/// Whether `SIGCHLD` is blocked on this thread.
+pub(crate) fn is_blocked_on_this_thread() -> bool {
+    // SAFETY: a null new set only reads; sigismember reads what was written.
+    unsafe {
+        let mut set: libc::sigset_t = mem::zeroed();
+        libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), &raw mut set);
+        libc::sigismember(&raw const set, SIGCHLD) == 1
+    }
+}

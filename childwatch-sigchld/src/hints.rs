@@ -1,0 +1,204 @@
+//! [`Hints`]: what the signal handler has heard, for the watcher to look at.
+//!
+//! A bounded queue that never blocks and never allocates, so a signal handler may
+//! write to it on any thread: each place has a ticket, which says whose turn it is. A
+//! hint that finds no place is dropped: hints only say where to look first.
+//!
+//! # Invariants
+//!
+//! 1. The place `position % PLACES` may be written by the writer that has claimed
+//!    `position` when its ticket is `position`, and read when it is `position + 1`.
+//! 2. Only one reader at a time: `pop` wants `&mut Reader`.
+//!
+//! A writer that is interrupted between claiming and filling its place holds up the
+//! reader at that place, not other writers; it rings the bell when it has done so, and
+//! the reader comes back then.
+
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
+/// A power of two, so that positions may wrap round.
+const PLACES: usize = 256;
+
+/// A child that the handler was told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hint {
+    pub(crate) pid: i32,
+    /// Its wait status, from the signal.
+    pub(crate) status: i32,
+    /// The generation that the signal began.
+    pub(crate) generation: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct Hints {
+    places: Box<[Place]>,
+    /// The next position to be claimed by a writer.
+    next: AtomicU32,
+}
+
+#[derive(Debug)]
+struct Place {
+    ticket: AtomicU32,
+    pid: AtomicI32,
+    status: AtomicI32,
+    generation: AtomicU32,
+}
+
+/// The one reader's position.
+#[derive(Debug, Default)]
+pub(crate) struct Reader(u32);
+
+impl Hints {
+    pub(crate) fn new() -> Self {
+        let place = |position| Place {
+            ticket: AtomicU32::new(position),
+            pid: AtomicI32::new(0),
+            status: AtomicI32::new(0),
+            generation: AtomicU32::new(0),
+        };
+        Hints {
+            places: (0..PLACES as u32).map(place).collect(),
+            next: AtomicU32::new(0),
+        }
+    }
+
+    /// Whether there was a place for it. Async-signal-safe.
+    pub(crate) fn push(&self, hint: Hint) -> bool {
+        // Relaxed: a stale position only costs another try; the ticket decides.
+        let mut position = self.next.load(Ordering::Relaxed);
+        loop {
+            let place = self.place(position);
+            // Acquire: the reader has taken what stood here (its Release).
+            let ticket = place.ticket.load(Ordering::Acquire);
+            if ticket == position {
+                // Relaxed: claiming publishes nothing; the ticket below does.
+                match self.next.compare_exchange_weak(
+                    position,
+                    position.wrapping_add(1),
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                ) {
+                    Ok(_) => {
+                        // Relaxed: published by the ticket.
+                        place.pid.store(hint.pid, Ordering::Relaxed);
+                        place.status.store(hint.status, Ordering::Relaxed);
+                        place.generation.store(hint.generation, Ordering::Relaxed);
+                        place
+                            .ticket
+                            .store(position.wrapping_add(1), Ordering::Release);
+                        return true;
+                    }
+                    Err(current) => position = current,
+                }
+            } else if ticket.wrapping_sub(position) > u32::MAX / 2 {
+                // The ticket is behind: the place has not been read since the last
+                // round. The queue is full.
+                return false;
+            } else {
+                // Another writer has claimed the position.
+                position = self.next.load(Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// The oldest hint.
+    pub(crate) fn pop(&self, reader: &mut Reader) -> Option<Hint> {
+        let position = reader.0;
+        let place = self.place(position);
+        // Acquire: the writer has filled the place (its Release).
+        if place.ticket.load(Ordering::Acquire) != position.wrapping_add(1) {
+            return None;
+        }
+        let hint = Hint {
+            pid: place.pid.load(Ordering::Relaxed),
+            status: place.status.load(Ordering::Relaxed),
+            generation: place.generation.load(Ordering::Relaxed),
+        };
+        place.ticket.store(
+            position.wrapping_add(PLACES as u32),
+            // Release: the loads above come before the next writer's stores.
+            Ordering::Release,
+        );
+        reader.0 = position.wrapping_add(1);
+        Some(hint)
+    }
+
+    fn place(&self, position: u32) -> &Place {
+        &self.places[position as usize % PLACES]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+
+    use super::*;
+
+    fn hint(pid: i32) -> Hint {
+        Hint {
+            pid,
+            status: pid * 2,
+            generation: pid.unsigned_abs(),
+        }
+    }
+
+    #[test]
+    fn hints_come_out_in_order_over_many_rounds() {
+        let (hints, mut reader) = (Hints::new(), Reader::default());
+        for round in 0..10 {
+            for pid in 1..=100 {
+                assert!(hints.push(hint(round * 100 + pid)));
+            }
+            for pid in 1..=100 {
+                assert_eq!(hints.pop(&mut reader), Some(hint(round * 100 + pid)));
+            }
+            assert_eq!(hints.pop(&mut reader), None);
+        }
+    }
+
+    #[test]
+    fn a_full_queue_drops_the_newest_and_says_so() {
+        let (hints, mut reader) = (Hints::new(), Reader::default());
+        for pid in 1..=PLACES as i32 {
+            assert!(hints.push(hint(pid)));
+        }
+        assert!(!hints.push(hint(-1)));
+        for pid in 1..=PLACES as i32 {
+            assert_eq!(hints.pop(&mut reader), Some(hint(pid)));
+        }
+        assert_eq!(hints.pop(&mut reader), None);
+        // And it goes on as if nothing had been.
+        assert!(hints.push(hint(7)));
+        assert_eq!(hints.pop(&mut reader), Some(hint(7)));
+    }
+
+    #[test]
+    fn many_writers_lose_nothing_that_they_do_not_say() {
+        const EACH: i32 = 10_000;
+        let hints = Arc::new(Hints::new());
+        let writers: Vec<_> = (0..3)
+            .map(|writer| {
+                let hints = Arc::clone(&hints);
+                thread::spawn(move || {
+                    for count in 0..EACH {
+                        hints.push(hint(writer * EACH + count));
+                    }
+                })
+            })
+            .collect();
+        let (mut reader, mut seen) = (Reader::default(), vec![-1; 3]);
+        let mut read_all = |seen: &mut Vec<i32>| {
+            while let Some(read) = hints.pop(&mut reader) {
+                assert_eq!(read, hint(read.pid), "a torn hint");
+                let (writer, count) = (read.pid / EACH, read.pid % EACH);
+                assert!(seen[writer as usize] < count, "out of order");
+                seen[writer as usize] = count;
+            }
+        };
+        while !writers.iter().all(thread::JoinHandle::is_finished) {
+            read_all(&mut seen);
+        }
+        read_all(&mut seen);
+    }
+}

@@ -1,0 +1,94 @@
+//! Tells of a child's exit through `SIGCHLD` and `waitid(WNOWAIT)`: the fallback
+//! backend of childwatch.
+//!
+//! For kernels before 5.4, sandboxes without `pidfd_open`, and programs that run out
+//! of file descriptors: [`SigchldWatcher`] uses none. It costs one thread, named
+//! `childwatch-chld`, and keeps the contract of [`PidWatcher`] for children of this
+//! process. On a kernel that has pidfds, `childwatch-pidfd` is simpler and is the one
+//! to choose.
+//!
+//! # What is global to the process, and what stays
+//!
+//! - **The handler of `SIGCHLD`.** The first watcher installs signal-hook's, which
+//!   calls the handler that it found first, and so on for each `SIGCHLD`. It **stays
+//!   installed** when the last watcher is dropped: taking it out again cannot be done
+//!   without races. It does next to nothing then.
+//! - **Its flags.** `SA_RESTART` and `SA_ONSTACK` are set. `SA_NOCLDSTOP` is set unless
+//!   the handler that was found wants to hear of stopped children. Where the kernel
+//!   reaped children by itself (`SIG_IGN`, or `SA_NOCLDWAIT`), `SA_NOCLDWAIT` keeps that
+//!   on.
+//! - **Signal masks.** Only the watcher's own thread has `SIGCHLD` unblocked by us, and
+//!   everything else blocked; a program that blocks `SIGCHLD` in all its threads is
+//!   heard nevertheless.
+//!
+//! # Where this backend differs
+//!
+//! - Only children can be watched: others are refused with
+//!   [`NotAChild`](WatchError::NotAChild).
+//! - The status of a child that somebody else has reaped is known if its own signal
+//!   brought it, which is so unless several children exit within microseconds; `None`
+//!   otherwise.
+//! - A child that nobody signals for (its exit signal is not `SIGCHLD`), and every
+//!   child after another library has replaced the handler, is found by a *heartbeat*:
+//!   a look at all children, 250 ms after the last news, then ever less often, up to
+//!   every 5 s. A replaced handler is noticed then, and keeps the heartbeat at 250 ms;
+//!   it is not put back, for the replacement may have reasons.
+//! - When a number comes back for another child within the 10 ms in which the first
+//!   was registered, and somebody else has reaped the first, and its signal was merged
+//!   with another's, the two are taken for one.
+//!
+//! # Cost
+//!
+//! An exit that comes alone costs one `waitid`, whatever the number of children. When
+//! signals may have been merged, all watched children are looked at, in chunks, for a
+//! burst of 10 ms and then at most 5 % of one core; signals that come meanwhile go
+//! first. With no children watched nothing runs at all.
+//!
+//! # Kernels
+//!
+//! Linux 4.7 or later (`__WALL` in `waitid`); [`probe`] says what is there. Before 5.13 a
+//! `waitid` of one child walks all of them (268 µs at 1,000 children on 5.10): there the
+//! watcher looks into `/proc` first.
+//!
+//! # Examples
+//!
+//! ```
+//! use std::process::Command;
+//! use std::sync::mpsc;
+//! use childwatch_sigchld::{Pid, PidWatcher, PidWatcherExt, SigchldWatcher};
+//!
+//! let watcher = SigchldWatcher::new()?;
+//! let mut child = Command::new("sh").args(["-c", "exit 3"]).spawn()?;
+//!
+//! let (tell, told) = mpsc::channel();
+//! watcher.on_exit(Pid::from(&child), move |exit| tell.send(exit).unwrap())?;
+//! assert_eq!(told.recv()?.status().unwrap().code(), Some(3));
+//!
+//! child.wait()?; // reaping is left to the program
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+cfg_if::cfg_if! {
+    if #[cfg(target_os = "linux")] {
+        mod bell;
+        mod child;
+        mod handler;
+        mod hints;
+        mod pace;
+        mod probe;
+        mod source;
+        mod table;
+        mod watcher;
+
+        pub use probe::{Disposition, Probe, probe};
+        pub use source::{SigchldSource, SigchldWaiter};
+        pub use watcher::SigchldWatcher;
+    } else {
+        compile_error!("childwatch-sigchld needs Linux: it relies on how Linux orders a zombie and its signal");
+    }
+}
+
+pub use childwatch_core::{
+    Exit, ExitCallback, Exited, InvalidPid, Pid, PidWatcher, PidWatcherExt, Unregistered,
+    WatchError, WatchGuard, WatchHandle,
+};

@@ -1,0 +1,133 @@
+//! How often the watcher looks at all children: [`Budget`] and [`Heartbeat`].
+
+use std::time::{Duration, Instant};
+
+/// Processor time for sweeps: a burst, and then a share of one core.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    left: Duration,
+    filled: Instant,
+}
+
+/// What may be spent at once.
+const BURST: Duration = Duration::from_millis(10);
+/// One part in so many of the time that passes (5 %).
+const SHARE: u32 = 20;
+/// Sweeping goes on when this much has come together: a chunk or two.
+const WORTHWHILE: Duration = Duration::from_micros(500);
+
+impl Budget {
+    pub(crate) fn full(now: Instant) -> Self {
+        Budget {
+            left: BURST,
+            filled: now,
+        }
+    }
+
+    /// How long to wait until there is something to spend; zero if there is.
+    pub(crate) fn wait(&mut self, now: Instant) -> Duration {
+        let passed = now.saturating_duration_since(self.filled);
+        self.left = (self.left + passed / SHARE).min(BURST);
+        self.filled = now;
+        if self.left.is_zero() {
+            WORTHWHILE * SHARE
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    pub(crate) fn spend(&mut self, spent: Duration) {
+        self.left = self.left.saturating_sub(spent);
+    }
+}
+
+/// When all children are looked at though no signal has come.
+#[derive(Debug)]
+pub(crate) struct Heartbeat {
+    interval: Duration,
+    due: Instant,
+    /// What the last full sweep cost.
+    cost: Duration,
+}
+
+const SHORTEST: Duration = Duration::from_millis(250);
+const LONGEST: Duration = Duration::from_secs(5);
+/// When idle, heartbeats take at most one part in so many of a core (0.1 %).
+const IDLE_SHARE: u32 = 1_000;
+
+impl Heartbeat {
+    pub(crate) fn new(now: Instant) -> Self {
+        Heartbeat {
+            interval: SHORTEST,
+            due: now + SHORTEST,
+            cost: Duration::ZERO,
+        }
+    }
+
+    pub(crate) fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Something has happened: look again soon.
+    pub(crate) fn quicken(&mut self, now: Instant) {
+        self.interval = SHORTEST;
+        self.due = self.due.min(now + SHORTEST);
+    }
+
+    /// A heartbeat's sweep has cost so much and found nothing.
+    pub(crate) fn found_nothing(&mut self, now: Instant, cost: Duration) {
+        self.cost = cost;
+        let longest = LONGEST.max(self.cost * IDLE_SHARE);
+        self.due = now + self.interval;
+        self.interval = (self.interval * 2).min(longest);
+    }
+
+    /// It has found what no signal told of, or that no signal will come: the next
+    /// one comes soon.
+    pub(crate) fn is_needed(&mut self, now: Instant) {
+        self.interval = SHORTEST;
+        self.due = now + SHORTEST;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sweep_is_held_to_its_share_after_the_burst() {
+        let start = Instant::now();
+        let mut budget = Budget::full(start);
+        assert_eq!(budget.wait(start), Duration::ZERO);
+        budget.spend(BURST * 2);
+        assert_eq!(budget.wait(start), WORTHWHILE * SHARE);
+        let later = start + WORTHWHILE * SHARE;
+        assert_eq!(budget.wait(later), Duration::ZERO);
+        budget.spend(WORTHWHILE);
+        assert_eq!(budget.wait(later), WORTHWHILE * SHARE);
+        // It does not save up more than the burst.
+        assert_eq!(budget.wait(later + Duration::from_secs(60)), Duration::ZERO);
+        budget.spend(BURST);
+        assert!(!budget.wait(later + Duration::from_secs(60)).is_zero());
+    }
+
+    #[test]
+    fn an_idle_heartbeat_slows_down_and_news_quicken_it() {
+        let mut now = Instant::now();
+        let mut heartbeat = Heartbeat::new(now);
+        for _ in 0..10 {
+            now = heartbeat.due();
+            heartbeat.found_nothing(now, Duration::from_millis(1));
+        }
+        assert_eq!(heartbeat.due() - now, LONGEST);
+        heartbeat.quicken(now);
+        assert_eq!(heartbeat.due() - now, SHORTEST);
+
+        // An expensive one keeps to its share.
+        for _ in 0..12 {
+            now = heartbeat.due();
+            heartbeat.found_nothing(now, Duration::from_millis(20));
+        }
+        assert_eq!(heartbeat.due() - now, Duration::from_secs(20));
+    }
+}

@@ -1,0 +1,470 @@
+//! [`SigchldSource`]: from signals to reports.
+//!
+//! # The signal
+//!
+//! The kernel makes a child a zombie before it queues the signal, and merges a signal
+//! into one of its kind that is still queued. So a handler's run may stand for many
+//! exits, but for each exit a handler's run is still to come: it begins a new
+//! *generation*. The child it names is a *hint*.
+//!
+//! # What the watcher's thread does
+//!
+//! 1. It follows the hints: one `waitid` for each named child. An exit that comes alone
+//!    is told of then, whatever the number of children.
+//! 2. For each new generation it asks for any zombie at all (`P_ALL`). None: every
+//!    child is *settled* for this generation. One that is watched and has not been
+//!    reported: it is, and the question is put again.
+//! 3. A zombie that has been reported, or that nobody watches, stands in the way of
+//!    that question until somebody reaps it. Then it *sweeps*: it looks at each child
+//!    not yet settled, in chunks, within a [`Budget`]. Hints that come meanwhile go
+//!    first.
+//! 4. A [`Heartbeat`] sweeps for what no signal tells: children that somebody else has
+//!    reaped, or that have no exit signal, and a handler that has been replaced.
+//!
+//! With nothing watched the handler passes signals by, and the thread sleeps.
+//!
+//! # Identity
+//!
+//! A number is armed while its child has it. A hint younger than the arming is of that
+//! very child, as a number's first exit; if the number is alive all the same, another
+//! child has it by now. Without a hint the start time in `/proc` decides, if it lies
+//! after the arming: it is looked at when in doubt, and for some children a heartbeat.
+
+use std::fmt;
+use std::io;
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use childwatch_core::{ExitSource, Pid, Report, Token, WatchError};
+
+use crate::bell::Bell;
+use crate::child::{self, Child, Started};
+use crate::handler::{self, Handler, Heard};
+use crate::hints::Hints;
+use crate::pace::{Budget, Heartbeat};
+use crate::table::{Suspect, Table};
+
+/// Children looked at between two looks at the hints.
+const CHUNK: usize = 64;
+/// A `waitid` of one child that costs more than this walks over all of them (before
+/// Linux 5.13); `/proc` is cheaper then.
+const SLOW_WAITID: Duration = Duration::from_micros(20);
+/// Identities checked in one heartbeat, about.
+const IDENTITIES_A_BEAT: usize = 64;
+
+/// The [`ExitSource`] behind [`SigchldWatcher`](crate::SigchldWatcher), for a
+/// [`Fallback`](childwatch_core::Fallback).
+pub struct SigchldSource {
+    heard: Arc<Heard>,
+    handler: Handler,
+    /// Guards what is armed. No system call is made under it, and nothing else is
+    /// locked.
+    table: Mutex<Table>,
+    is_woken: AtomicBool,
+}
+
+/// The half of a [`SigchldSource`] that only the watcher's thread uses.
+#[derive(Debug)]
+pub struct SigchldWaiter {
+    /// Every exit of this generation and before has been reported.
+    settled: u32,
+    sweep: Option<Sweep>,
+    budget: Budget,
+    heartbeat: Heartbeat,
+    beats: usize,
+    is_waitid_slow: bool,
+    suspects: Vec<Suspect>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sweep {
+    /// What it settles.
+    generation: u32,
+    cursor: usize,
+    cost: Duration,
+    cause: Cause,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// A zombie that has been dealt with stands before the others.
+    Blinded,
+    Heartbeat {
+        has_found: bool,
+    },
+}
+
+/// What the watcher's thread does next.
+enum Next {
+    LookAgain,
+    Listen(Option<Duration>),
+}
+
+impl SigchldSource {
+    /// A source that watches nothing yet. The first in a process installs a handler of
+    /// `SIGCHLD`, which stays.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](WatchError::Unsupported) where kernel or sandbox do not let
+    /// children be looked at or the handler be set.
+    pub fn new() -> Result<(Self, SigchldWaiter), WatchError> {
+        crate::probe().verdict()?;
+        let heard = Arc::new(Heard {
+            hints: Hints::new(),
+            generation: AtomicU32::new(0),
+            is_listening: AtomicBool::new(false),
+            bell: Bell::default(),
+        });
+        let handler =
+            Handler::install(Arc::clone(&heard)).map_err(|source| WatchError::Unsupported {
+                operation: "a handler of SIGCHLD",
+                pid: None,
+                source,
+            })?;
+        let source = SigchldSource {
+            heard,
+            handler,
+            table: Mutex::default(),
+            is_woken: AtomicBool::new(false),
+        };
+        let now = Instant::now();
+        let waiter = SigchldWaiter {
+            settled: 0,
+            sweep: None,
+            budget: Budget::full(now),
+            heartbeat: Heartbeat::new(now),
+            beats: 0,
+            is_waitid_slow: false,
+            suspects: Vec::new(),
+        };
+        Ok((source, waiter))
+    }
+}
+
+impl ExitSource for SigchldSource {
+    type Waiter = SigchldWaiter;
+
+    const THREAD_NAME: &'static str = "childwatch-chld";
+
+    fn start(&self, _waiter: &mut SigchldWaiter) {
+        handler::unblock_on_this_thread();
+    }
+
+    fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
+        // Both before the child is looked at: an exit after that is of a later
+        // generation, and its signal is listened to.
+        let at = child::now_since_boot();
+        let generation = self.heard.generation.load(Ordering::SeqCst);
+        self.heard.is_listening.store(true, Ordering::SeqCst);
+        let was_asleep = self.table().insert(pid, token, at, generation);
+        if was_asleep {
+            self.heard.bell.ring();
+        }
+        match child::look_at(pid) {
+            Child::NotYet => {}
+            Child::Exited(status) => self.keep_report(token, Some(status)),
+            Child::Gone => {
+                self.disarm(token);
+                return Err(child::not_a_child(pid));
+            }
+        }
+        Ok(())
+    }
+
+    fn disarm(&self, token: Token) {
+        let mut table = self.table();
+        table.remove(token);
+        // Under the table's lock, so that it can't undo a later arming's.
+        if table.is_empty() {
+            self.heard.is_listening.store(false, Ordering::SeqCst);
+        }
+    }
+
+    fn is_reaped(&self, token: Token) -> bool {
+        let (pid, armed_at, is_reported, hint) = {
+            let mut table = self.table();
+            table.hear(&self.heard.hints);
+            let Some((pid, armed_at, is_reported)) = table.identity(token) else {
+                return true;
+            };
+            let hint = table.suspect(token).and_then(|suspect| suspect.hint);
+            (pid, armed_at, is_reported, hint)
+        };
+        let is_reaped = match child::look_at(pid) {
+            Child::Gone => true,
+            Child::Exited(_) => child::started(pid, armed_at) == Started::After,
+            Child::NotYet => is_reported || is_anothers(pid, armed_at, hint),
+        };
+        if is_reaped && !is_reported {
+            self.keep_report(token, hint);
+        }
+        is_reaped
+    }
+
+    fn wait(&self, waiter: &mut SigchldWaiter, reports: &mut Vec<Report>) -> io::Result<()> {
+        loop {
+            let rings = self.heard.bell.rings();
+            self.follow_hints(waiter, reports);
+            let is_woken = self.is_woken.swap(false, Ordering::SeqCst);
+            if is_woken || !reports.is_empty() {
+                return Ok(());
+            }
+            let next = self.settle(waiter, reports);
+            if !reports.is_empty() {
+                return Ok(());
+            }
+            if let Next::Listen(limit) = next {
+                self.heard.bell.listen(rings, limit)?;
+            }
+        }
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        self.is_woken.store(true, Ordering::SeqCst);
+        self.heard.bell.ring();
+        Ok(())
+    }
+}
+
+impl SigchldSource {
+    /// Step 1.
+    fn follow_hints(&self, waiter: &mut SigchldWaiter, reports: &mut Vec<Report>) {
+        let mut suspects = std::mem::take(&mut waiter.suspects);
+        {
+            let mut table = self.table();
+            table.hear(&self.heard.hints);
+            table.take_reports(reports);
+            table.take_hinted(&mut suspects);
+        }
+        waiter.suspects = suspects;
+        if !waiter.suspects.is_empty() {
+            self.look_at_suspects(waiter, reports, |_| false);
+        }
+    }
+
+    /// Steps 2 to 4.
+    fn settle(&self, waiter: &mut SigchldWaiter, reports: &mut Vec<Report>) -> Next {
+        {
+            let mut table = self.table();
+            if table.is_empty() {
+                table.is_asleep = true;
+                waiter.sweep = None;
+                return Next::Listen(None);
+            }
+        }
+        let now = Instant::now();
+        let generation = self.heard.generation.load(Ordering::SeqCst);
+        if waiter.sweep.is_none() && generation != waiter.settled {
+            waiter.heartbeat.quicken(now);
+            return self.ask_for_any_zombie(waiter, generation, reports);
+        }
+        if waiter.sweep.is_none() && now >= waiter.heartbeat.due() {
+            waiter.sweep = Some(self.begin_heartbeat(waiter));
+        }
+        let Some(sweep) = waiter.sweep else {
+            let rest = waiter.heartbeat.due().saturating_duration_since(now);
+            return Next::Listen(Some(rest));
+        };
+        let rest = waiter.budget.wait(now);
+        if !rest.is_zero() {
+            return Next::Listen(Some(rest));
+        }
+        self.go_on_sweeping(waiter, sweep, reports);
+        Next::LookAgain
+    }
+
+    /// Step 2.
+    fn ask_for_any_zombie(
+        &self,
+        waiter: &mut SigchldWaiter,
+        generation: u32,
+        reports: &mut Vec<Report>,
+    ) -> Next {
+        let zombie = match child::first_zombie() {
+            Ok(None) => {
+                waiter.settled = generation;
+                return Next::LookAgain;
+            }
+            Ok(zombie @ Some(_)) => zombie,
+            // ECHILD: no child is left, so somebody else has reaped the watched ones.
+            Err(_) => None,
+        };
+        if let Some(pid) = zombie {
+            self.table().of_pid(pid, &mut waiter.suspects);
+            self.look_at_suspects(waiter, reports, |_| false);
+        }
+        if reports.is_empty() {
+            waiter.sweep = Some(Sweep {
+                generation,
+                cursor: 0,
+                cost: Duration::ZERO,
+                cause: Cause::Blinded,
+            });
+        }
+        Next::LookAgain
+    }
+
+    /// Step 4. A generation of its own makes every child unsettled.
+    fn begin_heartbeat(&self, waiter: &mut SigchldWaiter) -> Sweep {
+        waiter.beats = waiter.beats.wrapping_add(1);
+        waiter.is_waitid_slow = false;
+        let generation = self.heard.generation.fetch_add(1, Ordering::SeqCst);
+        Sweep {
+            generation: generation.wrapping_add(1),
+            cursor: 0,
+            cost: Duration::ZERO,
+            cause: Cause::Heartbeat { has_found: false },
+        }
+    }
+
+    /// Step 3, one chunk of it.
+    fn go_on_sweeping(
+        &self,
+        waiter: &mut SigchldWaiter,
+        mut sweep: Sweep,
+        reports: &mut Vec<Report>,
+    ) {
+        let start = Instant::now();
+        let (cursor, armed) = {
+            let table = self.table();
+            let cursor =
+                table.unsettled(sweep.generation, sweep.cursor, CHUNK, &mut waiter.suspects);
+            (cursor, table.armed())
+        };
+        let stride = armed / IDENTITIES_A_BEAT + 1;
+        let phase = waiter.beats % stride;
+        let is_heartbeat = sweep.cause != Cause::Blinded;
+        self.look_at_suspects(waiter, reports, |token| {
+            is_heartbeat && token.index() as usize % stride == phase
+        });
+        if let Cause::Heartbeat { has_found } = &mut sweep.cause {
+            *has_found |= !reports.is_empty();
+        }
+        let cost = start.elapsed();
+        waiter.budget.spend(cost);
+        sweep.cost += cost;
+        waiter.sweep = match cursor {
+            Some(cursor) => Some(Sweep { cursor, ..sweep }),
+            None => {
+                self.finish_sweep(waiter, sweep);
+                None
+            }
+        };
+    }
+
+    fn finish_sweep(&self, waiter: &mut SigchldWaiter, sweep: Sweep) {
+        waiter.settled = sweep.generation;
+        let now = Instant::now();
+        match sweep.cause {
+            Cause::Blinded => {}
+            // Signals do not come, or not to us: look again soon.
+            Cause::Heartbeat { has_found: true } => waiter.heartbeat.is_needed(now),
+            Cause::Heartbeat { .. } if self.handler.is_replaced() => {
+                waiter.heartbeat.is_needed(now);
+            }
+            Cause::Heartbeat { .. } => waiter.heartbeat.found_nothing(now, sweep.cost),
+        }
+    }
+
+    /// Looks at each of the waiter's suspects, and reports or settles it.
+    fn look_at_suspects(
+        &self,
+        waiter: &mut SigchldWaiter,
+        reports: &mut Vec<Report>,
+        checks_identity: impl Fn(Token) -> bool,
+    ) {
+        // Before the children are looked at: what happens after is of a later one.
+        let generation = self.heard.generation.load(Ordering::SeqCst);
+        let start = Instant::now();
+        let suspects = std::mem::take(&mut waiter.suspects);
+        let mut looks = Vec::with_capacity(suspects.len());
+        for (count, suspect) in suspects.iter().enumerate() {
+            let is_filtered = waiter.is_waitid_slow && suspect.hint.is_none();
+            looks.push(if is_filtered && !child::may_be_dead(suspect.pid) {
+                Look::Alive
+            } else {
+                look_at(suspect, checks_identity(suspect.token))
+            });
+            if count == 7 {
+                waiter.is_waitid_slow |= start.elapsed() > SLOW_WAITID * 8;
+            }
+        }
+        let mut table = self.table();
+        for (suspect, look) in suspects.iter().zip(looks) {
+            match look {
+                Look::Alive => table.settle(suspect.token, generation),
+                Look::Over(status) if table.report(suspect.token) => reports.push(Report {
+                    token: suspect.token,
+                    status,
+                }),
+                Look::Over(_) => {}
+            }
+        }
+        drop(table);
+        waiter.suspects = suspects;
+        waiter.suspects.clear();
+    }
+
+    /// Has the watcher's thread report what another thread has found.
+    fn keep_report(&self, token: Token, status: Option<ExitStatus>) {
+        self.table().keep_report(Report { token, status });
+        self.heard.bell.ring();
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a look at a suspect comes to.
+#[derive(Clone, Copy, Debug)]
+enum Look {
+    Alive,
+    Over(Option<ExitStatus>),
+}
+
+fn look_at(suspect: &Suspect, checks_identity: bool) -> Look {
+    let &Suspect {
+        pid,
+        armed_at,
+        hint,
+        ..
+    } = suspect;
+    match child::look_at(pid) {
+        // The zombie may be the number's next child; its status is another's then.
+        Child::Exited(status) => match hint {
+            Some(told) if told != status && child::started(pid, armed_at) == Started::After => {
+                Look::Over(hint)
+            }
+            _ => Look::Over(Some(status)),
+        },
+        // Somebody has reaped it; the signal has told its status, if it came.
+        Child::Gone => Look::Over(hint),
+        Child::NotYet if hint.is_some() || checks_identity => {
+            if is_anothers(pid, armed_at, hint) {
+                Look::Over(hint)
+            } else {
+                Look::Alive
+            }
+        }
+        Child::NotYet => Look::Alive,
+    }
+}
+
+/// Whether a number that is alive is another child's than the one it was armed for.
+fn is_anothers(pid: Pid, armed_at: Duration, hint: Option<ExitStatus>) -> bool {
+    match child::started(pid, armed_at) {
+        Started::After => true,
+        Started::AboutThen => hint.is_some(),
+        Started::Before | Started::Unknown => false,
+    }
+}
+
+impl fmt::Debug for SigchldSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigchldSource").finish_non_exhaustive()
+    }
+}
