@@ -87,6 +87,8 @@ pub enum Need {
     Ptrace,
     /// The machine's: this many open files are allowed.
     OpenFiles(u32),
+    /// The machine's: this many processes are allowed.
+    Processes(u32),
 }
 
 impl Need {
@@ -105,6 +107,7 @@ impl Need {
             | Need::NoSignalHandler => backend.offers(self),
             Need::ChosenPid => backend.nursery().can_choose_pids(),
             Need::Ptrace => sys::may_trace(),
+            Need::Processes(wanted) => sys::may_have_processes(wanted.into()),
             Need::OpenFiles(wanted) => sys::open_files_limit().and_then(|limit| {
                 if limit >= u64::from(wanted) {
                     Ok(())

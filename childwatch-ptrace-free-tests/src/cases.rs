@@ -1,7 +1,8 @@
 //! The list of cases, and the one place that it is kept in.
 
 use crate::backend::Need::{
-    ChosenPid, FilePerProcess, NoSignalHandler, NonChildren, OpenFiles, Ptrace, RealProcesses,
+    ChildSignal, ChildrenOnly, ChosenPid, FilePerProcess, NoSignalHandler, NonChildren, OpenFiles,
+    Processes, Ptrace, RealProcesses,
 };
 use crate::case::{Case, Clause};
 
@@ -14,6 +15,8 @@ mod identity;
 mod only_exit;
 mod reentry;
 mod register;
+mod scale;
+mod signal;
 mod status;
 mod unregister;
 
@@ -50,6 +53,7 @@ cases! { $
     C1 register::a_child_without_an_exit_signal [RealProcesses],
     C1 register::a_process_that_is_no_child [NonChildren],
 
+    C2 signal::a_process_that_is_no_child_is_refused [ChildrenOnly],
     C2 register::the_same_pid_twice_is_refused [],
     C2 register::of_many_at_once_one_registers [],
     C2 register::an_unused_number_is_refused [],
@@ -64,6 +68,12 @@ cases! { $
     C3 callbacks::a_thousand_simultaneous_exits [RealProcesses, OpenFiles(1_200)],
     C3 callbacks::two_watchers_of_one_child_both_tell [],
     C3 callbacks::reaping_makes_no_second_run [],
+    C3 signal::foreign_zombies_hide_no_exit [RealProcesses],
+    C3 signal::a_replaced_handler_is_noticed [ChildSignal],
+    C3 signal::a_blocked_child_signal_is_heard [RealProcesses],
+    C3 signal::more_exits_than_hints_are_all_told [RealProcesses, OpenFiles(1_400)],
+    C3 scale::of_ten_thousand_one_exits
+        [RealProcesses, OpenFiles(10_200), Processes(10_200)],
     C4 callbacks::callbacks_run_in_order_on_one_thread [],
     C4 callbacks::watches_of_one_process_share_its_order [],
     C5 callbacks::a_late_callback_runs_at_once [],
@@ -121,6 +131,12 @@ cases! { $
     C16 footprint::full_lives_leave_nothing [],
     C16 footprint::no_handler_and_no_mask_is_touched [RealProcesses, NoSignalHandler],
     C16 footprint::no_signal_handler_runs_on_the_watchers_thread [NoSignalHandler],
+
+    C16 signal::the_handler_found_is_called_on [ChildSignal],
+    C16 signal::a_handler_over_the_default_does_not_hear_of_stops [ChildSignal],
+    C16 signal::a_handler_over_an_ignored_signal_makes_no_zombies [ChildSignal],
+    C16 signal::a_handler_over_no_child_wait_makes_no_zombies [ChildSignal],
+    C16 signal::nothing_watched_wakes_nothing [RealProcesses],
 
     C17 concurrency::a_slow_callback_blocks_no_call [],
     C17 concurrency::many_threads_at_once [],

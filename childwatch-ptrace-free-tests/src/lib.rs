@@ -38,6 +38,7 @@ pub mod case;
 mod cases;
 pub mod cell;
 pub mod child;
+pub mod crowd;
 pub mod deadline;
 mod footprint;
 pub mod front;

@@ -480,3 +480,119 @@ impl Drop for TemporaryDirectory {
 pub(crate) fn kill(pid: Pid) {
     let _ = rustix::process::kill_process(number(pid), rustix::process::Signal::KILL);
 }
+
+/// Starts a child that shares this process's memory and has a copy of its files, on a
+/// stack of its own. It ends with what `body` returns.
+///
+/// # Safety
+///
+/// `top` is the upper end of a stack that outlives the child, and `argument` what
+/// `body` wants. `body` shares this thread's thread-local storage, and must not use it.
+pub(crate) unsafe fn clone_sharing_memory<T>(
+    body: extern "C" fn(*mut libc::c_void) -> libc::c_int,
+    top: *mut u8,
+    argument: *const T,
+) -> io::Result<Pid> {
+    // SAFETY: the caller's promise.
+    let raw = unsafe {
+        libc::clone(
+            body,
+            top.cast(),
+            libc::CLONE_VM | libc::SIGCHLD,
+            argument.cast_mut().cast(),
+        )
+    };
+    if raw == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Pid::try_from(raw).map_err(io::Error::other)
+}
+
+/// Whether this user may have so many processes at once.
+pub(crate) fn may_have_processes(wanted: u64) -> Result<(), String> {
+    let read = |path: &str| {
+        std::fs::read_to_string(path)
+            .ok()?
+            .trim()
+            .parse::<u64>()
+            .ok()
+    };
+    let limits = [
+        ("kernel.pid_max", read("/proc/sys/kernel/pid_max")),
+        ("kernel.threads-max", read("/proc/sys/kernel/threads-max")),
+        ("RLIMIT_NPROC", getrlimit(Resource::Nproc).current),
+        ("the control group's pids.max", control_groups_pids_max()),
+    ];
+    for (name, limit) in limits {
+        if let Some(limit) = limit.filter(|limit| *limit < wanted) {
+            return Err(format!("{name} is {limit}, and {wanted} are needed"));
+        }
+    }
+    Ok(())
+}
+
+/// The least of the limits from this process's control group up (version 2).
+fn control_groups_pids_max() -> Option<u64> {
+    let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let own = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    std::path::Path::new("/sys/fs/cgroup")
+        .join(own)
+        .ancestors()
+        .take_while(|group| group.starts_with("/sys/fs/cgroup"))
+        .filter_map(|group| std::fs::read_to_string(group.join("pids.max")).ok())
+        .filter_map(|limit| limit.trim().parse().ok())
+        .min()
+}
+
+/// What SIGCHLD does: its handler's address and its flags.
+pub(crate) fn sigchld_disposition() -> (usize, i32) {
+    dispositions()
+        .into_iter()
+        .find(|(signal, ..)| *signal == libc::SIGCHLD)
+        .map(|(_, handler, flags)| (handler, flags))
+        .expect("SIGCHLD has a disposition")
+}
+
+/// How often `count_child_signal` has run.
+pub(crate) static CHILD_SIGNALS: std::sync::atomic::AtomicUsize =
+    std::sync::atomic::AtomicUsize::new(0);
+
+extern "C" fn count_child_signal(_signal: libc::c_int) {
+    CHILD_SIGNALS.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+}
+
+impl SigchldAction {
+    /// A handler of the program's own, which counts.
+    pub(crate) fn counted() -> Self {
+        Self::set(
+            count_child_signal as *const () as libc::sighandler_t,
+            libc::SA_RESTART,
+        )
+    }
+
+    pub(crate) fn default_action() -> Self {
+        Self::set(libc::SIG_DFL, 0)
+    }
+}
+
+/// Blocks SIGCHLD on this thread, and on those that it makes.
+pub(crate) fn block_sigchld() {
+    // SAFETY: the set is initialised by sigemptyset, and lives across the calls.
+    unsafe {
+        let mut set: libc::sigset_t = mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, libc::SIGCHLD);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut());
+    }
+}
+
+/// How often a thread of this process has been switched to.
+pub(crate) fn wakeups(thread: i32) -> u64 {
+    let path = format!("/proc/self/task/{thread}/status");
+    let status = std::fs::read_to_string(path).expect("the thread lives");
+    status
+        .lines()
+        .filter(|line| line.contains("voluntary_ctxt_switches:"))
+        .filter_map(|line| line.split_whitespace().last()?.parse::<u64>().ok())
+        .sum()
+}

@@ -179,6 +179,16 @@ pub(super) fn a_tracers_zombie_is_told_when_waitable(stage: &Stage<'_>) {
 /// happens. A thread that spins takes all of its core, or on a busy machine a
 /// good part; an idle one takes none, however busy the machine is.
 pub(super) fn does_not_spin(watcher: &dyn PidWatcher, stage: &Stage<'_>) {
+    let thread = watchers_thread(watcher, stage);
+    let before = sys::processor_time(thread);
+    let spins = deadline::holds_within(Duration::from_millis(500), || {
+        sys::processor_time(thread) - before > Duration::from_millis(50)
+    });
+    assert!(!spins, "the watcher's thread spins");
+}
+
+/// The number of the thread that callbacks run on.
+pub(super) fn watchers_thread(watcher: &dyn PidWatcher, stage: &Stage<'_>) -> i32 {
     let mut child = stage.child();
     let (tell, told) = std::sync::mpsc::channel();
     watcher
@@ -190,12 +200,7 @@ pub(super) fn does_not_spin(watcher: &dyn PidWatcher, stage: &Stage<'_>) {
     child.die(End::Code(0));
     let thread = told.recv_timeout(deadline::patience()).unwrap();
     child.reap();
-
-    let before = sys::processor_time(thread);
-    let spins = deadline::holds_within(Duration::from_millis(500), || {
-        sys::processor_time(thread) - before > Duration::from_millis(50)
-    });
-    assert!(!spins, "the watcher's thread spins");
+    thread
 }
 
 #[track_caller]

@@ -1,0 +1,36 @@
+//! Many children.
+
+use std::time::Duration;
+
+use crate::child::End;
+use crate::crowd::{self, Crowd};
+use crate::probe::Probe;
+use crate::{Stage, sys};
+
+/// An exit among ten thousand idle children costs the watcher's thread little, and
+/// then nothing.
+pub(super) fn of_ten_thousand_one_exits(stage: &Stage<'_>) {
+    let (mut crowd, _gate) = Crowd::gated(10_000).unwrap();
+    let watcher = stage.watcher();
+    let (never, probe) = (Probe::new(), Probe::new());
+    for member in crowd.members() {
+        watcher.watch(member.pid(), never.callback()).unwrap();
+    }
+    let thread = super::status::watchers_thread(&*watcher, stage);
+
+    let (start, before) = (crowd::now(), sys::processor_time(thread));
+    for _ in 0..10 {
+        let mut child = stage.child();
+        watcher.watch(child.pid(), probe.callback()).unwrap();
+        child.die(End::Code(0));
+        child.reap();
+    }
+    probe.ran(10);
+    let taken = sys::processor_time(thread) - before;
+    // Looking at every child for every exit would take far more than a burst of
+    // sweeping and its share of the time after that.
+    let allowed = Duration::from_millis(100) + (crowd::now() - start) / 5;
+    assert!(taken < allowed, "{taken:?} of processor time");
+    super::status::does_not_spin(&*watcher, stage);
+    assert_eq!(never.runs(), 0);
+}

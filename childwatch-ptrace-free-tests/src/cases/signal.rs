@@ -1,0 +1,212 @@
+//! The clauses that a watcher which listens to `SIGCHLD` could break in ways of its
+//! own.
+
+use std::sync::atomic::Ordering;
+
+use childwatch_core::{Pid, WatchError};
+
+use crate::actor::{Actor, Role};
+use crate::child::End;
+use crate::probe::Probe;
+use crate::sys::{CHILD_SIGNALS, SigchldAction};
+use crate::{Stage, deadline, sys};
+
+/// Zombies that nobody watches or reaps stand first in the kernel's list.
+pub(super) fn foreign_zombies_hide_no_exit(stage: &Stage<'_>) {
+    let foreign: Vec<_> = (0..50).map(|_| stage.child()).collect();
+    for child in &foreign {
+        child.die(End::Code(77));
+    }
+    let watcher = stage.watcher();
+    let children: Vec<_> = (0..50).map(|_| (stage.child(), Probe::new())).collect();
+    for (child, probe) in &children {
+        watcher.watch(child.pid(), probe.callback()).unwrap();
+    }
+    // All at once: their signals merge.
+    for (child, _) in &children {
+        child.let_go(End::Code(1));
+    }
+    for (_, probe) in &children {
+        assert_eq!(probe.ran_once().status().unwrap().code(), Some(1));
+    }
+    stage.settle(&*watcher);
+    super::status::does_not_spin(&*watcher, stage);
+    for (_, probe) in &children {
+        probe.ran_once();
+    }
+}
+
+pub(super) fn a_replaced_handler_is_noticed(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    stage.settle(&*watcher);
+    for replace in [
+        SigchldAction::default_action,
+        SigchldAction::ignored,
+        SigchldAction::counted,
+    ] {
+        let children: Vec<_> = (0..4).map(|_| (stage.child(), Probe::new())).collect();
+        for (child, probe) in &children {
+            watcher.watch(child.pid(), probe.callback()).unwrap();
+        }
+        let replaced = replace();
+        for (child, probe) in &children {
+            child.let_go(End::Code(2));
+            let told = probe.ran_once().status();
+            assert!(
+                told.is_none_or(|status| status.code() == Some(2)),
+                "{told:?}"
+            );
+        }
+        // One that comes while the handler is another's.
+        let (late, probe) = (stage.child(), Probe::new());
+        watcher.watch(late.pid(), probe.callback()).unwrap();
+        late.let_go(End::Code(2));
+        probe.ran_once();
+        drop(replaced);
+    }
+}
+
+pub(super) fn the_handler_found_is_called_on(stage: &Stage<'_>) {
+    let _found = SigchldAction::counted();
+    let watcher = stage.watcher();
+    let (_, flags) = sys::sigchld_disposition();
+    assert_ne!(flags & libc::SA_ONSTACK, 0, "SA_ONSTACK");
+    assert_ne!(flags & libc::SA_RESTART, 0, "SA_RESTART");
+    assert_eq!(
+        flags & libc::SA_NOCLDSTOP,
+        0,
+        "the handler found hears of stops"
+    );
+
+    let before = CHILD_SIGNALS.load(Ordering::SeqCst);
+    let mut child = stage.child();
+    let probe = Probe::new();
+    watcher.watch(child.pid(), probe.callback()).unwrap();
+    child.die(End::Code(0));
+    probe.ran_once();
+    deadline::until("the handler found is called", || {
+        CHILD_SIGNALS.load(Ordering::SeqCst) > before
+    });
+    child.reap();
+
+    // Also when the watcher is gone.
+    drop(watcher);
+    let before = CHILD_SIGNALS.load(Ordering::SeqCst);
+    let child = stage.child();
+    child.die(End::Code(0));
+    deadline::until("the handler found is called", || {
+        CHILD_SIGNALS.load(Ordering::SeqCst) > before
+    });
+}
+
+pub(super) fn a_handler_over_the_default_does_not_hear_of_stops(stage: &Stage<'_>) {
+    let _found = SigchldAction::default_action();
+    let _watcher = stage.watcher();
+    let (_, flags) = sys::sigchld_disposition();
+    for (flag, name) in [
+        (libc::SA_ONSTACK, "SA_ONSTACK"),
+        (libc::SA_NOCLDSTOP, "SA_NOCLDSTOP"),
+    ] {
+        assert_ne!(flags & flag, 0, "{name}");
+    }
+    assert_eq!(flags & libc::SA_NOCLDWAIT, 0, "SA_NOCLDWAIT");
+}
+
+pub(super) fn a_handler_over_an_ignored_signal_makes_no_zombies(stage: &Stage<'_>) {
+    makes_no_zombies(stage, SigchldAction::ignored());
+}
+
+pub(super) fn a_handler_over_no_child_wait_makes_no_zombies(stage: &Stage<'_>) {
+    makes_no_zombies(stage, SigchldAction::no_child_wait());
+}
+
+/// The handler is installed once in a process: a case has one disposition to find.
+fn makes_no_zombies(stage: &Stage<'_>, found: SigchldAction) {
+    let watcher = stage.watcher();
+    for code in [0, 9] {
+        let child = stage.child();
+        let probe = Probe::new();
+        watcher.watch(child.pid(), probe.callback()).unwrap();
+        child.let_go(End::Code(code));
+        let told = probe.ran_once().status();
+        assert!(
+            told.is_none_or(|status| status.code() == Some(code.into())),
+            "{told:?}"
+        );
+        child.confirm_dead();
+        assert!(!sys::has_children(), "the kernel no longer reaps");
+    }
+    drop(found);
+}
+
+pub(super) fn a_blocked_child_signal_is_heard(stage: &Stage<'_>) {
+    sys::block_sigchld();
+    let watcher = stage.watcher();
+    for _ in 0..20 {
+        let mut child = stage.child();
+        let probe = Probe::new();
+        watcher.watch(child.pid(), probe.callback()).unwrap();
+        child.die(End::Code(3));
+        assert_eq!(probe.ran_once().status(), child.reap());
+    }
+}
+
+/// More exits than a watcher can have queued, while its thread is busy.
+pub(super) fn more_exits_than_hints_are_all_told(stage: &Stage<'_>) {
+    const CHILDREN: usize = 600;
+    let watcher = stage.watcher();
+    let children: Vec<_> = (0..CHILDREN).map(|_| stage.child()).collect();
+    let probe = Probe::new();
+    for child in &children {
+        watcher.watch(child.pid(), probe.callback()).unwrap();
+    }
+    let occupied = stage.occupy(&*watcher);
+    for child in &children {
+        child.die(End::Code(4));
+    }
+    occupied.release();
+    probe.ran(CHILDREN);
+    let mut told: Vec<_> = probe.exits().iter().map(|exit| exit.pid()).collect();
+    told.sort();
+    told.dedup();
+    assert_eq!(told.len(), CHILDREN, "some were told twice");
+    stage.settle(&*watcher);
+    probe.ran(CHILDREN);
+}
+
+pub(super) fn a_process_that_is_no_child_is_refused(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let mut parent = Actor::start(&mut Role::KeepChild.command());
+    let grandchild: Pid = parent.line().parse().unwrap();
+    let refused = watcher.register_pid(grandchild);
+    assert!(
+        matches!(refused, Err(WatchError::NotAChild { pid, .. }) if pid == grandchild),
+        "{refused:?}"
+    );
+    for _ in 0..2 {
+        parent.cue();
+        parent.line();
+    }
+}
+
+/// With nothing to watch, the watcher's thread does not wake up, whatever other
+/// children do.
+pub(super) fn nothing_watched_wakes_nothing(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let thread = super::status::watchers_thread(&*watcher, stage);
+    deadline::until("the thread has gone to sleep for good", || {
+        let before = sys::wakeups(thread);
+        !deadline::holds_within(std::time::Duration::from_millis(600), || {
+            sys::wakeups(thread) != before
+        })
+    });
+    let before = sys::wakeups(thread);
+    for _ in 0..50 {
+        let mut child = stage.child();
+        child.die(End::Code(0));
+        child.reap();
+    }
+    assert_eq!(sys::wakeups(thread), before);
+    // And it wakes when there is something.
+    stage.settle(&*watcher);
+}

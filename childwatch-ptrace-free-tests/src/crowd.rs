@@ -1,0 +1,162 @@
+//! [`Crowd`]: thousands of children that cost next to nothing.
+//!
+//! They share this process's memory (`CLONE_VM`), so each is a kernel task and two
+//! pages of stack. To the kernel and to a watcher they are children like any other.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use childwatch_core::Pid;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::sys;
+
+/// Enough for a read and an exit.
+const STACK_BYTES: usize = 8 << 10;
+
+/// Children that wait until they are let go. Dropping it lets go of all that are left
+/// and reaps them.
+#[derive(Debug)]
+pub struct Crowd {
+    members: Vec<Member>,
+    /// Declared after the members: they run on it until they are reaped.
+    _stacks: Vec<u8>,
+}
+
+/// One child of a crowd.
+#[derive(Debug)]
+pub struct Member {
+    pid: Pid,
+    code: u8,
+    part: Box<Part>,
+    is_reaped: bool,
+}
+
+/// What a child and its maker share.
+#[derive(Debug)]
+struct Part {
+    gate: RawFd,
+    code: u8,
+    /// When it was about to exit, in nanoseconds; zero before.
+    left_at: AtomicU64,
+}
+
+impl Crowd {
+    /// `count` children that exit, with codes 0 to 255 in turn, once the last copy of
+    /// the write end of `gate` is closed, or when they read a byte from it.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room for so many processes: those made are reaped.
+    pub fn gather(count: usize, gate: BorrowedFd<'_>) -> io::Result<Self> {
+        let mut crowd = Crowd {
+            members: Vec::with_capacity(count),
+            _stacks: vec![0; (count + 1) * STACK_BYTES],
+        };
+        for index in 0..count {
+            let part = Box::new(Part {
+                gate: gate.as_raw_fd(),
+                code: index.to_ne_bytes()[0],
+                left_at: AtomicU64::new(0),
+            });
+            // Stacks grow downwards, and are aligned to 16 bytes.
+            let top = crowd
+                ._stacks
+                .as_mut_ptr()
+                .wrapping_add((index + 1) * STACK_BYTES);
+            let top = top.map_addr(|address| address & !15);
+            // SAFETY: the stack is this child's alone, and outlives it, as its part
+            // does: `Member` reaps it before either is freed. `take_part` makes no use
+            // of thread-local storage, which it shares with this thread.
+            let pid = unsafe { sys::clone_sharing_memory(take_part, top, &raw const *part) }?;
+            crowd.members.push(Member {
+                pid,
+                code: part.code,
+                part,
+                is_reaped: false,
+            });
+        }
+        Ok(crowd)
+    }
+
+    /// A crowd with a gate of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`gather`](Self::gather), and when no pipe can be had.
+    pub fn gated(count: usize) -> io::Result<(Self, OwnedFd)> {
+        let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+        let crowd = Crowd::gather(count, read.as_fd())?;
+        // The read end stays open in the children's table of files, a copy of ours.
+        drop(read);
+        Ok((crowd, write))
+    }
+
+    /// The children.
+    pub fn members(&mut self) -> &mut [Member] {
+        &mut self.members
+    }
+}
+
+impl Member {
+    /// Its number.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// The code that it exits with.
+    #[must_use]
+    pub fn code(&self) -> i32 {
+        self.code.into()
+    }
+
+    /// When it was about to exit, on the monotonic clock; `None` before.
+    #[must_use]
+    pub fn left_at(&self) -> Option<Duration> {
+        match self.part.left_at.load(Ordering::SeqCst) {
+            0 => None,
+            nanoseconds => Some(Duration::from_nanos(nanoseconds)),
+        }
+    }
+
+    /// Waits until it has exited, and reaps it.
+    pub fn reap(&mut self) -> Option<std::process::ExitStatus> {
+        self.is_reaped = true;
+        sys::reap(self.pid)
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        if !self.is_reaped {
+            sys::kill(self.pid);
+            self.reap();
+        }
+    }
+}
+
+/// The monotonic clock, as children read it.
+#[must_use]
+pub fn now() -> Duration {
+    let now = clock_gettime(ClockId::Monotonic);
+    Duration::new(
+        now.tv_sec.try_into().unwrap_or_default(),
+        now.tv_nsec.try_into().unwrap_or_default(),
+    )
+}
+
+/// A child's whole life: system calls without libc, which would write to `errno`.
+extern "C" fn take_part(part: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: `gather` gives a part that outlives the child.
+    let part = unsafe { &*part.cast::<Part>() };
+    // SAFETY: the gate is open in this child's table of files, which nobody changes.
+    let gate = unsafe { BorrowedFd::borrow_raw(part.gate) };
+    while rustix::io::read(gate, &mut [0_u8]) == Err(rustix::io::Errno::INTR) {}
+    let nanoseconds = now().as_nanos();
+    part.left_at.store(nanoseconds as u64, Ordering::SeqCst);
+    part.code.into()
+}
