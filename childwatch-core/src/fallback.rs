@@ -29,13 +29,14 @@ use crate::{delegate_pid_watcher, quiet_thread};
 ///
 /// # Examples
 ///
-/// ```ignore
-/// use childwatch_core::Fallback;
-/// use childwatch_pidfd::PidfdSource;
-/// use childwatch_sigchld::SigchldSource;
+/// With the crates `childwatch-pidfd` and `childwatch-sigchld`:
 ///
+/// ```ignore
 /// let watcher = Fallback::new(PidfdSource::new()?, SigchldSource::new()?)?;
 /// ```
+///
+/// The example `deployment` of `childwatch-sigchld` chooses between the two backends and
+/// this, by a flag or by what their probes say.
 pub struct Fallback<P: ExitSource, S: ExitSource>(ThreadedWatcher<FallbackSource<P, S>>);
 
 impl<P: ExitSource, S: ExitSource> Fallback<P, S> {

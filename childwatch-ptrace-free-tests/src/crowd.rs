@@ -1,10 +1,10 @@
 //! [`Crowd`]: thousands of children that cost next to nothing.
 //!
-//! They share this process's memory (`CLONE_VM`), so each is a kernel task and two
-//! pages of stack. To the kernel and to a watcher they are children like any other.
+//! They share this process's memory and table of files (`CLONE_VM`, `CLONE_FILES`), so
+//! each is a kernel task and two pages of stack, with nothing to tear down at its end. To the kernel and to a watcher they are children like any other.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -22,8 +22,10 @@ const STACK_BYTES: usize = 8 << 10;
 #[derive(Debug)]
 pub struct Crowd {
     members: Vec<Member>,
-    /// Declared after the members: they run on it until they are reaped.
-    _stacks: Vec<u8>,
+    // Declared after the members, and so dropped after them: they run on the one and
+    // read from the other until they are reaped.
+    stacks: Vec<u8>,
+    gate: OwnedFd,
 }
 
 /// One child of a crowd.
@@ -45,54 +47,49 @@ struct Part {
 }
 
 impl Crowd {
-    /// `count` children that exit, with codes 0 to 255 in turn, once the last copy of
-    /// the write end of `gate` is closed, or when they read a byte from it.
+    /// `count` children that exit, with codes 0 to 255 in turn, each when it has read a
+    /// byte from the gate whose write end comes with them, and all when that is closed.
     ///
     /// # Errors
     ///
-    /// When there is no room for so many processes: those made are reaped.
-    pub fn gather(count: usize, gate: BorrowedFd<'_>) -> io::Result<Self> {
+    /// When there is no room for so many processes, or for the gate; those made are
+    /// reaped.
+    pub fn gather(count: usize) -> io::Result<(Self, OwnedFd)> {
+        let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
         let mut crowd = Crowd {
             members: Vec::with_capacity(count),
-            _stacks: vec![0; (count + 1) * STACK_BYTES],
+            stacks: vec![0; (count + 1) * STACK_BYTES],
+            gate: read,
         };
         for index in 0..count {
-            let part = Box::new(Part {
-                gate: gate.as_raw_fd(),
-                code: index.to_ne_bytes()[0],
-                left_at: AtomicU64::new(0),
-            });
-            // Stacks grow downwards, and are aligned to 16 bytes.
-            let top = crowd
-                ._stacks
-                .as_mut_ptr()
-                .wrapping_add((index + 1) * STACK_BYTES);
-            let top = top.map_addr(|address| address & !15);
-            // SAFETY: the stack is this child's alone, and outlives it, as its part
-            // does: `Member` reaps it before either is freed. `take_part` makes no use
-            // of thread-local storage, which it shares with this thread.
-            let pid = unsafe { sys::clone_sharing_memory(take_part, top, &raw const *part) }?;
-            crowd.members.push(Member {
-                pid,
-                code: part.code,
-                part,
-                is_reaped: false,
-            });
+            let member = crowd.make_member(index)?;
+            crowd.members.push(member);
         }
-        Ok(crowd)
+        Ok((crowd, write))
     }
 
-    /// A crowd with a gate of its own.
-    ///
-    /// # Errors
-    ///
-    /// As [`gather`](Self::gather), and when no pipe can be had.
-    pub fn gated(count: usize) -> io::Result<(Self, OwnedFd)> {
-        let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
-        let crowd = Crowd::gather(count, read.as_fd())?;
-        // The read end stays open in the children's table of files, a copy of ours.
-        drop(read);
-        Ok((crowd, write))
+    fn make_member(&mut self, index: usize) -> io::Result<Member> {
+        let part = Box::new(Part {
+            gate: self.gate.as_raw_fd(),
+            code: index.to_ne_bytes()[0],
+            left_at: AtomicU64::new(0),
+        });
+        // Stacks grow downwards, and are aligned to 16 bytes.
+        let top = self
+            .stacks
+            .as_mut_ptr()
+            .wrapping_add((index + 1) * STACK_BYTES)
+            .map_addr(|address| address & !15);
+        // SAFETY: the stack is this child's alone, and outlives it, as its part and
+        // the gate do: `Member` reaps it before any of them is freed. `take_part`
+        // makes no use of thread-local storage, which it shares with this thread.
+        let pid = unsafe { sys::clone_sharing_memory(take_part, top, &raw const *part) }?;
+        Ok(Member {
+            pid,
+            code: part.code,
+            part,
+            is_reaped: false,
+        })
     }
 
     /// The children.
@@ -153,7 +150,7 @@ pub fn now() -> Duration {
 extern "C" fn take_part(part: *mut libc::c_void) -> libc::c_int {
     // SAFETY: `gather` gives a part that outlives the child.
     let part = unsafe { &*part.cast::<Part>() };
-    // SAFETY: the gate is open in this child's table of files, which nobody changes.
+    // SAFETY: the crowd keeps the gate open until it has reaped this child.
     let gate = unsafe { BorrowedFd::borrow_raw(part.gate) };
     while rustix::io::read(gate, &mut [0_u8]) == Err(rustix::io::Errno::INTR) {}
     let nanoseconds = now().as_nanos();

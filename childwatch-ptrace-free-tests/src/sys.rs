@@ -481,8 +481,8 @@ pub(crate) fn kill(pid: Pid) {
     let _ = rustix::process::kill_process(number(pid), rustix::process::Signal::KILL);
 }
 
-/// Starts a child that shares this process's memory and has a copy of its files, on a
-/// stack of its own. It ends with what `body` returns.
+/// Starts a child that shares this process's memory and table of files, on a stack of
+/// its own. It ends with what `body` returns.
 ///
 /// # Safety
 ///
@@ -498,7 +498,7 @@ pub(crate) unsafe fn clone_sharing_memory<T>(
         libc::clone(
             body,
             top.cast(),
-            libc::CLONE_VM | libc::SIGCHLD,
+            libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_FS | libc::SIGCHLD,
             argument.cast_mut().cast(),
         )
     };

@@ -1,6 +1,45 @@
-//! How often the watcher looks at all children: [`Budget`] and [`Heartbeat`].
+//! How often the watcher looks at all children: [`Question`], [`Budget`] and
+//! [`Heartbeat`].
 
 use std::time::{Duration, Instant};
+
+/// When to ask the kernel for any zombie, after a signal.
+///
+/// A little later: by then most programs have reaped the child that the signal named,
+/// which would stand in the way of the answer. And seldom: the kernel walks over all
+/// children for it.
+#[derive(Debug)]
+pub(crate) struct Question {
+    due: Option<Instant>,
+    earliest: Instant,
+}
+
+/// How long a program is given to reap what it was told of.
+const REAPING: Duration = Duration::from_micros(200);
+/// Asking takes at most one part in so many of the time (10 %).
+const ASKING_SHARE: u32 = 10;
+
+impl Question {
+    pub(crate) fn new(now: Instant) -> Self {
+        Question {
+            due: None,
+            earliest: now,
+        }
+    }
+
+    /// How long to wait until it may be asked; zero if it may. The first call after
+    /// an answer sets the time, and later signals do not put it off.
+    pub(crate) fn rest(&mut self, now: Instant) -> Duration {
+        let earliest = self.earliest.max(now + REAPING);
+        let due = *self.due.get_or_insert(earliest);
+        due.saturating_duration_since(now)
+    }
+
+    pub(crate) fn was_asked(&mut self, start: Instant, cost: Duration) {
+        self.due = None;
+        self.earliest = start + cost * ASKING_SHARE;
+    }
+}
 
 /// Processor time for sweeps: a burst, and then a share of one core.
 #[derive(Debug)]
@@ -93,6 +132,18 @@ impl Heartbeat {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_question_is_put_off_once_and_asked_no_more_than_its_share() {
+        let start = Instant::now();
+        let mut question = Question::new(start);
+        assert_eq!(question.rest(start), REAPING);
+        assert_eq!(question.rest(start + REAPING / 2), REAPING / 2);
+        let asked = start + REAPING;
+        assert_eq!(question.rest(asked), Duration::ZERO);
+        question.was_asked(asked, Duration::from_millis(1));
+        assert_eq!(question.rest(asked), Duration::from_millis(10));
+    }
 
     #[test]
     fn a_sweep_is_held_to_its_share_after_the_burst() {

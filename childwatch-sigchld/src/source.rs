@@ -43,7 +43,7 @@ use crate::bell::Bell;
 use crate::child::{self, Child, Started};
 use crate::handler::{self, Handler, Heard};
 use crate::hints::Hints;
-use crate::pace::{Budget, Heartbeat};
+use crate::pace::{Budget, Heartbeat, Question};
 use crate::table::{Suspect, Table};
 
 /// Children looked at between two looks at the hints.
@@ -71,6 +71,7 @@ pub struct SigchldWaiter {
     /// Every exit of this generation and before has been reported.
     settled: u32,
     sweep: Option<Sweep>,
+    question: Question,
     budget: Budget,
     heartbeat: Heartbeat,
     beats: usize,
@@ -134,6 +135,7 @@ impl SigchldSource {
         let waiter = SigchldWaiter {
             settled: 0,
             sweep: None,
+            question: Question::new(now),
             budget: Budget::full(now),
             heartbeat: Heartbeat::new(now),
             beats: 0,
@@ -259,6 +261,10 @@ impl SigchldSource {
         let generation = self.heard.generation.load(Ordering::SeqCst);
         if waiter.sweep.is_none() && generation != waiter.settled {
             waiter.heartbeat.quicken(now);
+            let rest = waiter.question.rest(now);
+            if !rest.is_zero() {
+                return Next::Listen(Some(rest));
+            }
             return self.ask_for_any_zombie(waiter, generation, reports);
         }
         if waiter.sweep.is_none() && now >= waiter.heartbeat.due() {
@@ -283,7 +289,10 @@ impl SigchldSource {
         generation: u32,
         reports: &mut Vec<Report>,
     ) -> Next {
-        let zombie = match child::first_zombie() {
+        let start = Instant::now();
+        let answer = child::first_zombie();
+        waiter.question.was_asked(start, start.elapsed());
+        let zombie = match answer {
             Ok(None) => {
                 waiter.settled = generation;
                 return Next::LookAgain;

@@ -10,7 +10,7 @@ use crate::{Stage, sys};
 /// An exit among ten thousand idle children costs the watcher's thread little, and
 /// then nothing.
 pub(super) fn of_ten_thousand_one_exits(stage: &Stage<'_>) {
-    let (mut crowd, _gate) = Crowd::gated(10_000).unwrap();
+    let (mut crowd, _gate) = Crowd::gather(10_000).unwrap();
     let watcher = stage.watcher();
     let (never, probe) = (Probe::new(), Probe::new());
     for member in crowd.members() {

@@ -1,0 +1,94 @@
+//! Picks a backend for the kernel that the program finds itself on, by a flag or by
+//! what the probes say, and watches a command with it.
+//!
+//! `cargo run -p childwatch-sigchld --example deployment -- [--backend pidfd|sigchld|fallback] COMMAND [ARG]…`
+//!
+//! The program itself depends on `PidWatcher` alone; only `choose` names backends.
+
+use std::process::{Command, ExitCode};
+use std::sync::mpsc;
+
+use anyhow::{Context, Result};
+use childwatch_core::{Fallback, Pid, PidWatcher, PidWatcherExt, WatchError};
+use childwatch_pidfd::{PidfdSource, PidfdWatcher};
+use childwatch_sigchld::{SigchldSource, SigchldWatcher};
+use clap::{Parser, ValueEnum};
+
+/// Watches a command with the backend that suits this kernel.
+#[derive(Parser)]
+struct Args {
+    /// The backend; without it the probes decide.
+    #[arg(long, value_enum)]
+    backend: Option<Backend>,
+    /// The command and its arguments.
+    #[arg(required = true, trailing_var_arg = true)]
+    command: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Backend {
+    /// One file descriptor a process; nothing global to the program.
+    Pidfd,
+    /// No file descriptors; a handler of SIGCHLD, children only.
+    Sigchld,
+    /// Pidfds as long as there are file descriptors for them, then SIGCHLD.
+    Fallback,
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("deployment: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<ExitCode> {
+    let backend = args.backend.unwrap_or_else(choose);
+    let watcher = make(backend).with_context(|| format!("no {backend:?} watcher here"))?;
+    println!("chosen: {backend:?}");
+    supervise(&*watcher, &args.command)
+}
+
+/// What the kernel and the sandbox suggest. A program with more children than file
+/// descriptors would choose `Fallback` wherever there are pidfds.
+fn choose() -> Backend {
+    let has_pidfds = childwatch_pidfd::probe().verdict().is_ok();
+    let hears_children = childwatch_sigchld::probe().verdict().is_ok();
+    match (has_pidfds, hears_children) {
+        (true, true) => Backend::Fallback,
+        (true, false) => Backend::Pidfd,
+        // Its constructor has the words for it when that isn't offered either.
+        (false, _) => Backend::Sigchld,
+    }
+}
+
+fn make(backend: Backend) -> Result<Box<dyn PidWatcher>, WatchError> {
+    Ok(match backend {
+        Backend::Pidfd => Box::new(PidfdWatcher::new()?),
+        Backend::Sigchld => Box::new(SigchldWatcher::new()?),
+        Backend::Fallback => Box::new(Fallback::new(PidfdSource::new()?, SigchldSource::new()?)?),
+    })
+}
+
+/// The program's own business, in terms of the trait.
+fn supervise(watcher: &dyn PidWatcher, command: &[String]) -> Result<ExitCode> {
+    let (program, arguments) = command.split_first().context("a command is needed")?;
+    let mut child = watcher
+        .spawn_watchable(Command::new(program).args(arguments))
+        .with_context(|| format!("cannot start {program:?}"))?;
+    let pid = Pid::from(&child);
+    let (tell, told) = mpsc::channel();
+    let watched = watcher.on_exit(pid, move |exit| {
+        // A receiver that is gone has nothing to be told.
+        let _ = tell.send(exit);
+    });
+    watcher.unregister_pid(pid);
+    let exit = watched.map(|_| told.recv());
+    let status = child.wait()?;
+    println!("{}", exit??);
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
