@@ -215,18 +215,28 @@ impl<S: ExitSource> Link<S> {
         self.secondary.start(&mut waiter);
         let mut reports = Vec::new();
         let mut pauses = Pauses::new();
-        while !self.is_stopping.load(Ordering::SeqCst) {
-            let waited = self.secondary.wait(&mut waiter, &mut reports);
-            let has_news = !reports.is_empty();
-            self.handed_over().append(&mut reports);
-            let handed_over = if has_news { primary.wake() } else { Ok(()) };
-            match waited.and(handed_over) {
+        while !self.is_stopping() {
+            match self.secondary.wait(&mut waiter, &mut reports) {
                 Ok(()) => pauses = Pauses::new(),
-                // Neither is lost by it: the secondary keeps what it could not tell,
-                // and the watcher's thread finds what it was not woken for.
                 Err(_) => thread::park_timeout(pauses.next_pause()),
             }
+            if !reports.is_empty() {
+                self.handed_over().append(&mut reports);
+                self.wake_until_it_works(primary);
+            }
         }
+    }
+
+    /// A report that the watcher's thread is not woken for would be a lost exit.
+    fn wake_until_it_works<P: ExitSource>(&self, primary: &P) {
+        let mut pauses = Pauses::new();
+        while primary.wake().is_err() && !self.is_stopping() {
+            thread::park_timeout(pauses.next_pause());
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::SeqCst)
     }
 
     fn handed_over(&self) -> MutexGuard<'_, Vec<Report>> {

@@ -160,8 +160,11 @@ impl ExitSource for SigchldSource {
         // generation, and its signal is listened to.
         let at = child::now_since_boot();
         let generation = self.heard.generation.load(Ordering::SeqCst);
-        self.heard.is_listening.store(true, Ordering::SeqCst);
-        let was_asleep = self.table().insert(pid, token, at, generation);
+        let was_asleep = {
+            let mut table = self.table();
+            self.heard.is_listening.store(true, Ordering::SeqCst);
+            table.insert(pid, token, at, generation)
+        };
         if was_asleep {
             self.heard.bell.ring();
         }
@@ -179,7 +182,7 @@ impl ExitSource for SigchldSource {
     fn disarm(&self, token: Token) {
         let mut table = self.table();
         table.remove(token);
-        // Under the table's lock, so that it can't undo a later arming's.
+        // Under the table's lock, as an arming's, so that it can't undo a later one's.
         if table.is_empty() {
             self.heard.is_listening.store(false, Ordering::SeqCst);
         }
