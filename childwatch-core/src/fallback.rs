@@ -27,16 +27,8 @@ use crate::{delegate_pid_watcher, quiet_thread};
 /// [want of being its parent](WatchError::NotAChild), the primary's error is the
 /// answer.
 ///
-/// # Examples
-///
-/// With the crates `childwatch-pidfd` and `childwatch-sigchld`:
-///
-/// ```ignore
-/// let watcher = Fallback::new(PidfdSource::new()?, SigchldSource::new()?)?;
-/// ```
-///
-/// The example `deployment` of `childwatch-sigchld` chooses between the two backends and
-/// this, by a flag or by what their probes say.
+/// The documentation of `childwatch-sigchld` has an example; its example `deployment`
+/// chooses between the two backends and this, by a flag or by what their probes say.
 pub struct Fallback<P: ExitSource, S: ExitSource>(ThreadedWatcher<FallbackSource<P, S>>);
 
 impl<P: ExitSource, S: ExitSource> Fallback<P, S> {

@@ -67,6 +67,18 @@
 //! child.wait()?; // reaping is left to the program
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! Pidfds as long as there are file descriptors for them, and then this:
+//!
+//! ```
+//! use childwatch_core::Fallback;
+//! use childwatch_pidfd::PidfdSource;
+//! use childwatch_sigchld::SigchldSource;
+//!
+//! let watcher = Fallback::new(PidfdSource::new()?, SigchldSource::new()?)?;
+//! assert_eq!(watcher.spilled(), 0);
+//! # Ok::<(), childwatch_core::WatchError>(())
+//! ```
 
 cfg_if::cfg_if! {
     if #[cfg(target_os = "linux")] {

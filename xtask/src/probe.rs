@@ -48,7 +48,7 @@ pub(crate) fn main(_: &Args) -> anyhow::Result<ExitCode> {
 
 /// Every backend crate, the preferred first.
 fn candidates() -> Vec<Candidate> {
-    vec![pidfd()]
+    vec![pidfd(), sigchld()]
 }
 
 fn pidfd() -> Candidate {
@@ -57,7 +57,18 @@ fn pidfd() -> Candidate {
         package: "childwatch-pidfd",
         answers: probe.to_string(),
         verdict: probe.verdict(),
-        merit: "the kernel tells it of each exit, whatever the program does with SIGCHLD.",
+        merit: "the kernel tells it of each exit, whatever the program does with SIGCHLD. \
+                With more children than open files, Fallback over both.",
+    }
+}
+
+fn sigchld() -> Candidate {
+    let probe = childwatch_sigchld::probe();
+    Candidate {
+        package: "childwatch-sigchld",
+        answers: probe.to_string(),
+        verdict: probe.verdict(),
+        merit: "this kernel or sandbox has no pidfds, and children can be heard of by SIGCHLD.",
     }
 }
 

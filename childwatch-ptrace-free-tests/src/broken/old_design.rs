@@ -106,6 +106,29 @@ pub(super) const OUTSIDE_ITS_LOCK: Broken = Broken {
             "drop_inside_a_callback_ends_the_thread_after_it",
             Fails::Saying("failed to join thread"),
         ),
+        // It is made where it can watch nothing.
+        (
+            "construction_without_pidfds_is_unsupported",
+            Fails::Saying("where Unsupported for"),
+        ),
+        // Whatever the kernel answers, there is no such process.
+        (
+            "a_filter_set_up_later_refuses_only_new_processes",
+            Fails::Saying("NoSuchProcess"),
+        ),
+        (
+            "a_shortage_is_told_and_not_latched",
+            Fails::Saying("NoSuchProcess"),
+        ),
+        // What it expects of the kernel panics: at its making, and on its thread.
+        (
+            "each_call_of_the_construction_may_fail",
+            Fails::Saying("epoll: Os"),
+        ),
+        (
+            "drop_ends_a_thread_that_cannot_wait_any_more",
+            Fails::Saying("epoll_wait: Os"),
+        ),
     ],
     passes: &[
         "a_zombie_is_registered",
@@ -147,10 +170,15 @@ impl BackendUnderTest for OldDesign {
     ) -> io::Result<Pid> {
         // SAFETY: the caller's promise; that a panic goes on through this frame is
         // the fault.
-        let pid = unsafe { sys::fork_copy(|| match child() {}) }?;
+        let pid = unsafe { sys::fork_copy(|| never(child())) }?;
         watcher.register_pid(pid)?;
         Ok(pid)
     }
+}
+
+/// What a forked child that never returns exits with.
+fn never(never: Infallible) -> i32 {
+    match never {}
 }
 
 struct OldWatcher {
