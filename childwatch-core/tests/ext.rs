@@ -1,0 +1,178 @@
+//! The conveniences over any watcher, on simulated processes.
+
+use std::future::Future;
+use std::os::unix::process::ExitStatusExt;
+use std::pin::pin;
+use std::process::{Command, ExitStatus};
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use childwatch_core::{
+    Pid, PidWatcher, PidWatcherExt, SimulatedProcesses, SimulatedWatcher, Unregistered, WatchError,
+};
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn stage() -> (SimulatedProcesses, SimulatedWatcher) {
+    let processes = SimulatedProcesses::new();
+    let watcher = SimulatedWatcher::new(&processes).expect("a watcher");
+    (processes, watcher)
+}
+
+fn code(code: i32) -> ExitStatus {
+    ExitStatus::from_raw(code << 8)
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// The least that drives a future.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+        thread::park();
+    }
+}
+
+#[test]
+fn a_future_resolves_at_the_exit_on_whichever_thread_it_is_polled() {
+    let (processes, watcher) = stage();
+    let pid = processes.spawn();
+    let mut exited = watcher.exited(pid).unwrap();
+    // Polled once here, and then driven by another thread: the waker is the last one's.
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(pin!(&mut exited).poll(&mut context).is_pending());
+    let driving = thread::spawn(move || block_on(exited));
+    processes.exit(pid, code(5));
+    let exit = driving.join().unwrap().unwrap();
+    assert_eq!(exit.status(), Some(code(5)));
+}
+
+#[test]
+fn a_future_of_a_zombie_resolves() {
+    let (processes, watcher) = stage();
+    let pid = processes.spawn();
+    processes.exit(pid, code(0));
+    assert!(block_on(watcher.exited(pid).unwrap()).is_some());
+}
+
+#[test]
+fn a_future_resolves_to_none_when_the_watcher_goes_first() {
+    let (processes, watcher) = stage();
+    let exited = watcher.exited(processes.spawn()).unwrap();
+    let driving = thread::spawn(|| block_on(exited));
+    drop(watcher);
+    assert_eq!(driving.join().unwrap(), None);
+}
+
+#[test]
+fn dropping_a_future_gives_back_its_registration() {
+    let (processes, watcher) = stage();
+    let pid = processes.spawn();
+    let dynamic: &dyn PidWatcher = &watcher;
+    for _ in 0..100 {
+        drop(dynamic.exited(pid).unwrap());
+    }
+    assert_eq!(processes.watched(), 0);
+    // Also when the watcher is gone.
+    let exited = dynamic.exited(pid).unwrap();
+    drop(watcher);
+    drop(exited);
+}
+
+#[test]
+fn a_future_may_be_dropped_by_its_own_waker() {
+    struct DropsFuture(mpsc::Sender<()>);
+    impl Wake for DropsFuture {
+        fn wake(self: Arc<Self>) {
+            self.0.send(()).unwrap();
+        }
+    }
+    let (processes, watcher) = stage();
+    let pid = processes.spawn();
+    let mut exited = watcher.exited(pid).unwrap();
+    let (tell, told) = mpsc::channel();
+    let waker = Waker::from(Arc::new(DropsFuture(tell)));
+    assert!(
+        pin!(&mut exited)
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    processes.exit(pid, code(0));
+    told.recv_timeout(LONG).unwrap();
+    drop(exited);
+    assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
+}
+
+#[test]
+fn wait_timeout_tells_an_exit_from_none() {
+    let (processes, watcher) = stage();
+    let pid = processes.spawn();
+    let none = watcher.wait_timeout(pid, Duration::from_millis(1)).unwrap();
+    assert_eq!(none, None);
+    assert_eq!(processes.watched(), 0, "a wait in vain leaves nothing");
+    processes.exit(pid, code(8));
+    let exit = watcher.wait_timeout(pid, Duration::MAX).unwrap().unwrap();
+    assert_eq!(exit.to_string(), format!("process {pid}: exit status: 8"));
+    let unknown = Pid::try_from(5).unwrap();
+    assert!(matches!(
+        watcher.wait_timeout(unknown, LONG),
+        Err(WatchError::NoSuchProcess { .. })
+    ));
+}
+
+#[test]
+fn a_guard_unregisters_unless_it_is_let_go() {
+    let (processes, watcher) = stage();
+    let pid = processes.spawn();
+    let (tell, told) = mpsc::channel();
+    let sends = |what: &'static str| {
+        let tell = tell.clone();
+        move |_| tell.send(what).unwrap()
+    };
+    drop(watcher.watch_guard(pid, sends("dropped")).unwrap());
+    let guard = watcher.watch_guard(pid, sends("unregistered")).unwrap();
+    assert_eq!(guard.unregister(), Unregistered::WillNotRun);
+    let kept = watcher.watch_guard(pid, sends("kept")).unwrap();
+    let handle = kept.handle();
+    assert_eq!(kept.into_handle(), handle);
+    drop(tell);
+
+    processes.exit(pid, code(0));
+    assert_eq!(told.recv_timeout(LONG), Ok("kept"));
+    assert!(told.recv_timeout(LONG).is_err(), "and nothing else");
+}
+
+#[test]
+fn a_command_that_cannot_be_spawned_is_the_commands_error() {
+    let (_, watcher) = stage();
+    let refused = watcher.spawn_watchable(&mut Command::new("/nonexistent/program"));
+    assert_eq!(refused.unwrap_err().raw_os_error(), Some(libc::ENOENT));
+}
+
+#[test]
+fn a_spawned_child_that_is_refused_is_killed_and_reaped() {
+    // A simulated watcher knows no real process.
+    let (_, watcher) = stage();
+    let refused = watcher.spawn_watchable(Command::new("cat").stdin(std::process::Stdio::piped()));
+    let refused = refused.unwrap_err();
+    let inner = refused.get_ref().and_then(|inner| inner.downcast_ref());
+    let Some(&WatchError::NoSuchProcess { pid, .. }) = inner else {
+        panic!("{refused:?}");
+    };
+    let number = rustix::process::Pid::from_raw(pid.as_raw()).unwrap();
+    let left = rustix::process::waitpid(Some(number), rustix::process::WaitOptions::NOHANG);
+    assert_eq!(left.unwrap_err(), rustix::io::Errno::CHILD);
+}
