@@ -99,14 +99,9 @@ impl<P: ExitSource, S: ExitSource> FallbackSource<P, S> {
             handed_over: Mutex::default(),
             is_stopping: AtomicBool::new(false),
         });
-        let thread = quiet_thread::spawn(S::THREAD_NAME, {
+        let thread = quiet_thread::spawn(S::THREAD_NAME, "the secondary's thread", {
             let (primary, link) = (Arc::clone(&primary), Arc::clone(&link));
             move || link.run(&*primary, waiter)
-        })
-        .map_err(|source| WatchError::ResourceLimit {
-            operation: "starting the secondary's thread",
-            pid: None,
-            source,
         })?;
         Ok(FallbackSource {
             primary,

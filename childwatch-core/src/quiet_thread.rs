@@ -5,17 +5,38 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::thread::{Builder, JoinHandle};
 
-/// Spawns a thread with every signal blocked.
+use crate::WatchError;
+
+/// Spawns a thread with every signal blocked; `whose` says whose it is in the error.
 ///
 /// A new thread inherits its maker's mask, so the caller blocks everything while
 /// it makes the thread; blocking inside the new thread would leave a moment in
 /// which a handler could run there.
 pub(crate) fn spawn(
     name: &str,
+    whose: &'static str,
     body: impl FnOnce() + Send + 'static,
-) -> io::Result<JoinHandle<()>> {
+) -> Result<JoinHandle<()>, WatchError> {
     let _blocked = AllSignalsBlocked::new();
-    Builder::new().name(name.to_owned()).spawn(body)
+    let spawned = Builder::new().name(name.to_owned()).spawn(body);
+    spawned.map_err(|source| refused(whose, source))
+}
+
+/// Out of threads or memory (EAGAIN, ENOMEM), unless a sandbox forbids threads.
+fn refused(operation: &'static str, source: io::Error) -> WatchError {
+    let pid = None;
+    match source.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported => WatchError::Unsupported {
+            operation,
+            pid,
+            source,
+        },
+        _ => WatchError::ResourceLimit {
+            operation,
+            pid,
+            source,
+        },
+    }
 }
 
 /// Blocks every signal on this thread until dropped.

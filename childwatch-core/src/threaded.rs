@@ -41,8 +41,9 @@ impl<S: ExitSource> ThreadedWatcher<S> {
     ///
     /// # Errors
     ///
-    /// [`ResourceLimit`](WatchError::ResourceLimit) when no thread can be had;
-    /// the source is dropped then.
+    /// [`ResourceLimit`](WatchError::ResourceLimit) when no thread can be had, or
+    /// [`Unsupported`](WatchError::Unsupported) where a sandbox forbids it; the source is
+    /// dropped then.
     pub fn start(source: S, waiter: S::Waiter) -> Result<Self, WatchError> {
         let shared = Arc::new(Shared {
             origin: Origin::here(),
@@ -50,14 +51,9 @@ impl<S: ExitSource> ThreadedWatcher<S> {
             dispatch: Dispatch::new(),
             thread: OnceLock::new(),
         });
-        let thread = quiet_thread::spawn(S::THREAD_NAME, {
+        let thread = quiet_thread::spawn(S::THREAD_NAME, "the watcher's thread", {
             let shared = Arc::clone(&shared);
             move || shared.run(waiter)
-        })
-        .map_err(|source| WatchError::ResourceLimit {
-            operation: "starting the watcher's thread",
-            pid: None,
-            source,
         })?;
         Ok(ThreadedWatcher {
             shared,

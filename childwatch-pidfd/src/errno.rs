@@ -25,7 +25,7 @@ impl Call {
             Call::GetInfo => "PIDFD_GET_INFO",
             Call::EpollCreate => "epoll_create1",
             Call::EpollAdd => "epoll_ctl",
-            Call::Eventfd => "eventfd2",
+            Call::Eventfd => "eventfd2, or epoll_ctl for it",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What can be learnt of a process through its pidfd, without reaping it.
 
+use std::fs;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::ExitStatus;
 use std::ptr;
@@ -54,9 +56,18 @@ pub(crate) fn can_be_waited_for(pidfd: &OwnedFd) -> Result<(), Errno> {
 /// Whether the process has been reaped, so that its number is free. `false` also
 /// when that cannot be told.
 pub(crate) fn is_reaped(pidfd: &OwnedFd) -> bool {
-    // Signal 0 asks whether there is a process to signal: a zombie counts, a reaped
-    // process does not (pidfd_send_signal is Linux 5.1). rustix's `Signal` has no 0.
-    //
+    match signal_nothing(pidfd) {
+        Ok(()) => false,
+        Err(Errno::SRCH) => true,
+        // EPERM of the kernel's means that there is a process, one of another user's;
+        // a sandbox may mean anything by it.
+        Err(_) => has_no_pid(pidfd),
+    }
+}
+
+/// Signal 0 asks whether there is a process to signal: a zombie counts, a reaped
+/// process does not (`pidfd_send_signal` is Linux 5.1). rustix's `Signal` has no 0.
+fn signal_nothing(pidfd: &OwnedFd) -> Result<(), Errno> {
     // SAFETY: the call reads an open fd's number, and a null siginfo is allowed.
     let answer = unsafe {
         libc::syscall(
@@ -67,10 +78,46 @@ pub(crate) fn is_reaped(pidfd: &OwnedFd) -> bool {
             0,
         )
     };
-    answer == -1 && Errno::from_io_error(&std::io::Error::last_os_error()) == Some(Errno::SRCH)
+    if answer == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    Err(Errno::from_io_error(&error).unwrap_or(Errno::INVAL))
+}
+
+/// `/proc` shows a reaped process's pidfd with the pid -1: slower, and seldom asked.
+fn has_no_pid(pidfd: &OwnedFd) -> bool {
+    let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
+    let info = fs::read_to_string(path).unwrap_or_default();
+    info.lines()
+        .filter_map(|line| line.strip_prefix("Pid:"))
+        .any(|pid| pid.trim() == "-1")
 }
 
 fn exit_status(status: &WaitIdStatus) -> Option<ExitStatus> {
     let value = status.exit_status().or(status.terminating_signal())?;
     childwatch_core::exit_status(status.raw_code(), value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+    use super::*;
+
+    #[test]
+    fn both_ways_of_asking_agree_on_who_has_been_reaped() {
+        let mut child = Command::new("true").spawn().unwrap();
+        let number = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        let pidfd = pidfd_open(number, PidfdFlags::empty()).unwrap();
+        // Alive or a zombie: not reaped.
+        assert_eq!(signal_nothing(&pidfd), Ok(()));
+        assert!(!has_no_pid(&pidfd));
+        child.wait().unwrap();
+        assert_eq!(signal_nothing(&pidfd), Err(Errno::SRCH));
+        assert!(has_no_pid(&pidfd));
+        assert!(is_reaped(&pidfd));
+    }
 }

@@ -6,7 +6,7 @@ use std::io;
 use childwatch_core::{Pid, PidWatcher, PidWatcherExt, WatchError};
 
 use crate::child::{Nursery, RealNursery};
-use crate::sys;
+use crate::{Sandbox, sys};
 
 /// A backend that the suite can run against.
 pub trait BackendUnderTest: Sync {
@@ -20,8 +20,9 @@ pub trait BackendUnderTest: Sync {
     /// What the backend's own constructor answers.
     fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError>;
 
-    /// Whether the backend works at all on this kernel and in this sandbox; the
-    /// reason if not. All its cases are unsupported then.
+    /// Whether the backend works at all on this kernel and in this sandbox, and has
+    /// what it takes now; the reason if not. All its cases are unsupported then, but
+    /// those that need no more than [`AnAnswer`](Need::AnAnswer).
     ///
     /// # Errors
     ///
@@ -79,12 +80,23 @@ pub enum Need {
     FilePerProcess,
     /// The backend's: it leaves the process's signal handlers alone.
     NoSignalHandler,
+    /// The backend's: it refuses what it can't watch by a pidfd, and to be made where
+    /// there are none.
+    PidfdsOnly,
+    /// The backend's: it watches processes where pidfds are refused.
+    WithoutPidfds,
+    /// The backend's, and the least of all: an answer from its constructor. The case is
+    /// also for where the backend is not available.
+    AnAnswer,
     /// The machine's: a process can be given a chosen number (`clone3` with
     /// `set_tid`: Linux 5.5 and `CAP_CHECKPOINT_RESTORE` or `CAP_SYS_ADMIN`), or
     /// the backend's processes are not the kernel's.
     ChosenPid,
     /// The machine's: a process may trace another.
     Ptrace,
+    /// The machine's: a process may have its system calls filtered (seccomp, with
+    /// `TSYNC`: Linux 3.17).
+    Seccomp,
     /// The machine's: this many open files are allowed.
     OpenFiles(u32),
     /// The machine's: this many processes are allowed.
@@ -104,9 +116,13 @@ impl Need {
             | Need::ChildrenOnly
             | Need::ChildSignal
             | Need::FilePerProcess
-            | Need::NoSignalHandler => backend.offers(self),
+            | Need::NoSignalHandler
+            | Need::PidfdsOnly
+            | Need::WithoutPidfds => backend.offers(self),
+            Need::AnAnswer => Ok(()),
             Need::ChosenPid => backend.nursery().can_choose_pids(),
             Need::Ptrace => sys::may_trace(),
+            Need::Seccomp => Sandbox::can_be_applied(),
             Need::Processes(wanted) => sys::may_have_processes(wanted.into()),
             Need::OpenFiles(wanted) => sys::open_files_limit().and_then(|limit| {
                 if limit >= u64::from(wanted) {

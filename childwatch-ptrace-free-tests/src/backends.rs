@@ -1,5 +1,6 @@
 //! The workspace's own backends, as the suite sees them.
 
+use std::error::Error;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -38,6 +39,7 @@ impl BackendUnderTest for Pidfd {
         match need {
             Need::ChildrenOnly => Err("it watches any process".to_owned()),
             Need::ChildSignal => Err("it does not listen to SIGCHLD".to_owned()),
+            Need::WithoutPidfds => Err("it watches by pidfds alone".to_owned()),
             _ => Ok(()),
         }
     }
@@ -66,6 +68,7 @@ impl BackendUnderTest for Sigchld {
             Need::NonChildren => Err("it watches children only".to_owned()),
             Need::FilePerProcess => Err("it needs no file descriptor".to_owned()),
             Need::NoSignalHandler => Err("it listens to SIGCHLD".to_owned()),
+            Need::PidfdsOnly => Err("it needs no pidfds".to_owned()),
             _ => Ok(()),
         }
     }
@@ -96,6 +99,7 @@ impl BackendUnderTest for PidfdOrSigchld {
             Need::NonChildren => Err("a process that spills over must be a child".to_owned()),
             Need::FilePerProcess => Err("what finds no file descriptor spills over".to_owned()),
             Need::NoSignalHandler => Err("it listens to SIGCHLD".to_owned()),
+            Need::PidfdsOnly => Err("what can't have a pidfd spills over".to_owned()),
             // The half that pidfds watch does not need it.
             Need::ChildrenOnly => Err("it watches any process that does not spill".to_owned()),
             _ => Ok(()),
@@ -157,10 +161,15 @@ impl<S: ExitSource> ExitSource for EverySecond<S> {
 }
 
 /// An error and what it came from, in one line.
-fn describe(error: &dyn std::error::Error) -> String {
+fn describe(error: &WatchError) -> String {
+    // What is short now is no less supported for it.
+    let kind = match error {
+        WatchError::ResourceLimit { .. } => "supported, but not to be had now: ",
+        _ => "",
+    };
     match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
+        Some(source) => format!("{kind}{error}: {source}"),
+        None => format!("{kind}{error}"),
     }
 }
 

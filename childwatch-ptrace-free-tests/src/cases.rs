@@ -1,8 +1,8 @@
 //! The list of cases, and the one place that it is kept in.
 
 use crate::backend::Need::{
-    ChildSignal, ChildrenOnly, ChosenPid, FilePerProcess, NoSignalHandler, NonChildren, OpenFiles,
-    Processes, Ptrace, RealProcesses,
+    AnAnswer, ChildSignal, ChildrenOnly, ChosenPid, FilePerProcess, NoSignalHandler, NonChildren,
+    OpenFiles, PidfdsOnly, Processes, Ptrace, RealProcesses, Seccomp, WithoutPidfds,
 };
 use crate::case::{Case, Clause};
 
@@ -15,6 +15,7 @@ mod identity;
 mod only_exit;
 mod reentry;
 mod register;
+mod sandbox;
 mod scale;
 mod signal;
 mod status;
@@ -52,6 +53,7 @@ cases! { $
     C1 register::an_orphan_adopted_by_a_subreaper [RealProcesses],
     C1 register::a_child_without_an_exit_signal [RealProcesses],
     C1 register::a_process_that_is_no_child [NonChildren],
+    C1 sandbox::a_filter_set_up_later_hides_no_exit [WithoutPidfds, Seccomp],
 
     C2 signal::a_process_that_is_no_child_is_refused [ChildrenOnly],
     C2 register::the_same_pid_twice_is_refused [],
@@ -63,6 +65,12 @@ cases! { $
     C2 register::construction_without_files_fails_cleanly [FilePerProcess],
     C2 register::construction_without_memory_for_a_thread_fails_cleanly [RealProcesses],
     C2 register::a_refused_spawn_leaves_nothing [FilePerProcess],
+    C2 sandbox::a_watcher_is_made_where_its_backend_is_available [AnAnswer],
+    C2 sandbox::construction_without_pidfds_is_unsupported [PidfdsOnly, Seccomp],
+    C2 sandbox::construction_short_of_pidfds_is_a_resource_limit [PidfdsOnly, Seccomp],
+    C2 sandbox::each_call_of_the_construction_may_fail [RealProcesses, Seccomp],
+    C2 sandbox::a_shortage_is_told_and_not_latched [PidfdsOnly, Seccomp],
+    C2 sandbox::a_filter_set_up_later_refuses_only_new_processes [PidfdsOnly, Seccomp],
 
     C3 callbacks::each_callback_runs_once [],
     C3 callbacks::a_thousand_simultaneous_exits [RealProcesses, OpenFiles(1_200)],
@@ -84,6 +92,7 @@ cases! { $
     C6 status::a_child_reaped_first_is_told_truly [],
     C6 status::an_ignored_child_signal_is_told_truly [RealProcesses],
     C6 status::a_child_of_no_child_wait_is_told_truly [RealProcesses],
+    C6 sandbox::an_exit_whose_status_is_hidden_is_told_truly [PidfdsOnly, Seccomp],
     C7 status::the_child_is_waitable_inside_the_callback [],
     C7 status::a_callback_may_reap [],
     C7 status::an_unwatched_child_is_left_alone [RealProcesses],
@@ -108,6 +117,7 @@ cases! { $
     C12 drop::drop_inside_a_callback_ends_the_thread_after_it [],
     C12 drop::drop_waits_for_a_running_callback [],
     C12 drop::a_captured_watcher_is_dropped_by_its_own_callback [],
+    C12 sandbox::drop_ends_a_thread_that_cannot_wait_any_more [RealProcesses, Seccomp],
 
     C13 identity::the_number_of_a_reaped_and_unregistered_process_comes_back [ChosenPid],
     C13 identity::the_number_of_a_registered_process_comes_back [ChosenPid],
@@ -128,6 +138,7 @@ cases! { $
 
     C16 footprint::exec_leaks_no_fd [RealProcesses],
     C16 footprint::ten_thousand_cycles_leave_nothing [],
+    C16 footprint::ten_thousand_refusals_leave_nothing [],
     C16 footprint::full_lives_leave_nothing [],
     C16 footprint::no_handler_and_no_mask_is_touched [RealProcesses, NoSignalHandler],
     C16 footprint::no_signal_handler_runs_on_the_watchers_thread [NoSignalHandler],

@@ -43,10 +43,13 @@ pub mod deadline;
 mod footprint;
 pub mod front;
 pub mod probe;
+mod refusal;
+mod sandbox;
 mod stage;
 mod sys;
 
 pub use backend::{BackendUnderTest, Need};
 pub use case::{CASES, Case, Clause};
 pub use cell::{Cell, Outcome, Verdict};
+pub use sandbox::Sandbox;
 pub use stage::Stage;

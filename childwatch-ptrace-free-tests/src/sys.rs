@@ -88,16 +88,24 @@ unsafe fn fork_with(birth: Birth, body: impl FnOnce()) -> io::Result<Pid> {
         args.set_tid = (&raw mut number).addr() as u64;
         args.set_tid_size = 1;
     }
-    // glibc's fork is the sound one for a threaded process; clone3 is only for
-    // what it can't do.
+    // glibc's fork is the sound one for a threaded process; clone is for what it can't
+    // do, and clone3 (Linux 5.3, and refused by container profiles) for what neither
+    // can.
     //
-    // SAFETY: `args` and the number it points to live across the call, which
-    // without CLONE_VM returns twice as fork does.
+    // SAFETY: `args` and the number it points to live across the call. Without
+    // CLONE_VM, and with a null stack, both calls return twice as fork does.
     let raw = unsafe {
-        if birth.pid.is_none() && birth.exit_signal == libc::SIGCHLD {
-            libc::fork()
-        } else {
-            libc::syscall(libc::SYS_clone3, &raw mut args, size_of_val(&args)) as i32
+        match birth {
+            Birth { pid: Some(_), .. } => {
+                libc::syscall(libc::SYS_clone3, &raw mut args, size_of_val(&args)) as i32
+            }
+            Birth {
+                exit_signal: libc::SIGCHLD,
+                ..
+            } => libc::fork(),
+            Birth { exit_signal, .. } => {
+                libc::syscall(libc::SYS_clone, exit_signal, 0, 0, 0, 0) as i32
+            }
         }
     };
     match raw {
@@ -239,8 +247,10 @@ impl FewFiles {
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u64>().ok())
             .max()
             .expect("the listing has an fd of its own");
+        // A file that was inherited may stand right below the limit there is.
+        let enough = highest + 1 + room as u64;
         let lowered = Rlimit {
-            current: Some(highest + 1 + room as u64),
+            current: Some(before.current.map_or(enough, |limit| limit.min(enough))),
             ..before
         };
         setrlimit(Resource::Nofile, lowered).expect("a soft limit can be lowered");
@@ -295,6 +305,34 @@ pub(crate) fn may_trace() -> Result<(), String> {
     crate::child::GatedChild::let_go(&child, crate::child::End::Code(0));
     crate::child::GatedChild::reap(&mut child);
     answer.map_err(|error| format!("ptrace is not allowed here ({error})"))
+}
+
+/// Whether this process may have its system calls filtered, those of all its threads.
+pub(crate) fn may_filter_calls() -> io::Result<()> {
+    // Who could take a filter, of all threads at once, finds first that this one can't
+    // be read (EFAULT): nothing has changed then.
+    //
+    // SAFETY: the kernel reads the filter, and checks that it can.
+    let answer = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            libc::SECCOMP_FILTER_FLAG_TSYNC,
+            ptr::null::<libc::sock_fprog>(),
+        )
+    };
+    let error = io::Error::last_os_error();
+    match (answer, error.raw_os_error()) {
+        (-1, Some(libc::EFAULT)) => Ok(()),
+        _ => Err(error),
+    }
+}
+
+/// Whether the kernel wipes pages in forked copies where it is told to.
+#[cfg(test)]
+pub(crate) fn can_wipe_on_fork() -> bool {
+    // SAFETY: advice about no bytes at all.
+    unsafe { libc::madvise(ptr::null_mut(), 0, libc::MADV_WIPEONFORK) == 0 }
 }
 
 /// Begins to trace a process, without stopping it.

@@ -1,15 +1,15 @@
 //! `cargo xtask ci`: all that a change must pass, step by step.
 
-use std::env;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context;
+use childwatch_ptrace_free_tests::Sandbox;
 use clap::ValueEnum;
 use xshell::{Shell, cmd};
 
 use crate::seconds::Seconds;
+use crate::workspace;
 
 /// The oldest compiler that the workspace promises.
 const MSRV: &str = env!("CARGO_PKG_RUST_VERSION");
@@ -36,6 +36,8 @@ enum Step {
     Doctest,
     /// The conformance suite, as `cargo xtask conformance` runs it
     Conformance,
+    /// The same in every sandbox that seccomp can emulate
+    Sandbox,
     /// The oldest promised compiler takes all of it
     Msrv,
 }
@@ -48,7 +50,7 @@ enum Done {
 
 pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let shell = Shell::new()?;
-    shell.change_dir(workspace());
+    shell.change_dir(workspace::root());
     let steps = match &args.steps[..] {
         [] => Step::value_variants(),
         named => named,
@@ -90,6 +92,7 @@ impl Step {
             Step::Doctest => cmd!(shell, "cargo test --workspace --doc").run()?,
             // A program of its own: the steps before may have replaced this one's file.
             Step::Conformance => cmd!(shell, "cargo xtask conformance").run()?,
+            Step::Sandbox => return sandboxes(shell),
             Step::Msrv => return msrv(shell),
         }
         Ok(Done::Passed)
@@ -99,6 +102,16 @@ impl Step {
         self.to_possible_value()
             .map_or_else(String::new, |value| value.get_name().to_owned())
     }
+}
+
+fn sandboxes(shell: &Shell) -> anyhow::Result<Done> {
+    if let Err(reason) = Sandbox::can_be_applied() {
+        return Ok(Done::Skipped(reason));
+    }
+    for sandbox in Sandbox::ALL.iter().map(|sandbox| sandbox.name()) {
+        cmd!(shell, "cargo xtask conformance --sandbox {sandbox}").run()?;
+    }
+    Ok(Done::Passed)
 }
 
 /// In a target directory of its own, so that the two compilers don't undo each
@@ -118,20 +131,11 @@ fn msrv(shell: &Shell) -> anyhow::Result<Done> {
              (the step clippy checks the standard library's part: incompatible_msrv)"
         )));
     }
-    let target = target().join("msrv");
+    let target = workspace::target().join("msrv");
     cmd!(
         shell,
         "cargo {toolchain} check --workspace --all-targets --target-dir {target}"
     )
     .run()?;
     Ok(Done::Passed)
-}
-
-fn workspace() -> &'static Path {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.parent().unwrap_or(package)
-}
-
-fn target() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from)
 }

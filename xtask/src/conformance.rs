@@ -1,33 +1,36 @@
 //! `cargo xtask conformance`: every case against every backend, each in a process
 //! of its own, and a report of what holds on this kernel.
 
-use std::env;
 use std::io::{self, Write};
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use childwatch_ptrace_free_tests::Sandbox;
 use childwatch_ptrace_free_tests::cell::DEADLINE;
 use clap::ValueEnum;
 
 use crate::kernel;
-use busy::Busy;
+use order::Order;
+use progress::Progress;
 use report::Report;
-use run::{Plan, Planned};
 use select::Selection;
 
 mod busy;
 mod finding;
+pub(crate) mod guest;
 mod json;
 mod junit;
 mod list;
 mod markdown;
 mod matrix;
+mod order;
 mod progress;
 mod report;
 mod run;
+mod sandbox;
 mod select;
 mod skips;
 mod text;
@@ -52,12 +55,21 @@ pub(crate) struct Args {
     jobs: NonZeroUsize,
 
     /// Kill a case that takes longer. Each of its waits may take a quarter of it.
-    #[arg(long, value_name = "SECONDS", default_value_t = default_deadline())]
-    deadline: NonZeroU32,
+    /// [default: 120, or 240 with --kernel]
+    #[arg(long, value_name = "SECONDS")]
+    deadline: Option<NonZeroU32>,
 
     /// Keep every core busy meanwhile, to bring out flakes.
     #[arg(long)]
     busy: bool,
+
+    /// Run on this kernel instead: a bzImage (vmlinuz) in QEMU, or user-mode Linux.
+    #[arg(long, value_name = "IMAGE")]
+    kernel: Option<PathBuf>,
+
+    /// Refuse the system calls that this kernel or sandbox refuses, by seccomp.
+    #[arg(long, value_name = "NAME", value_parser = sandbox::parser())]
+    sandbox: Option<Sandbox>,
 
     /// What to print on standard output.
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -98,24 +110,45 @@ pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn examine(args: &Args) -> anyhow::Result<Report> {
-    let plan = Plan {
-        program: env::current_exe().context("this program's own file can't be found")?,
-        cells: args.selection.cells().map(Planned::new).collect(),
-        repeats: args.repeat.get() as usize,
-        jobs: args.jobs.get(),
-        deadline: Duration::from_secs(args.deadline.get().into()),
-    };
+    let order = args.order();
+    match &args.kernel {
+        Some(kernel) => guest::examine(kernel, &order),
+        None => examine_here(&order),
+    }
+}
+
+fn examine_here(order: &Order) -> anyhow::Result<Report> {
     let start = Instant::now();
-    let cells = {
-        let _busy = args.busy.then(|| Busy::start(parallelism()));
-        run::run(&plan)
-    };
+    let mut progress = Progress::of(order.runs());
+    let cells = order.run(|_, run| progress.note(&run.finding))?;
     Ok(Report {
         kernel: kernel::release(),
+        sandbox: order.sandbox,
         cells,
-        repeats: plan.repeats,
+        repeats: order.repeats,
         elapsed: start.elapsed(),
     })
+}
+
+impl Args {
+    fn order(&self) -> Order {
+        Order {
+            cells: self.selection.cells().collect(),
+            sandbox: self.sandbox,
+            repeats: self.repeat.get() as usize,
+            jobs: self.jobs.get(),
+            deadline: self.deadline(),
+            busy: self.busy,
+        }
+    }
+
+    fn deadline(&self) -> Duration {
+        match (self.deadline, &self.kernel) {
+            (Some(seconds), _) => Duration::from_secs(seconds.get().into()),
+            (None, None) => DEADLINE,
+            (None, Some(_)) => guest::DEADLINE,
+        }
+    }
 }
 
 impl Format {
@@ -132,9 +165,4 @@ impl Format {
 
 fn parallelism() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
-}
-
-fn default_deadline() -> NonZeroU32 {
-    let seconds = u32::try_from(DEADLINE.as_secs()).unwrap_or(u32::MAX);
-    NonZeroU32::new(seconds).unwrap_or(NonZeroU32::MIN)
 }

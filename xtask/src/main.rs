@@ -4,6 +4,7 @@
 //!   shows clause by clause what holds here.
 //! - `cargo xtask probe` says what this kernel and sandbox offer, and which
 //!   backend fits.
+//! - `cargo xtask bench` measures childwatch beside other ways of hearing of an exit.
 //! - `cargo xtask ci` is the whole CI, at home.
 //!
 //! It exits with 0 when all is well, 1 when something is not, and 2 when it was
@@ -16,11 +17,15 @@ use std::process::ExitCode;
 use childwatch_ptrace_free_tests::{backends, front};
 use clap::Parser;
 
+use conformance::guest;
+
+mod bench;
 mod ci;
 mod conformance;
 mod kernel;
 mod probe;
 mod seconds;
+mod workspace;
 
 /// The chores of the childwatch workspace.
 #[derive(Parser)]
@@ -28,7 +33,10 @@ mod seconds;
 enum Chore {
     Conformance(conformance::Args),
     Probe(probe::Args),
+    Bench(bench::Args),
     Ci(ci::Args),
+    #[command(hide = true)]
+    Guest(guest::Args),
 }
 
 fn main() -> ExitCode {
@@ -36,7 +44,9 @@ fn main() -> ExitCode {
     let done = match Chore::parse() {
         Chore::Conformance(args) => conformance::main(&args),
         Chore::Probe(args) => probe::main(&args),
+        Chore::Bench(args) => bench::main(&args),
         Chore::Ci(args) => ci::main(&args),
+        Chore::Guest(args) => guest::main(&args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

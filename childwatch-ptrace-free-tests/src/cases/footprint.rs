@@ -55,6 +55,26 @@ pub(super) fn ten_thousand_cycles_leave_nothing(stage: &Stage<'_>) {
     child.die(End::Code(0));
 }
 
+pub(super) fn ten_thousand_refusals_leave_nothing(stage: &Stage<'_>) {
+    const REFUSALS: usize = 10_000;
+    let watcher = stage.watcher();
+    // Above any number that Linux gives (2²²).
+    let nobody = Pid::try_from(i32::MAX).unwrap();
+    let refusal = || {
+        assert!(watcher.register_pid(nobody).is_err());
+        assert!(watcher.watch(nobody, Probe::new().callback()).is_err());
+    };
+    (0..REFUSALS / 10).for_each(|_| refusal());
+    let (footprint, resident) = (Footprint::now(), resident_bytes());
+    (0..REFUSALS).for_each(|_| refusal());
+    let grown = resident_bytes().saturating_sub(resident);
+    assert!(
+        grown < NOISE_BYTES,
+        "{grown} bytes more after {REFUSALS} refusals"
+    );
+    footprint.is_unchanged();
+}
+
 pub(super) fn full_lives_leave_nothing(stage: &Stage<'_>) {
     let before = Footprint::now();
     for _ in 0..20 {

@@ -287,8 +287,10 @@ pub(super) fn construction_without_memory_for_a_thread_fails_cleanly(stage: &Sta
     // next thread could take over. Its thread has to be up: std aborts one that
     // finds no memory for its signal stack.
     let first = stage.watcher();
-    stage.settle(&*first);
     let before = Footprint::now();
+    stage.settle(&*first);
+    // It may let go of the last child only after that one's callback.
+    before.is_unchanged();
     // A thread's stack is 2 MiB: there is room for everything but that.
     sys::limit_address_space(Some(sys::address_space_bytes() + (1 << 20)));
     let refused = stage.backend().watcher();

@@ -175,12 +175,16 @@ pub(super) fn a_tracers_zombie_is_told_when_waitable(stage: &Stage<'_>) {
     assert_eq!(child.reap().unwrap().code(), Some(13));
 }
 
-/// Checks that the watcher's thread takes next to no processor time while nothing
-/// happens. A thread that spins takes all of its core, or on a busy machine a good
-/// part; one that may look round now and then, for a twentieth of the time, stays far
-/// below the quarter that is allowed here.
+/// Checks that the watcher's thread is idle while nothing happens.
 pub(super) fn does_not_spin(watcher: &dyn PidWatcher, stage: &Stage<'_>) {
-    let thread = watchers_thread(watcher, stage);
+    is_idle(watchers_thread(watcher, stage));
+}
+
+/// Checks that a thread takes next to no processor time. One that spins takes all of
+/// its core, or on a busy machine a good part; one that may look round now and then,
+/// for a twentieth of the time, stays far below the quarter that is allowed here.
+#[track_caller]
+pub(super) fn is_idle(thread: i32) {
     let before = sys::processor_time(thread);
     let spins = deadline::holds_within(Duration::from_millis(600), || {
         sys::processor_time(thread) - before > Duration::from_millis(150)

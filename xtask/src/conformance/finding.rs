@@ -2,11 +2,12 @@
 //! those of its repeats fold into one.
 
 use childwatch_ptrace_free_tests::{Outcome, Verdict};
+use serde::{Deserialize, Serialize};
 
 use crate::seconds::Seconds;
 
 /// What came of one run of a cell, or of all of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Finding {
     Passed,
     Failed(String),

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use childwatch_ptrace_free_tests::Sandbox;
 use serde::Serialize;
 
 use super::report::Report;
@@ -11,6 +12,7 @@ struct Line<'a> {
     case: &'a str,
     clause: String,
     backend: &'a str,
+    sandbox: Option<&'static str>,
     outcome: &'static str,
     reason: Option<&'a str>,
     ms: u128,
@@ -35,6 +37,7 @@ fn lines(report: &Report) -> impl Iterator<Item = Line<'_>> {
             case: cell.case.name,
             clause: cell.case.clause.to_string(),
             backend: cell.backend,
+            sandbox: report.sandbox.map(Sandbox::name),
             outcome: run.finding.label(),
             reason: run.finding.reason(),
             ms: run.elapsed.as_millis(),
@@ -58,8 +61,18 @@ mod tests {
         assert_eq!(
             json(&samples::flawless()),
             [
-                r#"{"case":"each_callback_runs_once","clause":"C3","backend":"pidfd","outcome":"passed","reason":null,"ms":40}"#
+                r#"{"case":"each_callback_runs_once","clause":"C3","backend":"pidfd","sandbox":null,"outcome":"passed","reason":null,"ms":40}"#
             ]
+        );
+    }
+
+    #[test]
+    fn each_line_names_the_sandbox() {
+        let lines = json(&samples::sandboxed());
+        assert!(
+            lines[0].contains(r#","sandbox":"no-ptrace","#),
+            "{}",
+            lines[0]
         );
     }
 

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use childwatch_ptrace_free_tests::Sandbox;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use super::finding::Finding;
@@ -15,12 +16,20 @@ pub(crate) fn write(
     junit.set_time(report.elapsed);
     for backend in report.backends() {
         let cells = report.cells.iter().filter(|cell| cell.backend == backend);
-        let mut suite = TestSuite::new(backend);
+        let mut suite = TestSuite::new(suite_name(backend, report.sandbox));
         suite.add_property(("kernel", report.kernel.as_str()));
         suite.add_test_cases(cells.map(test_case));
         junit.add_test_suite(suite);
     }
     junit.serialize(out)
+}
+
+/// Tools tell suites apart by their names alone.
+fn suite_name(backend: &str, sandbox: Option<Sandbox>) -> String {
+    match sandbox {
+        None => backend.to_owned(),
+        Some(sandbox) => format!("{backend} in sandbox {}", sandbox.name()),
+    }
 }
 
 fn test_case(cell: &CellReport) -> TestCase {
@@ -53,6 +62,15 @@ fn status(finding: &Finding) -> TestCaseStatus {
 mod tests {
     use super::*;
     use crate::conformance::report::samples;
+
+    #[test]
+    fn a_suite_is_named_for_its_sandbox_too() {
+        let xml = samples::written(|out| write(out, &samples::sandboxed()).unwrap());
+        assert!(
+            xml.contains(r#"<testsuite name="pidfd in sandbox no-ptrace""#),
+            "{xml}"
+        );
+    }
 
     #[test]
     fn a_suite_a_backend_with_failures_and_skips() {

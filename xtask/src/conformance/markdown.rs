@@ -8,9 +8,12 @@ use super::matrix::Matrix;
 use super::report::Report;
 use super::skips;
 
-/// As the text, with the kernel in the heading.
+/// As the text, with the kernel and the sandbox in the heading.
 pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    writeln!(out, "## Conformance on {}\n", report.kernel)?;
+    writeln!(out, "## Conformance on {}\n", report.place())?;
+    if let Some(sandbox) = report.sandbox {
+        writeln!(out, "The sandbox: {}.\n", sandbox.stands_for())?;
+    }
     writeln!(out, "{}\n", Matrix::of(report).table(ASCII_MARKDOWN))?;
     writeln!(out, "✓ passed, ✗ failed, – unsupported\n")?;
     write_failures(out, report)?;
@@ -66,6 +69,13 @@ mod tests {
         assert!(text.starts_with("## Conformance on Linux 6.18.0\n\n| clause "));
         assert!(text.contains("\n|----"), "{text}");
         assert!(text.contains("| C3 once "), "{text}");
+    }
+
+    #[test]
+    fn a_sandbox_stands_in_the_heading() {
+        let text = markdown(&samples::sandboxed());
+        let heading = "## Conformance on Linux 6.18.0, sandbox no-ptrace\n\nThe sandbox: ";
+        assert!(text.starts_with(heading), "{text}");
     }
 
     #[test]

@@ -3,15 +3,18 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use childwatch_ptrace_free_tests::Case;
+use childwatch_ptrace_free_tests::{Case, Cell, Sandbox};
+use serde::{Deserialize, Serialize};
 
 use super::finding::Finding;
 use super::matrix::Tally;
 use crate::seconds::Seconds;
 
-/// All that the suite found on this machine.
+/// All that the suite found on one kernel.
 pub(crate) struct Report {
     pub(crate) kernel: String,
+    /// What it was made to look like.
+    pub(crate) sandbox: Option<Sandbox>,
     /// Backend by backend, in the order of the list of cases.
     pub(crate) cells: Vec<CellReport>,
     pub(crate) repeats: usize,
@@ -26,6 +29,7 @@ pub(crate) struct CellReport {
 }
 
 /// One run of a cell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Run {
     pub(crate) finding: Finding,
     pub(crate) elapsed: Duration,
@@ -37,6 +41,14 @@ impl Report {
         let mut backends: Vec<_> = self.cells.iter().map(|cell| cell.backend).collect();
         backends.dedup();
         backends
+    }
+
+    /// Where it was run: on which kernel, and in which sandbox.
+    pub(crate) fn place(&self) -> String {
+        match self.sandbox {
+            None => self.kernel.clone(),
+            Some(sandbox) => format!("{}, sandbox {}", self.kernel, sandbox.name()),
+        }
     }
 
     pub(crate) fn totals(&self) -> Tally {
@@ -75,6 +87,14 @@ impl Report {
 }
 
 impl CellReport {
+    pub(crate) fn unreported(cell: &Cell<'static>) -> Self {
+        CellReport {
+            backend: cell.backend.name(),
+            case: cell.case,
+            runs: Vec::new(),
+        }
+    }
+
     pub(crate) fn finding(&self) -> Finding {
         Finding::fold(self.runs.iter().map(|run| &run.finding))
     }
@@ -131,6 +151,7 @@ pub(crate) mod samples {
     pub(crate) fn report(cells: Vec<CellReport>) -> Report {
         Report {
             kernel: "Linux 6.18.0".to_owned(),
+            sandbox: None,
             repeats: cells.first().map_or(1, |cell| cell.runs.len()),
             cells,
             elapsed: Duration::from_millis(12_340),
@@ -169,6 +190,13 @@ pub(crate) mod samples {
         report(vec![cell("pidfd", &ONCE, [Finding::Passed])])
     }
 
+    pub(crate) fn sandboxed() -> Report {
+        Report {
+            sandbox: Some(Sandbox::NoPtrace),
+            ..flawless()
+        }
+    }
+
     pub(crate) fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
         let mut bytes = Vec::new();
         write(&mut bytes);
@@ -197,6 +225,15 @@ mod tests {
             .cells
             .retain(|cell| matches!(cell.finding(), Finding::TimedOut(_)));
         assert!(!is_success(&timeout_only));
+    }
+
+    #[test]
+    fn the_place_names_the_sandbox_if_there_is_one() {
+        assert_eq!(samples::flawless().place(), "Linux 6.18.0");
+        assert_eq!(
+            samples::sandboxed().place(),
+            "Linux 6.18.0, sandbox no-ptrace"
+        );
     }
 
     #[test]

@@ -10,7 +10,6 @@ use std::time::Duration;
 use childwatch_ptrace_free_tests::{Cell, Verdict};
 
 use super::finding::Finding;
-use super::progress::Progress;
 use super::report::{CellReport, Run};
 
 /// What to run, and how.
@@ -32,10 +31,10 @@ pub(crate) struct Planned {
 /// The verdict on a cell of the plan, by its index.
 type Done = (usize, io::Result<Verdict>);
 
-/// Runs all of the plan: every cell once, then every cell again.
-pub(crate) fn run(plan: &Plan) -> Vec<CellReport> {
+/// Runs all of the plan: every cell once, then every cell again. Tells of each run,
+/// with the index of its cell, as it ends.
+pub(crate) fn run(plan: &Plan, mut tell: impl FnMut(usize, &Run)) -> Vec<CellReport> {
     let mut reports: Vec<_> = plan.cells.iter().map(Planned::unreported).collect();
-    let mut progress = Progress::of(plan.runs());
     let tickets = AtomicUsize::new(0);
     let (send, receive) = mpsc::channel();
     thread::scope(|scope| {
@@ -46,7 +45,7 @@ pub(crate) fn run(plan: &Plan) -> Vec<CellReport> {
         drop(send);
         for (index, verdict) in receive {
             let run = judge(verdict, &plan.cells[index].declared);
-            progress.note(&run.finding);
+            tell(index, &run);
             reports[index].runs.push(run);
         }
     });
@@ -67,11 +66,7 @@ impl Planned {
     }
 
     fn unreported(&self) -> CellReport {
-        CellReport {
-            backend: self.cell.backend.name(),
-            case: self.cell.case,
-            runs: Vec::new(),
-        }
+        CellReport::unreported(&self.cell)
     }
 }
 

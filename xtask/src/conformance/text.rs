@@ -9,9 +9,12 @@ use super::matrix::Matrix;
 use super::report::{CellReport, Report};
 use super::skips;
 
-/// The matrix, then every failure and skip with its reason. The last line is
+/// The sandbox, if there is one; the matrix, then every failure and skip with its reason. The last line is
 /// `N passed, N failed, N skipped`.
 pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    if let Some(sandbox) = report.sandbox {
+        writeln!(out, "Sandbox {}: {}", sandbox.name(), sandbox.stands_for())?;
+    }
     writeln!(out, "{}", Matrix::of(report).table(UTF8_FULL_CONDENSED))?;
     writeln!(out, "✓ passed  ✗ failed  – unsupported\n")?;
     for (cell, finding) in report.failures() {
@@ -21,7 +24,7 @@ pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
         let cases = skips.cases.join(", ");
         writeln!(out, "– {}: {}: {cases}\n", skips.backend, skips.reason)?;
     }
-    writeln!(out, "{}: {}", report.kernel, report.extent())?;
+    writeln!(out, "{}: {}", report.place(), report.extent())?;
     writeln!(out, "{}", report.totals().summary())
 }
 
@@ -58,6 +61,16 @@ mod tests {
         let text = text(&samples::mixed());
         let skips = "– simulated: its processes exist only in memory: the_child_is_waitable, a_tracers_zombie_is_told\n";
         assert!(text.contains(skips), "{text}");
+    }
+
+    #[test]
+    fn a_sandbox_stands_at_the_head_and_with_the_kernel() {
+        let text = text(&samples::sandboxed());
+        assert!(text.starts_with("Sandbox no-ptrace: "), "{text}");
+        assert!(
+            text.contains("\nLinux 6.18.0, sandbox no-ptrace: "),
+            "{text}"
+        );
     }
 
     #[test]

@@ -1,0 +1,109 @@
+//! [`Floor`]: the least that a program can do and be told.
+//!
+//! One thread in `epoll_wait`, raw pidfds, and the address of the closure's box as the
+//! token. No lock, no table, no status, no cancellation, no generations, no look at
+//! whether the child is waitable: a program that needs any of those pays for it above
+//! this.
+
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::ptr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use anyhow::Context;
+use childwatch_core::Pid;
+use rustix::event::{EventfdFlags, epoll, eventfd};
+use rustix::process::{PidfdFlags, pidfd_open};
+
+use crate::candidate::{Candidate, Watching};
+use crate::limits::{self, Fds};
+use crate::tally::Told;
+
+/// As many as our own backends take.
+const EVENTS_A_WAIT: usize = 1024;
+
+pub(crate) struct Floor;
+
+struct Watcher {
+    epoll: Arc<OwnedFd>,
+    stop: OwnedFd,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What an event's token points to. Those that never exit are not freed: the slice's
+/// process ends with them.
+struct Armed {
+    pidfd: OwnedFd,
+    told: Told,
+}
+
+impl Candidate for Floor {
+    fn name(&self) -> &'static str {
+        "floor"
+    }
+
+    fn watch_up_to(&self, children: usize) -> anyhow::Result<Box<dyn Watching>> {
+        limits::check(Fds::OneAChild, children)?;
+        let epoll = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
+        let stop = eventfd(0, EventfdFlags::CLOEXEC)?;
+        let token = epoll::EventData::new_ptr(ptr::null_mut());
+        epoll::add(&epoll, &stop, token, epoll::EventFlags::IN)?;
+        let thread = thread::Builder::new().name("floor".to_owned()).spawn({
+            let epoll = Arc::clone(&epoll);
+            move || tell_of_exits(&epoll)
+        })?;
+        Ok(Box::new(Watcher {
+            epoll,
+            stop,
+            thread: Some(thread),
+        }))
+    }
+}
+
+impl Watching for Watcher {
+    fn watch(&mut self, child: Pid, told: Told) -> anyhow::Result<()> {
+        let number = rustix::process::Pid::from_raw(child.as_raw()).context("a pid of zero")?;
+        let pidfd = pidfd_open(number, PidfdFlags::empty())?;
+        let raw = pidfd.as_raw_fd();
+        let armed = Box::into_raw(Box::new(Armed { pidfd, told }));
+        // SAFETY: the watcher's thread closes it when its event has come, so not before
+        // this call has added it.
+        let pidfd = unsafe { BorrowedFd::borrow_raw(raw) };
+        // One-shot: a copy of the pidfd, in a child between fork and exec, would keep it
+        // in epoll beyond its close, and have it told of again.
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::ONESHOT;
+        let token = epoll::EventData::new_ptr(armed.cast());
+        Ok(epoll::add(&self.epoll, pidfd, token, flags)?)
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let stopped = rustix::io::write(&self.stop, &1_u64.to_ne_bytes());
+        if let (Some(thread), Ok(_)) = (self.thread.take(), stopped) {
+            // It runs no code that panics.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn tell_of_exits(epoll: &OwnedFd) {
+    let mut events = Vec::with_capacity(EVENTS_A_WAIT);
+    loop {
+        events.clear();
+        match epoll::wait(epoll, rustix::buffer::spare_capacity(&mut events), None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return,
+        }
+        for event in &events {
+            let armed = event.data.ptr().cast::<Armed>();
+            if armed.is_null() {
+                return;
+            }
+            // SAFETY: `watch` made it from a box, and its one event is this.
+            let Armed { pidfd, told } = *unsafe { Box::from_raw(armed) };
+            told.tell();
+            drop(pidfd);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! [`ByPidWatcher`]: any [`PidWatcher`] as a candidate.
+
+use childwatch_core::{Pid, PidWatcher, WatchError};
+
+use crate::candidate::{Candidate, Watching};
+use crate::limits::{self, Fds};
+use crate::tally::Told;
+
+/// Our own backends, and the design that they come from.
+pub(crate) struct ByPidWatcher {
+    pub(crate) name: &'static str,
+    pub(crate) make: fn() -> Result<Box<dyn PidWatcher>, WatchError>,
+    pub(crate) fds: Fds,
+}
+
+impl Candidate for ByPidWatcher {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn watch_up_to(&self, children: usize) -> anyhow::Result<Box<dyn Watching>> {
+        limits::check(self.fds, children)?;
+        Ok(Box::new(Watcher((self.make)()?)))
+    }
+}
+
+struct Watcher(Box<dyn PidWatcher>);
+
+impl Watching for Watcher {
+    fn watch(&mut self, child: Pid, told: Told) -> anyhow::Result<()> {
+        self.0.watch(child, Box::new(move |_| told.tell()))?;
+        Ok(())
+    }
+}

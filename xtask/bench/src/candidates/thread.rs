@@ -1,0 +1,47 @@
+//! [`ThreadAChild`]: a thread for each child, blocked in `waitid`.
+
+use std::thread;
+
+use anyhow::Context;
+use childwatch_core::Pid;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+use crate::candidate::{Candidate, Refused, Watching};
+use crate::tally::Told;
+
+/// Beyond this it measures the scheduler, and soon the limit on threads.
+const MOST_THREADS: usize = 1_000;
+
+pub(crate) struct ThreadAChild;
+
+impl Candidate for ThreadAChild {
+    fn name(&self) -> &'static str {
+        "thread"
+    }
+
+    fn watch_up_to(&self, children: usize) -> anyhow::Result<Box<dyn Watching>> {
+        if children > MOST_THREADS {
+            let reason = format!("a thread a child, and {MOST_THREADS} are enough");
+            return Err(Refused(reason).into());
+        }
+        Ok(Box::new(Threads))
+    }
+}
+
+/// The threads end with their children, and can't be ended before.
+struct Threads;
+
+impl Watching for Threads {
+    fn watch(&mut self, child: Pid, told: Told) -> anyhow::Result<()> {
+        let number = rustix::process::Pid::from_raw(child.as_raw()).context("a pid of zero")?;
+        thread::Builder::new()
+            .name("waitid".to_owned())
+            .spawn(move || {
+                let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+                if let Ok(Some(_)) = waitid(WaitId::Pid(number), options) {
+                    told.tell();
+                }
+            })?;
+        Ok(())
+    }
+}

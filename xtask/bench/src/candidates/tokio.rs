@@ -1,0 +1,75 @@
+//! [`TokioAsyncFd`]: a task for each child, awaiting its pidfd in tokio's reactor.
+
+use std::thread::{self, JoinHandle};
+
+use anyhow::Context;
+use childwatch_core::Pid;
+use rustix::process::{PidfdFlags, pidfd_open};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+use crate::candidate::{Candidate, Watching};
+use crate::limits::{self, Fds};
+use crate::tally::Told;
+
+pub(crate) struct TokioAsyncFd;
+
+/// A runtime of one thread, as the other candidates have one.
+struct Runtime {
+    handle: Handle,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Candidate for TokioAsyncFd {
+    fn name(&self) -> &'static str {
+        "tokio"
+    }
+
+    fn watch_up_to(&self, children: usize) -> anyhow::Result<Box<dyn Watching>> {
+        limits::check(Fds::OneAChild, children)?;
+        let runtime = Builder::new_current_thread().enable_io().build()?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = thread::Builder::new()
+            .name("tokio".to_owned())
+            .spawn(move || {
+                // An error is the sender's drop, which is also a stop.
+                let _ = runtime.block_on(stopped);
+            })?;
+        Ok(Box::new(Runtime {
+            handle,
+            stop: Some(stop),
+            thread: Some(thread),
+        }))
+    }
+}
+
+impl Watching for Runtime {
+    fn watch(&mut self, child: Pid, told: Told) -> anyhow::Result<()> {
+        let number = rustix::process::Pid::from_raw(child.as_raw()).context("a pid of zero")?;
+        let pidfd = pidfd_open(number, PidfdFlags::empty())?;
+        let _entered = self.handle.enter();
+        // SAFETY: an owned fd is open, and the same, for as long as it is there; the
+        // `AsyncFd` gives out no way to replace it.
+        let pidfd = unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }?;
+        self.handle.spawn(async move {
+            if pidfd.readable().await.is_ok() {
+                told.tell();
+            }
+        });
+        Ok(())
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // It runs no code of ours that panics.
+            let _ = thread.join();
+        }
+    }
+}

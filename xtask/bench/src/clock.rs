@@ -1,0 +1,114 @@
+//! [`Stopwatch`]: what a stretch of work costs in wall and processor time.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// A look at whether other threads still work takes so long.
+const LOOK: Duration = Duration::from_millis(2);
+/// Threads that work less than this in a look are at rest.
+const AT_REST: Duration = Duration::from_micros(20);
+/// After so many looks a thread works for reasons of its own.
+const LOOKS: usize = 25;
+
+/// Started before the work.
+pub(crate) struct Stopwatch {
+    wall: Instant,
+    cpu: Cpu,
+}
+
+/// What the work has cost, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cost {
+    /// Until it was done, as the caller saw it.
+    pub(crate) wall: f64,
+    /// Of every thread, until the last one rests.
+    pub(crate) cpu: f64,
+}
+
+/// Processor time. Children of a [`Crowd`](childwatch_ptrace_free_tests::crowd::Crowd)
+/// are processes of their own, and are in none of these clocks.
+#[derive(Clone, Copy)]
+struct Cpu {
+    process: Duration,
+    this_thread: Duration,
+}
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        let cpu = Cpu::now();
+        let wall = Instant::now();
+        Stopwatch { wall, cpu }
+    }
+
+    /// Stops the wall's clock, and the processor's for this thread. What the other
+    /// threads have left to do still counts, and is waited for.
+    pub(crate) fn stop(self) -> Cost {
+        let wall = self.wall.elapsed();
+        let stopped = Cpu::now();
+        let mut others = stopped.others();
+        for _ in 0..LOOKS {
+            pause(LOOK);
+            let before = std::mem::replace(&mut others, Cpu::now().others());
+            if others.saturating_sub(before) < AT_REST {
+                break;
+            }
+        }
+        let own = stopped.this_thread - self.cpu.this_thread;
+        let cpu = own + others.saturating_sub(self.cpu.others());
+        Cost {
+            wall: wall.as_secs_f64(),
+            cpu: cpu.as_secs_f64(),
+        }
+    }
+}
+
+impl Cpu {
+    fn now() -> Self {
+        Cpu {
+            process: read(ClockId::ProcessCPUTime),
+            this_thread: read(ClockId::ThreadCPUTime),
+        }
+    }
+
+    fn others(self) -> Duration {
+        self.process.saturating_sub(self.this_thread)
+    }
+}
+
+/// The processor time of every thread but this one.
+pub(crate) fn others_cpu() -> Duration {
+    Cpu::now().others()
+}
+
+/// Lets time pass.
+pub(crate) fn pause(time: Duration) {
+    let end = Instant::now() + time;
+    while let Some(left) = end.checked_duration_since(Instant::now()) {
+        thread::park_timeout(left);
+    }
+}
+
+fn read(clock: ClockId) -> Duration {
+    let now = clock_gettime(clock);
+    Duration::new(
+        now.tv_sec.try_into().unwrap_or_default(),
+        now.tv_nsec.try_into().unwrap_or_default(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_threads_work_counts_as_the_callers_own() {
+        let work = Duration::from_millis(5);
+        let stopwatch = Stopwatch::start();
+        let worker = thread::spawn(move || while read(ClockId::ThreadCPUTime) < work {});
+        worker.join().unwrap();
+        let cost = stopwatch.stop();
+        assert!(cost.cpu >= work.as_secs_f64(), "{cost:?}");
+    }
+}

@@ -1,0 +1,104 @@
+//! Numbers, as people read them.
+
+use crate::report::{Cell, Table};
+use crate::row::Unit;
+
+/// A count with its thousands apart.
+pub(crate) fn count(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.char_indices() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A value without its unit: three digits that mean something.
+pub(crate) fn value(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Count => count(value.round() as usize),
+        Unit::Bytes => count(value.round() as usize),
+        _ if value == 0.0 => "0".to_owned(),
+        _ if value >= 1_000.0 => count(value.round() as usize),
+        _ if value >= 100.0 => format!("{value:.0}"),
+        _ if value >= 10.0 => format!("{value:.1}"),
+        _ if value >= 0.1 => format!("{value:.2}"),
+        _ => format!("{value:.4}"),
+    }
+}
+
+/// A ratio to the floor.
+pub(crate) fn ratio(ratio: f64) -> String {
+    if ratio >= 10.0 {
+        format!("{ratio:.0}×")
+    } else {
+        format!("{ratio:.2}×")
+    }
+}
+
+/// A cell in one line: the median, and the ratio to the floor.
+pub(crate) fn cell(cell: &Cell, unit: Unit) -> String {
+    match cell {
+        Cell::Measured {
+            spread,
+            ratio,
+            failure,
+            ..
+        } => {
+            let mark = failure.as_ref().map(|_| "✗".to_owned());
+            let median = Some(value(spread.p50, unit));
+            let parts = [mark, median, ratio.map(self::ratio)];
+            parts.into_iter().flatten().collect::<Vec<_>>().join("  ")
+        }
+        Cell::Refused(_) => "–".to_owned(),
+        Cell::Failed(_) => "✗".to_owned(),
+    }
+}
+
+/// How far the rounds lie apart, where there were several.
+pub(crate) fn spread(cell: &Cell, unit: Unit) -> Option<String> {
+    match cell {
+        Cell::Measured { spread, rounds, .. } if *rounds > 1 && unit.is_comparable() => {
+            let (low, high) = (value(spread.p10, unit), value(spread.p90, unit));
+            Some(format!("{low}–{high}"))
+        }
+        _ => None,
+    }
+}
+
+/// What stands over a table.
+pub(crate) fn title(table: &Table) -> String {
+    let unit = match table.figure.unit.symbol() {
+        "" => String::new(),
+        symbol => format!(" [{symbol}]"),
+    };
+    format!("{}: {}{unit}", table.row.title(), table.figure.title)
+}
+
+/// What the columns count.
+pub(crate) fn heads(table: &Table) -> Vec<String> {
+    let first = format!("{} →", table.row.size());
+    let sizes = table.sizes.iter().map(|size| count(*size));
+    std::iter::once(first).chain(sizes).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_stand_apart() {
+        let text = [0, 999, 1_000, 19_000, 1_234_567].map(count);
+        assert_eq!(text, ["0", "999", "1,000", "19,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn a_value_has_three_digits_that_mean_something() {
+        let text = [0.0, 0.01234, 0.1234, 12.345, 123.4, 1_234.5]
+            .map(|number| value(number, Unit::Microseconds));
+        assert_eq!(text, ["0", "0.0123", "0.12", "12.3", "123", "1,235"]);
+    }
+}

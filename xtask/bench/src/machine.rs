@@ -1,0 +1,28 @@
+//! The machine: what it is, and which part of it a slice gets.
+
+use std::fs;
+use std::thread;
+
+use anyhow::Context;
+use rustix::system::uname;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+/// Keeps this process, and what it starts, on the last processor that it may use.
+pub(crate) fn pin() -> anyhow::Result<()> {
+    let allowed = sched_getaffinity(None)?;
+    let last = (0..CpuSet::MAX_CPU).rev().find(|&cpu| allowed.is_set(cpu));
+    let mut pinned = CpuSet::new();
+    pinned.set(last.context("no processor is allowed")?);
+    Ok(sched_setaffinity(None, &pinned)?)
+}
+
+/// Kernel, processors, and what else the machine did when the run began.
+pub(crate) fn describe() -> String {
+    let uname = uname();
+    let (name, release) = (uname.sysname(), uname.release());
+    let (name, release) = (name.to_string_lossy(), release.to_string_lossy());
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default();
+    format!("{name} {release}, {processors} processors, a load of {load} before the run")
+}

@@ -1,0 +1,71 @@
+//! `cargo xtask bench`: childwatch beside other ways of hearing of an exit, in one run.
+//!
+//! A [`Candidate`](candidate::Candidate) is one such way, a [`Row`](row::Row) one thing
+//! to measure. The candidates take turns, round after round, so that what else the
+//! machine does falls on all of them; and each measurement is a [slice](slice), in a
+//! process of its own, so that no candidate's signal handler, threads or heap stand in
+//! another's way. All is told relative to the [floor](candidates::floor): what a program
+//! would write that needs nothing but to be told.
+//!
+//! - `cargo xtask bench` compares the candidates in the rows that a user feels.
+//! - `cargo xtask bench scale` has them watch 1 to 19,000 children.
+//! - `--pin` keeps each slice on one processor.
+//! - `--quick` proves that it all runs; its numbers mean nothing.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod candidate;
+mod candidates;
+mod clock;
+mod formats;
+mod heap;
+mod limits;
+mod machine;
+mod options;
+mod outcome;
+mod plan;
+mod plot;
+mod report;
+mod row;
+mod rows;
+mod run;
+mod slice;
+mod stats;
+mod tally;
+
+#[global_allocator]
+static HEAP: heap::Counting = heap::Counting;
+
+/// childwatch beside other ways of hearing of an exit
+#[derive(Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
+#[command(args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    mode: Option<Mode>,
+    #[command(flatten)]
+    options: options::Options,
+}
+
+#[derive(clap::Subcommand)]
+enum Mode {
+    /// Watch 1, 10, 100, … 19,000 children: time, memory, and each exit told once
+    Scale(options::Options),
+    #[command(hide = true)]
+    Slice(slice::Args),
+}
+
+fn main() -> ExitCode {
+    let Cli { mode, options } = Cli::parse();
+    let done = match mode {
+        None => run::main(plan::compare(), &options),
+        Some(Mode::Scale(options)) => run::main(plan::scale(), &options),
+        Some(Mode::Slice(args)) => slice::main(&args),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,64 @@
+//! What a run can be told on the command line.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use crate::formats::Format;
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Options {
+    /// Everything small and once: proves that it runs, and measures nothing
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Only these rows
+    #[arg(long, value_name = "ROW")]
+    pub(crate) only: Vec<String>,
+    /// Only these candidates, beside the floor
+    #[arg(long, value_name = "CANDIDATE")]
+    pub(crate) candidate: Vec<String>,
+    /// How many rounds, in place of each row's own number
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) rounds: Option<usize>,
+    /// Keep each slice, children and all, on one processor: less like life, less noisy
+    #[arg(long)]
+    pub(crate) pin: bool,
+    /// How to write the report
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Write plots into this directory, as SVG
+    #[arg(long, value_name = "DIR")]
+    pub(crate) plots: Option<PathBuf>,
+}
+
+/// How a slice is to be measured.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Conditions {
+    #[arg(long, value_enum)]
+    pub(crate) effort: Effort,
+    #[arg(long)]
+    pub(crate) pin: bool,
+}
+
+/// How much to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Effort {
+    /// Enough for numbers that mean something.
+    Full,
+    /// Enough to see that it runs.
+    Quick,
+}
+
+impl Options {
+    pub(crate) fn conditions(&self) -> Conditions {
+        let effort = if self.quick {
+            Effort::Quick
+        } else {
+            Effort::Full
+        };
+        Conditions {
+            effort,
+            pin: self.pin,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! [`Plan`]: which rows a run measures, with which numbers of children.
+
+use crate::options::Effort;
+use crate::row::Row;
+use crate::rows::{dead, idle, latency, life, live, memory};
+
+/// Rows in the order of the report.
+pub(crate) type Plan = Vec<Part>;
+
+/// A row, and the numbers of children to measure it with.
+pub(crate) struct Part {
+    pub(crate) row: &'static dyn Row,
+    full: &'static [usize],
+    quick: &'static [usize],
+}
+
+impl Part {
+    pub(crate) fn sizes(&self, effort: Effort) -> &'static [usize] {
+        match effort {
+            Effort::Full => self.full,
+            Effort::Quick => self.quick,
+        }
+    }
+}
+
+/// The candidates side by side, in what a user feels.
+pub(crate) fn compare() -> Plan {
+    vec![
+        Part {
+            row: &latency::Latency,
+            full: &[0, 1_000, 4_000, 16_000],
+            quick: &[0, 50],
+        },
+        Part {
+            row: &live::Live,
+            full: &[1_000, 10_000],
+            quick: &[50],
+        },
+        Part {
+            row: &dead::Dead,
+            full: &[1_000, 10_000],
+            quick: &[50],
+        },
+        Part {
+            row: &memory::Memory,
+            full: &[1_000, 10_000],
+            quick: &[50],
+        },
+        Part {
+            row: &idle::Idle,
+            full: &[1_000, 10_000],
+            quick: &[50],
+        },
+        Part {
+            row: &life::Life,
+            full: &[1],
+            quick: &[1],
+        },
+    ]
+}
+
+/// From one child to as many as there can be file descriptors where 20,000 are allowed.
+pub(crate) fn scale() -> Plan {
+    let full = &[1, 10, 100, 1_000, 10_000, 19_000];
+    let quick = &[1, 10, 100];
+    let rows: [&'static dyn Row; 3] = [&live::Live, &dead::Dead, &memory::Memory];
+    rows.map(|row| Part { row, full, quick }).into()
+}

@@ -1,0 +1,307 @@
+//! [`Report`]: what a run came to, as tables.
+
+use crate::candidates;
+use crate::options::{Conditions, Effort};
+use crate::outcome::Outcome;
+use crate::row::{Figure, Row};
+use crate::stats::{self, Spread};
+
+pub(crate) struct Report {
+    /// The machine.
+    pub(crate) place: String,
+    pub(crate) conditions: Conditions,
+    pub(crate) points: Vec<Point>,
+}
+
+/// A row of one candidate with one number of children.
+pub(crate) struct Point {
+    pub(crate) row: &'static dyn Row,
+    pub(crate) size: usize,
+    pub(crate) candidate: &'static str,
+    pub(crate) rounds: Vec<Outcome>,
+}
+
+/// One figure of all candidates, by the number of children.
+pub(crate) struct Table {
+    pub(crate) row: &'static dyn Row,
+    pub(crate) figure: &'static Figure,
+    pub(crate) sizes: Vec<usize>,
+    pub(crate) lines: Vec<Line>,
+}
+
+/// One candidate in a table, with a cell a size.
+pub(crate) struct Line {
+    pub(crate) candidate: &'static str,
+    pub(crate) cells: Vec<Cell>,
+}
+
+/// One figure of one candidate.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Cell {
+    Measured {
+        /// Of the rounds, in the figure's unit.
+        spread: Spread,
+        /// To the floor.
+        ratio: Option<f64>,
+        rounds: usize,
+        /// What went wrong in other rounds.
+        failure: Option<Failure>,
+    },
+    Refused(String),
+    /// In every round.
+    Failed(Failure),
+}
+
+/// Rounds in which something went wrong.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Failure {
+    pub(crate) rounds: usize,
+    pub(crate) of_rounds: usize,
+    /// The first one's.
+    pub(crate) reason: String,
+}
+
+/// A candidate that has failed so often need not be asked again: each time may cost the
+/// patience of a [`Tally`](crate::tally::Tally).
+const ENOUGH_FAILURES: usize = 3;
+
+impl Point {
+    /// The outcome of the next round, if it is known already.
+    pub(crate) fn settled(&self) -> Option<&Outcome> {
+        let is_failed = |outcome: &&Outcome| matches!(outcome, Outcome::Failed(_));
+        match self.rounds.first() {
+            Some(refused @ Outcome::Refused(_)) => Some(refused),
+            _ => self
+                .rounds
+                .iter()
+                .filter(is_failed)
+                .nth(ENOUGH_FAILURES - 1),
+        }
+    }
+
+    /// The figure's value in each round, in its unit; `None` where it was not measured.
+    fn values(&self, figure: &Figure) -> Vec<Option<f64>> {
+        let value = |outcome: &Outcome| match outcome {
+            Outcome::Measured(samples) => samples
+                .get(figure.series)
+                .and_then(|series| stats::quantile(series, figure.quantile))
+                .map(|value| figure.unit.scale(value)),
+            Outcome::Refused(_) | Outcome::Failed(_) => None,
+        };
+        self.rounds.iter().map(value).collect()
+    }
+
+    fn cell(&self, figure: &Figure, floor: &[Option<f64>]) -> Cell {
+        if let Some(Outcome::Refused(reason)) = self.rounds.first() {
+            return Cell::Refused(reason.clone());
+        }
+        let values = self.values(figure);
+        let measured: Vec<_> = values.iter().copied().flatten().collect();
+        let failure = self.failure();
+        let Some(spread) = Spread::of(&measured) else {
+            return Cell::Failed(failure.unwrap_or_default());
+        };
+        let pairs = values.iter().zip(floor);
+        let pairs = pairs.filter_map(|(value, floor)| value.zip(*floor));
+        let ratio = figure.unit.is_comparable().then(|| stats::ratio(pairs));
+        Cell::Measured {
+            spread,
+            ratio: ratio.flatten(),
+            rounds: measured.len(),
+            failure,
+        }
+    }
+
+    fn failure(&self) -> Option<Failure> {
+        let reasons = self.rounds.iter().filter_map(|outcome| match outcome {
+            Outcome::Failed(reason) => Some(reason),
+            Outcome::Measured(_) | Outcome::Refused(_) => None,
+        });
+        let first = reasons.clone().next()?;
+        Some(Failure {
+            rounds: reasons.count(),
+            of_rounds: self.rounds.len(),
+            reason: first.clone(),
+        })
+    }
+}
+
+/// A table for each figure of each row, in the order of the run.
+pub(crate) fn tables(report: &Report) -> Vec<Table> {
+    let mut rows: Vec<&'static dyn Row> = Vec::new();
+    for point in &report.points {
+        if rows.iter().all(|row| row.name() != point.row.name()) {
+            rows.push(point.row);
+        }
+    }
+    rows.iter()
+        .flat_map(|row| row.figures().iter().map(|figure| (*row, figure)))
+        .map(|(row, figure)| table(report, row, figure))
+        .collect()
+}
+
+fn table(report: &Report, row: &'static dyn Row, figure: &'static Figure) -> Table {
+    let points = || {
+        report
+            .points
+            .iter()
+            .filter(|it| it.row.name() == row.name())
+    };
+    let floors = || points().filter(|point| point.candidate == candidates::FLOOR.name());
+    let sizes: Vec<_> = floors().map(|floor| floor.size).collect();
+    let line = |candidate: &'static str| {
+        let own = points().filter(|point| point.candidate == candidate);
+        let cells = own.zip(floors());
+        Line {
+            candidate,
+            cells: cells
+                .map(|(point, floor)| point.cell(figure, &floor.values(figure)))
+                .collect(),
+        }
+    };
+    let names = candidates::ALL.iter().map(|candidate| candidate.name());
+    let lines = names
+        .map(line)
+        .filter(|line| !line.cells.is_empty())
+        .collect();
+    Table {
+        row,
+        figure,
+        sizes,
+        lines,
+    }
+}
+
+impl Line {
+    /// Whether it takes part at all.
+    pub(crate) fn takes_part(&self) -> bool {
+        let refused = |cell: &Cell| matches!(cell, Cell::Refused(_));
+        !self.cells.iter().all(refused)
+    }
+}
+
+/// What a reader must know of the whole run.
+pub(crate) fn remarks(report: &Report) -> Vec<String> {
+    let legend = "Each cell: the median of the rounds, the median of the rounds' ratios to the \
+                  floor, and the rounds' 10th to 90th percentile.";
+    let Conditions { effort, pin } = report.conditions;
+    let pinned = "Each slice was kept on one processor.";
+    let quick = "A quick run: its numbers mean nothing.";
+    let place = format!("{}.", report.place);
+    [
+        (true, place.as_str()),
+        (pin, pinned),
+        (true, legend),
+        (effort == Effort::Quick, quick),
+    ]
+    .into_iter()
+    .filter(|(applies, _)| *applies)
+    .map(|(_, remark)| remark.to_owned())
+    .collect()
+}
+
+/// Why cells, or whole lines, are empty or marked: each thing once.
+pub(crate) fn notes(report: &Report) -> Vec<String> {
+    let mut notes = Vec::new();
+    for point in &report.points {
+        let (row, candidate) = (point.row.name(), point.candidate);
+        let refusal = point.rounds.iter().find_map(|outcome| match outcome {
+            Outcome::Refused(reason) => Some(format!("– {candidate}: {reason}")),
+            Outcome::Measured(_) | Outcome::Failed(_) => None,
+        });
+        let failure = point.failure().map(|failure| {
+            let Failure {
+                rounds,
+                of_rounds,
+                reason,
+            } = failure;
+            let size = point.size;
+            format!("✗ {candidate}, {row} of {size}: {rounds} of {of_rounds} rounds: {reason}")
+        });
+        for note in [refusal, failure].into_iter().flatten() {
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::single;
+    use crate::rows::live::Live;
+
+    fn point(candidate: &'static str, seconds: &[f64]) -> Point {
+        let round = |&value| Outcome::Measured(single([("exits-cpu", value)]));
+        Point {
+            row: &Live,
+            size: 10,
+            candidate,
+            rounds: seconds.iter().map(round).collect(),
+        }
+    }
+
+    fn cell_of(mut points: Vec<Point>, candidate: &str) -> Cell {
+        points.insert(0, point("floor", &[1e-6, 2e-6, 1e-6]));
+        let report = Report {
+            place: String::new(),
+            conditions: Conditions {
+                effort: Effort::Quick,
+                pin: false,
+            },
+            points,
+        };
+        let tables = tables(&report);
+        let table = tables.iter().find(|it| it.figure.name == "exits-cpu");
+        let lines = &table.unwrap().lines;
+        let line = lines.iter().find(|line| line.candidate == candidate);
+        line.unwrap().cells[0].clone()
+    }
+
+    #[test]
+    fn a_cell_is_the_rounds_median_beside_the_floors() {
+        let Cell::Measured {
+            spread,
+            ratio,
+            rounds,
+            failure: None,
+        } = cell_of(vec![point("pidfd", &[2e-6, 4e-6, 3e-6])], "pidfd")
+        else {
+            panic!("not measured");
+        };
+        assert!((spread.p50 - 3.0).abs() < 1e-9);
+        assert!((ratio.unwrap() - 2.0).abs() < 1e-9);
+        assert_eq!(rounds, 3);
+    }
+
+    #[test]
+    fn a_failed_round_is_not_hidden_by_the_others() {
+        let mut failing = point("pidfd", &[2e-6, 4e-6]);
+        failing.rounds.push(Outcome::Failed("1 lost".to_owned()));
+        let Cell::Measured {
+            rounds: 2,
+            failure: Some(failure),
+            ..
+        } = cell_of(vec![failing], "pidfd")
+        else {
+            panic!("hidden");
+        };
+        assert_eq!((failure.rounds, failure.of_rounds), (1, 3));
+        assert_eq!(failure.reason, "1 lost");
+    }
+
+    #[test]
+    fn who_refuses_or_fails_thrice_is_not_asked_again() {
+        let mut failing = point("pidfd", &[1e-6]);
+        for _ in 0..3 {
+            assert_eq!(failing.settled(), None);
+            failing.rounds.push(Outcome::Failed("lost".to_owned()));
+        }
+        assert_eq!(failing.settled(), failing.rounds.last());
+        let mut refusing = point("thread", &[]);
+        refusing.rounds.push(Outcome::Refused("no".to_owned()));
+        assert_eq!(refusing.settled(), refusing.rounds.first());
+    }
+}

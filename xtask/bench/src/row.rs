@@ -1,0 +1,82 @@
+//! [`Row`]: a thing to measure of each candidate.
+
+use crate::candidate::Candidate;
+use crate::options::Effort;
+use crate::outcome::Samples;
+
+/// A thing to measure of each candidate, with different numbers of children.
+pub(crate) trait Row: Sync {
+    /// A word, for the command line.
+    fn name(&self) -> &'static str;
+
+    /// What is measured.
+    fn title(&self) -> &'static str;
+
+    /// What the number counts that [`measure`](Self::measure) is given.
+    fn size(&self) -> &'static str;
+
+    /// The numbers that the report shows.
+    fn figures(&self) -> &'static [Figure];
+
+    /// How often each candidate takes its turn.
+    fn rounds(&self, effort: Effort) -> usize;
+
+    /// Measures one candidate once, in a process where nothing else goes on.
+    fn measure(
+        &self,
+        candidate: &dyn Candidate,
+        size: usize,
+        effort: Effort,
+    ) -> anyhow::Result<Samples>;
+}
+
+/// One number of a row: a quantile of a series.
+#[derive(Debug)]
+pub(crate) struct Figure {
+    /// A word, for JSON and for plots.
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) series: &'static str,
+    pub(crate) quantile: f64,
+    pub(crate) unit: Unit,
+}
+
+/// What a figure counts, and how it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// Measured in seconds.
+    Microseconds,
+    Bytes,
+    /// More is better.
+    PerSecond,
+    /// Measured as a part of one core.
+    PercentOfACore,
+    /// How many; there is nothing to compare.
+    Count,
+}
+
+impl Unit {
+    pub(crate) fn symbol(self) -> &'static str {
+        match self {
+            Unit::Microseconds => "µs",
+            Unit::Bytes => "B",
+            Unit::PerSecond => "/s",
+            Unit::PercentOfACore => "%",
+            Unit::Count => "",
+        }
+    }
+
+    /// A measured value in this unit.
+    pub(crate) fn scale(self, value: f64) -> f64 {
+        match self {
+            Unit::Microseconds => value * 1e6,
+            Unit::PercentOfACore => value * 100.0,
+            Unit::Bytes | Unit::PerSecond | Unit::Count => value,
+        }
+    }
+
+    /// Whether it says something to divide it by the floor's.
+    pub(crate) fn is_comparable(self) -> bool {
+        self != Unit::Count
+    }
+}

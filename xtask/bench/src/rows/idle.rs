@@ -1,0 +1,104 @@
+//! [`Idle`]: what it costs to watch children with which nothing happens.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use crate::candidate::Candidate;
+use crate::clock;
+use crate::options::Effort;
+use crate::outcome::{self, Samples};
+use crate::row::{Figure, Row, Unit};
+use crate::rows::{gather, watch_all};
+use crate::tally::Tally;
+
+pub(crate) struct Idle;
+
+impl Row for Idle {
+    fn name(&self) -> &'static str {
+        "idle"
+    }
+
+    fn title(&self) -> &'static str {
+        "Children with which nothing happens"
+    }
+
+    fn size(&self) -> &'static str {
+        "children"
+    }
+
+    fn figures(&self) -> &'static [Figure] {
+        static FIGURES: [Figure; 2] = [
+            Figure {
+                name: "wake-ups",
+                title: "wake-ups of the candidate's threads",
+                series: "wake-ups",
+                quantile: 0.5,
+                unit: Unit::PerSecond,
+            },
+            Figure {
+                name: "cpu",
+                title: "processor time, of one core",
+                series: "cpu",
+                quantile: 0.5,
+                unit: Unit::PercentOfACore,
+            },
+        ];
+        &FIGURES
+    }
+
+    /// Each takes its whole window, and there is little in it to vary.
+    fn rounds(&self, _effort: Effort) -> usize {
+        1
+    }
+
+    fn measure(
+        &self,
+        candidate: &dyn Candidate,
+        size: usize,
+        effort: Effort,
+    ) -> anyhow::Result<Samples> {
+        let (calm, window) = match effort {
+            // Until a heartbeat that backs off has done so.
+            Effort::Full => (Duration::from_secs(10), Duration::from_secs(10)),
+            Effort::Quick => (Duration::from_millis(20), Duration::from_millis(100)),
+        };
+        let (mut crowd, _gate) = gather(size)?;
+        let mut watching = candidate.watch_up_to(size)?;
+        let tally = Tally::of(size);
+        watch_all(&mut *watching, &mut crowd, &tally)?;
+        clock::pause(calm);
+
+        let start = Instant::now();
+        let (wake_ups, cpu) = (others_wake_ups()?, clock::others_cpu());
+        clock::pause(window);
+        let wake_ups = others_wake_ups()? - wake_ups;
+        let cpu = clock::others_cpu().saturating_sub(cpu);
+        let seconds = start.elapsed().as_secs_f64();
+        drop(watching);
+        Ok(outcome::single([
+            ("wake-ups", wake_ups as f64 / seconds),
+            ("cpu", cpu.as_secs_f64() / seconds),
+        ]))
+    }
+}
+
+/// How often any thread but this one has waited, and so been woken.
+fn others_wake_ups() -> anyhow::Result<u64> {
+    let own = rustix::thread::gettid().as_raw_nonzero().to_string();
+    let mut sum = 0;
+    for task in fs::read_dir("/proc/self/task")? {
+        let task = task?;
+        if task.file_name().to_str() == Some(&own) {
+            continue;
+        }
+        let status = fs::read_to_string(task.path().join("status"))?;
+        let count = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))
+            .context("a status without voluntary_ctxt_switches")?;
+        sum += count.trim().parse::<u64>()?;
+    }
+    Ok(sum)
+}

@@ -1,0 +1,63 @@
+//! [`Memory`]: what a watched child takes of the heap.
+
+use crate::candidate::Candidate;
+use crate::clock::Stopwatch;
+use crate::heap;
+use crate::options::Effort;
+use crate::outcome::{self, Samples};
+use crate::row::{Figure, Row, Unit};
+use crate::rows::{gather, watch_all};
+use crate::tally::Tally;
+
+pub(crate) struct Memory;
+
+impl Row for Memory {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    fn title(&self) -> &'static str {
+        "Heap, with the caller's own closure of two words; the kernel's part and stacks are not in it"
+    }
+
+    fn size(&self) -> &'static str {
+        "children"
+    }
+
+    fn figures(&self) -> &'static [Figure] {
+        static FIGURES: [Figure; 1] = [Figure {
+            name: "heap",
+            title: "a watched child",
+            series: "heap",
+            quantile: 0.5,
+            unit: Unit::Bytes,
+        }];
+        &FIGURES
+    }
+
+    /// Nothing here depends on time.
+    fn rounds(&self, _effort: Effort) -> usize {
+        1
+    }
+
+    fn measure(
+        &self,
+        candidate: &dyn Candidate,
+        size: usize,
+        _effort: Effort,
+    ) -> anyhow::Result<Samples> {
+        let (mut crowd, _gate) = gather(size)?;
+        let mut watching = candidate.watch_up_to(size)?;
+        let tally = Tally::of(size);
+        let (bytes, watched) = heap::growth(|| {
+            let stopwatch = Stopwatch::start();
+            let watched = watch_all(&mut *watching, &mut crowd, &tally);
+            // Until every thread has done its part.
+            stopwatch.stop();
+            watched
+        });
+        watched?;
+        drop(watching);
+        Ok(outcome::single([("heap", bytes as f64 / size as f64)]))
+    }
+}

@@ -1,0 +1,112 @@
+//! A run: round after round, in which the candidates take turns.
+
+use std::fs;
+use std::io;
+use std::process::ExitCode;
+
+use anyhow::{bail, ensure};
+
+use crate::candidate::Candidate;
+use crate::candidates;
+use crate::machine;
+use crate::options::{Conditions, Options};
+use crate::plan::Plan;
+use crate::plot;
+use crate::report::{self, Point, Report};
+use crate::row::Row;
+use crate::rows;
+use crate::slice;
+
+pub(crate) fn main(plan: Plan, options: &Options) -> anyhow::Result<ExitCode> {
+    let candidates = candidates(options)?;
+    let report = Report {
+        place: machine::describe(),
+        conditions: options.conditions(),
+        points: points(plan, &candidates, options)?,
+    };
+    options.format.write(&mut io::stdout().lock(), &report)?;
+    if let Some(directory) = &options.plots {
+        fs::create_dir_all(directory)?;
+        plot::write(directory, &report::tables(&report))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Those asked for, and always the floor.
+fn candidates(options: &Options) -> anyhow::Result<Vec<&'static dyn Candidate>> {
+    let asked = &options.candidate;
+    if let Some(unknown) = asked.iter().find(|name| candidates::named(name).is_none()) {
+        let known: Vec<_> = candidates::ALL.iter().map(|known| known.name()).collect();
+        bail!("no candidate `{unknown}`: there are {}", known.join(", "));
+    }
+    let is_wanted = |candidate: &&dyn Candidate| {
+        let name = candidate.name();
+        asked.is_empty() || name == candidates::FLOOR.name() || asked.iter().any(|it| it == name)
+    };
+    Ok(candidates::ALL.iter().copied().filter(is_wanted).collect())
+}
+
+fn points(
+    plan: Plan,
+    candidates: &[&'static dyn Candidate],
+    options: &Options,
+) -> anyhow::Result<Vec<Point>> {
+    let only = &options.only;
+    if let Some(unknown) = only.iter().find(|name| rows::named(name).is_none()) {
+        let known: Vec<_> = rows::ALL.iter().map(|row| row.name()).collect();
+        bail!("no row `{unknown}`: there are {}", known.join(", "));
+    }
+    let conditions = options.conditions();
+    let mut points = Vec::new();
+    for part in plan {
+        if !only.is_empty() && !only.iter().any(|name| name == part.row.name()) {
+            continue;
+        }
+        let rounds = options
+            .rounds
+            .unwrap_or_else(|| part.row.rounds(conditions.effort));
+        for &size in part.sizes(conditions.effort) {
+            points.extend(take_turns(part.row, size, candidates, rounds, conditions)?);
+        }
+    }
+    ensure!(!points.is_empty(), "none of these rows is part of this run");
+    Ok(points)
+}
+
+/// One row with one number of children.
+fn take_turns(
+    row: &'static dyn Row,
+    size: usize,
+    candidates: &[&'static dyn Candidate],
+    rounds: usize,
+    conditions: Conditions,
+) -> anyhow::Result<Vec<Point>> {
+    let mut points: Vec<_> = candidates
+        .iter()
+        .map(|candidate| Point {
+            row,
+            size,
+            candidate: candidate.name(),
+            rounds: Vec::with_capacity(rounds),
+        })
+        .collect();
+    for round in 0..rounds {
+        eprint!(
+            "\r{}, {size} {}: round {}/{rounds}\x1b[K",
+            row.name(),
+            row.size(),
+            round + 1
+        );
+        // Each begins in its turn: the first finds the machine as the last left it.
+        for turn in 0..candidates.len() {
+            let next = (round + turn) % candidates.len();
+            let outcome = match points[next].settled() {
+                Some(settled) => settled.clone(),
+                None => slice::measure(row, candidates[next], size, conditions)?,
+            };
+            points[next].rounds.push(outcome);
+        }
+    }
+    eprint!("\r\x1b[K");
+    Ok(points)
+}

@@ -1,0 +1,63 @@
+//! A slice: one row of one candidate, measured once, in a process of its own.
+//!
+//! The process is this program again. It raises what limits it can, measures, writes its
+//! [`Outcome`] as a line of JSON, and ends.
+
+use std::env;
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::Context;
+use clap::ValueEnum;
+
+use crate::candidate::Candidate;
+use crate::options::Conditions;
+use crate::outcome::Outcome;
+use crate::row::Row;
+use crate::{candidates, limits, machine, rows};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    row: String,
+    candidate: String,
+    size: usize,
+    #[command(flatten)]
+    conditions: Conditions,
+}
+
+/// The slice's process.
+pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
+    let row = rows::named(&args.row).context("no such row")?;
+    let candidate = candidates::named(&args.candidate).context("no such candidate")?;
+    limits::raise()?;
+    if args.conditions.pin {
+        machine::pin()?;
+    }
+    let outcome = Outcome::from(row.measure(candidate, args.size, args.conditions.effort));
+    println!("{}", serde_json::to_string(&outcome)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Has a slice measured.
+pub(crate) fn measure(
+    row: &dyn Row,
+    candidate: &dyn Candidate,
+    size: usize,
+    Conditions { effort, pin }: Conditions,
+) -> anyhow::Result<Outcome> {
+    let effort = effort.to_possible_value().context("a hidden effort")?;
+    let pin = pin.then_some("--pin");
+    let slice = Command::new(env::current_exe()?)
+        .args(["slice", row.name(), candidate.name()])
+        .args([&size.to_string(), "--effort", effort.get_name()])
+        .args(pin)
+        .stdin(Stdio::null())
+        .output()?;
+    let line = String::from_utf8_lossy(&slice.stdout);
+    Ok(serde_json::from_str(&line).unwrap_or_else(|_| {
+        let said = String::from_utf8_lossy(&slice.stderr);
+        let mut lines = said.lines().filter(|line| !line.trim().is_empty());
+        // Of a panic these are its place and its message.
+        let first = [lines.next(), lines.next()].map(Option::unwrap_or_default);
+        Outcome::Failed(format!("{}: {}", slice.status, first.join(" ")))
+    }))
+}

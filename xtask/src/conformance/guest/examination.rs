@@ -1,0 +1,74 @@
+//! [`Examination`]: what a guest has told, gathered until it ends.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+
+use super::console::Console;
+use super::machine::{Machine, News};
+use super::message::Message;
+use crate::conformance::order::Order;
+use crate::conformance::progress::Progress;
+use crate::conformance::report::CellReport;
+
+/// The runs of an order's cells in a guest.
+pub(super) struct Examination {
+    pub(super) kernel: String,
+    pub(super) cells: Vec<CellReport>,
+}
+
+impl Examination {
+    /// Listens until the guest says that it has told all. Fails if it never does:
+    /// it panics, ends, or is silent for longer than `patience`.
+    pub(super) fn follow(
+        machine: &Machine,
+        order: &Order,
+        patience: Duration,
+    ) -> anyhow::Result<Self> {
+        let mut examination = Examination {
+            kernel: String::new(),
+            cells: order.cells.iter().map(CellReport::unreported).collect(),
+        };
+        let mut console = Console::default();
+        let mut progress = Progress::of(order.runs());
+        let mut last_message = Instant::now();
+        loop {
+            // A line of the kernel's is no sign that the suite gets on.
+            let line = match machine.news(patience.saturating_sub(last_message.elapsed())) {
+                News::Line(line) => line,
+                News::Silence => return Err(examination.broken_off(&console, "hangs")),
+                News::End => return Err(examination.broken_off(&console, "ended early")),
+            };
+            let Some(message) = console.hear(&line) else {
+                continue;
+            };
+            last_message = Instant::now();
+            match message {
+                Message::Began { kernel } => examination.kernel = kernel,
+                Message::Ran { cell, run } => {
+                    progress.note(&run.finding);
+                    examination
+                        .cells
+                        .get_mut(cell)
+                        .context("the guest tells of a cell that it was not given")?
+                        .runs
+                        .push(run);
+                }
+                Message::Ended => return Ok(examination),
+            }
+        }
+    }
+
+    /// Why there is no report, how far the guest came, and its last words.
+    fn broken_off(&self, console: &Console, how: &str) -> anyhow::Error {
+        let how = match console.panic() {
+            Some(reason) => format!("the guest's kernel panicked ({reason})"),
+            None => format!("the guest {how}"),
+        };
+        let runs: usize = self.cells.iter().map(|cell| cell.runs.len()).sum();
+        match &console.last_lines()[..] {
+            "" => anyhow!("{how} after {runs} runs; its console is empty"),
+            lines => anyhow!("{how} after {runs} runs; the last lines of its console:\n{lines}"),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! [`Machine`]: a guest's kernel as it runs, a process of this machine's.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use super::GUEST;
+use super::image::{Image, Kind};
+
+const QEMU: &str = "qemu-system-x86_64";
+
+/// The plainest, and a source of random numbers. A machine just booted has no other;
+/// without, std falls back on an open /dev/urandom before Linux 5.6, and each cell
+/// finds one file too many.
+const CPU: &str = "qemu64,+rdrand";
+
+/// The kernel takes the processor's random numbers for random: Linux 4.19.
+const TRUST: &str = "random.trust_cpu=on";
+
+/// More than the suite needs. The host gives only what is used.
+const MEMORY: &str = "2G";
+
+/// How long a guest at its end may be silent until it is off.
+const LEAVE: Duration = Duration::from_secs(10);
+
+/// Whether this machine has what starts the kernel.
+pub(super) fn is_available(image: &Image) -> anyhow::Result<()> {
+    if image.kind == Kind::UserMode {
+        return Ok(());
+    }
+    let version = Command::new(QEMU)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status();
+    match version {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => bail!("{QEMU} does not work here: --version ended with {status}"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            bail!("{QEMU} is not installed (Debian: apt-get install qemu-system-x86)")
+        }
+        Err(error) => Err(error).context(format!("{QEMU} can't be started")),
+    }
+}
+
+/// A running guest. Dropping it kills it.
+#[derive(Debug)]
+pub(super) struct Machine {
+    process: Child,
+    lines: Receiver<String>,
+}
+
+/// What is heard of a guest.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// A line on its console.
+    Line(String),
+    /// Nothing, for as long as was asked.
+    Silence,
+    /// It has ended, and all its lines have been heard.
+    End,
+}
+
+impl Machine {
+    pub(super) fn start(image: &Image, initramfs: &Path, jobs: usize) -> anyhow::Result<Self> {
+        let mut command = match image.kind {
+            Kind::BzImage => emulated(&image.path, initramfs, jobs),
+            Kind::UserMode => user_mode(&image.path, initramfs),
+        };
+        Self::spawn(&mut command).with_context(|| {
+            let program = Path::new(command.get_program());
+            format!("{} can't be started", program.display())
+        })
+    }
+
+    /// Waits `limit` at most.
+    pub(super) fn news(&self, limit: Duration) -> News {
+        match self.lines.recv_timeout(limit) {
+            Ok(line) => News::Line(line),
+            Err(RecvTimeoutError::Timeout) => News::Silence,
+            Err(RecvTimeoutError::Disconnected) => News::End,
+        }
+    }
+
+    /// Gives a guest that is at its end the time to switch itself off. User-mode Linux
+    /// ends helper processes then, which it leaves behind when it is killed.
+    pub(super) fn leave(self) {
+        while let News::Line(_) = self.news(LEAVE) {}
+    }
+
+    fn spawn(command: &mut Command) -> io::Result<Self> {
+        let mut process = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let (send, lines) = mpsc::channel();
+        // What the emulator itself complains of explains a guest that never starts.
+        hear(process.stdout.take(), send.clone());
+        hear(process.stderr.take(), send);
+        Ok(Machine { process, lines })
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // Both fail only when it has been reaped, which nobody else does.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn emulated(kernel: &Path, initramfs: &Path, jobs: usize) -> Command {
+    let mut command = Command::new(QEMU);
+    command
+        .args(["-accel", "tcg", "-cpu", CPU, "-m", MEMORY, "-smp"])
+        .arg(jobs.to_string())
+        .args(["-nodefaults", "-no-user-config", "-display", "none"])
+        // A panic restarts the machine, and that ends it.
+        .args(["-no-reboot", "-serial", "stdio"])
+        .arg("-kernel")
+        .arg(kernel)
+        .arg("-initrd")
+        .arg(initramfs)
+        .args([
+            "-append",
+            &format!("console=ttyS0 panic=-1 {TRUST} {GUEST}"),
+        ]);
+    command
+}
+
+fn user_mode(kernel: &Path, initramfs: &Path) -> Command {
+    let mut initrd = std::ffi::OsString::from("initrd=");
+    initrd.push(initramfs);
+    let mut command = Command::new(kernel);
+    command.arg(format!("mem={MEMORY}")).arg(initrd).args([
+        "con=null",
+        "con0=null,fd:1",
+        "panic=-1",
+        GUEST,
+    ]);
+    command
+}
+
+/// Passes a stream on, line by line, on a thread that ends with it.
+fn hear(stream: Option<impl Read + Send + 'static>, lines: Sender<String>) {
+    let Some(stream) = stream else {
+        return;
+    };
+    thread::spawn(move || {
+        for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            if lines.send(line).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+    use rustix::process::{Pid, test_kill_process};
+
+    use super::*;
+
+    #[test]
+    fn all_that_a_machine_says_is_heard_and_then_its_end() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo booting; echo 'no such image' >&2"]);
+        let machine = Machine::spawn(&mut command).unwrap();
+        let mut heard = Vec::new();
+        while let News::Line(line) = machine.news(Duration::from_secs(60)) {
+            heard.push(line);
+        }
+        heard.sort_unstable();
+        assert_eq!(heard, ["booting", "no such image"]);
+        assert_eq!(machine.news(Duration::from_secs(60)), News::End);
+    }
+
+    #[test]
+    fn a_machine_that_hangs_is_killed_when_dropped() {
+        let mut command = Command::new("sleep");
+        let machine = Machine::spawn(command.arg("infinity")).unwrap();
+        assert_eq!(machine.news(Duration::ZERO), News::Silence);
+        let process = Pid::from_child(&machine.process);
+        drop(machine);
+        assert_eq!(test_kill_process(process), Err(Errno::SRCH));
+    }
+}

@@ -1,0 +1,75 @@
+//! [`Message`]: what the guest's suite tells the host, a line each on the console.
+
+use std::io::{self, Write};
+
+use serde::{Deserialize, Serialize};
+
+use crate::conformance::report::Run;
+
+/// Begins each message. The kernel, and whatever boots it, write there too.
+const TAG: &str = "childwatch-guest: ";
+
+/// A step of the guest's suite.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Message {
+    /// It runs, on this kernel.
+    Began { kernel: String },
+    /// A cell has run, by its index in the order.
+    Ran { cell: usize, run: Run },
+    /// All has been told.
+    Ended,
+}
+
+impl Message {
+    /// Says it on standard output. What can't be said, the host misses: a run that it
+    /// was not told of has failed.
+    pub(super) fn say(&self) {
+        let _ = io::stdout().write_all(self.line().as_bytes());
+    }
+
+    fn line(&self) -> String {
+        let message = serde_json::to_string(self).expect("a message has no map, and no float");
+        format!("{TAG}{message}\n")
+    }
+
+    /// The message in a line, if there is one; something else may stand before it.
+    pub(super) fn find(line: &str) -> Option<Self> {
+        let (_, message) = line.split_once(TAG)?;
+        serde_json::from_str(message.trim_end()).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::conformance::finding::Finding;
+
+    #[test]
+    fn a_message_comes_through_a_serial_line() {
+        let message = Message::Ran {
+            cell: 7,
+            run: Run {
+                finding: Finding::Failed("left: 1\nright: \"✗\"\r".to_owned()),
+                elapsed: Duration::from_millis(1_500),
+            },
+        };
+        let line = message.line();
+        let (line, rest) = line.split_once('\n').unwrap();
+        assert_eq!(rest, "");
+        assert_eq!(Message::find(&format!("{line}\r")), Some(message));
+    }
+
+    #[test]
+    fn what_stands_before_a_message_is_left_out() {
+        let behind = format!("[    1.5] clocksource: {}", Message::Ended.line());
+        assert_eq!(Message::find(&behind), Some(Message::Ended));
+    }
+
+    #[test]
+    fn a_line_of_the_kernels_is_no_message() {
+        assert_eq!(Message::find("[    0.0] Linux version 6.1.0"), None);
+        assert_eq!(Message::find(&format!("{TAG}{{\"Ran\":")), None);
+    }
+}

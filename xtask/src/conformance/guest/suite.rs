@@ -1,0 +1,27 @@
+//! The suite in a guest: runs the order, and tells the host of each run.
+
+use std::fs;
+
+use anyhow::Context;
+
+use super::message::Message;
+use crate::conformance::order::Order;
+use crate::kernel;
+
+/// The order's file in a guest, as JSON.
+pub(super) const ORDER: &str = "/order.json";
+
+pub(super) fn main() -> anyhow::Result<()> {
+    let order = fs::read(ORDER).with_context(|| format!("there is no order in {ORDER}"))?;
+    let order: Order = serde_json::from_slice(&order)?;
+    Message::Began {
+        kernel: kernel::release(),
+    }
+    .say();
+    order.run(|cell, run| {
+        let run = run.clone();
+        Message::Ran { cell, run }.say();
+    })?;
+    Message::Ended.say();
+    Ok(())
+}
