@@ -46,7 +46,9 @@ use crate::{ExitCallback, Pid, Unregistered, WatchError, WatchHandle};
 ///   `unregister_pid`, runs at once (on the watcher's thread).
 /// - **\[C6\] truth.** [`Exit`](crate::Exit) carries code, signal and core-dump
 ///   flag when they can be known; `None` when somebody else has reaped the child
-///   and the kernel no longer tells. Never an invented 0.
+///   and the kernel no longer tells. Never an invented 0. (Before Linux 5.17 the kernel
+///   itself errs until the child is reaped: of a process whose first thread has ended
+///   before the others it tells that thread's code.)
 /// - **\[C7\] no reaping.** No child's status is consumed, watched or not. Inside
 ///   the callback `waitpid(pid, WNOHANG)` by the program returns the child, unless
 ///   somebody reaped it before. A child held by a tracer is not yet waitable: the

@@ -99,6 +99,9 @@ pub enum Need {
     Seccomp,
     /// The machine's: this many open files are allowed.
     OpenFiles(u32),
+    /// The machine's: before reaping, the kernel tells a process's status and not its
+    /// first thread's, where that has ended before others (Linux 5.17).
+    ProcessesOwnStatus,
     /// The machine's: this many processes are allowed.
     Processes(u32),
 }
@@ -123,6 +126,9 @@ impl Need {
             Need::ChosenPid => backend.nursery().can_choose_pids(),
             Need::Ptrace => sys::may_trace(),
             Need::Seccomp => Sandbox::can_be_applied(),
+            Need::ProcessesOwnStatus => sys::kernel_is_at_least(5, 17).map_err(|release| {
+                format!("until it is reaped, Linux {release} tells the status of its first thread")
+            }),
             Need::Processes(wanted) => sys::may_have_processes(wanted.into()),
             Need::OpenFiles(wanted) => sys::open_files_limit().and_then(|limit| {
                 if limit >= u64::from(wanted) {

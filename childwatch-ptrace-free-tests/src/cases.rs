@@ -2,7 +2,8 @@
 
 use crate::backend::Need::{
     AnAnswer, ChildSignal, ChildrenOnly, ChosenPid, FilePerProcess, NoSignalHandler, NonChildren,
-    OpenFiles, PidfdsOnly, Processes, Ptrace, RealProcesses, Seccomp, WithoutPidfds,
+    OpenFiles, PidfdsOnly, Processes, ProcessesOwnStatus, Ptrace, RealProcesses, Seccomp,
+    WithoutPidfds,
 };
 use crate::case::{Case, Clause};
 
@@ -93,6 +94,8 @@ cases! { $
     C6 status::an_ignored_child_signal_is_told_truly [RealProcesses],
     C6 status::a_child_of_no_child_wait_is_told_truly [RealProcesses],
     C6 sandbox::an_exit_whose_status_is_hidden_is_told_truly [PidfdsOnly, Seccomp],
+    C6 only_exit::a_process_whose_leader_left_first_is_told_truly
+        [RealProcesses, ProcessesOwnStatus],
     C7 status::the_child_is_waitable_inside_the_callback [],
     C7 status::a_callback_may_reap [],
     C7 status::an_unwatched_child_is_left_alone [RealProcesses],

@@ -634,3 +634,18 @@ pub(crate) fn wakeups(thread: i32) -> u64 {
         .filter_map(|line| line.split_whitespace().last()?.parse::<u64>().ok())
         .sum()
 }
+
+/// Whether this is Linux `major.minor` or later; its release if not.
+pub(crate) fn kernel_is_at_least(major: u32, minor: u32) -> Result<(), String> {
+    let uname = rustix::system::uname();
+    let release = uname.release().to_string_lossy();
+    let mut numbers = release
+        .split(|letter: char| !letter.is_ascii_digit())
+        .map_while(|number| number.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version >= (major, minor) {
+        Ok(())
+    } else {
+        Err(release.into_owned())
+    }
+}

@@ -99,6 +99,9 @@ pub(super) fn drop_in_a_copy_returns_at_once(stage: &Stage<'_>) {
 
 pub(super) fn a_copy_may_make_a_watcher_of_its_own(stage: &Stage<'_>) {
     let watcher = stage.watcher();
+    // Its thread has to be up: std holds a lock while it starts one (1.95), and in a
+    // copy made meanwhile no thread ever starts.
+    stage.settle(&*watcher);
     in_a_copy("a watcher of its own", || {
         let own = stage.watcher();
         let mut child = stage.child();
