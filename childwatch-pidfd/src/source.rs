@@ -34,8 +34,9 @@ use rustix::process::{PidfdFlags, pidfd_open};
 use crate::errno::{self, Call};
 use crate::zombie::{self, Zombie};
 
-/// Exits taken from the kernel at a time.
-const EVENTS_A_WAIT: usize = 1024;
+/// Exits taken from the kernel at a time: as many as stay in the cache between the event
+/// and its callback.
+const EVENTS_A_WAIT: usize = 128;
 
 /// What [`Token::to_bits`] never is.
 const WAKE: mio::Token = mio::Token(usize::MAX);

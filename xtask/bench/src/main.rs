@@ -2,7 +2,7 @@
 //!
 //! A [`Candidate`](candidate::Candidate) is one such way, a [`Row`](row::Row) one thing
 //! to measure. The candidates take turns, round after round, so that what else the
-//! machine does falls on all of them; and each measurement is a [slice](slice), in a
+//! machine does falls on all of them; and each measurement is a [slice](mod@slice), in a
 //! process of its own, so that no candidate's signal handler, threads or heap stand in
 //! another's way. All is told relative to the [floor](candidates::floor): what a program
 //! would write that needs nothing but to be told.
@@ -27,6 +27,7 @@ mod options;
 mod outcome;
 mod plan;
 mod plot;
+mod remarks;
 mod report;
 mod row;
 mod rows;

@@ -1,7 +1,7 @@
 //! [`Report`]: what a run came to, as tables.
 
 use crate::candidates;
-use crate::options::{Conditions, Effort};
+use crate::options::Conditions;
 use crate::outcome::Outcome;
 use crate::row::{Figure, Row};
 use crate::stats::{self, Spread};
@@ -112,7 +112,8 @@ impl Point {
         }
     }
 
-    fn failure(&self) -> Option<Failure> {
+    /// What went wrong, if anything did.
+    pub(crate) fn failure(&self) -> Option<Failure> {
         let reasons = self.rounds.iter().filter_map(|outcome| match outcome {
             Outcome::Failed(reason) => Some(reason),
             Outcome::Measured(_) | Outcome::Refused(_) => None,
@@ -180,56 +181,10 @@ impl Line {
     }
 }
 
-/// What a reader must know of the whole run.
-pub(crate) fn remarks(report: &Report) -> Vec<String> {
-    let legend = "Each cell: the median of the rounds, the median of the rounds' ratios to the \
-                  floor, and the rounds' 10th to 90th percentile.";
-    let Conditions { effort, pin } = report.conditions;
-    let pinned = "Each slice was kept on one processor.";
-    let quick = "A quick run: its numbers mean nothing.";
-    let place = format!("{}.", report.place);
-    [
-        (true, place.as_str()),
-        (pin, pinned),
-        (true, legend),
-        (effort == Effort::Quick, quick),
-    ]
-    .into_iter()
-    .filter(|(applies, _)| *applies)
-    .map(|(_, remark)| remark.to_owned())
-    .collect()
-}
-
-/// Why cells, or whole lines, are empty or marked: each thing once.
-pub(crate) fn notes(report: &Report) -> Vec<String> {
-    let mut notes = Vec::new();
-    for point in &report.points {
-        let (row, candidate) = (point.row.name(), point.candidate);
-        let refusal = point.rounds.iter().find_map(|outcome| match outcome {
-            Outcome::Refused(reason) => Some(format!("– {candidate}: {reason}")),
-            Outcome::Measured(_) | Outcome::Failed(_) => None,
-        });
-        let failure = point.failure().map(|failure| {
-            let Failure {
-                rounds,
-                of_rounds,
-                reason,
-            } = failure;
-            let size = point.size;
-            format!("✗ {candidate}, {row} of {size}: {rounds} of {of_rounds} rounds: {reason}")
-        });
-        for note in [refusal, failure].into_iter().flatten() {
-            if !notes.contains(&note) {
-                notes.push(note);
-            }
-        }
-    }
-    notes
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Effort;
     use crate::outcome::single;
     use crate::rows::live::Live;
 

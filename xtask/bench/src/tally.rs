@@ -9,7 +9,7 @@ use anyhow::bail;
 use childwatch_ptrace_free_tests::crowd;
 
 /// No exit takes so long to be told, however busy the machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Counts the tellings of a number of exits. The thread that makes it waits for them.
 pub(crate) struct Tally(Arc<Shared>);

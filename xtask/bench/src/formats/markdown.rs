@@ -3,16 +3,17 @@
 use std::io::{self, Write};
 
 use super::numbers;
+use crate::remarks;
 use crate::report::{self, Report, Table};
 
 pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     for table in report::tables(report) {
         write_table(out, &table)?;
     }
-    for note in report::notes(report) {
+    for note in remarks::of_the_cells(report) {
         writeln!(out, "{note}\n")?;
     }
-    for remark in report::remarks(report) {
+    for remark in remarks::of_the_run(report) {
         writeln!(out, "{remark}\n")?;
     }
     Ok(())

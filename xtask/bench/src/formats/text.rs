@@ -6,6 +6,7 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table as Grid};
 
 use super::numbers;
+use crate::remarks;
 use crate::report::{self, Report, Table};
 
 pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
@@ -13,11 +14,11 @@ pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
         writeln!(out, "{}\n{}", numbers::title(&table), grid(&table))?;
         writeln!(out)?;
     }
-    for note in report::notes(report) {
+    for note in remarks::of_the_cells(report) {
         writeln!(out, "{note}")?;
     }
     writeln!(out)?;
-    for remark in report::remarks(report) {
+    for remark in remarks::of_the_run(report) {
         writeln!(out, "{remark}")?;
     }
     Ok(())

@@ -56,10 +56,10 @@ impl Row for Dead {
         size: usize,
         _effort: Effort,
     ) -> anyhow::Result<Samples> {
+        let mut watching = candidate.watch_up_to(size)?;
         let (mut crowd, gate) = gather(size)?;
         drop(gate);
         wait_until_dead(&mut crowd)?;
-        let mut watching = candidate.watch_up_to(size)?;
         let tally = Tally::of(size);
 
         let stopwatch = Stopwatch::start();

@@ -61,11 +61,11 @@ impl Row for Idle {
     ) -> anyhow::Result<Samples> {
         let (calm, window) = match effort {
             // Until a heartbeat that backs off has done so.
-            Effort::Full => (Duration::from_secs(10), Duration::from_secs(10)),
+            Effort::Full => (Duration::from_secs(10), Duration::from_secs(20)),
             Effort::Quick => (Duration::from_millis(20), Duration::from_millis(100)),
         };
-        let (mut crowd, _gate) = gather(size)?;
         let mut watching = candidate.watch_up_to(size)?;
+        let (mut crowd, _gate) = gather(size)?;
         let tally = Tally::of(size);
         watch_all(&mut *watching, &mut crowd, &tally)?;
         clock::pause(calm);

@@ -66,8 +66,8 @@ impl Row for Latency {
             Effort::Full => 100,
             Effort::Quick => 5,
         };
-        let (mut idle, _gate) = gather(size)?;
         let mut watching = candidate.watch_up_to(size + 1)?;
+        let (mut idle, _gate) = gather(size)?;
         let never = Tally::of(size);
         watch_all(&mut *watching, &mut idle, &never)?;
         let mut latencies = Vec::with_capacity(exits);

@@ -64,8 +64,8 @@ impl Row for Live {
         size: usize,
         _effort: Effort,
     ) -> anyhow::Result<Samples> {
-        let (mut crowd, gate) = gather(size)?;
         let mut watching = candidate.watch_up_to(size)?;
+        let (mut crowd, gate) = gather(size)?;
         let tally = Tally::of(size);
 
         let stopwatch = Stopwatch::start();

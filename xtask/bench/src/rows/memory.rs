@@ -46,9 +46,11 @@ impl Row for Memory {
         size: usize,
         _effort: Effort,
     ) -> anyhow::Result<Samples> {
-        let (mut crowd, _gate) = gather(size)?;
         let mut watching = candidate.watch_up_to(size)?;
+        let (mut crowd, _gate) = gather(size)?;
         let tally = Tally::of(size);
+        // Until the candidate's threads have what they begin with.
+        Stopwatch::start().stop();
         let (bytes, watched) = heap::growth(|| {
             let stopwatch = Stopwatch::start();
             let watched = watch_all(&mut *watching, &mut crowd, &tally);
