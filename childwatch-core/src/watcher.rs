@@ -81,7 +81,9 @@ use crate::{ExitCallback, Pid, Unregistered, WatchError, WatchHandle};
 ///
 /// - **\[C15\] fork.** In a forked copy of the process every call answers
 ///   [`Forked`](WatchError::Forked) (or does nothing), `Drop` returns at once
-///   without dropping captures, and the parent's watcher is unharmed.
+///   without dropping captures, and the parent's watcher is unharmed. (A copy made while
+///   a thread is being started, a watcher's for one, may be unable to start threads of its
+///   own, and so a watcher: std holds a lock then.)
 /// - **\[C16\] footprint.** Close-on-exec everywhere; no fd, thread or memory left
 ///   over after any number of cycles; what a backend changes in the process
 ///   (signal handlers, masks) stands in its crate's documentation.

@@ -27,7 +27,8 @@
 //!   [`NotAChild`](WatchError::NotAChild).
 //! - The status of a child that somebody else has reaped is known if its own signal
 //!   brought it, which is so unless several children exit within microseconds; `None`
-//!   otherwise.
+//!   otherwise. (Seen up to Linux 6.12, and no more on 6.18: of a process whose first
+//!   thread has ended before the others that signal tells the first thread's code.)
 //! - A child that nobody signals for (its exit signal is not `SIGCHLD`), and every
 //!   child after another library has replaced the handler, is found by a *heartbeat*:
 //!   a look at all children, 250 ms after the last news, then ever less often, up to

@@ -45,6 +45,9 @@ impl Question {
 #[derive(Debug)]
 pub(crate) struct Budget {
     left: Duration,
+    /// Spent beyond what was left: a chunk is begun before its cost is known, and on a
+    /// slow kernel costs more than the burst.
+    owed: Duration,
     filled: Instant,
 }
 
@@ -59,23 +62,27 @@ impl Budget {
     pub(crate) fn full(now: Instant) -> Self {
         Budget {
             left: BURST,
+            owed: Duration::ZERO,
             filled: now,
         }
     }
 
     /// How long to wait until there is something to spend; zero if there is.
     pub(crate) fn wait(&mut self, now: Instant) -> Duration {
-        let passed = now.saturating_duration_since(self.filled);
-        self.left = (self.left + passed / SHARE).min(BURST);
+        let earned = now.saturating_duration_since(self.filled) / SHARE;
         self.filled = now;
+        let repaid = earned.min(self.owed);
+        self.owed -= repaid;
+        self.left = (self.left + (earned - repaid)).min(BURST);
         if self.left.is_zero() {
-            WORTHWHILE * SHARE
+            (self.owed + WORTHWHILE) * SHARE
         } else {
             Duration::ZERO
         }
     }
 
     pub(crate) fn spend(&mut self, spent: Duration) {
+        self.owed += spent.saturating_sub(self.left);
         self.left = self.left.saturating_sub(spent);
     }
 }
@@ -150,7 +157,7 @@ mod tests {
         let start = Instant::now();
         let mut budget = Budget::full(start);
         assert_eq!(budget.wait(start), Duration::ZERO);
-        budget.spend(BURST * 2);
+        budget.spend(BURST);
         assert_eq!(budget.wait(start), WORTHWHILE * SHARE);
         let later = start + WORTHWHILE * SHARE;
         assert_eq!(budget.wait(later), Duration::ZERO);
@@ -160,6 +167,17 @@ mod tests {
         assert_eq!(budget.wait(later + Duration::from_secs(60)), Duration::ZERO);
         budget.spend(BURST);
         assert!(!budget.wait(later + Duration::from_secs(60)).is_zero());
+    }
+
+    #[test]
+    fn what_was_spent_beyond_the_budget_is_paid_back_first() {
+        let start = Instant::now();
+        let mut budget = Budget::full(start);
+        budget.spend(BURST * 6);
+        let rest = (BURST * 5 + WORTHWHILE) * SHARE;
+        assert_eq!(budget.wait(start), rest);
+        assert!(!budget.wait(start + rest / 2).is_zero());
+        assert_eq!(budget.wait(start + rest), Duration::ZERO);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! C1 and C2: what can be registered, and what is refused.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 
 use childwatch_core::{Pid, PidWatcher, PidWatcherExt, WatchError};
@@ -307,10 +307,12 @@ pub(super) fn construction_without_memory_for_a_thread_fails_cleanly(stage: &Sta
 pub(super) fn a_refused_spawn_leaves_nothing(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     let before = Footprint::now();
+    let mut command = Role::Wait.command();
+    command.stdin(Stdio::inherit()).stdout(Stdio::inherit());
     // Spawning opens no file that stays, so without room it is registering that
     // fails.
     let few = sys::FewFiles::left(0);
-    let refused = watcher.spawn_watchable(Command::new("/bin/cat").stdin(Stdio::inherit()));
+    let refused = watcher.spawn_watchable(&mut command);
     drop(few);
     let refused = refused.expect_err("a registration without a file");
     let inner = refused.get_ref().and_then(|inner| inner.downcast_ref());
