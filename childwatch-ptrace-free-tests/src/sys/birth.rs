@@ -1,0 +1,178 @@
+//! How children come into the world: forks, and clones that share memory.
+
+use std::io;
+use std::mem;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::ptr;
+
+use childwatch_core::Pid;
+
+/// How a child comes into the world.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Birth {
+    /// The number it is to have; any if `None`.
+    pub(crate) pid: Option<Pid>,
+    /// What its end sends to its parent; 0 for nothing.
+    pub(crate) exit_signal: i32,
+}
+
+impl Default for Birth {
+    fn default() -> Self {
+        Birth {
+            pid: None,
+            exit_signal: libc::SIGCHLD,
+        }
+    }
+}
+
+/// Forks a child that waits at `gate` for two bytes: `[0, code]` has it exit,
+/// `[1, signal]` has it end by that signal.
+pub(crate) fn fork_gated(birth: Birth, gate: &OwnedFd) -> io::Result<Pid> {
+    let gate = gate.as_raw_fd();
+    // SAFETY: the child does nothing but make async-signal-safe calls, and ends.
+    unsafe { fork_with(birth, || end_as_ordered(gate)) }
+}
+
+/// Forks a child that ends with `code` once the last write end of `gate` is
+/// closed, its own copy of which it closes first.
+pub(crate) fn fork_crowd_member((read, write): (&OwnedFd, &OwnedFd), code: u8) -> io::Result<Pid> {
+    let (read, write) = (read.as_raw_fd(), write.as_raw_fd());
+    // SAFETY: the child does nothing but make async-signal-safe calls, and ends.
+    unsafe {
+        fork_with(Birth::default(), || {
+            libc::close(write);
+            let mut byte = 0_u8;
+            while libc::read(read, (&raw mut byte).cast(), 1) == -1 {}
+            libc::_exit(code.into())
+        })
+    }
+}
+
+/// Forks a child that is this program's copy and runs `body` in it, then exits
+/// with what it returns.
+///
+/// # Safety
+///
+/// `body` must do only what is sound in a copy of a threaded process: see
+/// `signal-safety(7)`. Calls of a watcher are under test for being so.
+pub(crate) unsafe fn fork_copy(body: impl FnOnce() -> i32) -> io::Result<Pid> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        fork_with(Birth::default(), || {
+            let code = body();
+            libc::_exit(code)
+        })
+    }
+}
+
+/// # Safety
+///
+/// `body` runs in a copy of a process that may have threads: it must only do what
+/// is async-signal-safe, and never return.
+unsafe fn fork_with(birth: Birth, body: impl FnOnce()) -> io::Result<Pid> {
+    let mut number = birth.pid.map_or(0, Pid::as_raw);
+    // SAFETY: all zeros is a valid `clone_args`: no flag, no pointer.
+    let mut args: libc::clone_args = unsafe { mem::zeroed() };
+    args.exit_signal = birth.exit_signal.unsigned_abs().into();
+    if birth.pid.is_some() {
+        args.set_tid = (&raw mut number).addr() as u64;
+        args.set_tid_size = 1;
+    }
+    // glibc's fork is the sound one for a threaded process; clone is for what it can't
+    // do, and clone3 (Linux 5.3, and refused by container profiles) for what neither
+    // can.
+    //
+    // SAFETY: `args` and the number it points to live across the call. Without
+    // CLONE_VM, and with a null stack, both calls return twice as fork does.
+    let raw = unsafe {
+        match birth {
+            Birth { pid: Some(_), .. } => {
+                libc::syscall(libc::SYS_clone3, &raw mut args, size_of_val(&args)) as i32
+            }
+            Birth {
+                exit_signal: libc::SIGCHLD,
+                ..
+            } => libc::fork(),
+            Birth { exit_signal, .. } => {
+                libc::syscall(libc::SYS_clone, exit_signal, 0, 0, 0, 0) as i32
+            }
+        }
+    };
+    match raw {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
+            body();
+            // SAFETY: ends the copy.
+            unsafe { libc::_exit(126) }
+        }
+        raw => Pid::try_from(raw).map_err(io::Error::other),
+    }
+}
+
+/// The gated child's whole life. Async-signal-safe.
+fn end_as_ordered(gate: RawFd) {
+    let mut order = [0_u8; 2];
+    // SAFETY: reads into a buffer of the length it names; the calls after it take
+    // plain values, and `default` lives across sigaction.
+    unsafe {
+        loop {
+            match libc::read(gate, order.as_mut_ptr().cast(), order.len()) {
+                2 => break,
+                -1 => {}
+                _ => libc::_exit(125),
+            }
+        }
+        let [kind, value] = order;
+        if kind == 0 {
+            libc::_exit(value.into());
+        }
+        let signal = i32::from(value);
+        let core = libc::rlimit {
+            rlim_cur: libc::RLIM_INFINITY,
+            rlim_max: libc::RLIM_INFINITY,
+        };
+        libc::setrlimit(libc::RLIMIT_CORE, &raw const core);
+        let mut default: libc::sigaction = mem::zeroed();
+        default.sa_sigaction = libc::SIG_DFL;
+        libc::sigaction(signal, &raw const default, ptr::null_mut());
+        let mut none: libc::sigset_t = mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
+        libc::kill(libc::getpid(), signal);
+        libc::pause();
+    }
+}
+
+/// Makes this process adopt the orphans among its descendants.
+pub(crate) fn become_subreaper() {
+    // SAFETY: takes plain values.
+    let answer = unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
+    assert_eq!(answer, 0, "prctl(PR_SET_CHILD_SUBREAPER), Linux 3.4");
+}
+
+/// Starts a child that shares this process's memory and table of files, on a stack of
+/// its own. It ends with what `body` returns.
+///
+/// # Safety
+///
+/// `top` is the upper end of a stack that outlives the child, and `argument` what
+/// `body` wants. `body` shares this thread's thread-local storage, and must not use it.
+pub(crate) unsafe fn clone_sharing_memory<T>(
+    body: extern "C" fn(*mut libc::c_void) -> libc::c_int,
+    top: *mut u8,
+    argument: *const T,
+) -> io::Result<Pid> {
+    // SAFETY: the caller's promise.
+    let raw = unsafe {
+        libc::clone(
+            body,
+            top.cast(),
+            libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_FS | libc::SIGCHLD,
+            argument.cast_mut().cast(),
+        )
+    };
+    if raw == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Pid::try_from(raw).map_err(io::Error::other)
+}

@@ -1,0 +1,86 @@
+//! How children leave it: waiting for them, with and without reaping.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+
+use childwatch_core::Pid;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{
+    PidfdFlags, WaitId, WaitIdOptions, WaitOptions, pidfd_open, waitid, waitpid,
+};
+
+pub(crate) fn wall() -> WaitOptions {
+    WaitOptions::from_bits_retain(libc::__WALL as u32)
+}
+
+pub(crate) fn wall_id() -> WaitIdOptions {
+    WaitIdOptions::from_bits_retain(libc::__WALL as u32)
+}
+
+pub(super) fn number(pid: Pid) -> rustix::process::Pid {
+    rustix::process::Pid::from_raw(pid.as_raw()).expect("a pid is positive")
+}
+
+/// Waits until a child is a zombie, without reaping it; or gone, if it is.
+pub(crate) fn confirm_dead(pid: Pid) {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | wall_id();
+    while let Err(Errno::INTR) = waitid(WaitId::Pid(number(pid)), options) {}
+}
+
+/// Reaps a child: its status, unless somebody else has it.
+pub(crate) fn reap(pid: Pid) -> Option<ExitStatus> {
+    loop {
+        match waitpid(Some(number(pid)), wall()) {
+            Ok(Some((_, status))) => return Some(ExitStatus::from_raw(status.as_raw())),
+            Ok(None) | Err(Errno::INTR) => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+/// Whether a child can be waited for at this moment, without reaping it.
+pub(crate) fn is_waitable(pid: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG | wall_id();
+    matches!(waitid(WaitId::Pid(number(pid)), options), Ok(Some(_)))
+}
+
+pub(crate) fn has_children() -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG | wall_id();
+    !matches!(waitid(WaitId::All, options), Err(Errno::CHILD))
+}
+
+/// Waits until a child can be waited for, `limit` at most; whether it can.
+pub(crate) fn waitable_within(child: &Child, limit: Duration) -> io::Result<bool> {
+    let end = Instant::now() + limit;
+    let pidfd = match pidfd_open(number(Pid::from(child)), PidfdFlags::empty()) {
+        Ok(pidfd) => pidfd,
+        // Without pidfds, ask again and again.
+        Err(_) => {
+            return Ok(crate::deadline::holds_within(limit, || {
+                is_waitable(child.into())
+            }));
+        }
+    };
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).map_err(io::Error::other)?;
+        match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&left)) {
+            Ok(readable) => return Ok(readable > 0),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Whether a process is a zombie, traced or not.
+pub(crate) fn is_zombie(pid: Pid) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+}
+
+/// Kills a child that hangs.
+pub(crate) fn kill(pid: Pid) {
+    let _ = rustix::process::kill_process(number(pid), rustix::process::Signal::KILL);
+}

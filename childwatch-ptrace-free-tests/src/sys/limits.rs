@@ -1,0 +1,106 @@
+//! What this process may have, and having less of it for a while.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// What this process may map more than it has, is measured from here.
+pub(crate) fn address_space_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("/proc is mounted");
+    let pages = statm
+        .split_whitespace()
+        .next()
+        .expect("statm has seven fields");
+    pages.parse::<u64>().expect("a count of pages") * rustix::param::page_size() as u64
+}
+
+/// The soft limit on open files.
+pub(crate) fn open_files_limit() -> Result<u64, String> {
+    Ok(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
+}
+
+/// Leaves room for only so many more open files, until dropped.
+#[derive(Debug)]
+pub(crate) struct FewFiles {
+    before: Rlimit,
+    /// The limit counts numbers, not files: these take every number below it.
+    _fillers: Vec<OwnedFd>,
+}
+
+impl FewFiles {
+    pub(crate) fn left(room: usize) -> Self {
+        let before = getrlimit(Resource::Nofile);
+        let highest = std::fs::read_dir("/proc/self/fd")
+            .expect("/proc is mounted")
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u64>().ok())
+            .max()
+            .expect("the listing has an fd of its own");
+        // A file that was inherited may stand right below the limit there is.
+        let enough = highest + 1 + room as u64;
+        let lowered = Rlimit {
+            current: Some(before.current.map_or(enough, |limit| limit.min(enough))),
+            ..before
+        };
+        setrlimit(Resource::Nofile, lowered).expect("a soft limit can be lowered");
+        let mut fillers: Vec<_> =
+            std::iter::from_fn(|| io::stderr().as_fd().try_clone_to_owned().ok()).collect();
+        fillers.truncate(fillers.len() - room);
+        FewFiles {
+            before,
+            _fillers: fillers,
+        }
+    }
+}
+
+impl Drop for FewFiles {
+    fn drop(&mut self) {
+        let _ = setrlimit(Resource::Nofile, self.before);
+    }
+}
+
+/// Limits this process's address space.
+pub(crate) fn limit_address_space(bytes: Option<u64>) {
+    let before = getrlimit(Resource::As);
+    let limit = Rlimit {
+        current: bytes.or(before.maximum),
+        ..before
+    };
+    setrlimit(Resource::As, limit).expect("a soft limit can be set");
+}
+
+/// Whether this user may have so many processes at once.
+pub(crate) fn may_have_processes(wanted: u64) -> Result<(), String> {
+    let read = |path: &str| {
+        std::fs::read_to_string(path)
+            .ok()?
+            .trim()
+            .parse::<u64>()
+            .ok()
+    };
+    let limits = [
+        ("kernel.pid_max", read("/proc/sys/kernel/pid_max")),
+        ("kernel.threads-max", read("/proc/sys/kernel/threads-max")),
+        ("RLIMIT_NPROC", getrlimit(Resource::Nproc).current),
+        ("the control group's pids.max", control_groups_pids_max()),
+    ];
+    for (name, limit) in limits {
+        if let Some(limit) = limit.filter(|limit| *limit < wanted) {
+            return Err(format!("{name} is {limit}, and {wanted} are needed"));
+        }
+    }
+    Ok(())
+}
+
+/// The least of the limits from this process's control group up (version 2).
+fn control_groups_pids_max() -> Option<u64> {
+    let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let own = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    std::path::Path::new("/sys/fs/cgroup")
+        .join(own)
+        .ancestors()
+        .take_while(|group| group.starts_with("/sys/fs/cgroup"))
+        .filter_map(|group| std::fs::read_to_string(group.join("pids.max")).ok())
+        .filter_map(|limit| limit.trim().parse().ok())
+        .min()
+}

@@ -1,0 +1,102 @@
+//! What this machine lets a process do.
+
+use std::io;
+use std::ptr;
+
+use childwatch_core::Pid;
+
+use super::birth::{Birth, fork_gated};
+use super::death::{number, wall};
+use crate::child::{End, GatedChild, RealChild};
+
+/// Whether this process may give a child a number of its choice.
+pub(crate) fn can_choose_pids() -> Result<(), String> {
+    let (gate, opener) = rustix::pipe::pipe().map_err(|error| error.to_string())?;
+    let mut first = RealChild::fork(Birth::default());
+    let pid = first.pid();
+    first.let_go(End::Code(0));
+    first.reap();
+    let birth = Birth {
+        pid: Some(pid),
+        ..Birth::default()
+    };
+    match fork_gated(birth, &gate) {
+        Ok(pid) => {
+            // The child reads an end of file, and ends.
+            drop((gate, opener));
+            let _ = rustix::process::kill_process(number(pid), rustix::process::Signal::KILL);
+            let _ = rustix::process::waitpid(Some(number(pid)), wall());
+            Ok(())
+        }
+        // Somebody has the number already: it was the number that was refused.
+        Err(error) if error.raw_os_error() == Some(libc::EEXIST) => Ok(()),
+        Err(error) => Err(format!(
+            "no process can be given a chosen number here (clone3 with set_tid: {error})"
+        )),
+    }
+}
+
+/// Whether this process may trace a child of its own.
+pub(crate) fn may_trace() -> Result<(), String> {
+    let mut child = RealChild::fork(Birth::default());
+    let pid = child.pid();
+    let answer = seize(pid);
+    child.let_go(End::Code(0));
+    child.reap();
+    answer.map_err(|error| format!("ptrace is not allowed here ({error})"))
+}
+
+/// Whether this process may have its system calls filtered, those of all its threads.
+pub(crate) fn may_filter_calls() -> io::Result<()> {
+    // Who could take a filter, of all threads at once, finds first that this one can't
+    // be read (EFAULT): nothing has changed then.
+    //
+    // SAFETY: the kernel reads the filter, and checks that it can.
+    let answer = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            libc::SECCOMP_FILTER_FLAG_TSYNC,
+            ptr::null::<libc::sock_fprog>(),
+        )
+    };
+    let error = io::Error::last_os_error();
+    match (answer, error.raw_os_error()) {
+        (-1, Some(libc::EFAULT)) => Ok(()),
+        _ => Err(error),
+    }
+}
+
+/// Whether the kernel wipes pages in forked copies where it is told to.
+#[cfg(test)]
+pub(crate) fn can_wipe_on_fork() -> bool {
+    // SAFETY: advice about no bytes at all.
+    unsafe { libc::madvise(ptr::null_mut(), 0, libc::MADV_WIPEONFORK) == 0 }
+}
+
+/// Begins to trace a process, without stopping it.
+pub(crate) fn seize(pid: Pid) -> io::Result<()> {
+    // SAFETY: PTRACE_SEIZE takes no memory of ours: its address must be null and
+    // its data are option bits.
+    let answer =
+        unsafe { libc::ptrace(libc::PTRACE_SEIZE, pid.as_raw(), ptr::null_mut::<()>(), 0) };
+    if answer == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Whether this is Linux `major.minor` or later; its release if not.
+pub(crate) fn kernel_is_at_least(major: u32, minor: u32) -> Result<(), String> {
+    let uname = rustix::system::uname();
+    let release = uname.release().to_string_lossy();
+    let mut numbers = release
+        .split(|letter: char| !letter.is_ascii_digit())
+        .map_while(|number| number.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version >= (major, minor) {
+        Ok(())
+    } else {
+        Err(release.into_owned())
+    }
+}

@@ -1,0 +1,133 @@
+//! Dispositions and masks.
+
+use std::mem;
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What SIGCHLD does to this process, until dropped.
+pub(crate) struct SigchldAction {
+    before: libc::sigaction,
+}
+
+impl SigchldAction {
+    pub(crate) fn ignored() -> Self {
+        Self::set(libc::SIG_IGN, 0)
+    }
+
+    pub(crate) fn no_child_wait() -> Self {
+        Self::set(libc::SIG_DFL, libc::SA_NOCLDWAIT)
+    }
+
+    fn set(handler: libc::sighandler_t, flags: i32) -> Self {
+        // SAFETY: both actions live across the call, and neither runs code.
+        unsafe {
+            let mut action: libc::sigaction = mem::zeroed();
+            action.sa_sigaction = handler;
+            action.sa_flags = flags;
+            let mut before: libc::sigaction = mem::zeroed();
+            let answer = libc::sigaction(libc::SIGCHLD, &raw const action, &raw mut before);
+            assert_eq!(answer, 0, "SIGCHLD can be ignored");
+            SigchldAction { before }
+        }
+    }
+}
+
+impl Drop for SigchldAction {
+    fn drop(&mut self) {
+        // SAFETY: restores what was there.
+        unsafe { libc::sigaction(libc::SIGCHLD, &raw const self.before, ptr::null_mut()) };
+    }
+}
+
+/// What every signal does, as numbers to be compared.
+pub(crate) fn dispositions() -> Vec<(i32, usize, i32)> {
+    (1..=64)
+        .filter_map(|signal| {
+            // SAFETY: a null new action only reads; the old one lives across the
+            // call. Signals that libc keeps to itself are refused, and left out.
+            unsafe {
+                let mut action: libc::sigaction = mem::zeroed();
+                let answer = libc::sigaction(signal, ptr::null(), &raw mut action);
+                (answer == 0).then_some((signal, action.sa_sigaction, action.sa_flags))
+            }
+        })
+        .collect()
+}
+
+/// Whether each signal from 1 to 64 is blocked on this thread.
+pub(crate) fn blocked_signals() -> Vec<i32> {
+    // SAFETY: a null new set only reads; sigismember reads an initialised set.
+    unsafe {
+        let mut mask: libc::sigset_t = mem::zeroed();
+        libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), &raw mut mask);
+        (1..=64)
+            .filter(|signal| libc::sigismember(&raw const mask, *signal) == 1)
+            .collect()
+    }
+}
+
+/// Sends a signal to this very process.
+pub(crate) fn signal_self(signal: i32) {
+    // SAFETY: takes plain values.
+    unsafe { libc::kill(libc::getpid(), signal) };
+}
+
+/// The signals that end a process by default.
+pub(crate) fn fatal_signals() -> impl Iterator<Item = u8> {
+    const HARMLESS: [i32; 8] = [
+        libc::SIGCHLD,
+        libc::SIGCONT,
+        libc::SIGSTOP,
+        libc::SIGTSTP,
+        libc::SIGTTIN,
+        libc::SIGTTOU,
+        libc::SIGURG,
+        libc::SIGWINCH,
+    ];
+    // 32 and 33 are glibc's own.
+    (1..=64).filter(|signal| {
+        let number = i32::from(*signal);
+        !HARMLESS.contains(&number) && !(32..34).contains(&number)
+    })
+}
+
+/// What SIGCHLD does: its handler's address and its flags.
+pub(crate) fn sigchld_disposition() -> (usize, i32) {
+    dispositions()
+        .into_iter()
+        .find(|(signal, ..)| *signal == libc::SIGCHLD)
+        .map(|(_, handler, flags)| (handler, flags))
+        .expect("SIGCHLD has a disposition")
+}
+
+/// How often `count_child_signal` has run.
+pub(crate) static CHILD_SIGNALS: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn count_child_signal(_signal: libc::c_int) {
+    CHILD_SIGNALS.fetch_add(1, Ordering::SeqCst);
+}
+
+impl SigchldAction {
+    /// A handler of the program's own, which counts.
+    pub(crate) fn counted() -> Self {
+        Self::set(
+            count_child_signal as *const () as libc::sighandler_t,
+            libc::SA_RESTART,
+        )
+    }
+
+    pub(crate) fn default_action() -> Self {
+        Self::set(libc::SIG_DFL, 0)
+    }
+}
+
+/// Blocks SIGCHLD on this thread, and on those that it makes.
+pub(crate) fn block_sigchld() {
+    // SAFETY: the set is initialised by sigemptyset, and lives across the calls.
+    unsafe {
+        let mut set: libc::sigset_t = mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, libc::SIGCHLD);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut());
+    }
+}

@@ -1,0 +1,46 @@
+//! Threads of this process, one by one.
+
+use std::time::Duration;
+
+/// This thread's number.
+pub(crate) fn thread_id() -> i32 {
+    rustix::thread::gettid().as_raw_nonzero().get()
+}
+
+/// Ends this thread alone by the raw call; the process lives on while others do.
+pub(crate) fn exit_thread_only() -> ! {
+    // SAFETY: the thread's stack is not freed by anybody: it is the main thread's,
+    // and no destructor of a value on it is owed to another thread.
+    unsafe {
+        libc::syscall(libc::SYS_exit, 0);
+    }
+    unreachable!("exit does not return")
+}
+
+/// The processor time that a thread of this process has taken.
+pub(crate) fn processor_time(thread: i32) -> Duration {
+    let path = format!("/proc/self/task/{thread}/stat");
+    let stat = std::fs::read_to_string(path).expect("the thread lives");
+    let (_, fields) = stat
+        .rsplit_once(") ")
+        .expect("stat names its thread in parentheses");
+    // utime and stime are the 14th and 15th of all fields; the name was the second.
+    let ticks: u64 = fields
+        .split(' ')
+        .skip(11)
+        .take(2)
+        .map(|ticks| ticks.parse::<u64>().expect("a number of ticks"))
+        .sum();
+    Duration::from_millis(ticks * 1_000 / rustix::param::clock_ticks_per_second())
+}
+
+/// How often a thread of this process has been switched to.
+pub(crate) fn wakeups(thread: i32) -> u64 {
+    let path = format!("/proc/self/task/{thread}/status");
+    let status = std::fs::read_to_string(path).expect("the thread lives");
+    status
+        .lines()
+        .filter(|line| line.contains("voluntary_ctxt_switches:"))
+        .filter_map(|line| line.split_whitespace().last()?.parse::<u64>().ok())
+        .sum()
+}
