@@ -58,16 +58,6 @@ pub(crate) enum Next {
     Stop,
 }
 
-/// What taking out a callback came to.
-pub(crate) enum Taken {
-    Removed {
-        callback: ExitCallback,
-        retired: Option<Token>,
-    },
-    Running,
-    Absent,
-}
-
 /// A callback that is in force.
 pub(crate) struct Entered {
     pub(crate) handle: WatchHandle,
@@ -178,12 +168,8 @@ impl Dispatch {
     }
 
     /// Takes a callback out, for the caller to drop outside the lock.
-    pub(crate) fn cancel(&self, handle: WatchHandle) -> Taken {
-        match self.lock().registry.cancel(handle) {
-            Cancelled::Removed { callback, retired } => Taken::Removed { callback, retired },
-            Cancelled::Running => Taken::Running,
-            Cancelled::Absent => Taken::Absent,
-        }
+    pub(crate) fn cancel(&self, handle: WatchHandle) -> Cancelled<ExitCallback> {
+        self.lock().registry.cancel(handle)
     }
 
     /// Waits until the callback is not running (any more). Never called on the

@@ -8,11 +8,11 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{self, JoinHandle, ThreadId};
 
 use crate::callback::CallbackCanceller;
-use crate::dispatch::{self, Dispatch, Entered, Next, Taken};
+use crate::dispatch::{self, Dispatch, Entered, Next};
 use crate::origin::Origin;
 use crate::pauses::Pauses;
 use crate::quiet_thread;
-use crate::registry::{Contended, Current, Tenure};
+use crate::registry::{Cancelled, Contended, Current, Tenure};
 use crate::{
     ExitCallback, ExitSource, Pid, PidWatcher, Token, Unregistered, WatchError, WatchHandle,
 };
@@ -152,18 +152,18 @@ impl<S: ExitSource> CallbackCanceller for Shared<S> {
             return Unregistered::WillNotRun;
         }
         match self.dispatch.cancel(handle) {
-            Taken::Removed { callback, retired } => {
+            Cancelled::Removed { callback, retired } => {
                 // In this order: the captured values' Drop may panic.
                 self.retire(retired);
                 drop(callback);
                 Unregistered::WillNotRun
             }
-            Taken::Running if self.is_own_thread() => Unregistered::IsRunning,
-            Taken::Running => {
+            Cancelled::Running if self.is_own_thread() => Unregistered::IsRunning,
+            Cancelled::Running => {
                 self.dispatch.wait_until_finished(handle);
                 Unregistered::HasRun
             }
-            Taken::Absent => Unregistered::HasRun,
+            Cancelled::Absent => Unregistered::HasRun,
         }
     }
 }

@@ -87,6 +87,7 @@ cfg_if::cfg_if! {
         mod child;
         mod handler;
         mod hints;
+        mod look;
         mod pace;
         mod probe;
         mod source;

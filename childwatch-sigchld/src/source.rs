@@ -43,6 +43,7 @@ use crate::bell::Bell;
 use crate::child::{self, Child, Started};
 use crate::handler::{self, Handler, Heard};
 use crate::hints::Hints;
+use crate::look::{Look, is_anothers, look_at};
 use crate::pace::{Budget, Heartbeat, Question};
 use crate::table::{Suspect, Table};
 
@@ -428,50 +429,6 @@ impl SigchldSource {
 
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What a look at a suspect comes to.
-#[derive(Clone, Copy, Debug)]
-enum Look {
-    Alive,
-    Over(Option<ExitStatus>),
-}
-
-fn look_at(suspect: &Suspect, checks_identity: bool) -> Look {
-    let &Suspect {
-        pid,
-        armed_at,
-        hint,
-        ..
-    } = suspect;
-    match child::look_at(pid) {
-        // The zombie may be the number's next child; its status is another's then.
-        Child::Exited(status) => match hint {
-            Some(told) if told != status && child::started(pid, armed_at) == Started::After => {
-                Look::Over(hint)
-            }
-            _ => Look::Over(Some(status)),
-        },
-        // Somebody has reaped it; the signal has told its status, if it came.
-        Child::Gone => Look::Over(hint),
-        Child::NotYet if hint.is_some() || checks_identity => {
-            if is_anothers(pid, armed_at, hint) {
-                Look::Over(hint)
-            } else {
-                Look::Alive
-            }
-        }
-        Child::NotYet => Look::Alive,
-    }
-}
-
-/// Whether a number that is alive is another child's than the one it was armed for.
-fn is_anothers(pid: Pid, armed_at: Duration, hint: Option<ExitStatus>) -> bool {
-    match child::started(pid, armed_at) {
-        Started::After => true,
-        Started::AboutThen => hint.is_some(),
-        Started::Before | Started::Unknown => false,
     }
 }
 
