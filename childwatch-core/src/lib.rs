@@ -15,9 +15,10 @@
 //! | be told of an exit | [`PidWatcher`], and [`PidWatcherExt`] for closures, guards, futures and timeouts |
 //! | start a child and watch it | [`PidWatcherExt::spawn_watchable`], [`PidWatcherExt::fork_watchable`] |
 //! | test supervising code without processes | [`SimulatedWatcher`] and its [`SimulatedProcesses`] |
-//! | write a backend | [`ExitSource`], which [`ThreadedWatcher`] makes into a [`PidWatcher`] |
+//! | write a backend | [`ExitSource`], which [`ThreadedWatcher`] makes into a [`PidWatcher`]; [`TokenTable`] and [`PidIndex`] for its tables |
 
 mod callback;
+mod chunked;
 mod dispatch;
 mod error;
 mod exit;
@@ -35,6 +36,7 @@ mod siginfo;
 mod simulated;
 mod source;
 mod spawn;
+mod table;
 mod threaded;
 mod watcher;
 
@@ -49,5 +51,6 @@ pub use pid::{InvalidPid, Pid};
 pub use siginfo::exit_status;
 pub use simulated::{SimulatedProcesses, SimulatedWatcher};
 pub use source::{ExitSource, Report, Token};
+pub use table::{PidIndex, TokenTable};
 pub use threaded::ThreadedWatcher;
 pub use watcher::PidWatcher;

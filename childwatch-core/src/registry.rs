@@ -30,18 +30,20 @@
 //! 4. A slot's generation changes whenever it becomes vacant, so a token outlives
 //!    its registration harmlessly.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::num::NonZeroU64;
+use std::process::ExitStatus;
 
+use crate::chunked::Chunked;
 use crate::queue::Queue;
-use crate::{Exit, Pid, Report, Token, WatchHandle};
+use crate::{Exit, Pid, PidIndex, Report, Token, WatchHandle};
 
 /// `C` is the callback; the models and property tests use plain values.
 #[derive(Debug)]
 pub(crate) struct Registry<C> {
-    slots: Vec<Slot<C>>,
+    slots: Chunked<Slot<C>>,
     vacant: Vec<u32>,
-    current: HashMap<Pid, u32>,
+    current: PidIndex,
     ready: VecDeque<Token>,
     running: Option<NonZeroU64>,
 }
@@ -95,6 +97,8 @@ pub(crate) enum Cancelled<C> {
 #[derive(Debug)]
 struct Slot<C> {
     generation: u32,
+    /// Whose it is, or was when it is vacant.
+    pid: Pid,
     state: State<C>,
 }
 
@@ -102,10 +106,7 @@ struct Slot<C> {
 enum State<C> {
     Vacant,
     /// The source has been asked; its report may come before its answer.
-    Arming {
-        pid: Pid,
-        exit: Option<Exit>,
-    },
+    Arming(Life),
     Registered(Registration<C>),
     /// Held by nobody; the source is being told.
     Retired,
@@ -113,10 +114,16 @@ enum State<C> {
 
 #[derive(Debug)]
 struct Registration<C> {
-    pid: Pid,
     tenure: Tenure,
-    exit: Option<Exit>,
+    life: Life,
     callbacks: Queue<Waiting<C>>,
+}
+
+/// What the source has said of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    NotReported,
+    Exited(Option<ExitStatus>),
 }
 
 #[derive(Debug)]
@@ -128,9 +135,9 @@ struct Waiting<C> {
 impl<C> Registry<C> {
     pub(crate) fn new() -> Self {
         Registry {
-            slots: Vec::new(),
+            slots: Chunked::new(),
             vacant: Vec::new(),
-            current: HashMap::new(),
+            current: PidIndex::new(),
             ready: VecDeque::new(),
             running: None,
         }
@@ -138,30 +145,35 @@ impl<C> Registry<C> {
 
     /// The registration that new callbacks for `pid` join.
     pub(crate) fn current(&self, pid: Pid) -> Option<Current> {
-        let &index = self.current.get(&pid)?;
+        let index = self.current.get(pid, |index| self.pid_at(index))?;
         let slot = &self.slots[index as usize];
         match &slot.state {
             State::Registered(registration) => Some(Current {
                 token: Token::from_parts(index, slot.generation),
                 tenure: registration.tenure,
             }),
-            State::Vacant | State::Arming { .. } | State::Retired => None,
+            State::Vacant | State::Arming(_) | State::Retired => None,
         }
     }
 
     /// A token to arm `pid` under. It ends with [`commit`](Self::commit),
     /// [`commit_watch`](Self::commit_watch) or [`release`](Self::release).
     pub(crate) fn reserve(&mut self, pid: Pid) -> Token {
-        let index = self.vacant.pop().unwrap_or_else(|| {
-            self.slots.push(Slot {
-                generation: 0,
-                state: State::Vacant,
-            });
-            u32::try_from(self.slots.len() - 1).expect("2^32 slots do not fit in memory")
+        let state = State::Arming(Life::NotReported);
+        if let Some(index) = self.vacant.pop() {
+            let slot = &mut self.slots[index as usize];
+            slot.pid = pid;
+            slot.state = state;
+            return Token::from_parts(index, slot.generation);
+        }
+        let generation = 0;
+        let index = self.slots.push(Slot {
+            generation,
+            pid,
+            state,
         });
-        let slot = &mut self.slots[index as usize];
-        slot.state = State::Arming { pid, exit: None };
-        Token::from_parts(index, slot.generation)
+        let index = u32::try_from(index).expect("2^32 slots do not fit in memory");
+        Token::from_parts(index, generation)
     }
 
     /// Makes an armed token `pid`'s current registration, held and without
@@ -205,7 +217,7 @@ impl<C> Registry<C> {
     pub(crate) fn release(&mut self, token: Token) {
         let slot = &mut self.slots[token.index() as usize];
         debug_assert_eq!(slot.generation, token.generation());
-        debug_assert!(matches!(slot.state, State::Arming { .. } | State::Retired));
+        debug_assert!(matches!(slot.state, State::Arming(_) | State::Retired));
         slot.generation = slot.generation.wrapping_add(1);
         slot.state = State::Vacant;
         self.vacant.push(token.index());
@@ -213,7 +225,7 @@ impl<C> Registry<C> {
 
     /// Makes a registration last until `unregister_pid`; `false` when it is gone.
     pub(crate) fn hold(&mut self, token: Token) -> bool {
-        let Some(registration) = self.registered(token) else {
+        let Some((_, registration)) = self.registered(token) else {
             return false;
         };
         registration.tenure = Tenure::Held;
@@ -224,12 +236,12 @@ impl<C> Registry<C> {
     /// thread has something to run at once. `Err` gives the callback back when
     /// the registration is gone.
     pub(crate) fn join(&mut self, token: Token, callback: C) -> Result<(WatchHandle, bool), C> {
-        let Some(registration) = self.registered(token) else {
+        let Some((pid, registration)) = self.registered(token) else {
             return Err(callback);
         };
-        let handle = WatchHandle::next_in_slot(registration.pid, token.index());
-        let becomes_ready = registration.exit.is_some() && registration.callbacks.is_empty();
-        let is_due = registration.exit.is_some();
+        let handle = WatchHandle::next_in_slot(pid, token.index());
+        let is_due = registration.has_exited();
+        let becomes_ready = is_due && registration.callbacks.is_empty();
         registration.callbacks.push(Waiting {
             id: handle.id(),
             callback,
@@ -243,9 +255,7 @@ impl<C> Registry<C> {
     /// Ends `pid`'s tenure. The token is to be disarmed, when nothing is left.
     pub(crate) fn unregister_pid(&mut self, pid: Pid) -> Option<Token> {
         let Current { token, .. } = self.current(pid)?;
-        let registration = self.registered(token)?;
-        registration.tenure = Tenure::Ephemeral;
-        self.retire_if_unheld(token)
+        self.end_tenure(token)
     }
 
     /// Takes a callback out, if it has not begun to run.
@@ -266,7 +276,7 @@ impl<C> Registry<C> {
         else {
             return Cancelled::Absent;
         };
-        if registration.exit.is_some() && registration.callbacks.is_empty() {
+        if registration.has_exited() && registration.callbacks.is_empty() {
             self.ready.retain(|ready| *ready != token);
         }
         Cancelled::Removed {
@@ -283,17 +293,16 @@ impl<C> Registry<C> {
         if slot.generation != token.generation() {
             return;
         }
-        match &mut slot.state {
-            State::Arming { pid, exit } => {
-                exit.get_or_insert(Exit::new(*pid, status));
-            }
-            State::Registered(registration) if registration.exit.is_none() => {
-                registration.exit = Some(Exit::new(registration.pid, status));
-                if !registration.callbacks.is_empty() {
-                    self.ready.push_back(token);
-                }
-            }
-            State::Registered(_) | State::Retired | State::Vacant => {}
+        let (State::Arming(life) | State::Registered(Registration { life, .. })) = &mut slot.state
+        else {
+            return;
+        };
+        if *life != Life::NotReported {
+            return;
+        }
+        *life = Life::Exited(status);
+        if slot.state.has_callbacks() {
+            self.ready.push_back(token);
         }
     }
 
@@ -304,15 +313,17 @@ impl<C> Registry<C> {
     /// other waiting; each one's own callbacks come in order (C4).
     pub(crate) fn next_due(&mut self) -> Option<Due<C>> {
         let token = self.ready.pop_front()?;
-        let registration = self.registered(token)?;
-        let exit = registration.exit?;
+        let (pid, registration) = self.registered(token)?;
+        let Life::Exited(status) = registration.life else {
+            return None;
+        };
         let Waiting { id, callback } = registration.callbacks.pop()?;
         if !registration.callbacks.is_empty() {
             self.ready.push_back(token);
         }
         self.running = Some(id);
         Some(Due {
-            exit,
+            exit: Exit::new(pid, status),
             callback,
             retired: self.retire_if_unheld(token),
         })
@@ -336,7 +347,7 @@ impl<C> Registry<C> {
         self.ready.clear();
         self.current.clear();
         let mut callbacks = Vec::new();
-        for slot in &mut self.slots {
+        for slot in self.slots.iter_mut() {
             if let State::Registered(registration) = &mut slot.state {
                 while let Some(waiting) = registration.callbacks.pop() {
                     callbacks.push(waiting.callback);
@@ -359,56 +370,73 @@ impl<C> Registry<C> {
         tenure: Tenure,
         callbacks: Queue<Waiting<C>>,
     ) -> Committed {
-        let retired = former.and_then(|former| self.detach(former));
+        // A former process's claim to the number ends; its callbacks still run.
+        let retired = former.and_then(|former| self.end_tenure(former));
         let slot = &mut self.slots[token.index() as usize];
-        let exit = match slot.state {
-            State::Arming { exit, .. } => exit,
-            State::Vacant | State::Registered(_) | State::Retired => None,
+        let life = match slot.state {
+            State::Arming(life) => life,
+            State::Vacant | State::Registered(_) | State::Retired => Life::NotReported,
         };
-        let is_due = exit.is_some() && !callbacks.is_empty();
+        let is_due = life != Life::NotReported && !callbacks.is_empty();
         slot.state = State::Registered(Registration {
-            pid,
             tenure,
-            exit,
+            life,
             callbacks,
         });
         if is_due {
             self.ready.push_back(token);
         }
-        self.current.insert(pid, token.index());
+        let slots = &self.slots;
+        self.current
+            .insert(pid, token.index(), |index| slots[index as usize].pid);
         Committed { is_due, retired }
     }
 
-    /// Ends a former process's claim to its number, which is another's now. Its
-    /// callbacks still run.
-    fn detach(&mut self, former: Token) -> Option<Token> {
-        let registration = self.registered(former)?;
+    fn end_tenure(&mut self, token: Token) -> Option<Token> {
+        let (_, registration) = self.registered(token)?;
         registration.tenure = Tenure::Ephemeral;
-        self.retire_if_unheld(former)
+        self.retire_if_unheld(token)
     }
 
     /// Upholds invariant 1.
     fn retire_if_unheld(&mut self, token: Token) -> Option<Token> {
-        let registration = self.registered(token)?;
+        let (pid, registration) = self.registered(token)?;
         if registration.tenure == Tenure::Held || !registration.callbacks.is_empty() {
             return None;
         }
-        let pid = registration.pid;
-        if self.current.get(&pid) == Some(&token.index()) {
-            self.current.remove(&pid);
-        }
+        self.current.remove(pid, token.index());
         self.slots[token.index() as usize].state = State::Retired;
         Some(token)
     }
 
-    fn registered(&mut self, token: Token) -> Option<&mut Registration<C>> {
+    fn registered(&mut self, token: Token) -> Option<(Pid, &mut Registration<C>)> {
         match self.slots.get_mut(token.index() as usize)? {
             Slot {
                 generation,
+                pid,
                 state: State::Registered(registration),
-            } if *generation == token.generation() => Some(registration),
+            } if *generation == token.generation() => Some((*pid, registration)),
             _ => None,
         }
+    }
+
+    fn pid_at(&self, index: u32) -> Pid {
+        self.slots[index as usize].pid
+    }
+}
+
+impl<C> State<C> {
+    fn has_callbacks(&self) -> bool {
+        match self {
+            State::Registered(registration) => !registration.callbacks.is_empty(),
+            State::Vacant | State::Arming(_) | State::Retired => false,
+        }
+    }
+}
+
+impl<C> Registration<C> {
+    fn has_exited(&self) -> bool {
+        self.life != Life::NotReported
     }
 }
 
@@ -443,6 +471,11 @@ mod tests {
             Some(due.callback)
         })
         .collect()
+    }
+
+    #[test]
+    fn a_slot_takes_no_more_than_seven_words() {
+        assert!(size_of::<Slot<crate::ExitCallback>>() <= 7 * size_of::<u64>());
     }
 
     #[test]

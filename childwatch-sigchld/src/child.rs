@@ -4,7 +4,6 @@ use std::fs;
 use std::io;
 use std::mem;
 use std::process::ExitStatus;
-use std::time::Duration;
 
 use childwatch_core::{Pid, WatchError, exit_status};
 use rustix::io::Errno;
@@ -60,13 +59,21 @@ fn peek(kind: libc::idtype_t, id: u32) -> Result<Option<(i32, ExitStatus)>, Errn
     Ok(exit_status(info.si_code, status).map(|status| (pid, status)))
 }
 
-/// A moment, as the start times of processes count it: since boot.
-pub(crate) fn now_since_boot() -> Duration {
-    let now = clock_gettime(ClockId::Boottime);
-    Duration::new(
-        now.tv_sec.try_into().unwrap_or_default(),
-        now.tv_nsec.try_into().unwrap_or_default(),
-    )
+/// A moment, as `/proc` shows the start times of processes: since boot, in units of
+/// `USER_HZ` (10 ms).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticks(u64);
+
+impl Ticks {
+    #[cfg(test)]
+    pub(crate) const ZERO: Ticks = Ticks(0);
+
+    pub(crate) fn now() -> Self {
+        let now = clock_gettime(ClockId::Boottime);
+        let second = rustix::param::clock_ticks_per_second();
+        let nanoseconds = now.tv_nsec as u64;
+        Ticks(now.tv_sec as u64 * second + nanoseconds * second / 1_000_000_000)
+    }
 }
 
 /// How a process's start lies to a moment at which another, or the same, is known to
@@ -75,7 +82,7 @@ pub(crate) fn now_since_boot() -> Duration {
 pub(crate) enum Started {
     /// So it is the same process.
     Before,
-    /// Within the kernel's 10 ms (`USER_HZ`): it may be either.
+    /// Within one tick: it may be either.
     AboutThen,
     /// So it is another.
     After,
@@ -84,12 +91,11 @@ pub(crate) enum Started {
 }
 
 /// When the process that has this number now was started.
-pub(crate) fn started(pid: Pid, moment: Duration) -> Started {
-    let Some(ticks) = start_ticks(pid) else {
+pub(crate) fn started(pid: Pid, moment: Ticks) -> Started {
+    let Some(start) = start(pid) else {
         return Started::Unknown;
     };
-    let tick = moment.as_millis() * u128::from(rustix::param::clock_ticks_per_second()) / 1_000;
-    match u128::from(ticks).cmp(&tick) {
+    match start.cmp(&moment) {
         std::cmp::Ordering::Less => Started::Before,
         std::cmp::Ordering::Equal => Started::AboutThen,
         std::cmp::Ordering::Greater => Started::After,
@@ -103,8 +109,8 @@ pub(crate) fn may_be_dead(pid: Pid) -> bool {
 }
 
 /// The 22nd field of `/proc/<pid>/stat`.
-fn start_ticks(pid: Pid) -> Option<u64> {
-    fields(pid)?.split(' ').nth(19)?.parse().ok()
+fn start(pid: Pid) -> Option<Ticks> {
+    fields(pid)?.split(' ').nth(19)?.parse().ok().map(Ticks)
 }
 
 /// The fields of `/proc/<pid>/stat` from the third on, the state; the second is the
@@ -149,9 +155,9 @@ mod tests {
     #[test]
     fn the_own_process_was_started_before_now_and_after_boot() {
         let own = Pid::try_from(std::process::id()).unwrap();
-        let later = now_since_boot() + Duration::from_secs(1);
-        assert_eq!(started(own, later), Started::Before);
-        assert_eq!(started(own, Duration::ZERO), Started::After);
+        let Ticks(now) = Ticks::now();
+        assert_eq!(started(own, Ticks(now + 100)), Started::Before);
+        assert_eq!(started(own, Ticks::ZERO), Started::After);
     }
 
     #[test]

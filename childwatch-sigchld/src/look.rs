@@ -1,11 +1,10 @@
 //! [`look_at`]: whether an armed child is over, and whose the number is now.
 
 use std::process::ExitStatus;
-use std::time::Duration;
 
 use childwatch_core::Pid;
 
-use crate::child::{self, Child, Started};
+use crate::child::{self, Child, Started, Ticks};
 use crate::table::Suspect;
 
 /// What a look at a suspect comes to.
@@ -46,7 +45,7 @@ pub(crate) fn look_at(suspect: &Suspect, checks_identity: bool) -> Look {
 }
 
 /// Whether a number that is alive is another child's than the one it was armed for.
-pub(crate) fn is_anothers(pid: Pid, armed_at: Duration, hint: Option<ExitStatus>) -> bool {
+pub(crate) fn is_anothers(pid: Pid, armed_at: Ticks, hint: Option<ExitStatus>) -> bool {
     match child::started(pid, armed_at) {
         Started::After => true,
         Started::AboutThen => hint.is_some(),

@@ -40,7 +40,7 @@ use std::time::{Duration, Instant};
 use childwatch_core::{ExitSource, Pid, Report, Token, WatchError};
 
 use crate::bell::Bell;
-use crate::child::{self, Child, Started};
+use crate::child::{self, Child, Started, Ticks};
 use crate::handler::{self, Handler, Heard};
 use crate::hints::Hints;
 use crate::look::{Look, is_anothers, look_at};
@@ -84,7 +84,7 @@ pub struct SigchldWaiter {
 struct Sweep {
     /// What it settles.
     generation: u32,
-    cursor: usize,
+    cursor: u32,
     cost: Duration,
     cause: Cause,
 }
@@ -159,7 +159,7 @@ impl ExitSource for SigchldSource {
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
         // Both before the child is looked at: an exit after that is of a later
         // generation, and its signal is listened to.
-        let at = child::now_since_boot();
+        let at = Ticks::now();
         let generation = self.heard.generation.load(Ordering::SeqCst);
         let was_asleep = {
             let mut table = self.table();

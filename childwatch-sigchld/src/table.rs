@@ -1,11 +1,10 @@
 //! [`Table`]: the armed children, and what has been heard of them.
 
-use std::collections::HashMap;
 use std::process::ExitStatus;
-use std::time::Duration;
 
-use childwatch_core::{Pid, Report, Token};
+use childwatch_core::{Pid, PidIndex, Report, Token, TokenTable};
 
+use crate::child::Ticks;
 use crate::hints::{Hint, Hints, Reader};
 
 /// # Invariants
@@ -16,9 +15,8 @@ use crate::hints::{Hint, Hints, Reader};
 ///    number is found to be another process's is reported then.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    entries: Vec<Option<Entry>>,
-    by_pid: HashMap<Pid, u32>,
-    armed: usize,
+    entries: TokenTable<Entry>,
+    by_pid: PidIndex,
     /// Hinted entries that have not been looked at.
     hinted: Vec<Token>,
     /// Reports that came up on other threads than the watcher's.
@@ -30,11 +28,10 @@ pub(crate) struct Table {
 
 #[derive(Debug)]
 struct Entry {
-    generation: u32,
     pid: Pid,
     older: Option<u32>,
-    /// Since boot: the child had its number then.
-    armed_at: Duration,
+    /// The child had its number then.
+    armed_at: Ticks,
     /// The generation of signals when it was armed.
     armed_in: u32,
     /// The generation for which it has been seen alive.
@@ -55,68 +52,74 @@ enum Progress {
 pub(crate) struct Suspect {
     pub(crate) token: Token,
     pub(crate) pid: Pid,
-    pub(crate) armed_at: Duration,
+    pub(crate) armed_at: Ticks,
     /// What a signal has said.
     pub(crate) hint: Option<ExitStatus>,
 }
 
 impl Table {
     pub(crate) fn is_empty(&self) -> bool {
-        self.armed == 0
+        self.entries.is_empty()
     }
 
     pub(crate) fn armed(&self) -> usize {
-        self.armed
+        self.entries.len()
     }
 
     /// Adds an entry; whether the watcher's thread has to be woken for it.
-    pub(crate) fn insert(&mut self, pid: Pid, token: Token, at: Duration, generation: u32) -> bool {
-        let index = token.index() as usize;
-        if self.entries.len() <= index {
-            self.entries.resize_with(index + 1, || None);
+    pub(crate) fn insert(&mut self, pid: Pid, token: Token, at: Ticks, generation: u32) -> bool {
+        self.entries.insert(
+            token,
+            Entry {
+                pid,
+                older: None,
+                armed_at: at,
+                armed_in: generation,
+                settled: generation,
+                progress: Progress::Watched,
+            },
+        );
+        let older = self.lead(pid, token.index());
+        if let Some(entry) = self.entries.get_mut(token) {
+            entry.older = older;
         }
-        self.entries[index] = Some(Entry {
-            generation: token.generation(),
-            pid,
-            older: self.by_pid.insert(pid, token.index()),
-            armed_at: at,
-            armed_in: generation,
-            settled: generation,
-            progress: Progress::Watched,
-        });
-        self.armed += 1;
         std::mem::take(&mut self.is_asleep)
     }
 
     pub(crate) fn remove(&mut self, token: Token) {
-        let Some(Entry { pid, older, .. }) = self.take(token) else {
+        let Some(&Entry { pid, older, .. }) = self.entries.get(token) else {
             return;
         };
-        self.armed -= 1;
         self.unlink(pid, token.index(), older);
-    }
-
-    fn take(&mut self, token: Token) -> Option<Entry> {
-        let place = self.entries.get_mut(token.index() as usize)?;
-        place.take_if(|entry| entry.generation == token.generation())
+        self.entries.remove(token);
     }
 
     fn unlink(&mut self, pid: Pid, index: u32, older: Option<u32>) {
-        if self.by_pid.get(&pid) == Some(&index) {
-            match older {
-                Some(older) => self.by_pid.insert(pid, older),
-                None => self.by_pid.remove(&pid),
-            };
+        if older.is_none() && self.by_pid.remove(pid, index) {
             return;
         }
-        let mut newer = self.by_pid.get(&pid).copied();
-        while let Some(entry) = newer.and_then(|at| self.entries[at as usize].as_mut()) {
+        let mut newer = self.newest(pid);
+        if let (true, Some(older)) = (newer == Some(index), older) {
+            self.lead(pid, older);
+            return;
+        }
+        while let Some((_, entry)) = newer.and_then(|at| self.entries.at_mut(at)) {
             if entry.older == Some(index) {
                 entry.older = older;
                 return;
             }
             newer = entry.older;
         }
+    }
+
+    /// The head of the number's chain.
+    fn newest(&self, pid: Pid) -> Option<u32> {
+        self.by_pid.get(pid, pid_of(&self.entries))
+    }
+
+    /// Makes an entry the head of its number's chain; gives the head so far.
+    fn lead(&mut self, pid: Pid, index: u32) -> Option<u32> {
+        self.by_pid.insert(pid, index, pid_of(&self.entries))
     }
 
     /// Takes in what the handler has heard.
@@ -131,16 +134,13 @@ impl Table {
         let Ok(pid) = Pid::try_from(hint.pid) else {
             return;
         };
-        let mut at = self.by_pid.get(&pid).copied();
-        while let Some(index) = at {
-            let Some(entry) = self.entries[index as usize].as_mut() else {
-                return;
-            };
+        let mut at = self.newest(pid);
+        while let Some((token, entry)) = at.and_then(|index| self.entries.at_mut(index)) {
             // A signal of an earlier generation is a former process's.
             let is_since_arming = hint.generation.wrapping_sub(entry.armed_in) as i32 > 0;
             if entry.progress == Progress::Watched && is_since_arming {
                 entry.progress = Progress::Hinted(ExitStatus::from_raw(hint.status));
-                self.hinted.push(Token::from_parts(index, entry.generation));
+                self.hinted.push(token);
             }
             at = entry.older;
         }
@@ -157,19 +157,18 @@ impl Table {
     pub(crate) fn unsettled(
         &self,
         generation: u32,
-        cursor: usize,
+        cursor: u32,
         count: usize,
         suspects: &mut Vec<Suspect>,
-    ) -> Option<usize> {
-        for (index, entry) in self.entries.iter().enumerate().skip(cursor) {
-            let Some(entry) = entry else { continue };
+    ) -> Option<u32> {
+        for (token, entry) in self.entries.iter_from(cursor) {
             let is_settled = entry.settled.wrapping_sub(generation) as i32 >= 0;
             if entry.progress == Progress::Reported || is_settled {
                 continue;
             }
-            suspects.push(entry.suspect(index));
+            suspects.push(entry.suspect(token));
             if suspects.len() == count {
-                return Some(index + 1);
+                return Some(token.index() + 1);
             }
         }
         None
@@ -177,12 +176,10 @@ impl Table {
 
     /// Every entry of the number that has not been reported.
     pub(crate) fn of_pid(&self, pid: Pid, suspects: &mut Vec<Suspect>) {
-        let mut at = self.by_pid.get(&pid).copied();
-        while let Some((index, entry)) =
-            at.and_then(|index| Some((index, self.entries[index as usize].as_ref()?)))
-        {
+        let mut at = self.newest(pid);
+        while let Some((token, entry)) = at.and_then(|index| self.entries.at(index)) {
             if entry.progress != Progress::Reported {
-                suspects.push(entry.suspect(index as usize));
+                suspects.push(entry.suspect(token));
             }
             at = entry.older;
         }
@@ -190,21 +187,21 @@ impl Table {
 
     /// The entry, unless it has been reported or disarmed.
     pub(crate) fn suspect(&self, token: Token) -> Option<Suspect> {
-        let entry = self.entry(token)?;
-        (entry.progress != Progress::Reported).then(|| entry.suspect(token.index() as usize))
+        let entry = self.entries.get(token)?;
+        (entry.progress != Progress::Reported).then(|| entry.suspect(token))
     }
 
     /// The number of an armed entry, when it was armed, and whether it has been
     /// reported.
-    pub(crate) fn identity(&self, token: Token) -> Option<(Pid, Duration, bool)> {
-        let entry = self.entry(token)?;
+    pub(crate) fn identity(&self, token: Token) -> Option<(Pid, Ticks, bool)> {
+        let entry = self.entries.get(token)?;
         let is_reported = entry.progress == Progress::Reported;
         Some((entry.pid, entry.armed_at, is_reported))
     }
 
     /// Marks an entry as reported; `false` when it has been, or has been disarmed.
     pub(crate) fn report(&mut self, token: Token) -> bool {
-        match self.entry_mut(token) {
+        match self.entries.get_mut(token) {
             Some(entry) if entry.progress != Progress::Reported => {
                 entry.progress = Progress::Reported;
                 true
@@ -216,7 +213,7 @@ impl Table {
     /// Marks an entry as seen alive after `generation` had begun. A hint that it
     /// had is spent.
     pub(crate) fn settle(&mut self, token: Token, generation: u32) {
-        if let Some(entry) = self.entry_mut(token) {
+        if let Some(entry) = self.entries.get_mut(token) {
             entry.settled = generation;
             if entry.progress != Progress::Reported {
                 entry.progress = Progress::Watched;
@@ -234,22 +231,20 @@ impl Table {
     pub(crate) fn take_reports(&mut self, reports: &mut Vec<Report>) {
         reports.append(&mut self.reports);
     }
+}
 
-    fn entry(&self, token: Token) -> Option<&Entry> {
-        let entry = self.entries.get(token.index() as usize)?.as_ref()?;
-        (entry.generation == token.generation()).then_some(entry)
-    }
-
-    fn entry_mut(&mut self, token: Token) -> Option<&mut Entry> {
-        let entry = self.entries.get_mut(token.index() as usize)?.as_mut()?;
-        (entry.generation == token.generation()).then_some(entry)
+/// The process of each entry, for [`PidIndex`].
+fn pid_of(entries: &TokenTable<Entry>) -> impl Fn(u32) -> Pid {
+    |index| {
+        let (_, entry) = entries.at(index).expect("only entries are led to");
+        entry.pid
     }
 }
 
 impl Entry {
-    fn suspect(&self, index: usize) -> Suspect {
+    fn suspect(&self, token: Token) -> Suspect {
         Suspect {
-            token: Token::from_parts(index as u32, self.generation),
+            token,
             pid: self.pid,
             armed_at: self.armed_at,
             hint: match self.progress {
@@ -294,7 +289,7 @@ mod tests {
         for removed in 0..3 {
             let mut table = Table::default();
             for index in 0..3 {
-                table.insert(pid(7), token(index), Duration::ZERO, 0);
+                table.insert(pid(7), token(index), Ticks::ZERO, 0);
             }
             assert_eq!(of_pid(&table, 7), [2, 1, 0]);
             table.remove(token(removed));
@@ -309,7 +304,7 @@ mod tests {
     #[test]
     fn a_hint_from_before_the_arming_is_a_former_processs() {
         let mut table = Table::default();
-        table.insert(pid(7), token(0), Duration::ZERO, 5);
+        table.insert(pid(7), token(0), Ticks::ZERO, 5);
         let mut suspects = Vec::new();
         for generation in [4, 5] {
             table.take_hint(hint(7, generation));
@@ -326,7 +321,7 @@ mod tests {
     fn a_sweep_takes_what_is_neither_settled_nor_reported() {
         let mut table = Table::default();
         for index in 0..5 {
-            table.insert(pid(10 + index as i32), token(index), Duration::ZERO, 1);
+            table.insert(pid(10 + index as i32), token(index), Ticks::ZERO, 1);
         }
         table.settle(token(1), 2);
         assert!(table.report(token(3)));
