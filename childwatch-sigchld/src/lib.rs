@@ -91,6 +91,7 @@ cfg_if::cfg_if! {
         mod pace;
         mod probe;
         mod source;
+mod stopwatch;
         mod table;
         mod watcher;
 

@@ -45,6 +45,7 @@ use crate::handler::{self, Handler, Heard};
 use crate::hints::Hints;
 use crate::look::{Look, is_anothers, look_at};
 use crate::pace::{Budget, Heartbeat, Question};
+use crate::stopwatch::Stopwatch;
 use crate::table::{Suspect, Table};
 
 /// Children looked at between two looks at the hints.
@@ -52,6 +53,8 @@ const CHUNK: usize = 64;
 /// A `waitid` of one child that costs more than this walks over all of them (before
 /// Linux 5.13); `/proc` is cheaper then.
 const SLOW_WAITID: Duration = Duration::from_micros(20);
+/// Children looked at to tell.
+const SAMPLE: usize = 8;
 /// Identities checked in one heartbeat, about.
 const IDENTITIES_A_BEAT: usize = 64;
 
@@ -293,9 +296,10 @@ impl SigchldSource {
         generation: u32,
         reports: &mut Vec<Report>,
     ) -> Next {
-        let start = Instant::now();
+        let stopwatch = Stopwatch::start();
         let answer = child::first_zombie();
-        waiter.question.was_asked(start, start.elapsed());
+        let cost = stopwatch.elapsed();
+        waiter.question.was_asked(Instant::now(), cost);
         let zombie = match answer {
             Ok(None) => {
                 waiter.settled = generation;
@@ -340,7 +344,7 @@ impl SigchldSource {
         mut sweep: Sweep,
         reports: &mut Vec<Report>,
     ) {
-        let start = Instant::now();
+        let stopwatch = Stopwatch::start();
         let (cursor, armed) = {
             let table = self.table();
             let cursor =
@@ -350,14 +354,19 @@ impl SigchldSource {
         let stride = armed / IDENTITIES_A_BEAT + 1;
         let phase = waiter.beats % stride;
         let is_heartbeat = sweep.cause != Cause::Blinded;
+        let looked_at = waiter.suspects.len().max(1);
         self.look_at_suspects(waiter, reports, |token| {
             is_heartbeat && token.index() as usize % stride == phase
         });
         if let Cause::Heartbeat { has_found } = &mut sweep.cause {
             *has_found |= !reports.is_empty();
         }
-        let cost = start.elapsed();
-        waiter.budget.spend(cost);
+        let cost = stopwatch.elapsed();
+        // What finds an exit is worth its cost, and there is only one look for each.
+        let in_vain = looked_at - reports.len().min(looked_at);
+        waiter
+            .budget
+            .spend(cost * in_vain as u32 / looked_at as u32);
         sweep.cost += cost;
         waiter.sweep = match cursor {
             Some(cursor) => Some(Sweep { cursor, ..sweep }),
@@ -391,8 +400,8 @@ impl SigchldSource {
     ) {
         // Before the children are looked at: what happens after is of a later one.
         let generation = self.heard.generation.load(Ordering::SeqCst);
-        let start = Instant::now();
         let suspects = std::mem::take(&mut waiter.suspects);
+        let stopwatch = (suspects.len() >= SAMPLE).then(Stopwatch::start);
         let mut looks = Vec::with_capacity(suspects.len());
         for (count, suspect) in suspects.iter().enumerate() {
             let is_filtered = waiter.is_waitid_slow && suspect.hint.is_none();
@@ -401,8 +410,8 @@ impl SigchldSource {
             } else {
                 look_at(suspect, checks_identity(suspect.token))
             });
-            if count == 7 {
-                waiter.is_waitid_slow |= start.elapsed() > SLOW_WAITID * 8;
+            if let (Some(stopwatch), true) = (&stopwatch, count + 1 == SAMPLE) {
+                waiter.is_waitid_slow |= stopwatch.elapsed() > SLOW_WAITID * SAMPLE as u32;
             }
         }
         let mut table = self.table();
