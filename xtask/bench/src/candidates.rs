@@ -9,17 +9,19 @@ use childwatch_sigchld::SigchldSource;
 
 use crate::candidate::Candidate;
 use crate::limits::Fds;
+use floor::Floor;
 use pid_watcher::ByPidWatcher;
 
 mod async_process;
 pub(crate) mod floor;
 mod pid_watcher;
+mod status;
 mod thread;
 mod tokio;
 mod tokio_process;
 
 /// What the others are measured by.
-pub(crate) static FLOOR: &dyn Candidate = &floor::Floor;
+pub(crate) static FLOOR: &dyn Candidate = &Floor::WithoutStatus;
 
 /// Every candidate, the floor first.
 ///
@@ -27,6 +29,7 @@ pub(crate) static FLOOR: &dyn Candidate = &floor::Floor;
 /// watch as tokio and the floor do.
 pub(crate) static ALL: &[&dyn Candidate] = &[
     FLOOR,
+    &Floor::WithStatus,
     &ByPidWatcher {
         name: "old design",
         make: || OldDesign::UnderItsLock.watcher(),

@@ -1,8 +1,9 @@
 //! What this machine allows a slice.
 
+use std::fs;
 use std::io;
 
-use rustix::io::fcntl_dupfd_cloexec;
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::candidate::Refused;
@@ -19,6 +20,14 @@ const OTHER_FDS: usize = 64;
 
 /// The highest fd that the table is grown for.
 const HIGHEST_FD: u64 = 1 << 20;
+
+/// The highest number of a process, of this pid namespace from Linux 6.14 on. Those of
+/// the namespaces around it bind as well: a process has a number in each.
+pub(crate) const PID_MAX: &str = "/proc/sys/kernel/pid_max";
+const THREADS_MAX: &str = "/proc/sys/kernel/threads-max";
+
+/// The first 300 numbers are not given a second time, and somebody may begin something.
+const OTHER_PROCESSES: usize = 600;
 
 /// Raises the limit on open files as far as it goes, and has the kernel grow the table of
 /// files for it.
@@ -48,4 +57,45 @@ pub(crate) fn check(fds: Fds, children: usize) -> anyhow::Result<()> {
         }
         Fds::OneAChild | Fds::NoneAChild => Ok(()),
     }
+}
+
+/// Whether there are numbers for so many processes more; [`Refused`] if not. They are
+/// the whole machine's: trying it would keep every other program from forking.
+pub(crate) fn check_processes(count: usize) -> anyhow::Result<()> {
+    let tasks = tasks().unwrap_or_default();
+    for sysctl in [PID_MAX, THREADS_MAX] {
+        let limit = read(sysctl).unwrap_or(usize::MAX);
+        if count + tasks + OTHER_PROCESSES > limit {
+            let name = sysctl.trim_start_matches("/proc/sys/").replace('/', ".");
+            let reason = format!("{name} is {limit}, and there are {tasks} processes already");
+            return Err(Refused(reason).into());
+        }
+    }
+    Ok(())
+}
+
+/// Why so many processes could not be made: [`Refused`] where it is a limit.
+pub(crate) fn explain(count: usize, error: io::Error) -> anyhow::Error {
+    if Errno::from_io_error(&error) != Some(Errno::AGAIN) {
+        return error.into();
+    }
+    let nproc = getrlimit(Resource::Nproc).current;
+    let nproc = nproc.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string());
+    Refused(format!(
+        "not {count} processes here: RLIMIT_NPROC is {nproc}; or pids.max of a cgroup, or \
+         kernel.pid_max of a pid namespace around this one, is less"
+    ))
+    .into()
+}
+
+/// A file that holds one number.
+pub(crate) fn read(path: &str) -> Option<usize> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// Processes and threads on this machine.
+fn tasks() -> Option<usize> {
+    let load = fs::read_to_string("/proc/loadavg").ok()?;
+    let (_running, all) = load.split(' ').nth(3)?.split_once('/')?;
+    all.parse().ok()
 }

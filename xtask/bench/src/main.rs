@@ -8,7 +8,7 @@
 //! would write that needs nothing but to be told.
 //!
 //! - `cargo xtask bench` compares the candidates in the rows that a user feels.
-//! - `cargo xtask bench scale` has them watch 1 to 19,000 children.
+//! - `cargo xtask bench scale` has them watch 1 to 50,000 children.
 //! - `--pin` keeps each slice on one processor.
 //! - `--quick` proves that it all runs; its numbers mean nothing.
 
@@ -25,6 +25,7 @@ mod limits;
 mod machine;
 mod options;
 mod outcome;
+mod pid_max;
 mod plan;
 mod plot;
 mod remarks;
@@ -52,7 +53,7 @@ struct Cli {
 
 #[derive(clap::Subcommand)]
 enum Mode {
-    /// Watch 1, 10, 100, … 19,000 children: time, memory, and each exit told once
+    /// Watch 1, 10, 100, … 50,000 children: time, memory, and each exit told once
     Scale(options::Options),
     #[command(hide = true)]
     Slice(slice::Args),

@@ -23,6 +23,10 @@ pub(crate) struct Options {
     /// Keep each slice, children and all, on one processor: less like life, less noisy
     #[arg(long)]
     pub(crate) pin: bool,
+    /// As root: raise kernel.pid_max for the time of the run, where it leaves no room for
+    /// 50,000 children
+    #[arg(long)]
+    pub(crate) raise_pid_max: bool,
     /// How to write the report
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,

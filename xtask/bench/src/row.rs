@@ -44,8 +44,9 @@ pub(crate) struct Figure {
 /// What a figure counts, and how it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
-    /// Measured in seconds.
+    /// Measured in seconds; so are milliseconds.
     Microseconds,
+    Milliseconds,
     Bytes,
     /// More is better.
     PerSecond,
@@ -59,6 +60,7 @@ impl Unit {
     pub(crate) fn symbol(self) -> &'static str {
         match self {
             Unit::Microseconds => "µs",
+            Unit::Milliseconds => "ms",
             Unit::Bytes => "B",
             Unit::PerSecond => "/s",
             Unit::PercentOfACore => "%",
@@ -70,6 +72,7 @@ impl Unit {
     pub(crate) fn scale(self, value: f64) -> f64 {
         match self {
             Unit::Microseconds => value * 1e6,
+            Unit::Milliseconds => value * 1e3,
             Unit::PercentOfACore => value * 100.0,
             Unit::Bytes | Unit::PerSecond | Unit::Count => value,
         }

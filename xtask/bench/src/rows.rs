@@ -10,6 +10,7 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use crate::candidate::Watching;
 use crate::clock;
+use crate::limits;
 use crate::row::Row;
 use crate::tally::Tally;
 
@@ -19,6 +20,7 @@ pub(crate) mod latency;
 pub(crate) mod life;
 pub(crate) mod live;
 pub(crate) mod memory;
+pub(crate) mod scale;
 
 pub(crate) static ALL: &[&dyn Row] = &[
     &latency::Latency,
@@ -27,6 +29,7 @@ pub(crate) static ALL: &[&dyn Row] = &[
     &memory::Memory,
     &idle::Idle,
     &life::Life,
+    &scale::Scale,
 ];
 
 /// Between two looks at a child that has not arrived.
@@ -40,7 +43,8 @@ pub(crate) fn named(name: &str) -> Option<&'static dyn Row> {
 /// Children that have all arrived at their gate, so that their start takes no time from
 /// what is measured; with the gate.
 fn gather(count: usize) -> anyhow::Result<(Crowd, OwnedFd)> {
-    let (mut crowd, gate) = Crowd::gather(count)?;
+    limits::check_processes(count)?;
+    let (mut crowd, gate) = Crowd::gather(count).map_err(|error| limits::explain(count, error))?;
     for member in crowd.members() {
         while !is_asleep(member.pid())? {
             clock::pause(A_MOMENT);

@@ -10,6 +10,7 @@ use crate::candidate::Candidate;
 use crate::candidates;
 use crate::machine;
 use crate::options::{Conditions, Options};
+use crate::pid_max::Raised;
 use crate::plan::Plan;
 use crate::plot;
 use crate::report::{self, Point, Report};
@@ -19,6 +20,10 @@ use crate::slice;
 
 pub(crate) fn main(plan: Plan, options: &Options) -> anyhow::Result<ExitCode> {
     let candidates = candidates(options)?;
+    let _raised = options
+        .raise_pid_max
+        .then(Raised::for_most_children)
+        .transpose()?;
     let report = Report {
         place: machine::describe(),
         conditions: options.conditions(),

@@ -5,20 +5,26 @@
 //! with it however it ends.
 
 use std::env;
+use std::io::Read;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode, Stdio};
+use std::panic;
+use std::process::{self, Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use crate::candidate::Candidate;
 use crate::options::Conditions;
 use crate::outcome::Outcome;
 use crate::row::Row;
 use crate::{candidates, clock, limits, machine, rows};
+
+/// No row takes a slice so long, however busy the machine.
+const LONGEST: Duration = Duration::from_secs(180);
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -33,6 +39,7 @@ pub(crate) struct Args {
 pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let row = rows::named(&args.row).context("no such row")?;
     let candidate = candidates::named(&args.candidate).context("no such candidate")?;
+    end_at_a_panic();
     limits::raise()?;
     if args.conditions.pin {
         machine::pin()?;
@@ -40,6 +47,17 @@ pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let outcome = Outcome::from(row.measure(candidate, args.size, args.conditions.effort));
     println!("{}", serde_json::to_string(&outcome)?);
     Ok(ExitCode::SUCCESS)
+}
+
+/// A panic on any thread ends the slice: nobody hears of an exit from a thread that has
+/// ended, and who waits for it would wait in vain.
+fn end_at_a_panic() {
+    const PANICKED: i32 = 101;
+    let report = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        process::exit(PANICKED);
+    }));
 }
 
 /// Has a slice measured.
@@ -60,17 +78,41 @@ pub(crate) fn measure(
         .stderr(Stdio::piped())
         .process_group(0)
         .spawn()?;
-    let group = Pid::from_child(&slice);
-    let slice = slice.wait_with_output()?;
-    end_group(group);
-    let line = String::from_utf8_lossy(&slice.stdout);
+    let (status, [line, said]) = end_of(slice)?;
     Ok(serde_json::from_str(&line).unwrap_or_else(|_| {
-        let said = String::from_utf8_lossy(&slice.stderr);
         let mut lines = said.lines().filter(|line| !line.trim().is_empty());
         // Of a panic these are its place and its message.
         let first = [lines.next(), lines.next()].map(Option::unwrap_or_default);
-        Outcome::Failed(format!("{}: {}", slice.status, first.join(" ")))
+        Outcome::Failed(format!("{status}: {}", first.join(" ")))
     }))
+}
+
+/// Waits for a slice, and ends it when it takes too long: how it ended, and what it wrote
+/// to its two outputs.
+///
+/// These are read when all that hold them open have ended, and so the slice's children
+/// too, which may outlive it. What a slice writes has room in a pipe.
+fn end_of(mut slice: Child) -> anyhow::Result<(String, [String; 2])> {
+    let group = Pid::from_child(&slice);
+    let pidfd = pidfd_open(group, PidfdFlags::empty())?;
+    let limit = Timespec::try_from(LONGEST)?;
+    let poll = || poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&limit));
+    let status = if retry_on_intr(poll)? == 0 {
+        slice.kill()?;
+        slice.wait()?;
+        format!("no end within {LONGEST:?}")
+    } else {
+        slice.wait()?.to_string()
+    };
+    end_group(group);
+    let mut outputs = [String::new(), String::new()];
+    if let Some(mut stdout) = slice.stdout.take() {
+        stdout.read_to_string(&mut outputs[0])?;
+    }
+    if let Some(mut stderr) = slice.stderr.take() {
+        stderr.read_to_string(&mut outputs[1])?;
+    }
+    Ok((status, outputs))
 }
 
 /// Ends what a slice that was itself ended has left: its children wait at their gate for

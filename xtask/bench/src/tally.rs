@@ -1,21 +1,29 @@
-//! [`Tally`]: which exits have been told, how often, and when the last was.
+//! [`Tally`]: which exits have been told, how often, with which status, and when the last
+//! was.
 
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use childwatch_ptrace_free_tests::crowd;
 
-/// No exit takes so long to be told, however busy the machine.
+/// No exit is told so long after the one before, however busy the machine.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// No child ends with this wait status.
+const NO_STATUS: i32 = -1;
 
 /// Counts the tellings of a number of exits. The thread that makes it waits for them.
 pub(crate) struct Tally(Arc<Shared>);
 
 struct Shared {
     times: Box<[AtomicU8]>,
+    /// Wait statuses, of those that were told with one.
+    statuses: Box<[AtomicI32]>,
     told: AtomicUsize,
     /// When as many had been told as there are, in nanoseconds; zero before.
     all_told_at: AtomicU64,
@@ -33,6 +41,7 @@ impl Tally {
     pub(crate) fn of(exits: usize) -> Self {
         Tally(Arc::new(Shared {
             times: (0..exits).map(|_| AtomicU8::new(0)).collect(),
+            statuses: (0..exits).map(|_| AtomicI32::new(NO_STATUS)).collect(),
             told: AtomicUsize::new(0),
             all_told_at: AtomicU64::new(0),
             waiter: thread::current(),
@@ -49,14 +58,18 @@ impl Tally {
     /// Waits until as many have been told as there are: when that was, on the monotonic
     /// clock.
     pub(crate) fn wait(&self) -> anyhow::Result<Duration> {
-        let start = Instant::now();
+        let mut last_told = self.0.told.load(Ordering::SeqCst);
+        let mut since = Instant::now();
         loop {
             match self.0.all_told_at.load(Ordering::SeqCst) {
                 0 => thread::park_timeout(PATIENCE),
                 nanoseconds => return Ok(Duration::from_nanos(nanoseconds)),
             }
-            if start.elapsed() >= PATIENCE {
-                bail!("not all told within {PATIENCE:?}: {}", self.account());
+            let told = self.0.told.load(Ordering::SeqCst);
+            if told != last_told {
+                (last_told, since) = (told, Instant::now());
+            } else if since.elapsed() >= PATIENCE {
+                bail!("no more told within {PATIENCE:?}: {}", self.account());
             }
         }
     }
@@ -69,6 +82,22 @@ impl Tally {
             bail!("not each told once: {}", self.account());
         }
         Ok(times.len())
+    }
+
+    /// How many have been told with a status, each of which must be the one expected.
+    pub(crate) fn with_status(
+        &self,
+        expected: impl Iterator<Item = ExitStatus>,
+    ) -> anyhow::Result<usize> {
+        let told = self.0.statuses.iter().zip(expected);
+        let told = told.map(|(status, expected)| (status.load(Ordering::SeqCst), expected));
+        let mut with_status = 0;
+        for (status, expected) in told.filter(|(status, _)| *status != NO_STATUS) {
+            let status = ExitStatus::from_raw(status);
+            ensure!(status == expected, "told {status}, where it was {expected}");
+            with_status += 1;
+        }
+        Ok(with_status)
     }
 
     fn account(&self) -> String {
@@ -88,9 +117,13 @@ impl Tally {
 }
 
 impl Told {
-    /// The exit has been heard of.
-    pub(crate) fn tell(self) {
+    /// The exit has been heard of, with its status from those who ask for it.
+    pub(crate) fn tell(self, status: Option<ExitStatus>) {
         let Told { shared, index } = self;
+        if let Some(status) = status {
+            // Relaxed: read after `told`, which is added to below.
+            shared.statuses[index].store(status.into_raw(), Ordering::Relaxed);
+        }
         shared.times[index].fetch_add(1, Ordering::SeqCst);
         if shared.told.fetch_add(1, Ordering::SeqCst) + 1 == shared.times.len() {
             let now = crowd::now().as_nanos() as u64;
@@ -109,7 +142,7 @@ mod tests {
         let tally = Tally::of(3);
         let told: Vec<_> = (0..3).map(|index| tally.told(index)).collect();
         let before = crowd::now();
-        thread::spawn(|| told.into_iter().for_each(Told::tell));
+        thread::spawn(|| told.into_iter().for_each(|told| told.tell(None)));
         assert!(tally.wait().unwrap() >= before);
         assert_eq!(tally.each_once().unwrap(), 3);
     }
@@ -118,12 +151,25 @@ mod tests {
     fn what_is_lost_and_what_is_doubled_is_counted() {
         let tally = Tally::of(3);
         for index in [0, 1, 1] {
-            tally.told(index).tell();
+            tally.told(index).tell(None);
         }
         let error = tally.each_once().unwrap_err().to_string();
         assert!(
             error.ends_with("1 told once, 1 lost, 1 told again"),
             "{error}"
         );
+    }
+    #[test]
+    fn a_wrong_status_is_an_error_and_a_missing_one_is_counted() {
+        let status = |code: i32| ExitStatus::from_raw(code << 8);
+        let tally = Tally::of(3);
+        for (index, told) in [Some(status(0)), None, Some(status(2))]
+            .into_iter()
+            .enumerate()
+        {
+            tally.told(index).tell(told);
+        }
+        assert_eq!(tally.with_status((0..3).map(status)).unwrap(), 2);
+        assert!(tally.with_status((1..4).map(status)).is_err());
     }
 }

@@ -1,11 +1,13 @@
 //! [`Floor`]: the least that a program can do and be told.
 //!
 //! One thread in `epoll_wait`, raw pidfds, and the address of the closure's box as the
-//! token. No lock, no table, no status, no cancellation, no generations, no look at
-//! whether the child is waitable: a program that needs any of those pays for it above
-//! this.
+//! token. No lock, no table, no cancellation, no generations, no look at whether the
+//! child is waitable: a program that needs any of those pays for it above this. Nor is
+//! the status asked for by the first of the two floors; the second asks, with one
+//! `waitid` an exit, and tells what our own backends tell.
 
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::process::ExitStatus;
 use std::ptr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -13,16 +15,22 @@ use std::thread::{self, JoinHandle};
 use anyhow::Context;
 use childwatch_core::Pid;
 use rustix::event::{EventfdFlags, epoll, eventfd};
-use rustix::process::{PidfdFlags, pidfd_open};
+use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 
 use crate::candidate::{Candidate, Watching};
+use crate::candidates::status;
 use crate::limits::{self, Fds};
 use crate::tally::Told;
 
-/// As many as our own backends take.
-const EVENTS_A_WAIT: usize = 1024;
+/// As many as our own backends take: 1,024 are no faster.
+const EVENTS_A_WAIT: usize = 128;
 
-pub(crate) struct Floor;
+/// The two floors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Floor {
+    WithoutStatus,
+    WithStatus,
+}
 
 struct Watcher {
     epoll: Arc<OwnedFd>,
@@ -39,7 +47,10 @@ struct Armed {
 
 impl Candidate for Floor {
     fn name(&self) -> &'static str {
-        "floor"
+        match self {
+            Floor::WithoutStatus => "floor",
+            Floor::WithStatus => "floor+status",
+        }
     }
 
     fn watch_up_to(&self, children: usize) -> anyhow::Result<Box<dyn Watching>> {
@@ -49,8 +60,8 @@ impl Candidate for Floor {
         let token = epoll::EventData::new_ptr(ptr::null_mut());
         epoll::add(&epoll, &stop, token, epoll::EventFlags::IN)?;
         let thread = thread::Builder::new().name("floor".to_owned()).spawn({
-            let epoll = Arc::clone(&epoll);
-            move || tell_of_exits(&epoll)
+            let (floor, epoll) = (*self, Arc::clone(&epoll));
+            move || floor.tell_of_exits(&epoll)
         })?;
         Ok(Box::new(Watcher {
             epoll,
@@ -87,23 +98,34 @@ impl Drop for Watcher {
     }
 }
 
-fn tell_of_exits(epoll: &OwnedFd) {
-    let mut events = Vec::with_capacity(EVENTS_A_WAIT);
-    loop {
-        events.clear();
-        match epoll::wait(epoll, rustix::buffer::spare_capacity(&mut events), None) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return,
-        }
-        for event in &events {
-            let armed = event.data.ptr().cast::<Armed>();
-            if armed.is_null() {
-                return;
+impl Floor {
+    fn tell_of_exits(self, epoll: &OwnedFd) {
+        let mut events = Vec::with_capacity(EVENTS_A_WAIT);
+        loop {
+            events.clear();
+            match epoll::wait(epoll, rustix::buffer::spare_capacity(&mut events), None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return,
             }
-            // SAFETY: `watch` made it from a box, and its one event is this.
-            let Armed { pidfd, told } = *unsafe { Box::from_raw(armed) };
-            told.tell();
-            drop(pidfd);
+            for event in &events {
+                let armed = event.data.ptr().cast::<Armed>();
+                if armed.is_null() {
+                    return;
+                }
+                // SAFETY: `watch` made it from a box, and its one event is this.
+                let Armed { pidfd, told } = *unsafe { Box::from_raw(armed) };
+                match self {
+                    Floor::WithoutStatus => told.tell(None),
+                    Floor::WithStatus => told.tell(exit_status(&pidfd)),
+                }
+                drop(pidfd);
+            }
         }
     }
+}
+
+fn exit_status(pidfd: &OwnedFd) -> Option<ExitStatus> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    let exit = waitid(WaitId::PidFd(pidfd.as_fd()), options).ok()??;
+    status::of(&exit)
 }

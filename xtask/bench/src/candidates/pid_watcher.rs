@@ -28,7 +28,8 @@ struct Watcher(Box<dyn PidWatcher>);
 
 impl Watching for Watcher {
     fn watch(&mut self, child: Pid, told: Told) -> anyhow::Result<()> {
-        self.0.watch(child, Box::new(move |_| told.tell()))?;
+        self.0
+            .watch(child, Box::new(move |exit| told.tell(exit.status())))?;
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use childwatch_core::Pid;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use crate::candidate::{Candidate, Refused, Watching};
+use crate::candidates::status;
 use crate::tally::Told;
 
 /// Beyond this it measures the scheduler, and soon the limit on threads.
@@ -38,8 +39,8 @@ impl Watching for Threads {
             .name("waitid".to_owned())
             .spawn(move || {
                 let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-                if let Ok(Some(_)) = waitid(WaitId::Pid(number), options) {
-                    told.tell();
+                if let Ok(Some(exit)) = waitid(WaitId::Pid(number), options) {
+                    told.tell(status::of(&exit));
                 }
             })?;
         Ok(())

@@ -57,7 +57,7 @@ impl Watching for Runtime {
         let pidfd = unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }?;
         self.handle.spawn(async move {
             if pidfd.readable().await.is_ok() {
-                told.tell();
+                told.tell(None);
             }
         });
         Ok(())

@@ -1,7 +1,12 @@
 //! [`Live`]: live children, registered one after another, and then exiting all at once.
 
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use childwatch_ptrace_free_tests::crowd::Member;
+
 use crate::candidate::Candidate;
-use crate::clock::Stopwatch;
+use crate::clock::{Cost, Stopwatch};
 use crate::options::Effort;
 use crate::outcome::{self, Samples};
 use crate::row::{Figure, Row, Unit};
@@ -64,24 +69,12 @@ impl Row for Live {
         size: usize,
         _effort: Effort,
     ) -> anyhow::Result<Samples> {
-        let mut watching = candidate.watch_up_to(size)?;
-        let (mut crowd, gate) = gather(size)?;
-        let tally = Tally::of(size);
-
-        let stopwatch = Stopwatch::start();
-        watch_all(&mut *watching, &mut crowd, &tally)?;
-        let register = stopwatch.stop();
-
-        let stopwatch = Stopwatch::start();
-        drop(gate);
-        tally.wait()?;
-        let exits = stopwatch.stop();
-
-        // Reaping is an event of its own on recent kernels: none may be told again.
-        wait_until_dead(&mut crowd)?;
-        drop(crowd);
-        drop(watching);
-        let told_once = tally.each_once()?;
+        let Lived {
+            register,
+            exits,
+            told_once,
+            ..
+        } = live(candidate, size)?;
         let children = size as f64;
         Ok(outcome::single([
             ("register-cpu", register.cpu / children),
@@ -92,4 +85,46 @@ impl Row for Live {
             ("told-once", told_once as f64),
         ]))
     }
+}
+
+/// What it took to watch a crowd.
+pub(super) struct Lived {
+    pub(super) register: Cost,
+    pub(super) exits: Cost,
+    pub(super) told_once: usize,
+    /// Of these, how many with the status that the child ended with.
+    pub(super) with_status: usize,
+}
+
+/// Registers live children, lets all exit at once, and has each told.
+pub(super) fn live(candidate: &dyn Candidate, size: usize) -> anyhow::Result<Lived> {
+    let mut watching = candidate.watch_up_to(size)?;
+    let (mut crowd, gate) = gather(size)?;
+    let tally = Tally::of(size);
+
+    let stopwatch = Stopwatch::start();
+    watch_all(&mut *watching, &mut crowd, &tally)?;
+    let register = stopwatch.stop();
+
+    let stopwatch = Stopwatch::start();
+    drop(gate);
+    tally.wait()?;
+    let exits = stopwatch.stop();
+
+    // Reaping is an event of its own on recent kernels: none may be told again.
+    wait_until_dead(&mut crowd)?;
+    let statuses: Vec<_> = crowd.members().iter().map(ended).collect();
+    drop(crowd);
+    drop(watching);
+    Ok(Lived {
+        register,
+        exits,
+        told_once: tally.each_once()?,
+        with_status: tally.with_status(statuses.into_iter())?,
+    })
+}
+
+/// The status that a child of a crowd ends with.
+fn ended(member: &Member) -> ExitStatus {
+    ExitStatus::from_raw(member.code() << 8)
 }

@@ -25,13 +25,19 @@ impl Row for Memory {
     }
 
     fn figures(&self) -> &'static [Figure] {
-        static FIGURES: [Figure; 1] = [Figure {
-            name: "heap",
-            title: "a watched child",
-            series: "heap",
-            quantile: 0.5,
-            unit: Unit::Bytes,
-        }];
+        const fn bytes(name: &'static str, title: &'static str) -> Figure {
+            Figure {
+                name,
+                title,
+                series: name,
+                quantile: 0.5,
+                unit: Unit::Bytes,
+            }
+        }
+        static FIGURES: [Figure; 2] = [
+            bytes("heap", "a watched child"),
+            bytes("heap-total", "all watched children"),
+        ];
         &FIGURES
     }
 
@@ -60,6 +66,9 @@ impl Row for Memory {
         });
         watched?;
         drop(watching);
-        Ok(outcome::single([("heap", bytes as f64 / size as f64)]))
+        Ok(outcome::single([
+            ("heap", bytes as f64 / size as f64),
+            ("heap-total", bytes as f64),
+        ]))
     }
 }

@@ -1,0 +1,76 @@
+//! [`Scale`]: how the cost of a crowd grows with it.
+
+use crate::candidate::Candidate;
+use crate::options::Effort;
+use crate::outcome::{self, Samples};
+use crate::row::{Figure, Row, Unit};
+use crate::rows::live::{Lived, live};
+
+pub(crate) struct Scale;
+
+const fn figure(name: &'static str, title: &'static str, unit: Unit) -> Figure {
+    Figure {
+        name,
+        title,
+        series: name,
+        quantile: 0.5,
+        unit,
+    }
+}
+
+impl Row for Scale {
+    fn name(&self) -> &'static str {
+        "scale"
+    }
+
+    fn title(&self) -> &'static str {
+        "Live children, registered, which then exit at once and are told"
+    }
+
+    fn size(&self) -> &'static str {
+        "children"
+    }
+
+    fn figures(&self) -> &'static [Figure] {
+        static FIGURES: [Figure; 6] = [
+            figure("cpu", "processor time in all", Unit::Milliseconds),
+            figure("wall", "time in all", Unit::Milliseconds),
+            figure("cpu-each", "processor time, a child", Unit::Microseconds),
+            figure("wall-each", "time, a child", Unit::Microseconds),
+            figure("told-once", "exits told exactly once", Unit::Count),
+            figure("with-status", "exits told with their status", Unit::Count),
+        ];
+        &FIGURES
+    }
+
+    fn rounds(&self, effort: Effort) -> usize {
+        match effort {
+            Effort::Full => 5,
+            Effort::Quick => 1,
+        }
+    }
+
+    fn measure(
+        &self,
+        candidate: &dyn Candidate,
+        size: usize,
+        _effort: Effort,
+    ) -> anyhow::Result<Samples> {
+        let Lived {
+            register,
+            exits,
+            told_once,
+            with_status,
+        } = live(candidate, size)?;
+        let (cpu, wall) = (register.cpu + exits.cpu, register.wall + exits.wall);
+        let children = size as f64;
+        Ok(outcome::single([
+            ("cpu", cpu),
+            ("wall", wall),
+            ("cpu-each", cpu / children),
+            ("wall-each", wall / children),
+            ("told-once", told_once as f64),
+            ("with-status", with_status as f64),
+        ]))
+    }
+}
