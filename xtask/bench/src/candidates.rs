@@ -23,15 +23,27 @@ mod tokio_process;
 /// What the others are measured by.
 pub(crate) static FLOOR: &dyn Candidate = &Floor::WithoutStatus;
 
+/// The names of those of whom targets speak.
+pub(crate) const FLOOR_WITH_STATUS: &str = "floor+status";
+pub(crate) const OLD_DESIGN: &str = "old design";
+pub(crate) const TOKIO: &str = "tokio";
+pub(crate) const PIDFD: &str = "pidfd";
+pub(crate) const SIGCHLD: &str = "sigchld";
+pub(crate) const FALLBACK: &str = "fallback";
+
+/// Why two that one might look for are not among the candidates.
+pub(crate) static ABSENT: &[&str] = &[
+    "GLib: `glib-sys` 0.22 builds only where pkg-config finds the system's `glib-2.0`",
+    "libuv: `libuv-sys2` 1.52 brings libuv's source, but its build makes the bindings with \
+     bindgen, and ends with \"Unable to find libclang\" where there is only a C compiler",
+];
+
 /// Every candidate, the floor first.
-///
-/// Bindings of GLib and libuv are absent: they need those libraries on the machine, and
-/// watch as tokio and the floor do.
 pub(crate) static ALL: &[&dyn Candidate] = &[
     FLOOR,
     &Floor::WithStatus,
     &ByPidWatcher {
-        name: "old design",
+        name: OLD_DESIGN,
         make: || OldDesign::UnderItsLock.watcher(),
         fds: Fds::OneAChild,
     },
@@ -40,17 +52,17 @@ pub(crate) static ALL: &[&dyn Candidate] = &[
     &tokio_process::TokioProcess,
     &async_process::AsyncProcess,
     &ByPidWatcher {
-        name: "pidfd",
+        name: PIDFD,
         make: || Pidfd.watcher(),
         fds: Fds::OneAChild,
     },
     &ByPidWatcher {
-        name: "sigchld",
+        name: SIGCHLD,
         make: || Sigchld.watcher(),
         fds: Fds::NoneAChild,
     },
     &ByPidWatcher {
-        name: "fallback",
+        name: FALLBACK,
         make: || {
             Ok(Box::new(Fallback::new(
                 PidfdSource::new()?,

@@ -6,12 +6,12 @@ use clap::ValueEnum;
 
 use crate::report::Report;
 
-mod json;
-mod markdown;
+pub(crate) mod json;
+pub(crate) mod markdown;
 mod numbers;
 mod text;
 
-pub(crate) use numbers::count;
+pub(crate) use numbers::{count, ratio, value};
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Format {
@@ -19,7 +19,7 @@ pub(crate) enum Format {
     Text,
     /// Tables for a document
     Markdown,
-    /// One object a line, one line a figure of a candidate
+    /// One object: the figures of each candidate, and the targets
     Json,
 }
 

@@ -67,7 +67,7 @@ pub(crate) fn check_processes(count: usize) -> anyhow::Result<()> {
         let limit = read(sysctl).unwrap_or(usize::MAX);
         if count + tasks + OTHER_PROCESSES > limit {
             let name = sysctl.trim_start_matches("/proc/sys/").replace('/', ".");
-            let reason = format!("{name} is {limit}, and there are {tasks} processes already");
+            let reason = format!("{name} is {limit}, which leaves no room for {count} processes");
             return Err(Refused(reason).into());
         }
     }

@@ -9,6 +9,7 @@
 //!
 //! - `cargo xtask bench` compares the candidates in the rows that a user feels.
 //! - `cargo xtask bench scale` has them watch 1 to 50,000 children.
+//! - `--docs docs/bench` does both, and writes the pages of that directory.
 //! - `--pin` keeps each slice on one processor.
 //! - `--quick` proves that it all runs; its numbers mean nothing.
 
@@ -19,6 +20,7 @@ use clap::Parser;
 mod candidate;
 mod candidates;
 mod clock;
+mod docs;
 mod formats;
 mod heap;
 mod limits;
@@ -36,6 +38,7 @@ mod run;
 mod slice;
 mod stats;
 mod tally;
+mod targets;
 
 #[global_allocator]
 static HEAP: heap::Counting = heap::Counting;
@@ -62,6 +65,7 @@ enum Mode {
 fn main() -> ExitCode {
     let Cli { mode, options } = Cli::parse();
     let done = match mode {
+        None if options.docs.is_some() => run::main(plan::whole(), &options),
         None => run::main(plan::compare(), &options),
         Some(Mode::Scale(options)) => run::main(plan::scale(), &options),
         Some(Mode::Slice(args)) => slice::main(&args),

@@ -30,9 +30,13 @@ pub(crate) struct Options {
     /// How to write the report
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
-    /// Write plots into this directory, as SVG
+    /// Measure all rows, and write the report into this directory: README.md, results.json
+    /// and plots
     #[arg(long, value_name = "DIR")]
-    pub(crate) plots: Option<PathBuf>,
+    pub(crate) docs: Option<PathBuf>,
+    /// Exit with 1 when a target is missed
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 /// How a slice is to be measured.

@@ -32,7 +32,7 @@ pub(crate) fn compare() -> Plan {
         Part {
             row: &latency::Latency,
             full: &[0, 1_000, 4_000, 16_000],
-            quick: &[0, 50],
+            quick: &[0, 20, 50],
         },
         Part {
             row: &live::Live,
@@ -51,7 +51,7 @@ pub(crate) fn compare() -> Plan {
         },
         Part {
             row: &idle::Idle,
-            full: &[1_000, 10_000],
+            full: &[10_000],
             quick: &[50],
         },
         Part {
@@ -69,4 +69,18 @@ pub(crate) fn scale() -> Plan {
     let quick = &[1, 10, 100];
     let rows: [&'static dyn Row; 2] = [&scale::Scale, &memory::Memory];
     rows.map(|row| Part { row, full, quick }).into()
+}
+
+/// All of both; a row that is in both as the latter has it.
+pub(crate) fn whole() -> Plan {
+    let scale = scale();
+    let is_in_both = |part: &Part| {
+        scale
+            .iter()
+            .any(|other| other.row.name() == part.row.name())
+    };
+    let mut plan = compare();
+    plan.retain(|part| !is_in_both(part));
+    plan.extend(scale);
+    plan
 }

@@ -1,8 +1,11 @@
 //! What stands below a report's tables.
 
+use crate::candidates;
+use crate::formats::count;
 use crate::options::{Conditions, Effort};
 use crate::outcome::Outcome;
 use crate::report::{Failure, Report};
+use crate::row::Row;
 
 /// What a reader must know of the whole run.
 pub(crate) fn of_the_run(report: &Report) -> Vec<String> {
@@ -11,10 +14,12 @@ pub(crate) fn of_the_run(report: &Report) -> Vec<String> {
     let Conditions { effort, pin } = report.conditions;
     let pinned = "Each slice was kept on one processor.";
     let quick = "A quick run: its numbers mean nothing.";
-    let place = format!("{}.", report.place);
+    let place = format!("{}: `{}`.", report.place, report.command);
+    let rounds = format!("Rounds: {}.", rounds(report));
     [
         (true, place.as_str()),
         (pin, pinned),
+        (true, rounds.as_str()),
         (true, legend),
         (effort == Effort::Quick, quick),
     ]
@@ -24,29 +29,52 @@ pub(crate) fn of_the_run(report: &Report) -> Vec<String> {
     .collect()
 }
 
+/// How many each row had.
+fn rounds(report: &Report) -> String {
+    let of_a_row = |row: &'static dyn Row| {
+        let points = report.points_of(row.name(), candidates::FLOOR.name());
+        let rounds = points.map(|point| point.rounds.len()).max();
+        format!("{} {}", row.name(), rounds.unwrap_or_default())
+    };
+    let rounds: Vec<_> = report.rows().into_iter().map(of_a_row).collect();
+    rounds.join(", ")
+}
+
 /// Why cells, or whole lines, are empty or marked: each thing once.
 pub(crate) fn of_the_cells(report: &Report) -> Vec<String> {
-    let mut notes = Vec::new();
+    let refusals = refusals(report);
+    let refusals = refusals
+        .iter()
+        .map(|(reason, candidates)| format!("– {}: {reason}", candidates.join(", ")));
+    refusals.chain(failures(report)).collect()
+}
+
+/// The reasons for which candidates don't take part, and whose they are.
+fn refusals(report: &Report) -> Vec<(&str, Vec<&'static str>)> {
+    let mut refusals: Vec<(&str, Vec<&'static str>)> = Vec::new();
     for point in &report.points {
-        let (row, candidate) = (point.row.name(), point.candidate);
-        let refusal = point.rounds.iter().find_map(|outcome| match outcome {
-            Outcome::Refused(reason) => Some(format!("– {candidate}: {reason}")),
-            Outcome::Measured(_) | Outcome::Failed(_) => None,
-        });
-        let failure = point.failure().map(|failure| {
-            let Failure {
-                rounds,
-                of_rounds,
-                reason,
-            } = failure;
-            let size = point.size;
-            format!("✗ {candidate}, {row} of {size}: {rounds} of {of_rounds} rounds: {reason}")
-        });
-        for note in [refusal, failure].into_iter().flatten() {
-            if !notes.contains(&note) {
-                notes.push(note);
-            }
+        let Some(Outcome::Refused(reason)) = point.rounds.first() else {
+            continue;
+        };
+        match refusals.iter_mut().find(|(known, _)| known == reason) {
+            None => refusals.push((reason, vec![point.candidate])),
+            Some((_, candidates)) if candidates.contains(&point.candidate) => {}
+            Some((_, candidates)) => candidates.push(point.candidate),
         }
     }
-    notes
+    refusals
+}
+
+fn failures(report: &Report) -> impl Iterator<Item = String> {
+    report.points.iter().filter_map(|point| {
+        let (row, candidate, size) = (point.row.name(), point.candidate, count(point.size));
+        let Failure {
+            rounds,
+            of_rounds,
+            reason,
+        } = point.failure()?;
+        Some(format!(
+            "✗ {candidate}, {row} of {size}: {rounds} of {of_rounds} rounds: {reason}"
+        ))
+    })
 }

@@ -9,6 +9,8 @@ use crate::stats::{self, Spread};
 pub(crate) struct Report {
     /// The machine.
     pub(crate) place: String,
+    /// What was typed.
+    pub(crate) command: String,
     pub(crate) conditions: Conditions,
     pub(crate) points: Vec<Point>,
 }
@@ -91,7 +93,7 @@ impl Point {
         self.rounds.iter().map(value).collect()
     }
 
-    fn cell(&self, figure: &Figure, floor: &[Option<f64>]) -> Cell {
+    fn cell(&self, figure: &Figure, floor: &Point) -> Cell {
         if let Some(Outcome::Refused(reason)) = self.rounds.first() {
             return Cell::Refused(reason.clone());
         }
@@ -101,15 +103,33 @@ impl Point {
         let Some(spread) = Spread::of(&measured) else {
             return Cell::Failed(failure.unwrap_or_default());
         };
-        let pairs = values.iter().zip(floor);
-        let pairs = pairs.filter_map(|(value, floor)| value.zip(*floor));
-        let ratio = figure.unit.is_comparable().then(|| stats::ratio(pairs));
         Cell::Measured {
             spread,
-            ratio: ratio.flatten(),
+            ratio: self.ratio_to(floor, figure),
             rounds: measured.len(),
             failure,
         }
+    }
+
+    /// The row's figure of this name.
+    pub(crate) fn figure(&self, name: &str) -> Option<&'static Figure> {
+        self.row.figures().iter().find(|figure| figure.name == name)
+    }
+
+    /// The rounds' median, in the figure's unit.
+    pub(crate) fn median(&self, figure: &Figure) -> Option<f64> {
+        let values: Vec<_> = self.values(figure).into_iter().flatten().collect();
+        stats::quantile(&values, 0.5)
+    }
+
+    /// The median of the rounds' ratios to another candidate's.
+    pub(crate) fn ratio_to(&self, other: &Point, figure: &Figure) -> Option<f64> {
+        if !figure.unit.is_comparable() {
+            return None;
+        }
+        let (values, others) = (self.values(figure), other.values(figure));
+        let pairs = values.into_iter().zip(others);
+        stats::ratio(pairs.filter_map(|(value, other)| value.zip(other)))
     }
 
     /// What went wrong, if anything did.
@@ -127,36 +147,49 @@ impl Point {
     }
 }
 
+impl Report {
+    /// The rows of the run, in its order.
+    pub(crate) fn rows(&self) -> Vec<&'static dyn Row> {
+        let mut rows: Vec<&'static dyn Row> = Vec::new();
+        for point in &self.points {
+            if rows.iter().all(|row| row.name() != point.row.name()) {
+                rows.push(point.row);
+            }
+        }
+        rows
+    }
+
+    /// What one candidate came to in a row, by the number of children.
+    pub(crate) fn points_of<'a>(
+        &'a self,
+        row: &'a str,
+        candidate: &'a str,
+    ) -> impl Iterator<Item = &'a Point> {
+        let is_asked =
+            move |point: &&Point| (point.row.name(), point.candidate) == (row, candidate);
+        self.points.iter().filter(is_asked)
+    }
+}
+
 /// A table for each figure of each row, in the order of the run.
 pub(crate) fn tables(report: &Report) -> Vec<Table> {
-    let mut rows: Vec<&'static dyn Row> = Vec::new();
-    for point in &report.points {
-        if rows.iter().all(|row| row.name() != point.row.name()) {
-            rows.push(point.row);
-        }
-    }
-    rows.iter()
-        .flat_map(|row| row.figures().iter().map(|figure| (*row, figure)))
+    report
+        .rows()
+        .into_iter()
+        .flat_map(|row| row.figures().iter().map(move |figure| (row, figure)))
         .map(|(row, figure)| table(report, row, figure))
         .collect()
 }
 
 fn table(report: &Report, row: &'static dyn Row, figure: &'static Figure) -> Table {
-    let points = || {
-        report
-            .points
-            .iter()
-            .filter(|it| it.row.name() == row.name())
-    };
-    let floors = || points().filter(|point| point.candidate == candidates::FLOOR.name());
+    let floors = || report.points_of(row.name(), candidates::FLOOR.name());
     let sizes: Vec<_> = floors().map(|floor| floor.size).collect();
     let line = |candidate: &'static str| {
-        let own = points().filter(|point| point.candidate == candidate);
-        let cells = own.zip(floors());
+        let cells = report.points_of(row.name(), candidate).zip(floors());
         Line {
             candidate,
             cells: cells
-                .map(|(point, floor)| point.cell(figure, &floor.values(figure)))
+                .map(|(point, floor)| point.cell(figure, floor))
                 .collect(),
         }
     };
@@ -202,6 +235,7 @@ mod tests {
         points.insert(0, point("floor", &[1e-6, 2e-6, 1e-6]));
         let report = Report {
             place: String::new(),
+            command: String::new(),
             conditions: Conditions {
                 effort: Effort::Quick,
                 pin: false,

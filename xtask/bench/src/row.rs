@@ -50,6 +50,7 @@ pub(crate) enum Unit {
     Bytes,
     /// More is better.
     PerSecond,
+    WakeUpsPerSecond,
     /// Measured as a part of one core.
     PercentOfACore,
     /// How many; there is nothing to compare.
@@ -62,7 +63,7 @@ impl Unit {
             Unit::Microseconds => "µs",
             Unit::Milliseconds => "ms",
             Unit::Bytes => "B",
-            Unit::PerSecond => "/s",
+            Unit::PerSecond | Unit::WakeUpsPerSecond => "/s",
             Unit::PercentOfACore => "%",
             Unit::Count => "",
         }
@@ -74,7 +75,7 @@ impl Unit {
             Unit::Microseconds => value * 1e6,
             Unit::Milliseconds => value * 1e3,
             Unit::PercentOfACore => value * 100.0,
-            Unit::Bytes | Unit::PerSecond | Unit::Count => value,
+            Unit::Bytes | Unit::PerSecond | Unit::WakeUpsPerSecond | Unit::Count => value,
         }
     }
 
@@ -82,4 +83,20 @@ impl Unit {
     pub(crate) fn is_comparable(self) -> bool {
         self != Unit::Count
     }
+
+    /// Which of two is the faster; `None` where the unit says nothing of speed.
+    pub(crate) fn faster(self) -> Option<Faster> {
+        match self {
+            Unit::Microseconds | Unit::Milliseconds => Some(Faster::Less),
+            Unit::PerSecond => Some(Faster::More),
+            Unit::Bytes | Unit::WakeUpsPerSecond | Unit::PercentOfACore | Unit::Count => None,
+        }
+    }
+}
+
+/// Which of two values is the faster candidate's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Faster {
+    Less,
+    More,
 }

@@ -1,22 +1,24 @@
 //! A run: round after round, in which the candidates take turns.
 
-use std::fs;
+use std::env;
 use std::io;
+use std::iter;
 use std::process::ExitCode;
 
 use anyhow::{bail, ensure};
 
 use crate::candidate::Candidate;
 use crate::candidates;
+use crate::docs;
 use crate::machine;
 use crate::options::{Conditions, Options};
 use crate::pid_max::Raised;
 use crate::plan::Plan;
-use crate::plot;
-use crate::report::{self, Point, Report};
+use crate::report::{Point, Report};
 use crate::row::Row;
 use crate::rows;
 use crate::slice;
+use crate::targets::{self, Judged, Verdict};
 
 pub(crate) fn main(plan: Plan, options: &Options) -> anyhow::Result<ExitCode> {
     let candidates = candidates(options)?;
@@ -26,15 +28,28 @@ pub(crate) fn main(plan: Plan, options: &Options) -> anyhow::Result<ExitCode> {
         .transpose()?;
     let report = Report {
         place: machine::describe(),
+        command: command(),
         conditions: options.conditions(),
         points: points(plan, &candidates, options)?,
     };
     options.format.write(&mut io::stdout().lock(), &report)?;
-    if let Some(directory) = &options.plots {
-        fs::create_dir_all(directory)?;
-        plot::write(directory, &report::tables(&report))?;
+    if let Some(directory) = &options.docs {
+        docs::write(directory, &report)?;
+    }
+    let is_missed = |target: &Judged| matches!(target.verdict, Verdict::Missed);
+    if options.check && targets::judge(&report).iter().any(is_missed) {
+        return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the user has typed, or might have.
+fn command() -> String {
+    let arguments = env::args().skip(1);
+    let words: Vec<_> = iter::once("cargo xtask bench".to_owned())
+        .chain(arguments)
+        .collect();
+    words.join(" ")
 }
 
 /// Those asked for, and always the floor.

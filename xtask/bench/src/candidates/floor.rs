@@ -18,7 +18,7 @@ use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 
 use crate::candidate::{Candidate, Watching};
-use crate::candidates::status;
+use crate::candidates::{FLOOR_WITH_STATUS, status};
 use crate::limits::{self, Fds};
 use crate::tally::Told;
 
@@ -49,7 +49,7 @@ impl Candidate for Floor {
     fn name(&self) -> &'static str {
         match self {
             Floor::WithoutStatus => "floor",
-            Floor::WithStatus => "floor+status",
+            Floor::WithStatus => FLOOR_WITH_STATUS,
         }
     }
 

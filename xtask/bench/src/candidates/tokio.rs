@@ -11,6 +11,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
 use crate::candidate::{Candidate, Watching};
+use crate::candidates::TOKIO;
 use crate::limits::{self, Fds};
 use crate::tally::Told;
 
@@ -25,7 +26,7 @@ struct Runtime {
 
 impl Candidate for TokioAsyncFd {
     fn name(&self) -> &'static str {
-        "tokio"
+        TOKIO
     }
 
     fn watch_up_to(&self, children: usize) -> anyhow::Result<Box<dyn Watching>> {

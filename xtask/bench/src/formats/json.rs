@@ -1,11 +1,23 @@
-//! The report as JSON: one object a line, one line a figure of a candidate.
+//! The report as JSON.
 
 use std::io::Write;
 
 use serde::Serialize;
 
+use crate::options::Effort;
 use crate::report::{self, Cell, Report, Table};
+use crate::targets::{self, Judged};
 
+#[derive(Serialize)]
+struct Document<'a> {
+    machine: &'a str,
+    command: &'a str,
+    is_quick: bool,
+    targets: Vec<Judged>,
+    figures: Vec<Line<'a>>,
+}
+
+/// One figure of a candidate, with one number of children.
 #[derive(Serialize)]
 struct Line<'a> {
     row: &'a str,
@@ -30,12 +42,16 @@ struct Numbers {
 }
 
 pub(crate) fn write(out: &mut impl Write, report: &Report) -> anyhow::Result<()> {
-    for table in report::tables(report) {
-        for line in lines(&table) {
-            serde_json::to_writer(&mut *out, &line)?;
-            writeln!(out)?;
-        }
-    }
+    let tables = report::tables(report);
+    let document = Document {
+        machine: &report.place,
+        command: &report.command,
+        is_quick: report.conditions.effort == Effort::Quick,
+        targets: targets::judge(report),
+        figures: tables.iter().flat_map(lines).collect(),
+    };
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    writeln!(out)?;
     Ok(())
 }
 

@@ -5,21 +5,39 @@ use std::io::{self, Write};
 use super::numbers;
 use crate::remarks;
 use crate::report::{self, Report, Table};
+use crate::targets;
 
 pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     for table in report::tables(report) {
         write_table(out, &table)?;
     }
-    for note in remarks::of_the_cells(report) {
-        writeln!(out, "{note}\n")?;
+    write_targets(out, report)?;
+    write_remarks(out, report)
+}
+
+pub(crate) fn write_targets(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    let targets = targets::judge(report);
+    if targets.is_empty() {
+        return Ok(());
     }
-    for remark in remarks::of_the_run(report) {
+    writeln!(out, "### Targets\n")?;
+    writeln!(out, "| {} |", targets::HEADS.join(" | "))?;
+    writeln!(out, "|{}", "---|".repeat(targets::HEADS.len()))?;
+    for target in targets {
+        writeln!(out, "| {} |", target.cells().join(" | "))?;
+    }
+    writeln!(out)
+}
+
+pub(crate) fn write_remarks(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    let cells = remarks::of_the_cells(report);
+    for remark in cells.into_iter().chain(remarks::of_the_run(report)) {
         writeln!(out, "{remark}\n")?;
     }
     Ok(())
 }
 
-fn write_table(out: &mut impl Write, table: &Table) -> io::Result<()> {
+pub(crate) fn write_table(out: &mut impl Write, table: &Table) -> io::Result<()> {
     let unit = table.figure.unit;
     let heads = numbers::heads(table);
     writeln!(out, "### {}\n", numbers::title(table))?;

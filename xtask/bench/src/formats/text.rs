@@ -8,11 +8,16 @@ use comfy_table::{CellAlignment, Table as Grid};
 use super::numbers;
 use crate::remarks;
 use crate::report::{self, Report, Table};
+use crate::targets::{self, Judged};
 
 pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     for table in report::tables(report) {
         writeln!(out, "{}\n{}", numbers::title(&table), grid(&table))?;
         writeln!(out)?;
+    }
+    let targets = targets::judge(report);
+    if !targets.is_empty() {
+        writeln!(out, "Targets\n{}\n", targets_grid(&targets))?;
     }
     for note in remarks::of_the_cells(report) {
         writeln!(out, "{note}")?;
@@ -22,6 +27,16 @@ pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
         writeln!(out, "{remark}")?;
     }
     Ok(())
+}
+
+fn targets_grid(targets: &[Judged]) -> Grid {
+    let mut grid = Grid::new();
+    grid.load_preset(UTF8_FULL_CONDENSED);
+    grid.set_header(targets::HEADS);
+    for target in targets {
+        grid.add_row(target.cells());
+    }
+    grid
 }
 
 fn grid(table: &Table) -> Grid {

@@ -35,7 +35,7 @@ impl Row for Idle {
                 title: "wake-ups of the candidate's threads",
                 series: "wake-ups",
                 quantile: 0.5,
-                unit: Unit::PerSecond,
+                unit: Unit::WakeUpsPerSecond,
             },
             Figure {
                 name: "cpu",

@@ -1,0 +1,62 @@
+//! The report as pages of the documentation: `README.md`, `results.json`, and plots.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use crate::candidates;
+use crate::formats::{Format, markdown};
+use crate::plot::{self, Drawn};
+use crate::report::{self, Report};
+
+/// Writes all of them into a directory.
+pub(crate) fn write(directory: &Path, report: &Report) -> anyhow::Result<()> {
+    fs::create_dir_all(directory)?;
+    let drawn = plot::write(directory, &report::tables(report))?;
+    let mut results = BufWriter::new(File::create(directory.join("results.json"))?);
+    Format::Json.write(&mut results, report)?;
+    results.flush()?;
+    let mut page = BufWriter::new(File::create(directory.join("README.md"))?);
+    write_page(&mut page, report, &drawn)?;
+    page.flush()?;
+    Ok(())
+}
+
+const HEAD: &str = "\
+# childwatch beside other ways of hearing of an exit
+
+Written by `cargo xtask bench`, all of it in one run. Each measurement is made in a process
+of its own, and the candidates take turns, round after round, so that what else the machine
+does falls on all of them. The numbers are in [results.json](results.json) too.
+
+| candidate | what it is |
+|---|---|
+| `floor` | one thread in `epoll_wait` on raw pidfds, and a boxed closure behind each: no table, no cancellation, no status |
+| `floor+status` | the same, which asks `waitid` for the status of each exit |
+| `old design` | the child watcher that childwatch comes from: one mutex, a table by pid, ten events a wait |
+| `thread` | a thread a child, blocked in `waitid` |
+| `tokio` | a task a child, awaiting an `AsyncFd` on its pidfd; no status |
+| `tokio::process`, `async-process` | children of their own, which they reap |
+| `pidfd`, `sigchld`, `fallback` | childwatch; the last uses pidfds while there are file descriptors |
+";
+
+fn write_page(out: &mut impl Write, report: &Report, drawn: &[Drawn]) -> io::Result<()> {
+    writeln!(out, "{HEAD}")?;
+    for absent in candidates::ABSENT {
+        writeln!(out, "- Not among them: {absent}.")?;
+    }
+    writeln!(out)?;
+    markdown::write_remarks(out, report)?;
+    markdown::write_targets(out, report)?;
+    let tables = report::tables(report);
+    for row in report.rows() {
+        writeln!(out, "## {}\n", row.title())?;
+        for plot in drawn.iter().filter(|plot| plot.row == row.name()) {
+            writeln!(out, "![{}]({})\n", plot.title, plot.file)?;
+        }
+        for table in tables.iter().filter(|it| it.row.name() == row.name()) {
+            markdown::write_table(out, table)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,340 @@
+//! What our own backends are to reach, and whether they do in a run.
+//!
+//! Each target stands for every number of children that its row was measured with, and is
+//! met only if all of them are. What was not measured is said not to be.
+
+use serde::Serialize;
+
+use crate::candidates::{FALLBACK, FLOOR, FLOOR_WITH_STATUS, OLD_DESIGN, PIDFD, SIGCHLD, TOKIO};
+use crate::formats::{count, ratio, value};
+use crate::options::Effort;
+use crate::report::{Point, Report};
+use crate::row::{Faster, Figure};
+
+/// One figure of one candidate, and its bound.
+struct Target {
+    candidate: &'static str,
+    row: &'static str,
+    figure: &'static str,
+    /// These numbers of children; all that were measured if there are none.
+    sizes: &'static [usize],
+    bound: Bound,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Bound {
+    /// So many times the floor's, at most.
+    TimesFloor(f64),
+    /// Less than the floor's.
+    BelowFloor,
+    /// So much in the figure's unit, at most.
+    AtMost(f64),
+}
+
+const fn target(
+    candidate: &'static str,
+    row: &'static str,
+    figure: &'static str,
+    bound: Bound,
+) -> Target {
+    Target {
+        candidate,
+        row,
+        figure,
+        sizes: &[],
+        bound,
+    }
+}
+
+static TARGETS: &[Target] = &[
+    target(PIDFD, "latency", "p50", Bound::TimesFloor(1.05)),
+    target(PIDFD, "latency", "p99", Bound::TimesFloor(1.2)),
+    target(PIDFD, "live", "register-cpu", Bound::TimesFloor(1.15)),
+    target(PIDFD, "dead", "cpu", Bound::TimesFloor(1.15)),
+    target(PIDFD, "live", "exits-cpu", Bound::TimesFloor(1.15)),
+    Target {
+        sizes: CROWDS,
+        ..target(PIDFD, "memory", "heap", Bound::AtMost(160.0))
+    },
+    Target {
+        sizes: &[4_000, 16_000],
+        ..target(SIGCHLD, "latency", "p50", Bound::TimesFloor(1.3))
+    },
+    target(SIGCHLD, "dead", "cpu", Bound::BelowFloor),
+    target(SIGCHLD, "live", "exits-cpu", Bound::BelowFloor),
+    Target {
+        sizes: CROWDS,
+        ..target(SIGCHLD, "memory", "heap", Bound::AtMost(160.0))
+    },
+    Target {
+        sizes: &[10_000],
+        ..target(SIGCHLD, "idle", "cpu", Bound::AtMost(0.1))
+    },
+];
+
+/// Of fewer children the bytes are those of a table's first growth, shared by few.
+const CROWDS: &[usize] = &[1_000, 10_000, 19_000, 50_000];
+
+/// Ours are to be slower than none of these.
+static RIVALS: [&str; 2] = [TOKIO, OLD_DESIGN];
+static OURS: [&str; 3] = [PIDFD, SIGCHLD, FALLBACK];
+/// In all figures of these rows that tell of speed.
+static RACES: [&str; 4] = ["latency", "live", "dead", "life"];
+
+/// A target, and what a run says of it.
+#[derive(Serialize)]
+pub(crate) struct Judged {
+    pub(crate) target: String,
+    /// By the number of children.
+    pub(crate) measured: String,
+    /// The same beside the floor that asks for the status.
+    pub(crate) beside_status: String,
+    pub(crate) verdict: Verdict,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Verdict {
+    Met,
+    Missed,
+    NotMeasured,
+}
+
+/// What the columns of a table of targets say.
+pub(crate) const HEADS: [&str; 4] = ["target", "measured", "beside floor+status", "verdict"];
+
+impl Judged {
+    pub(crate) fn cells(&self) -> [&str; HEADS.len()] {
+        let Judged {
+            target,
+            measured,
+            beside_status,
+            verdict,
+        } = self;
+        [target, measured, beside_status, verdict.text()]
+    }
+}
+
+impl Verdict {
+    fn text(self) -> &'static str {
+        match self {
+            Verdict::Met => "met",
+            Verdict::Missed => "missed",
+            Verdict::NotMeasured => "not measured",
+        }
+    }
+}
+
+/// All targets; none of a quick run, whose numbers mean nothing.
+pub(crate) fn judge(report: &Report) -> Vec<Judged> {
+    if report.conditions.effort == Effort::Quick {
+        return Vec::new();
+    }
+    let targets = TARGETS.iter().map(|target| target.judge(report));
+    let races = OURS
+        .iter()
+        .flat_map(|ours| RIVALS.map(|rival| race(report, ours, rival)));
+    targets.chain(races).collect()
+}
+
+impl Target {
+    fn judge(&self, report: &Report) -> Judged {
+        let mut measured = Vec::new();
+        let mut beside_status = Vec::new();
+        let mut verdict = Verdict::NotMeasured;
+        let mut title = format!("{} {}", self.row, self.figure);
+        for point in report.points_of(self.row, self.candidate) {
+            let Some(figure) = point.figure(self.figure) else {
+                continue;
+            };
+            title = format!("{}, {}", self.row, figure.title);
+            if !self.sizes.is_empty() && !self.sizes.contains(&point.size) {
+                continue;
+            }
+            let size = count(point.size);
+            let Some((text, is_met)) = self.bound.judge(report, point, figure) else {
+                continue;
+            };
+            measured.push(format!("{size}: {text}"));
+            if verdict != Verdict::Missed {
+                verdict = if is_met && point.failure().is_none() {
+                    Verdict::Met
+                } else {
+                    Verdict::Missed
+                };
+            }
+            if let Some(other) = beside(report, point, FLOOR_WITH_STATUS, figure) {
+                beside_status.push(format!("{size}: {}", ratio(other)));
+            }
+        }
+        if matches!(self.bound, Bound::AtMost(_)) {
+            beside_status.clear();
+        }
+        Judged {
+            target: format!("{}: {title} {}", self.candidate, self.bound.text()),
+            measured: measured.join(", "),
+            beside_status: beside_status.join(", "),
+            verdict,
+        }
+    }
+}
+
+impl Bound {
+    fn text(self) -> String {
+        match self {
+            Bound::TimesFloor(most) => format!("≤ {} of the {}'s", ratio(most), FLOOR.name()),
+            Bound::BelowFloor => format!("< the {}'s", FLOOR.name()),
+            Bound::AtMost(most) => format!("≤ {most}"),
+        }
+    }
+
+    /// The measured value as text, and whether it keeps the bound.
+    fn judge(self, report: &Report, point: &Point, figure: &Figure) -> Option<(String, bool)> {
+        if point.failure().is_some() && point.median(figure).is_none() {
+            return Some(("✗".to_owned(), false));
+        }
+        match self {
+            Bound::TimesFloor(most) => {
+                let measured = beside(report, point, FLOOR.name(), figure)?;
+                Some((ratio(measured), measured <= most))
+            }
+            Bound::BelowFloor => {
+                let measured = beside(report, point, FLOOR.name(), figure)?;
+                Some((ratio(measured), measured < 1.0))
+            }
+            Bound::AtMost(most) => {
+                let measured = point.median(figure)?;
+                let unit = figure.unit;
+                let text = format!("{} {}", value(measured, unit), unit.symbol());
+                Some((text, measured <= most))
+            }
+        }
+    }
+}
+
+/// The figure's ratio to another candidate's.
+fn beside(report: &Report, point: &Point, other: &str, figure: &Figure) -> Option<f64> {
+    let mut others = report.points_of(point.row.name(), other);
+    let other = others.find(|other| other.size == point.size)?;
+    point.ratio_to(other, figure)
+}
+
+/// Whether one of ours is as fast as a rival wherever both were measured.
+fn race(report: &Report, ours: &str, rival: &str) -> Judged {
+    let mut figures = 0;
+    let mut slower = Vec::new();
+    for row in RACES {
+        for point in report.points_of(row, ours) {
+            for figure in point.row.figures() {
+                let (Some(faster), Some(measured)) =
+                    (figure.unit.faster(), beside(report, point, rival, figure))
+                else {
+                    continue;
+                };
+                figures += 1;
+                let is_slower = match faster {
+                    Faster::Less => measured > 1.0,
+                    Faster::More => measured < 1.0,
+                };
+                if is_slower {
+                    let (name, size) = (figure.name, count(point.size));
+                    slower.push(format!("{row} {name} of {size}: {}", ratio(measured)));
+                }
+            }
+        }
+    }
+    let (verdict, measured) = match (figures, &slower[..]) {
+        (0, _) => (Verdict::NotMeasured, String::new()),
+        (_, []) => (Verdict::Met, format!("in none of {figures} figures")),
+        _ => {
+            let text = format!(
+                "in {} of {figures} figures: {}",
+                slower.len(),
+                slower.join(", ")
+            );
+            (Verdict::Missed, text)
+        }
+    };
+    Judged {
+        target: format!("{ours}: slower than {rival} in nothing"),
+        measured,
+        beside_status: String::new(),
+        verdict,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::candidates;
+    use crate::options::Conditions;
+    use crate::outcome::{Outcome, single};
+    use crate::rows;
+
+    fn report(effort: Effort, pidfd: f64) -> Report {
+        let point = |candidate: &'static str, value| Point {
+            row: rows::named("dead").unwrap(),
+            size: 1_000,
+            candidate,
+            rounds: vec![Outcome::Measured(single([("cpu", value), ("wall", value)]))],
+        };
+        let conditions = Conditions { effort, pin: false };
+        Report {
+            place: String::new(),
+            command: String::new(),
+            conditions,
+            points: vec![
+                point(FLOOR.name(), 1.0),
+                point(PIDFD, pidfd),
+                point(TOKIO, 1.2),
+            ],
+        }
+    }
+
+    fn verdict(report: &Report, target: &str) -> Verdict {
+        let judged = judge(report);
+        let found = judged
+            .iter()
+            .find(|judged| judged.target.starts_with(target));
+        found.unwrap().verdict
+    }
+
+    #[test]
+    fn a_bound_is_met_missed_or_not_measured() {
+        let dead = "pidfd: dead, processor time, a child ≤ 1.15×";
+        assert_eq!(verdict(&report(Effort::Full, 1.1), dead), Verdict::Met);
+        assert_eq!(verdict(&report(Effort::Full, 1.3), dead), Verdict::Missed);
+        let latency = "pidfd: latency p50";
+        let nothing = report(Effort::Full, 1.1);
+        assert_eq!(verdict(&nothing, latency), Verdict::NotMeasured);
+        assert!(judge(&report(Effort::Quick, 1.1)).is_empty());
+    }
+
+    #[test]
+    fn who_is_slower_in_anything_has_missed() {
+        let race = "pidfd: slower than tokio";
+        assert_eq!(verdict(&report(Effort::Full, 1.1), race), Verdict::Met);
+        assert_eq!(verdict(&report(Effort::Full, 1.3), race), Verdict::Missed);
+        let old = "pidfd: slower than old design";
+        assert_eq!(
+            verdict(&report(Effort::Full, 1.1), old),
+            Verdict::NotMeasured
+        );
+    }
+
+    #[test]
+    fn each_target_is_of_something_that_is_measured() {
+        for target in TARGETS {
+            assert!(candidates::named(target.candidate).is_some());
+            let figures = rows::named(target.row).unwrap().figures();
+            assert!(figures.iter().any(|figure| figure.name == target.figure));
+        }
+        let names = RIVALS.iter().chain(&OURS).copied();
+        assert!(
+            names
+                .chain([FLOOR_WITH_STATUS])
+                .all(|name| candidates::named(name).is_some())
+        );
+        assert!(RACES.iter().all(|row| rows::named(row).is_some()));
+    }
+}
