@@ -38,6 +38,8 @@ enum Step {
     Conformance,
     /// The same in every sandbox that seccomp can emulate
     Sandbox,
+    /// The bench runs, and writes its pages; it measures nothing
+    Bench,
     /// The oldest promised compiler takes all of it
     Msrv,
 }
@@ -93,6 +95,12 @@ impl Step {
             // A program of its own: the steps before may have replaced this one's file.
             Step::Conformance => cmd!(shell, "cargo xtask conformance").run()?,
             Step::Sandbox => return sandboxes(shell),
+            Step::Bench => {
+                let pages = workspace::target().join("bench");
+                cmd!(shell, "cargo xtask bench --quick --docs {pages}")
+                    .ignore_stdout()
+                    .run()?;
+            }
             Step::Msrv => return msrv(shell),
         }
         Ok(Done::Passed)

@@ -18,8 +18,8 @@ pub(crate) enum Fds {
 /// Those of the program, of a crowd's gate, and of a candidate's own.
 const OTHER_FDS: usize = 64;
 
-/// The highest fd that the table is grown for.
-const HIGHEST_FD: u64 = 1 << 20;
+/// As many as a slice may have: beyond, a fallback falls back, on any machine.
+const MOST_FDS: u64 = 20_000;
 
 /// The highest number of a process, of this pid namespace from Linux 6.14 on. Those of
 /// the namespaces around it bind as well: a process has a number in each.
@@ -29,20 +29,21 @@ const THREADS_MAX: &str = "/proc/sys/kernel/threads-max";
 /// The first 300 numbers are not given a second time, and somebody may begin something.
 const OTHER_PROCESSES: usize = 600;
 
-/// Raises the limit on open files as far as it goes, and has the kernel grow the table of
-/// files for it.
+/// Sets the limit on open files to [`MOST_FDS`], or as far as it goes, and has the kernel
+/// grow the table of files for it.
 ///
 /// Growing it as fds are opened is no candidate's doing, and would drown what is: while
 /// others share the table, threads or a crowd, each doubling waits for a grace period of
 /// RCU, ten milliseconds or so.
-pub(crate) fn raise() -> anyhow::Result<()> {
+pub(crate) fn set() -> anyhow::Result<()> {
     let maximum = getrlimit(Resource::Nofile).maximum;
-    let raised = Rlimit {
-        current: maximum,
+    let most = maximum.unwrap_or(MOST_FDS).min(MOST_FDS);
+    let limit = Rlimit {
+        current: Some(most),
         maximum,
     };
-    setrlimit(Resource::Nofile, raised)?;
-    let highest = maximum.unwrap_or(HIGHEST_FD).min(HIGHEST_FD) - 1;
+    setrlimit(Resource::Nofile, limit)?;
+    let highest = most - 1;
     let grown = fcntl_dupfd_cloexec(io::stdin(), highest.try_into()?)?;
     drop(grown);
     Ok(())

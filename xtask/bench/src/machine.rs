@@ -1,5 +1,6 @@
 //! The machine: what it is, and which part of it a slice gets.
 
+use std::env;
 use std::fs;
 use std::thread;
 
@@ -22,7 +23,16 @@ pub(crate) fn describe() -> String {
     let (name, release) = (uname.sysname(), uname.release());
     let (name, release) = (name.to_string_lossy(), release.to_string_lossy());
     let processors = thread::available_parallelism().map_or(1, usize::from);
+    let model = model().unwrap_or_else(|| env::consts::ARCH.to_owned());
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or_default();
-    format!("{name} {release}, {processors} processors, a load of {load} before the run")
+    format!("{name} {release}, {processors} processors ({model}), a load of {load} before the run")
+}
+
+/// As the processor calls itself.
+fn model() -> Option<String> {
+    let processors = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let mut lines = processors.lines();
+    let line = lines.find_map(|line| line.strip_prefix("model name"))?;
+    Some(line.trim_start_matches([' ', '\t', ':']).to_owned())
 }

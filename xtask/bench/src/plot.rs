@@ -83,17 +83,19 @@ pub(crate) fn write(directory: &Path, tables: &[Table]) -> anyhow::Result<Vec<Dr
         let Some(table) = tables.iter().find(is_plotted) else {
             continue;
         };
+        let curves = table.lines.iter().map(|line| curve(&table.sizes, line));
+        let curves: Vec<_> = curves.filter(|curve| !curve.points.is_empty()).collect();
+        let is_measured = |size: &usize| {
+            let mut points = curves.iter().flat_map(|curve| &curve.points);
+            points.any(|(measured, _)| measured == size)
+        };
+        let sizes = table.sizes.iter().copied().filter(is_measured).collect();
         let chart = Chart {
             title: plot.title,
-            unit: table.figure.unit.symbol(),
+            unit: table.figure.unit.name(),
             children: plot.children,
-            sizes: &table.sizes,
-            curves: table
-                .lines
-                .iter()
-                .map(|line| curve(&table.sizes, line))
-                .filter(|curve| !curve.points.is_empty())
-                .collect(),
+            sizes,
+            curves,
         };
         let file = directory.join(plot.file);
         chart

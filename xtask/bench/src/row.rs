@@ -69,6 +69,18 @@ impl Unit {
         }
     }
 
+    /// In words, for an axis.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Unit::Microseconds => "microseconds",
+            Unit::Milliseconds => "milliseconds",
+            Unit::Bytes => "bytes",
+            Unit::PerSecond | Unit::WakeUpsPerSecond => "a second",
+            Unit::PercentOfACore => "per cent of a core",
+            Unit::Count => "",
+        }
+    }
+
     /// A measured value in this unit.
     pub(crate) fn scale(self, value: f64) -> f64 {
         match self {

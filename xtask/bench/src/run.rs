@@ -1,14 +1,14 @@
 //! A run: round after round, in which the candidates take turns.
 
 use std::env;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::iter;
 use std::process::ExitCode;
 
 use anyhow::{bail, ensure};
 
 use crate::candidate::Candidate;
-use crate::candidates;
+use crate::candidates::{self, OLD_DESIGN};
 use crate::docs;
 use crate::machine;
 use crate::options::{Conditions, Options};
@@ -35,6 +35,11 @@ pub(crate) fn main(plan: Plan, options: &Options) -> anyhow::Result<ExitCode> {
     options.format.write(&mut io::stdout().lock(), &report)?;
     if let Some(directory) = &options.docs {
         docs::write(directory, &report)?;
+    }
+    // The old design does fail, and that is told; nobody else may.
+    let has_failed = |point: &Point| point.candidate != OLD_DESIGN && point.failure().is_some();
+    if report.points.iter().any(has_failed) {
+        return Ok(ExitCode::FAILURE);
     }
     let is_missed = |target: &Judged| matches!(target.verdict, Verdict::Missed);
     if options.check && targets::judge(&report).iter().any(is_missed) {
@@ -111,12 +116,11 @@ fn take_turns(
         })
         .collect();
     for round in 0..rounds {
-        eprint!(
-            "\r{}, {size} {}: round {}/{rounds}\x1b[K",
-            row.name(),
-            row.size(),
+        let (name, of) = (row.name(), row.size());
+        progress(&format!(
+            "{name}, {size} {of}: round {}/{rounds}",
             round + 1
-        );
+        ));
         // Each begins in its turn: the first finds the machine as the last left it.
         for turn in 0..candidates.len() {
             let next = (round + turn) % candidates.len();
@@ -127,6 +131,13 @@ fn take_turns(
             points[next].rounds.push(outcome);
         }
     }
-    eprint!("\r\x1b[K");
+    progress("");
     Ok(points)
+}
+
+/// Shows where the run is, in a line that is written anew; to a terminal alone.
+fn progress(line: &str) {
+    if io::stderr().is_terminal() {
+        eprint!("\r{line}\x1b[K");
+    }
 }

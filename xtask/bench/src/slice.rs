@@ -1,6 +1,6 @@
 //! A slice: one row of one candidate, measured once, in a process of its own.
 //!
-//! The process is this program again. It raises what limits it can, measures, writes its
+//! The process is this program again. It sets its limits, measures, writes its
 //! [`Outcome`] as a line of JSON, and ends. It has a process group of its own, which ends
 //! with it however it ends.
 
@@ -40,7 +40,7 @@ pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let row = rows::named(&args.row).context("no such row")?;
     let candidate = candidates::named(&args.candidate).context("no such candidate")?;
     end_at_a_panic();
-    limits::raise()?;
+    limits::set()?;
     if args.conditions.pin {
         machine::pin()?;
     }

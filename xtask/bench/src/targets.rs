@@ -232,9 +232,11 @@ fn race(report: &Report, ours: &str, rival: &str) -> Judged {
                     continue;
                 };
                 figures += 1;
+                // To the two digits that are shown.
+                let percent = (measured * 100.0).round();
                 let is_slower = match faster {
-                    Faster::Less => measured > 1.0,
-                    Faster::More => measured < 1.0,
+                    Faster::Less => percent > 100.0,
+                    Faster::More => percent < 100.0,
                 };
                 if is_slower {
                     let (name, size) = (figure.name, count(point.size));

@@ -25,7 +25,7 @@ impl Axis {
     pub(super) fn of_sizes(sizes: &[usize]) -> Self {
         let tick = |size: &usize| Tick {
             position: position(*size, sizes),
-            label: count(*size),
+            label: size_label(*size),
         };
         let ticks: Vec<_> = sizes.iter().map(tick).collect();
         Axis {
@@ -104,12 +104,20 @@ impl ValueFormatter<f64> for Axis {
     }
 }
 
-fn label(value: f64) -> String {
-    if value < 0.995 {
-        format!("{value:.2}")
-    } else {
-        count(value.round() as usize)
+/// Thousands are written as such, so that neighbours don't touch.
+fn size_label(size: usize) -> String {
+    match (size / 1_000, size % 1_000) {
+        (thousands @ 1.., 0) => format!("{thousands}k"),
+        _ => count(size),
     }
+}
+
+fn label(value: f64) -> String {
+    if value >= 0.995 {
+        return count(value.round() as usize);
+    }
+    let digits = format!("{value:.3}");
+    digits.trim_end_matches('0').to_owned()
 }
 
 /// From the least to the greatest, with room for their marks.
@@ -135,7 +143,7 @@ mod tests {
     fn none_stands_one_step_before_the_first() {
         let sizes = [0, 1_000, 10_000];
         assert_eq!(sizes.map(|size| position(size, &sizes)), [2.0, 3.0, 4.0]);
-        assert_eq!(labels(&Axis::of_sizes(&sizes)), ["0", "1,000", "10,000"]);
+        assert_eq!(labels(&Axis::of_sizes(&sizes)), ["0", "1k", "10k"]);
     }
 
     #[test]
@@ -143,6 +151,6 @@ mod tests {
         let narrow = Axis::of_values([19.0, 120.0].into_iter());
         assert_eq!(labels(&narrow), ["20", "50", "100"]);
         let wide = Axis::of_values([0.1, 5_000.0].into_iter());
-        assert_eq!(labels(&wide), ["0.10", "1", "10", "100", "1,000"]);
+        assert_eq!(labels(&wide), ["0.1", "1", "10", "100", "1,000"]);
     }
 }

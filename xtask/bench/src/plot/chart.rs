@@ -16,7 +16,7 @@ pub(super) struct Chart<'a> {
     pub(super) unit: &'a str,
     /// What the horizontal axis counts.
     pub(super) children: &'a str,
-    pub(super) sizes: &'a [usize],
+    pub(super) sizes: Vec<usize>,
     pub(super) curves: Vec<Curve>,
 }
 
@@ -42,7 +42,7 @@ impl Chart<'_> {
     pub(super) fn draw(&self, file: &Path) -> Result<(), Box<dyn Error>> {
         let area = SVGBackend::new(file, PIXELS).into_drawing_area();
         area.fill(&WHITE)?;
-        let title = Text::new(self.title, (20, 14), (FONT, 19).into_font().color(&INK));
+        let title = Text::new(self.title, (20, 14), (FONT, 20).into_font().color(&INK));
         area.draw(&title)?;
         let (plot, legend) = area.split_horizontally(PLOT_PIXELS);
         self.draw_curves(&plot)?;
@@ -59,15 +59,17 @@ impl Chart<'_> {
             .margin_top(40)
             .x_label_area_size(48)
             .y_label_area_size(72)
-            .build_cartesian_2d(Axis::of_sizes(self.sizes), Axis::of_values(values))?;
+            .build_cartesian_2d(Axis::of_sizes(&self.sizes), Axis::of_values(values))?;
         self.draw_axes(&mut chart)?;
-        for curve in &self.curves {
+        let mut curves: Vec<_> = self.curves.iter().collect();
+        curves.sort_by_key(|curve| style::of(curve.candidate).layer);
+        for curve in curves {
             let style = style::of(curve.candidate);
-            let at = |(size, value): &(usize, f64)| (position(*size, self.sizes), value.log10());
+            let at = |(size, value): &(usize, f64)| (position(*size, &self.sizes), value.log10());
             let points: Vec<_> = curve.points.iter().map(at).collect();
             let stroke = style.color.stroke_width(style.width);
             let line = points.iter().copied();
-            match style.line {
+            match style.stroke {
                 Stroke::Solid => chart.draw_series(LineSeries::new(line, stroke))?,
                 Stroke::Dashed => {
                     chart.draw_series(DashedLineSeries::new(line, DASH, GAP, stroke))?
@@ -82,7 +84,7 @@ impl Chart<'_> {
     }
 
     fn draw_axes(&self, chart: &mut Drawing<'_, '_>) -> Result<(), Box<dyn Error>> {
-        let font = (FONT, 13).into_font().color(&INK);
+        let font = (FONT, 14).into_font().color(&INK);
         chart
             .configure_mesh()
             .x_desc(self.children)
@@ -108,7 +110,7 @@ impl Chart<'_> {
             let style = style::of(curve.candidate);
             let stroke = style.color.stroke_width(style.width);
             let line = vec![(0, y), (34, y)];
-            match style.line {
+            match style.stroke {
                 Stroke::Solid => area.draw(&PathElement::new(line, stroke))?,
                 Stroke::Dashed => area.draw(&DashedPathElement::new(line, DASH, GAP, stroke))?,
             }
@@ -123,7 +125,7 @@ impl Chart<'_> {
 
 /// A candidate's mark at a pixel.
 fn mark((x, y): (i32, i32), style: Style) -> Polygon<(i32, i32)> {
-    let corners = style.mark.corners().into_iter();
+    let corners = style.mark.corners(style.radius).into_iter();
     let corners: Vec<_> = corners.map(|(right, down)| (x + right, y + down)).collect();
     Polygon::new(corners, style.color.filled())
 }

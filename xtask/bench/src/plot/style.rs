@@ -9,9 +9,14 @@ use crate::candidates::{FALLBACK, FLOOR, FLOOR_WITH_STATUS, OLD_DESIGN, PIDFD, S
 pub(super) struct Style {
     pub(super) color: RGBColor,
     pub(super) mark: Mark,
-    /// Our own backends stand out.
+    /// From the middle of a mark to its corners, in pixels.
+    pub(super) radius: i32,
+    /// Of the line.
     pub(super) width: u32,
-    pub(super) line: Stroke,
+    pub(super) stroke: Stroke,
+    /// Higher ones are drawn over lower ones, of which they must leave something to see:
+    /// the two floors lie close together, and so do pidfd and fallback.
+    pub(super) layer: u8,
 }
 
 #[derive(Clone, Copy)]
@@ -37,57 +42,69 @@ const VERMILION: RGBColor = RGBColor(213, 94, 0);
 const ORANGE: RGBColor = RGBColor(230, 159, 0);
 const PURPLE: RGBColor = RGBColor(204, 121, 167);
 const BLACK: RGBColor = RGBColor(0, 0, 0);
-const GREY: RGBColor = RGBColor(120, 120, 120);
+const GREY: RGBColor = RGBColor(165, 165, 165);
 
 pub(super) fn of(candidate: &str) -> Style {
-    let ours = |color, mark| Style {
-        color,
-        mark,
-        width: 3,
-        line: Stroke::Solid,
-    };
     let other = |color, mark| Style {
         color,
         mark,
+        radius: 6,
         width: 1,
-        line: Stroke::Solid,
+        stroke: Stroke::Solid,
+        layer: 2,
     };
-    let floor = |color, mark| Style {
-        color,
-        mark,
-        width: 1,
-        line: Stroke::Dashed,
+    // They stand out.
+    let ours = |color, mark, layer| Style {
+        width: 3,
+        layer,
+        ..other(color, mark)
     };
     match candidate {
-        PIDFD => ours(BLUE, Mark::Circle),
-        SIGCHLD => ours(GREEN, Mark::Square),
-        FALLBACK => ours(SKY, Mark::Diamond),
+        PIDFD => ours(BLUE, Mark::Circle, 5),
+        SIGCHLD => ours(GREEN, Mark::Square, 4),
+        FALLBACK => Style {
+            radius: 9,
+            width: 7,
+            ..ours(SKY, Mark::Diamond, 3)
+        },
         TOKIO => other(VERMILION, Mark::Up),
         OLD_DESIGN => other(PURPLE, Mark::Down),
-        FLOOR_WITH_STATUS => floor(BLACK, Mark::Diamond),
-        name if name == FLOOR.name() => floor(GREY, Mark::Circle),
+        FLOOR_WITH_STATUS => Style {
+            stroke: Stroke::Dashed,
+            radius: 5,
+            layer: 1,
+            ..other(BLACK, Mark::Diamond)
+        },
+        name if name == FLOOR.name() => Style {
+            radius: 7,
+            width: 2,
+            layer: 0,
+            ..other(GREY, Mark::Circle)
+        },
         _ => other(ORANGE, Mark::Square),
     }
 }
 
 impl Mark {
-    /// Its corners, in pixels around the point that it marks.
-    pub(super) fn corners(self) -> Vec<(i32, i32)> {
+    /// Its corners around the point that it marks.
+    pub(super) fn corners(self, radius: i32) -> Vec<(i32, i32)> {
+        let (most, some) = (radius * 9 / 10, radius * 2 / 5);
+        let side = radius * 3 / 4;
         match self {
             Mark::Circle => vec![
-                (-5, -2),
-                (-2, -5),
-                (2, -5),
-                (5, -2),
-                (5, 2),
-                (2, 5),
-                (-2, 5),
-                (-5, 2),
+                (-most, -some),
+                (-some, -most),
+                (some, -most),
+                (most, -some),
+                (most, some),
+                (some, most),
+                (-some, most),
+                (-most, some),
             ],
-            Mark::Square => vec![(-4, -4), (4, -4), (4, 4), (-4, 4)],
-            Mark::Diamond => vec![(0, -6), (6, 0), (0, 6), (-6, 0)],
-            Mark::Up => vec![(0, -6), (6, 5), (-6, 5)],
-            Mark::Down => vec![(0, 6), (6, -5), (-6, -5)],
+            Mark::Square => vec![(-side, -side), (side, -side), (side, side), (-side, side)],
+            Mark::Diamond => vec![(0, -radius), (radius, 0), (0, radius), (-radius, 0)],
+            Mark::Up => vec![(0, -radius), (radius, side), (-radius, side)],
+            Mark::Down => vec![(0, radius), (radius, -side), (-radius, -side)],
         }
     }
 }

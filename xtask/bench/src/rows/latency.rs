@@ -51,7 +51,7 @@ impl Row for Latency {
 
     fn rounds(&self, effort: Effort) -> usize {
         match effort {
-            Effort::Full => 11,
+            Effort::Full => 9,
             Effort::Quick => 1,
         }
     }

@@ -45,7 +45,7 @@ impl Row for Scale {
 
     fn rounds(&self, effort: Effort) -> usize {
         match effort {
-            Effort::Full => 5,
+            Effort::Full => 3,
             Effort::Quick => 1,
         }
     }
