@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use crate::candidates;
-use crate::formats::{Format, markdown};
+use crate::formats::{Format, markdown, numbers};
 use crate::plot::{self, Drawn};
 use crate::report::{self, Report};
 
@@ -25,9 +25,10 @@ pub(crate) fn write(directory: &Path, report: &Report) -> anyhow::Result<()> {
 const HEAD: &str = "\
 # childwatch beside other ways of hearing of an exit
 
-Written by `cargo xtask bench`, all of it in one run. Each measurement is made in a process
-of its own, and the candidates take turns, round after round, so that what else the machine
-does falls on all of them. The numbers are in [results.json](results.json) too.
+Written by `cargo xtask bench --docs docs/bench`, all of it in one run. Each measurement is
+made in a process of its own, and the candidates take turns, round after round, so that what
+else the machine does falls on all of them. The numbers are in
+[results.json](results.json) too.
 
 | candidate | what it is |
 |---|---|
@@ -37,16 +38,24 @@ does falls on all of them. The numbers are in [results.json](results.json) too.
 | `thread` | a thread a child, blocked in `waitid` |
 | `tokio` | a task a child, awaiting an `AsyncFd` on its pidfd; no status |
 | `tokio::process`, `async-process` | children of their own, which they reap |
-| `pidfd`, `sigchld`, `fallback` | childwatch; the last uses pidfds while there are file descriptors |
+| `pidfd`, `sigchld` | childwatch |
+| `fallback` | childwatch: pidfds while there are file descriptors, of which 20,000 are allowed, and SIGCHLD beyond |
+
+Not among them:
+";
+
+const LIMITS: &str = "\
+50,000 children need more numbers for processes than many machines give. A pid namespace of
+one's own adds none, for a process has a number in each namespace around it too; root may add
+`--raise-pid-max`, which raises `kernel.pid_max` for the time of the run.
 ";
 
 fn write_page(out: &mut impl Write, report: &Report, drawn: &[Drawn]) -> io::Result<()> {
     writeln!(out, "{HEAD}")?;
     for absent in candidates::ABSENT {
-        writeln!(out, "- Not among them: {absent}.")?;
+        writeln!(out, "- {absent}.")?;
     }
-    writeln!(out)?;
-    markdown::write_remarks(out, report)?;
+    writeln!(out, "\n{LIMITS}")?;
     markdown::write_targets(out, report)?;
     let tables = report::tables(report);
     for row in report.rows() {
@@ -55,8 +64,9 @@ fn write_page(out: &mut impl Write, report: &Report, drawn: &[Drawn]) -> io::Res
             writeln!(out, "![{}]({})\n", plot.title, plot.file)?;
         }
         for table in tables.iter().filter(|it| it.row.name() == row.name()) {
-            markdown::write_table(out, table)?;
+            markdown::write_table(out, table, &numbers::title(table.figure))?;
         }
     }
-    Ok(())
+    writeln!(out, "## Remarks\n")?;
+    markdown::write_remarks(out, report)
 }

@@ -6,9 +6,9 @@ use clap::ValueEnum;
 
 use crate::report::Report;
 
-pub(crate) mod json;
+mod json;
 pub(crate) mod markdown;
-mod numbers;
+pub(crate) mod numbers;
 mod text;
 
 pub(crate) use numbers::{count, ratio, value};

@@ -9,7 +9,7 @@ use crate::targets;
 
 pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     for table in report::tables(report) {
-        write_table(out, &table)?;
+        write_table(out, &table, &numbers::whole_title(&table))?;
     }
     write_targets(out, report)?;
     write_remarks(out, report)
@@ -20,7 +20,7 @@ pub(crate) fn write_targets(out: &mut impl Write, report: &Report) -> io::Result
     if targets.is_empty() {
         return Ok(());
     }
-    writeln!(out, "### Targets\n")?;
+    writeln!(out, "## Targets\n")?;
     writeln!(out, "| {} |", targets::HEADS.join(" | "))?;
     writeln!(out, "|{}", "---|".repeat(targets::HEADS.len()))?;
     for target in targets {
@@ -37,10 +37,10 @@ pub(crate) fn write_remarks(out: &mut impl Write, report: &Report) -> io::Result
     Ok(())
 }
 
-pub(crate) fn write_table(out: &mut impl Write, table: &Table) -> io::Result<()> {
+pub(crate) fn write_table(out: &mut impl Write, table: &Table, title: &str) -> io::Result<()> {
     let unit = table.figure.unit;
     let heads = numbers::heads(table);
-    writeln!(out, "### {}\n", numbers::title(table))?;
+    writeln!(out, "### {title}\n")?;
     writeln!(out, "| {} |", heads.join(" | "))?;
     writeln!(out, "|---|{}", "--:|".repeat(heads.len() - 1))?;
     for line in table.lines.iter().filter(|line| line.takes_part()) {

@@ -1,7 +1,7 @@
 //! Numbers, as people read them.
 
 use crate::report::{Cell, Table};
-use crate::row::Unit;
+use crate::row::{Figure, Unit};
 
 /// A count with its thousands apart.
 pub(crate) fn count(number: usize) -> String {
@@ -69,13 +69,17 @@ pub(crate) fn spread(cell: &Cell, unit: Unit) -> Option<String> {
     }
 }
 
-/// What stands over a table.
-pub(crate) fn title(table: &Table) -> String {
-    let unit = match table.figure.unit.symbol() {
-        "" => String::new(),
-        symbol => format!(" [{symbol}]"),
-    };
-    format!("{}: {}{unit}", table.row.title(), table.figure.title)
+/// What stands over a table of its row's own.
+pub(crate) fn title(figure: &Figure) -> String {
+    match figure.unit.symbol() {
+        "" => figure.title.to_owned(),
+        symbol => format!("{} [{symbol}]", figure.title),
+    }
+}
+
+/// What stands over a table among those of other rows.
+pub(crate) fn whole_title(table: &Table) -> String {
+    format!("{}: {}", table.row.title(), title(table.figure))
 }
 
 /// What the columns count.

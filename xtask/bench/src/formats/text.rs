@@ -12,7 +12,7 @@ use crate::targets::{self, Judged};
 
 pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     for table in report::tables(report) {
-        writeln!(out, "{}\n{}", numbers::title(&table), grid(&table))?;
+        writeln!(out, "{}\n{}", numbers::whole_title(&table), grid(&table))?;
         writeln!(out)?;
     }
     let targets = targets::judge(report);
