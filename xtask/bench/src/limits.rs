@@ -100,3 +100,23 @@ fn tasks() -> Option<usize> {
     let (_running, all) = load.split(' ').nth(3)?.split_once('/')?;
     all.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_processes_than_there_are_numbers_are_refused_with_the_reason() {
+        let refused = check_processes(1 << 23).unwrap_err();
+        let Refused(reason) = refused.downcast().unwrap();
+        assert!(reason.starts_with("kernel.pid_max is "), "{reason}");
+    }
+
+    #[test]
+    fn a_limit_refuses_and_another_error_fails() {
+        let limit = explain(9, Errno::AGAIN.into());
+        assert!(limit.downcast_ref::<Refused>().is_some());
+        let other = explain(9, Errno::NOMEM.into());
+        assert!(other.downcast_ref::<Refused>().is_none());
+    }
+}

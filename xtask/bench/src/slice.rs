@@ -126,3 +126,37 @@ fn end_group(group: Pid) {
         clock::pause(Duration::from_millis(10));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end_of_shell(script: &str) -> (String, [String; 2]) {
+        let shell = Command::new("sh")
+            .args(["-c", script])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        end_of(shell).unwrap()
+    }
+
+    #[test]
+    fn a_slices_outputs_and_status_are_kept() {
+        let (status, outputs) = end_of_shell("echo measured; echo said >&2; exit 3");
+        assert_eq!(status, "exit status: 3");
+        assert_eq!(outputs, ["measured\n", "said\n"]);
+    }
+
+    #[test]
+    fn what_outlives_a_slice_is_ended_and_not_waited_for() {
+        // It holds both outputs open.
+        let (status, outputs) = end_of_shell("sleep 1000 & echo $!");
+        assert_eq!(status, "exit status: 0");
+        let left = outputs[0].trim().parse().unwrap();
+        let left = Pid::from_raw(left).unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{left}/stat"));
+        assert!(stat.is_err() || stat.unwrap().contains(") Z "));
+    }
+}
