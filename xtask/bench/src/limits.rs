@@ -7,6 +7,7 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::candidate::Refused;
+use crate::formats;
 
 /// How many file descriptors a candidate needs.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +69,10 @@ pub(crate) fn check_processes(count: usize) -> anyhow::Result<()> {
         let limit = read(sysctl).unwrap_or(usize::MAX);
         if count + tasks + OTHER_PROCESSES > limit {
             let name = sysctl.trim_start_matches("/proc/sys/").replace('/', ".");
-            let reason = format!("{name} is {limit}, which leaves no room for {count} processes");
+            let reason = format!(
+                "{name} is {limit}, which leaves no room for {} processes",
+                formats::count(count)
+            );
             return Err(Refused(reason).into());
         }
     }
@@ -83,8 +87,9 @@ pub(crate) fn explain(count: usize, error: io::Error) -> anyhow::Error {
     let nproc = getrlimit(Resource::Nproc).current;
     let nproc = nproc.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string());
     Refused(format!(
-        "not {count} processes here: RLIMIT_NPROC is {nproc}; or pids.max of a cgroup, or \
-         kernel.pid_max of a pid namespace around this one, is less"
+        "no room for {} processes: RLIMIT_NPROC is {nproc}; or pids.max of a cgroup, or \
+         kernel.pid_max of a pid namespace around this one, is less",
+        formats::count(count)
     ))
     .into()
 }

@@ -247,10 +247,10 @@ fn race(report: &Report, ours: &str, rival: &str) -> Judged {
     }
     let (verdict, measured) = match (figures, &slower[..]) {
         (0, _) => (Verdict::NotMeasured, String::new()),
-        (_, []) => (Verdict::Met, format!("in none of {figures} figures")),
+        (_, []) => (Verdict::Met, format!("slower in none of {figures} figures")),
         _ => {
             let text = format!(
-                "in {} of {figures} figures: {}",
+                "slower in {} of {figures} figures: {}",
                 slower.len(),
                 slower.join(", ")
             );
@@ -258,7 +258,7 @@ fn race(report: &Report, ours: &str, rival: &str) -> Judged {
         }
     };
     Judged {
-        target: format!("{ours}: slower than {rival} in nothing"),
+        target: format!("{ours}: never slower than {rival}"),
         measured,
         beside_status: String::new(),
         verdict,
@@ -314,10 +314,10 @@ mod tests {
 
     #[test]
     fn who_is_slower_in_anything_has_missed() {
-        let race = "pidfd: slower than tokio";
+        let race = "pidfd: never slower than tokio";
         assert_eq!(verdict(&report(Effort::Full, 1.1), race), Verdict::Met);
         assert_eq!(verdict(&report(Effort::Full, 1.3), race), Verdict::Missed);
-        let old = "pidfd: slower than old design";
+        let old = "pidfd: never slower than old design";
         assert_eq!(
             verdict(&report(Effort::Full, 1.1), old),
             Verdict::NotMeasured

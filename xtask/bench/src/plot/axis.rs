@@ -34,29 +34,39 @@ impl Axis {
         }
     }
 
-    /// Of measured values, with ticks at 1, 2 and 5 of each power of ten, or at the powers
-    /// alone where there are many.
+    /// Of measured values, with as many ticks as can be read.
     pub(super) fn of_values(values: impl Iterator<Item = f64>) -> Self {
-        const MANY_POWERS: f64 = 2.5;
         let range = around(values.map(f64::log10));
-        let steps: &[f64] = if range.end - range.start > MANY_POWERS {
-            &[1.0]
-        } else {
-            &[1.0, 2.0, 5.0]
-        };
-        let powers = range.start.floor() as i32..=range.end.ceil() as i32;
-        let values =
-            powers.flat_map(|power| steps.iter().map(move |step| step * 10_f64.powi(power)));
-        let tick = |value: f64| Tick {
-            position: value.log10(),
-            label: label(value),
-        };
-        let ticks = values.map(tick);
-        let ticks = ticks
-            .filter(|tick| range.contains(&tick.position))
-            .collect();
+        let ticks = STEPS.iter().map(|steps| ticks(&range, steps));
+        let mut readable = ticks.skip_while(|ticks| ticks.len() > MOST_TICKS);
+        let ticks = readable.next().unwrap_or_default();
         Axis { range, ticks }
     }
+}
+
+/// Where ticks may stand in each power of ten: the more of them, the narrower the range.
+const STEPS: [&[f64]; 5] = [
+    &[
+        1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0,
+    ],
+    &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0],
+    &[1.0, 2.0, 3.0, 5.0, 7.0],
+    &[1.0, 2.0, 5.0],
+    &[1.0],
+];
+const MOST_TICKS: usize = 7;
+
+fn ticks(range: &Range<f64>, steps: &[f64]) -> Vec<Tick> {
+    let powers = range.start.floor() as i32..=range.end.ceil() as i32;
+    let values = powers.flat_map(|power| steps.iter().map(move |step| step * 10_f64.powi(power)));
+    let tick = |value: f64| Tick {
+        position: value.log10(),
+        label: label(value),
+    };
+    values
+        .map(tick)
+        .filter(|tick| range.contains(&tick.position))
+        .collect()
 }
 
 /// Where a number of children is on the axis of these. None stands one step before the
@@ -113,11 +123,14 @@ fn size_label(size: usize) -> String {
 }
 
 fn label(value: f64) -> String {
-    if value >= 0.995 {
+    if value >= 9.95 {
         return count(value.round() as usize);
     }
     let digits = format!("{value:.3}");
-    digits.trim_end_matches('0').to_owned()
+    digits
+        .trim_end_matches('0')
+        .trim_end_matches('.')
+        .to_owned()
 }
 
 /// From the least to the greatest, with room for their marks.
@@ -148,8 +161,10 @@ mod tests {
 
     #[test]
     fn ticks_stand_at_round_values() {
-        let narrow = Axis::of_values([19.0, 120.0].into_iter());
-        assert_eq!(labels(&narrow), ["20", "50", "100"]);
+        let narrow = Axis::of_values([23.0, 40.0].into_iter());
+        assert_eq!(labels(&narrow), ["25", "30", "35", "40"]);
+        let medium = Axis::of_values([19.0, 120.0].into_iter());
+        assert_eq!(labels(&medium), ["20", "30", "40", "50", "60", "80", "100"]);
         let wide = Axis::of_values([0.1, 5_000.0].into_iter());
         assert_eq!(labels(&wide), ["0.1", "1", "10", "100", "1,000"]);
     }
