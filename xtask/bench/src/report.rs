@@ -169,6 +169,13 @@ impl Report {
             move |point: &&Point| (point.row.name(), point.candidate) == (row, candidate);
         self.points.iter().filter(is_asked)
     }
+
+    /// A point's figure as a ratio to another candidate's, if both were measured.
+    pub(crate) fn beside(&self, point: &Point, other: &str, figure: &Figure) -> Option<f64> {
+        let mut others = self.points_of(point.row.name(), other);
+        let other = others.find(|other| other.size == point.size)?;
+        point.ratio_to(other, figure)
+    }
 }
 
 /// A table for each figure of each row, in the order of the run.

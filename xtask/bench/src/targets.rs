@@ -5,11 +5,13 @@
 
 use serde::Serialize;
 
-use crate::candidates::{FALLBACK, FLOOR, FLOOR_WITH_STATUS, OLD_DESIGN, PIDFD, SIGCHLD, TOKIO};
+use crate::candidates::{FLOOR, FLOOR_WITH_STATUS, PIDFD, SIGCHLD};
 use crate::formats::{count, ratio, value};
 use crate::options::Effort;
 use crate::report::{Point, Report};
-use crate::row::{Faster, Figure};
+use crate::row::Figure;
+
+mod race;
 
 /// One figure of one candidate, and its bound.
 struct Target {
@@ -75,12 +77,6 @@ static TARGETS: &[Target] = &[
 /// Of fewer children the bytes are those of a table's first growth, shared by few.
 const CROWDS: &[usize] = &[1_000, 10_000, 19_000, 50_000];
 
-/// Ours are to be slower than none of these.
-static RIVALS: [&str; 2] = [TOKIO, OLD_DESIGN];
-static OURS: [&str; 3] = [PIDFD, SIGCHLD, FALLBACK];
-/// In all figures of these rows that tell of speed.
-static RACES: [&str; 4] = ["latency", "live", "dead", "life"];
-
 /// A target, and what a run says of it.
 #[derive(Serialize)]
 pub(crate) struct Judged {
@@ -131,10 +127,7 @@ pub(crate) fn judge(report: &Report) -> Vec<Judged> {
         return Vec::new();
     }
     let targets = TARGETS.iter().map(|target| target.judge(report));
-    let races = OURS
-        .iter()
-        .flat_map(|ours| RIVALS.map(|rival| race(report, ours, rival)));
-    targets.chain(races).collect()
+    targets.chain(race::judge(report)).collect()
 }
 
 impl Target {
@@ -163,7 +156,7 @@ impl Target {
                     Verdict::Missed
                 };
             }
-            if let Some(other) = beside(report, point, FLOOR_WITH_STATUS, figure) {
+            if let Some(other) = report.beside(point, FLOOR_WITH_STATUS, figure) {
                 beside_status.push(format!("{size}: {}", ratio(other)));
             }
         }
@@ -195,11 +188,11 @@ impl Bound {
         }
         match self {
             Bound::TimesFloor(most) => {
-                let measured = beside(report, point, FLOOR.name(), figure)?;
+                let measured = report.beside(point, FLOOR.name(), figure)?;
                 Some((ratio(measured), measured <= most))
             }
             Bound::BelowFloor => {
-                let measured = beside(report, point, FLOOR.name(), figure)?;
+                let measured = report.beside(point, FLOOR.name(), figure)?;
                 Some((ratio(measured), measured < 1.0))
             }
             Bound::AtMost(most) => {
@@ -212,63 +205,10 @@ impl Bound {
     }
 }
 
-/// The figure's ratio to another candidate's.
-fn beside(report: &Report, point: &Point, other: &str, figure: &Figure) -> Option<f64> {
-    let mut others = report.points_of(point.row.name(), other);
-    let other = others.find(|other| other.size == point.size)?;
-    point.ratio_to(other, figure)
-}
-
-/// Whether one of ours is as fast as a rival wherever both were measured.
-fn race(report: &Report, ours: &str, rival: &str) -> Judged {
-    let mut figures = 0;
-    let mut slower = Vec::new();
-    for row in RACES {
-        for point in report.points_of(row, ours) {
-            for figure in point.row.figures() {
-                let (Some(faster), Some(measured)) =
-                    (figure.unit.faster(), beside(report, point, rival, figure))
-                else {
-                    continue;
-                };
-                figures += 1;
-                // To the two digits that are shown.
-                let percent = (measured * 100.0).round();
-                let is_slower = match faster {
-                    Faster::Less => percent > 100.0,
-                    Faster::More => percent < 100.0,
-                };
-                if is_slower {
-                    let (name, size) = (figure.name, count(point.size));
-                    slower.push(format!("{row} {name} of {size}: {}", ratio(measured)));
-                }
-            }
-        }
-    }
-    let (verdict, measured) = match (figures, &slower[..]) {
-        (0, _) => (Verdict::NotMeasured, String::new()),
-        (_, []) => (Verdict::Met, format!("slower in none of {figures} figures")),
-        _ => {
-            let text = format!(
-                "slower in {} of {figures} figures: {}",
-                slower.len(),
-                slower.join(", ")
-            );
-            (Verdict::Missed, text)
-        }
-    };
-    Judged {
-        target: format!("{ours}: never slower than {rival}"),
-        measured,
-        beside_status: String::new(),
-        verdict,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::candidates;
+    use crate::candidates::{self, TOKIO};
     use crate::options::Conditions;
     use crate::outcome::{Outcome, single};
     use crate::rows;
@@ -331,12 +271,7 @@ mod tests {
             let figures = rows::named(target.row).unwrap().figures();
             assert!(figures.iter().any(|figure| figure.name == target.figure));
         }
-        let names = RIVALS.iter().chain(&OURS).copied();
-        assert!(
-            names
-                .chain([FLOOR_WITH_STATUS])
-                .all(|name| candidates::named(name).is_some())
-        );
-        assert!(RACES.iter().all(|row| rows::named(row).is_some()));
+        assert!(candidates::named(FLOOR_WITH_STATUS).is_some());
+        race::each_is_measured();
     }
 }
