@@ -1,5 +1,7 @@
 //! [`PidWatcherExt`]: conveniences over any [`PidWatcher`].
 
+#![expect(unsafe_code, reason = "`fork_watchable` is unsafe to call")]
+
 use std::convert::Infallible;
 use std::io;
 use std::process::{Child, Command};

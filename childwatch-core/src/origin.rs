@@ -7,6 +7,8 @@
 //! not do: it does not see a fork by a raw system call. `getpid` would: it is the
 //! fallback, but costs a system call each time.
 
+#![expect(unsafe_code, reason = "the wiped page: map, advise, read, unmap")]
+
 use std::io;
 use std::process;
 use std::ptr;

@@ -1,5 +1,7 @@
 //! Threads of the library's own, on which no signal handler of the program runs.
 
+#![expect(unsafe_code, reason = "`pthread_sigmask`")]
+
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;

@@ -1,5 +1,7 @@
 //! Children that are registered before their exit can matter.
 
+#![expect(unsafe_code, reason = "`fork`, `_exit`")]
+
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::OwnedFd;

@@ -1,5 +1,7 @@
 //! The conveniences over any watcher, on simulated processes.
 
+#![forbid(unsafe_code)]
+
 use std::future::Future;
 use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;

@@ -5,6 +5,8 @@
 //! cargo run -p childwatch-pidfd --example watch -- --pid 4242 --pid 4243
 //! ```
 
+#![forbid(unsafe_code)]
+
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fmt;

@@ -4,6 +4,8 @@
 //! on, for any process, and only once it has been reaped. Older kernels answer
 //! `ENOTTY`, or leave the bit out of the mask.
 
+#![expect(unsafe_code, reason = "the ioctl `PIDFD_GET_INFO`")]
+
 use std::mem;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;

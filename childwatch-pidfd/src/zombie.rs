@@ -1,5 +1,7 @@
 //! What can be learnt of a process through its pidfd, without reaping it.
 
+#![expect(unsafe_code, reason = "`pidfd_send_signal` with signal 0")]
+
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};

@@ -1,5 +1,6 @@
 //! The `watch` example as its user sees it.
 
+#![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
     reason = "clippy knows test functions, but not their helpers"

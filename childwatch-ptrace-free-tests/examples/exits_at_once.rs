@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p childwatch-ptrace-free-tests --example exits_at_once -- sigchld 8000 100`
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};

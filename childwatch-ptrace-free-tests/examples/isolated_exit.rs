@@ -7,6 +7,8 @@
 //! process; the callback stamps its own. The backends take turns, exit by exit, so that
 //! what else the machine does falls on all of them. Each watches the idle children.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::Duration;

@@ -1,5 +1,10 @@
 //! [`BackendUnderTest`]: what the suite asks of a backend.
 
+#![expect(
+    unsafe_code,
+    reason = "`fork_watchable`, which a broken backend replaces"
+)]
+
 use std::convert::Infallible;
 use std::io;
 

@@ -3,6 +3,11 @@
 //! They share this process's memory and table of files (`CLONE_VM`, `CLONE_FILES`), so
 //! each is a kernel task and two pages of stack, with nothing to tear down at its end. To the kernel and to a watcher they are children like any other.
 
+#![expect(
+    unsafe_code,
+    reason = "children that share this process's memory and files"
+)]
+
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};

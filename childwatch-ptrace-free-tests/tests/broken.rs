@@ -1,6 +1,8 @@
 //! Every broken watcher fails the cases named for its faults, in the way named,
 //! and passes the others named for it.
 
+#![forbid(unsafe_code)]
+
 use std::path::Path;
 use std::time::Duration;
 

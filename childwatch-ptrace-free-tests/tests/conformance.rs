@@ -1,5 +1,7 @@
 //! Every case × every backend of this workspace.
 
+#![forbid(unsafe_code)]
+
 use std::io::Write;
 use std::path::Path;
 

@@ -1,6 +1,8 @@
 //! The clauses of the trait's documentation and those of the suite are the same,
 //! and each is proven by a case.
 
+#![forbid(unsafe_code)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

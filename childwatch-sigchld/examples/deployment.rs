@@ -5,6 +5,8 @@
 //!
 //! The program itself depends on `PidWatcher` alone; only `choose` names backends.
 
+#![forbid(unsafe_code)]
+
 use std::process::{Command, ExitCode};
 use std::sync::mpsc;
 

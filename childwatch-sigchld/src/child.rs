@@ -1,5 +1,10 @@
 //! What the kernel tells of one child, or of all of them, without reaping any.
 
+#![expect(
+    unsafe_code,
+    reason = "`waitid`, for the pid in its siginfo, which rustix keeps to itself"
+)]
+
 use std::fs;
 use std::io;
 use std::mem;

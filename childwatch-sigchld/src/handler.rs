@@ -4,6 +4,11 @@
 //! watcher's action. It leaves a few flags of the disposition to be wished for, so
 //! they are read back and mended: see [`mend`].
 
+#![expect(
+    unsafe_code,
+    reason = "`sigaction`, the signal's siginfo, signal-hook's registration"
+)]
+
 use std::io;
 use std::mem;
 use std::ptr;

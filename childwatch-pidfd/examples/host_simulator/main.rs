@@ -8,6 +8,8 @@
 //! The simulator knows its processes by a trait, and the watcher as
 //! `&dyn PidWatcher`. Here it gets real ones; the tests run it on simulated ones too.
 
+#![forbid(unsafe_code)]
+
 mod channel;
 mod shell;
 #[cfg(test)]

@@ -1,5 +1,10 @@
 //! C15: forked copies of the process.
 
+#![expect(
+    unsafe_code,
+    reason = "forked copies, and what they must not unwind into"
+)]
+
 use std::convert::Infallible;
 use std::mem::ManuallyDrop;
 use std::os::unix::process::ExitStatusExt;

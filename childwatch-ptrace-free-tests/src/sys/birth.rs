@@ -1,5 +1,10 @@
 //! How children come into the world: forks, and clones that share memory.
 
+#![expect(
+    unsafe_code,
+    reason = "`fork`, `clone3`, `clone`, and the calls that a copy may make"
+)]
+
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};

@@ -1,5 +1,10 @@
 //! What this machine lets a process do.
 
+#![expect(
+    unsafe_code,
+    reason = "`seccomp`, `madvise`, `ptrace`: called to see whether they may be"
+)]
+
 use std::io;
 use std::ptr;
 

@@ -1,5 +1,7 @@
 //! Dispositions and masks.
 
+#![expect(unsafe_code, reason = "`sigaction`, masks, `kill`")]
+
 use std::mem;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};

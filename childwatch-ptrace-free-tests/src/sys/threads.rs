@@ -1,5 +1,7 @@
 //! Threads of this process, one by one.
 
+#![expect(unsafe_code, reason = "the raw `exit` of one thread")]
+
 use std::time::Duration;
 
 /// This thread's number.

@@ -1,5 +1,7 @@
 //! [`Counting`]: the allocator, which can say how much is allocated.
 
+#![expect(unsafe_code, reason = "the allocator that counts")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 

@@ -6,6 +6,11 @@
 //! the status asked for by the first of the two floors; the second asks, with one
 //! `waitid` an exit, and tells what our own backends tell.
 
+#![expect(
+    unsafe_code,
+    reason = "the address of a closure's box as the token, in epoll itself"
+)]
+
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::process::ExitStatus;
 use std::ptr;

@@ -1,5 +1,7 @@
 //! [`TokioAsyncFd`]: a task for each child, awaiting its pidfd in tokio's reactor.
 
+#![expect(unsafe_code, reason = "tokio's `AsyncFd` with an interest")]
+
 use std::thread::{self, JoinHandle};
 
 use anyhow::Context;
