@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use xshell::{Shell, cmd};
 
 use crate::seconds::Seconds;
-use crate::workspace;
+use crate::{unsafe_code, workspace};
 
 /// The oldest compiler that the workspace promises.
 const MSRV: &str = env!("CARGO_PKG_RUST_VERSION");
@@ -42,6 +42,8 @@ enum Step {
     Bench,
     /// The oldest promised compiler takes all of it
     Msrv,
+    /// ARCHITECTURE's table of unsafe code is true
+    Unsafe,
 }
 
 /// How a step that didn't fail ended.
@@ -102,6 +104,7 @@ impl Step {
                     .run()?;
             }
             Step::Msrv => return msrv(shell),
+            Step::Unsafe => unsafe_code::check()?,
         }
         Ok(Done::Passed)
     }

@@ -5,6 +5,7 @@
 //! - `cargo xtask probe` says what this kernel and sandbox offer, and which
 //!   backend fits.
 //! - `cargo xtask bench` measures childwatch beside other ways of hearing of an exit.
+//! - `cargo xtask unsafe` says where unsafe code is, and keeps ARCHITECTURE's table of it.
 //! - `cargo xtask ci` is the whole CI, at home.
 //!
 //! It exits with 0 when all is well, 1 when something is not, and 2 when it was
@@ -25,6 +26,7 @@ mod conformance;
 mod kernel;
 mod probe;
 mod seconds;
+mod unsafe_code;
 mod workspace;
 
 /// The chores of the childwatch workspace.
@@ -34,6 +36,7 @@ enum Chore {
     Conformance(conformance::Args),
     Probe(probe::Args),
     Bench(bench::Args),
+    Unsafe(unsafe_code::Args),
     Ci(ci::Args),
     #[command(hide = true)]
     Guest(guest::Args),
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Chore::Conformance(args) => conformance::main(&args),
         Chore::Probe(args) => probe::main(&args),
         Chore::Bench(args) => bench::main(&args),
+        Chore::Unsafe(args) => unsafe_code::main(&args),
         Chore::Ci(args) => ci::main(&args),
         Chore::Guest(args) => guest::main(&args),
     };
