@@ -76,9 +76,9 @@ mod tests {
     fn a_suite_a_backend_with_failures_and_skips() {
         let xml = samples::written(|out| write(out, &samples::mixed()).unwrap());
         for part in [
-            r#"<testsuite name="pidfd" tests="3" disabled="0" errors="0" failures="2">"#,
-            r#"<testsuite name="simulated" tests="3" disabled="2" errors="0" failures="0">"#,
-            r#"<testcase name="each_callback_runs_once" classname="C3" time="0.040">"#,
+            r#"<testsuite name="pidfd" tests="3" skipped="0" errors="0" failures="2">"#,
+            r#"<testsuite name="simulated" tests="3" skipped="2" errors="0" failures="0">"#,
+            r#"<testcase name="each_callback_runs_once" classname="C3" time="0.040"/>"#,
             r#"<failure message="panicked:" type="failed">"#,
             "left == &lt;right&gt;",
             r#"<failure message="killed after 120.0 s" type="timeout">"#,
