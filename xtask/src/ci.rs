@@ -11,6 +11,8 @@ use xshell::{Shell, cmd};
 use crate::seconds::Seconds;
 use crate::{unsafe_code, workspace};
 
+mod deny;
+
 /// The oldest compiler that the workspace promises.
 const MSRV: &str = env!("CARGO_PKG_RUST_VERSION");
 
@@ -44,6 +46,8 @@ enum Step {
     Msrv,
     /// ARCHITECTURE's table of unsafe code is true
     Unsafe,
+    /// Licences, bans, sources and advisories of all that is built upon
+    Deny,
 }
 
 /// How a step that didn't fail ended.
@@ -105,6 +109,7 @@ impl Step {
             }
             Step::Msrv => return msrv(shell),
             Step::Unsafe => unsafe_code::check()?,
+            Step::Deny => return deny::run(shell),
         }
         Ok(Done::Passed)
     }
