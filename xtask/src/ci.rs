@@ -12,6 +12,8 @@ use crate::seconds::Seconds;
 use crate::{unsafe_code, workspace};
 
 mod deny;
+mod miri;
+mod nightly;
 
 /// The oldest compiler that the workspace promises.
 const MSRV: &str = env!("CARGO_PKG_RUST_VERSION");
@@ -48,6 +50,8 @@ enum Step {
     Unsafe,
     /// Licences, bans, sources and advisories of all that is built upon
     Deny,
+    /// Miri on the state machines, where a nightly has it
+    Miri,
 }
 
 /// How a step that didn't fail ended.
@@ -110,6 +114,7 @@ impl Step {
             Step::Msrv => return msrv(shell),
             Step::Unsafe => unsafe_code::check()?,
             Step::Deny => return deny::run(shell),
+            Step::Miri => return miri::run(shell),
         }
         Ok(Done::Passed)
     }

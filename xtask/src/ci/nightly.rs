@@ -1,0 +1,77 @@
+//! [`Nightly`]: the compiler that has the sanitizers and Miri, where it is installed.
+
+use std::env;
+use std::path::PathBuf;
+
+use xshell::{Cmd, Shell, cmd};
+
+/// Names another toolchain than `nightly`, such as one of a certain day.
+const VARIABLE: &str = "CHILDWATCH_NIGHTLY";
+
+pub(super) struct Nightly {
+    name: String,
+}
+
+impl Nightly {
+    /// The installed one; the reason if there is none. Rustup is kept from installing it.
+    pub(super) fn find(shell: &Shell) -> Result<Self, String> {
+        let name = env::var(VARIABLE).unwrap_or_else(|_| "nightly".to_owned());
+        let nightly = Nightly { name };
+        if succeeds(nightly.cargo(shell).arg("--version")) {
+            return Ok(nightly);
+        }
+        let name = nightly.name;
+        Err(format!(
+            "no {name} toolchain here: `rustup toolchain install {name} -c rust-src -c miri`"
+        ))
+    }
+
+    /// That it has the standard library's sources; the reason if not.
+    pub(super) fn has_sources(&self, shell: &Shell) -> Result<(), String> {
+        let toolchain = self.toolchain();
+        let sysroot = cmd!(shell, "rustc {toolchain} --print sysroot")
+            .quiet()
+            .read()
+            .map_err(|error| error.to_string())?;
+        let manifest = "lib/rustlib/src/rust/library/Cargo.lock";
+        if PathBuf::from(sysroot).join(manifest).exists() {
+            Ok(())
+        } else {
+            Err(self.lacks("rust-src"))
+        }
+    }
+
+    /// That it has Miri; the reason if not.
+    pub(super) fn has_miri(&self, shell: &Shell) -> Result<(), String> {
+        if succeeds(self.cargo(shell).args(["miri", "--version"])) {
+            Ok(())
+        } else {
+            Err(self.lacks("miri"))
+        }
+    }
+
+    pub(super) fn cargo<'a>(&self, shell: &'a Shell) -> Cmd<'a> {
+        let toolchain = self.toolchain();
+        cmd!(shell, "cargo {toolchain}").env("RUSTUP_AUTO_INSTALL", "0")
+    }
+
+    fn toolchain(&self) -> String {
+        format!("+{}", self.name)
+    }
+
+    fn lacks(&self, component: &str) -> String {
+        let name = &self.name;
+        format!(
+            "the {name} toolchain has no {component}: `rustup component add {component} --toolchain {name}`"
+        )
+    }
+}
+
+fn succeeds(command: Cmd<'_>) -> bool {
+    command
+        .quiet()
+        .ignore_stdout()
+        .ignore_stderr()
+        .run()
+        .is_ok()
+}
