@@ -109,6 +109,9 @@ pub enum Need {
     ProcessesOwnStatus,
     /// The machine's: this many processes are allowed.
     Processes(u32),
+    /// This program's: its children may share its memory. ThreadSanitizer keeps a record
+    /// of each thread, and knows of none in such a child.
+    SharedMemory,
 }
 
 impl Need {
@@ -135,6 +138,10 @@ impl Need {
                 format!("until it is reaped, Linux {release} tells the status of its first thread")
             }),
             Need::Processes(wanted) => sys::may_have_processes(wanted.into()),
+            Need::SharedMemory if cfg!(thread_sanitizer) => {
+                Err("ThreadSanitizer has no record of a child that shares memory".to_owned())
+            }
+            Need::SharedMemory => Ok(()),
             Need::OpenFiles(wanted) => sys::open_files_limit().and_then(|limit| {
                 if limit >= u64::from(wanted) {
                     Ok(())

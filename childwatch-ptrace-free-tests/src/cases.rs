@@ -3,7 +3,7 @@
 use crate::backend::Need::{
     AnAnswer, ChildSignal, ChildrenOnly, ChosenPid, FilePerProcess, NoSignalHandler, NonChildren,
     OpenFiles, PidfdsOnly, Processes, ProcessesOwnStatus, Ptrace, RealProcesses, Seccomp,
-    WithoutPidfds,
+    SharedMemory, WithoutPidfds,
 };
 use crate::case::{Case, Clause};
 
@@ -82,7 +82,7 @@ cases! { $
     C3 signal::a_blocked_child_signal_is_heard [RealProcesses],
     C3 signal::more_exits_than_hints_are_all_told [RealProcesses, OpenFiles(1_400)],
     C3 scale::of_ten_thousand_one_exits
-        [RealProcesses, OpenFiles(10_200), Processes(10_200)],
+        [RealProcesses, SharedMemory, OpenFiles(10_200), Processes(10_200)],
     C4 callbacks::callbacks_run_in_order_on_one_thread [],
     C4 callbacks::watches_of_one_process_share_its_order [],
     C5 callbacks::a_late_callback_runs_at_once [],

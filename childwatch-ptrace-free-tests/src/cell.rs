@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_
 use crate::backend::BackendUnderTest;
 use crate::case::Case;
 use crate::deadline::{patience_under, set_patience};
-use crate::footprint::Footprint;
+use crate::footprint::{self, Footprint};
 use crate::{Stage, sys};
 
 /// The first argument of a program that is to be a cell. Backend, case and the
@@ -115,6 +115,7 @@ impl Cell<'_> {
             println!("{reason}");
             std::process::exit(i32::from(UNSUPPORTED));
         }
+        footprint::begin_sanitizers_thread();
         let before = Footprint::now();
         (self.case.run)(&Stage::new(self.backend));
         before.is_unchanged();

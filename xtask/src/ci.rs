@@ -14,6 +14,7 @@ use crate::{unsafe_code, workspace};
 mod deny;
 mod miri;
 mod nightly;
+mod tsan;
 
 /// The oldest compiler that the workspace promises.
 const MSRV: &str = env!("CARGO_PKG_RUST_VERSION");
@@ -52,6 +53,8 @@ enum Step {
     Deny,
     /// Miri on the state machines, where a nightly has it
     Miri,
+    /// ThreadSanitizer on the engine and the backends, where a nightly has the sources
+    Tsan,
 }
 
 /// How a step that didn't fail ended.
@@ -115,6 +118,7 @@ impl Step {
             Step::Unsafe => unsafe_code::check()?,
             Step::Deny => return deny::run(shell),
             Step::Miri => return miri::run(shell),
+            Step::Tsan => return tsan::run(shell),
         }
         Ok(Done::Passed)
     }

@@ -26,6 +26,14 @@ impl Nightly {
         ))
     }
 
+    /// The target of its own code: sanitizers want it named, lest build scripts and
+    /// macros be built with them as well.
+    pub(super) fn host(&self, shell: &Shell) -> anyhow::Result<String> {
+        let toolchain = self.toolchain();
+        let host = cmd!(shell, "rustc {toolchain} --print host-tuple");
+        Ok(host.quiet().read()?)
+    }
+
     /// That it has the standard library's sources; the reason if not.
     pub(super) fn has_sources(&self, shell: &Shell) -> Result<(), String> {
         let toolchain = self.toolchain();
