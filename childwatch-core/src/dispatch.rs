@@ -23,10 +23,11 @@
 
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::PoisonError;
+use std::time::Duration;
 
 use crate::registry::{Cancelled, Committed, Contended, Current, Due, Registry, Tenure};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::{Exit, ExitCallback, Pid, Report, Token, WatchHandle};
 
 /// How many callbacks run before the source is asked again, so that callbacks
@@ -236,18 +237,8 @@ impl Dispatch {
 
     /// Lets the watcher's thread rest for `time`, or until the watcher stops.
     pub(crate) fn pause(&self, time: Duration) {
-        let end = Instant::now() + time;
-        let mut state = self.lock();
-        while !state.is_stopping {
-            let Some(left) = end.checked_duration_since(Instant::now()) else {
-                break;
-            };
-            state = self
-                .finished
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
+        let goes_on = |state: &mut State| !state.is_stopping;
+        drop(self.finished.wait_timeout_while(self.lock(), time, goes_on));
     }
 
     /// From here on no callback begins to run. The callbacks that have not begun

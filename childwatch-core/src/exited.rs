@@ -2,9 +2,10 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
+use crate::sync::{Mutex, MutexGuard};
 use crate::{CallbackCanceller, Exit, ExitCallback, Pid, PidWatcher, WatchError, WatchHandle};
 
 /// Resolves when the process has exited; see

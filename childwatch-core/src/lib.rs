@@ -26,6 +26,11 @@ mod exited;
 mod ext;
 mod fallback;
 mod guard;
+#[cfg(loom)]
+#[doc(hidden)]
+pub mod interleavings;
+#[cfg(all(test, loom))]
+mod models;
 mod origin;
 mod pauses;
 mod pid;
@@ -37,6 +42,7 @@ mod simulated;
 mod source;
 mod spawn;
 mod table;
+mod sync;
 mod threaded;
 mod watcher;
 

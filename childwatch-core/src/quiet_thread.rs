@@ -5,9 +5,9 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::thread::{Builder, JoinHandle};
 
 use crate::WatchError;
+use crate::sync::thread::{Builder, JoinHandle};
 
 /// Spawns a thread with every signal blocked; `whose` says whose it is in the error.
 ///

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::process::ExitStatus;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::{ExitSource, Pid, Report, ThreadedWatcher, Token, WatchError};
 
 /// A [`PidWatcher`](crate::PidWatcher) over [`SimulatedProcesses`], for tests of code that

@@ -5,7 +5,6 @@ use std::fmt;
 use std::io;
 use std::mem;
 use std::sync::{Arc, OnceLock, Weak};
-use std::thread::{self, JoinHandle, ThreadId};
 
 use crate::callback::CallbackCanceller;
 use crate::dispatch::{self, Dispatch, Entered, Next};
@@ -13,6 +12,7 @@ use crate::origin::Origin;
 use crate::pauses::Pauses;
 use crate::quiet_thread;
 use crate::registry::{Cancelled, Contended, Current, Tenure};
+use crate::sync::thread::{self, JoinHandle, ThreadId};
 use crate::{
     ExitCallback, ExitSource, Pid, PidWatcher, Token, Unregistered, WatchError, WatchHandle,
 };

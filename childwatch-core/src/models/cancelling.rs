@@ -1,0 +1,199 @@
+//! `unregister_callback` against the callback, and against itself (C9).
+
+use std::sync::{Arc, OnceLock};
+
+use loom::thread;
+
+use super::trace::{Fate, Trace};
+use super::{Met, begin_exit, stage, status};
+use crate::Unregistered::{HasRun, IsRunning, WillNotRun};
+use crate::interleavings;
+use crate::{PidWatcher, Unregistered, WatchHandle};
+
+#[test]
+fn a_cancel_takes_the_callback_out_or_waits_until_it_has_run() {
+    let met = Met::new();
+    interleavings::preempted(4, {
+        let met = met.clone();
+        move || {
+            let (processes, watcher) = stage();
+            let pid = processes.spawn();
+            let trace = Trace::new();
+            let handle = watcher.watch(pid, trace.callback()).unwrap();
+            let exiting = begin_exit(&processes, pid);
+            let expected = match watcher.unregister_callback(handle) {
+                WillNotRun => Fate::DroppedUnrun,
+                HasRun => Fate::HasRun,
+                IsRunning => unreachable!("not on the watcher's thread"),
+            };
+            assert_eq!(trace.fate(), expected);
+            exiting.join().unwrap();
+            drop(watcher);
+            assert_eq!(trace.fate(), expected);
+            met.note(expected);
+        }
+    });
+    met.assert([Fate::HasRun, Fate::DroppedUnrun]);
+}
+
+/// A process's second callback stays due when the first is taken out.
+#[test]
+fn a_cancel_leaves_the_process_s_other_callback_alone() {
+    let met = Met::new();
+    interleavings::preempted(3, {
+        let met = met.clone();
+        move || {
+            let (processes, watcher) = stage();
+            let pid = processes.spawn();
+            let [first, second] = [Trace::new(), Trace::new()];
+            let handle = watcher.watch(pid, first.callback()).unwrap();
+            watcher.watch(pid, second.callback()).unwrap();
+            let exiting = begin_exit(&processes, pid);
+            watcher.unregister_callback(handle);
+            met.note(first.fate());
+            second.wait_until_over();
+            assert_eq!(second.fate(), Fate::HasRun);
+            exiting.join().unwrap();
+        }
+    });
+    met.assert([Fate::HasRun, Fate::DroppedUnrun]);
+}
+
+#[test]
+fn a_cancel_from_inside_is_told_so_at_once_while_another_waits() {
+    let met = Met::new();
+    interleavings::preempted(3, {
+        let met = met.clone();
+        move || {
+            let (processes, watcher) = stage();
+            let pid = processes.spawn();
+            let trace = Trace::new();
+            let own = Arc::new(OnceLock::<WatchHandle>::new());
+            let answer = Arc::new(OnceLock::new());
+            let cancel_itself = trace.callback_that({
+                let (own, answer) = (Arc::clone(&own), Arc::clone(&answer));
+                let canceller = watcher.canceller().unwrap();
+                move |_| {
+                    let canceller = canceller.upgrade().unwrap();
+                    let _ = answer.set(canceller.unregister_callback(*own.get().unwrap()));
+                }
+            });
+            let handle = watcher.watch(pid, cancel_itself).unwrap();
+            own.set(handle).unwrap();
+            let exiting = begin_exit(&processes, pid);
+            let outside = watcher.unregister_callback(handle);
+            let (inside, expected) = match outside {
+                WillNotRun => (None, Fate::DroppedUnrun),
+                HasRun => (Some(IsRunning), Fate::HasRun),
+                IsRunning => unreachable!("not on the watcher's thread"),
+            };
+            assert_eq!(answer.get().copied(), inside);
+            assert_eq!(trace.fate(), expected);
+            exiting.join().unwrap();
+            met.note(expected);
+        }
+    });
+    met.assert([Fate::HasRun, Fate::DroppedUnrun]);
+}
+
+/// One of them at most has taken it out; both wait for it when it runs.
+#[test]
+fn two_cancellers_agree() {
+    let met = Met::new();
+    interleavings::preempted(2, {
+        let met = met.clone();
+        move || {
+            let (processes, watcher) = stage();
+            let pid = processes.spawn();
+            let trace = Trace::new();
+            let handle = watcher.watch(pid, trace.callback()).unwrap();
+            let exiting = begin_exit(&processes, pid);
+            let cancel = {
+                let (watcher, trace) = (Arc::clone(&watcher), Arc::clone(&trace));
+                move || (watcher.unregister_callback(handle), trace.fate())
+            };
+            let other = thread::spawn(cancel.clone());
+            let answers = [cancel(), other.join().unwrap()];
+            exiting.join().unwrap();
+            let taken_out = answers.iter().filter(|answer| answer.0 == WillNotRun);
+            match taken_out.count() {
+                0 => assert_eq!(answers, [(HasRun, Fate::HasRun); 2]),
+                1 => {
+                    assert!(answers.contains(&(WillNotRun, Fate::DroppedUnrun)));
+                    assert_eq!(trace.fate(), Fate::DroppedUnrun);
+                }
+                _ => panic!("{answers:?}"),
+            }
+            met.note(trace.fate());
+        }
+    });
+    met.assert([Fate::HasRun, Fate::DroppedUnrun]);
+}
+
+/// C10: a callback cancels the next one, and somebody else does too.
+#[test]
+fn a_callback_may_cancel_another_that_is_being_cancelled() {
+    interleavings::preempted(2, || {
+        let (processes, watcher) = stage();
+        let pid = processes.spawn();
+        let [first, second] = [Trace::new(), Trace::new()];
+        let seconds = Arc::new(OnceLock::<WatchHandle>::new());
+        let answer = Arc::new(OnceLock::new());
+        let cancel_second = first.callback_that({
+            let (seconds, answer) = (Arc::clone(&seconds), Arc::clone(&answer));
+            let canceller = watcher.canceller().unwrap();
+            move |_| {
+                let canceller = canceller.upgrade().unwrap();
+                let _ = answer.set(canceller.unregister_callback(*seconds.get().unwrap()));
+            }
+        });
+        watcher.watch(pid, cancel_second).unwrap();
+        let handle = watcher.watch(pid, second.callback()).unwrap();
+        seconds.set(handle).unwrap();
+        let exiting = begin_exit(&processes, pid);
+        let outside = watcher.unregister_callback(handle);
+        first.wait_until_over();
+        exiting.join().unwrap();
+        assert_eq!(second.fate(), Fate::DroppedUnrun);
+        let inside: Unregistered = *answer.get().unwrap();
+        assert!([(WillNotRun, HasRun), (HasRun, WillNotRun)].contains(&(inside, outside)));
+    });
+}
+
+/// C4, C10: nothing that a callback captured is dropped under a lock, neither when it is
+/// cancelled nor when it has run.
+#[test]
+fn a_captured_value_may_call_the_watcher_when_it_is_dropped() {
+    struct CallsWhenDropped(Box<dyn FnMut() + Send>);
+
+    impl Drop for CallsWhenDropped {
+        fn drop(&mut self) {
+            (self.0)();
+        }
+    }
+
+    interleavings::preempted(2, || {
+        let (processes, watcher) = stage();
+        let [pid, other] = [processes.spawn(), processes.spawn()];
+        let [first, second] = [Trace::new(), Trace::new()];
+        watcher.register_pid(other).unwrap();
+        assert!(processes.exit(other, status(0)));
+        let captured = CallsWhenDropped(Box::new({
+            // Not the watcher itself, which would then hold itself.
+            let (watcher, second) = (Arc::downgrade(&watcher), Arc::clone(&second));
+            move || {
+                if let Some(watcher) = watcher.upgrade() {
+                    watcher.register_callback(other, second.callback()).unwrap();
+                    watcher.unregister_pid(other);
+                }
+            }
+        }));
+        let callback = first.callback_that(move |_| drop(captured));
+        let handle = watcher.watch(pid, callback).unwrap();
+        let exiting = begin_exit(&processes, pid);
+        watcher.unregister_callback(handle);
+        second.wait_until_over();
+        assert_eq!(second.fate(), Fate::HasRun);
+        exiting.join().unwrap();
+    });
+}

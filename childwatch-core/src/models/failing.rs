@@ -1,0 +1,98 @@
+//! The engine over a source that cannot wait, or cannot be woken.
+
+use loom::thread;
+
+use super::Met;
+use super::source::{Kernel, pid};
+use super::trace::{Fate, Trace};
+use crate::interleavings;
+use crate::{PidWatcher, ThreadedWatcher, WatchError};
+
+/// C12. The pause would last for ever, no time passing in a model.
+#[test]
+fn a_pause_after_a_failed_wait_ends_with_the_watcher() {
+    interleavings::all(|| {
+        let kernel = Kernel::default();
+        kernel.fails_waits();
+        let watcher = ThreadedWatcher::start(kernel.source(), ()).unwrap();
+        let trace = Trace::new();
+        watcher.watch(pid(1), trace.callback()).unwrap();
+        drop(watcher);
+        assert_eq!(trace.fate(), Fate::DroppedUnrun);
+    });
+}
+
+/// C2: `Os`, and nothing left, unless the thread has come by and run it all the same.
+#[test]
+fn a_late_callback_for_which_the_thread_cannot_be_woken_is_refused_unless_it_runs() {
+    let met = Met::new();
+    interleavings::preempted(4, {
+        let met = met.clone();
+        move || {
+            let kernel = Kernel::default();
+            kernel.fails_wakes(1);
+            let watcher = ThreadedWatcher::start(kernel.source(), ()).unwrap();
+            let pid = pid(1);
+            let [first, late] = [Trace::new(), Trace::new()];
+            watcher.register_pid(pid).unwrap();
+            watcher.register_callback(pid, first.callback()).unwrap();
+            let exiting = thread::spawn({
+                let kernel = kernel.clone();
+                move || kernel.exit(pid)
+            });
+            first.wait_until_over();
+            let expected = match watcher.register_callback(pid, late.callback()) {
+                Ok(_) => {
+                    late.wait_until_over();
+                    Fate::HasRun
+                }
+                Err(WatchError::Os { .. }) => {
+                    // There is one wake left, for the drop.
+                    Fate::DroppedUnrun
+                }
+                Err(error) => panic!("{error}"),
+            };
+            kernel.fails_wakes(0);
+            drop(watcher);
+            assert_eq!(late.fate(), expected);
+            met.note(expected);
+            exiting.join().unwrap();
+        }
+    });
+    met.assert([Fate::HasRun, Fate::DroppedUnrun]);
+}
+
+/// C12: the thread is left alone, but runs nothing any more.
+#[test]
+fn a_drop_that_cannot_end_the_wait_still_waits_for_a_running_callback() {
+    let met = Met::new();
+    interleavings::preempted(4, {
+        let met = met.clone();
+        move || {
+            let kernel = Kernel::default();
+            kernel.fails_wakes(1);
+            let watcher = ThreadedWatcher::start(kernel.source(), ()).unwrap();
+            let pid = pid(1);
+            let traces = [Trace::new(), Trace::new()];
+            for trace in &traces {
+                watcher.watch(pid, trace.callback()).unwrap();
+            }
+            let exiting = thread::spawn({
+                let kernel = kernel.clone();
+                move || kernel.exit(pid)
+            });
+            drop(watcher);
+            let fates = [traces[0].fate(), traces[1].fate()];
+            met.note(fates);
+            exiting.join().unwrap();
+            // A thread must not outlive its model.
+            kernel.end_wait();
+            assert_eq!([traces[0].fate(), traces[1].fate()], fates);
+        }
+    });
+    met.assert([
+        [Fate::HasRun, Fate::HasRun],
+        [Fate::HasRun, Fate::DroppedUnrun],
+        [Fate::DroppedUnrun, Fate::DroppedUnrun],
+    ]);
+}

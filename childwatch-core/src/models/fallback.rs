@@ -1,0 +1,105 @@
+//! One watcher over two sources: the second one's thread, and whose a token is.
+
+use std::sync::Arc;
+
+use loom::thread;
+
+use super::Met;
+use super::source::{Kernel, Source, pid};
+use super::trace::{Fate, Trace};
+use crate::interleavings;
+use crate::{Fallback, PidWatcher};
+
+/// A watcher, its primary's kernel and its secondary's.
+fn stage() -> (Fallback<Source, Source>, Kernel, Kernel) {
+    let [primary, secondary] = [Kernel::default(), Kernel::default()];
+    let watcher = Fallback::new((primary.source(), ()), (secondary.source(), ())).unwrap();
+    (watcher, primary, secondary)
+}
+
+/// C1, C3, C8: the report goes through two threads.
+#[test]
+fn an_exit_that_the_secondary_sees_is_told_once() {
+    interleavings::preempted(2, || {
+        let (watcher, primary, secondary) = stage();
+        let pid = pid(1);
+        primary.has_no_room_for(pid);
+        let trace = Trace::new();
+        let exiting = thread::spawn({
+            let secondary = secondary.clone();
+            move || secondary.exit(pid)
+        });
+        watcher.watch(pid, trace.callback()).unwrap();
+        trace.wait_until_over();
+        exiting.join().unwrap();
+        drop(watcher);
+        assert_eq!(trace.fate(), Fate::HasRun);
+        assert_eq!((primary.armed(), secondary.armed()), (0, 0));
+    });
+}
+
+/// S3: a watch ends in the source that began it, however many others do so beside it;
+/// the sources check.
+#[test]
+fn each_token_is_disarmed_where_it_is_armed() {
+    interleavings::preempted(2, || {
+        let (watcher, primary, secondary) = stage();
+        let watcher = Arc::new(watcher);
+        let [near, far] = [pid(1), pid(2)];
+        primary.has_no_room_for(far);
+        secondary.exit(far);
+        let traces = [Trace::new(), Trace::new()];
+        let other = thread::spawn({
+            let (watcher, trace) = (Arc::clone(&watcher), Arc::clone(&traces[0]));
+            move || {
+                let handle = watcher.watch(near, trace.callback()).unwrap();
+                watcher.unregister_callback(handle);
+            }
+        });
+        watcher.watch(far, traces[1].callback()).unwrap();
+        traces[1].wait_until_over();
+        other.join().unwrap();
+        drop(watcher);
+        assert_eq!(traces[0].fate(), Fate::DroppedUnrun);
+        assert_eq!(traces[1].fate(), Fate::HasRun);
+        assert_eq!((primary.armed(), secondary.armed()), (0, 0));
+    });
+}
+
+/// C12: the secondary's thread tries again and again to wake the watcher's; the end of
+/// the watcher ends that.
+#[test]
+fn a_drop_ends_a_hand_over_that_cannot_wake_the_watcher_s_thread() {
+    let met = Met::new();
+    interleavings::preempted(2, {
+        let met = met.clone();
+        move || {
+            let (watcher, primary, secondary) = stage();
+            let pid = pid(1);
+            primary.has_no_room_for(pid);
+            let trace = Trace::new();
+            watcher.watch(pid, trace.callback()).unwrap();
+            primary.fails_wakes(1);
+            let exiting = thread::spawn({
+                let secondary = secondary.clone();
+                move || secondary.exit(pid)
+            });
+            exiting.join().unwrap();
+            drop(watcher);
+            // The drop's wake may be the one that fails.
+            primary.end_wait();
+            met.note(trace.fate());
+        }
+    });
+    met.assert([Fate::DroppedUnrun]);
+}
+
+/// C12.
+#[test]
+fn a_drop_ends_the_pause_of_a_secondary_that_cannot_wait() {
+    interleavings::preempted(3, || {
+        let (watcher, _primary, secondary) = stage();
+        secondary.fails_waits();
+        drop(watcher);
+    });
+}

@@ -1,0 +1,145 @@
+//! [`Source`]: one that refuses and fails as a model wishes.
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
+
+use loom::sync::{Condvar, Mutex, MutexGuard};
+
+use super::status;
+use crate::{ExitSource, Pid, Report, Token, WatchError};
+
+/// A kernel's view of processes that are never reaped. Clones are the same kernel.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kernel(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    armed: Vec<(Pid, Token)>,
+    exited: HashSet<Pid>,
+    reports: Vec<Report>,
+    is_woken: bool,
+    no_room_for: HashSet<Pid>,
+    do_waits_fail: bool,
+    wakes_to_fail: usize,
+}
+
+impl Kernel {
+    pub(super) fn source(&self) -> Source {
+        Source(self.clone())
+    }
+
+    pub(super) fn has_no_room_for(&self, pid: Pid) {
+        self.state().no_room_for.insert(pid);
+    }
+
+    pub(super) fn fails_waits(&self) {
+        self.state().do_waits_fail = true;
+    }
+
+    pub(super) fn fails_wakes(&self, count: usize) {
+        self.state().wakes_to_fail = count;
+    }
+
+    pub(super) fn exit(&self, pid: Pid) {
+        let mut state = self.state();
+        state.exited.insert(pid);
+        let armed = state.armed.iter().filter(|armed| armed.0 == pid);
+        let reports: Vec<_> = armed.map(|armed| report(armed.1)).collect();
+        state.reports.extend(reports);
+        self.0.changed.notify_all();
+    }
+
+    /// Ends the wait without being asked.
+    pub(super) fn end_wait(&self) {
+        self.state().is_woken = true;
+        self.0.changed.notify_all();
+    }
+
+    pub(super) fn armed(&self) -> usize {
+        self.state().armed.len()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap()
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Source(Kernel);
+
+impl ExitSource for Source {
+    type Waiter = ();
+
+    const THREAD_NAME: &'static str = "model";
+
+    fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
+        let mut state = self.0.state();
+        if state.no_room_for.contains(&pid) {
+            return Err(WatchError::ResourceLimit {
+                operation: "room",
+                pid: Some(pid),
+                source: io::ErrorKind::OutOfMemory.into(),
+            });
+        }
+        state.armed.push((pid, token));
+        if state.exited.contains(&pid) {
+            state.reports.push(report(token));
+            self.0.0.changed.notify_all();
+        }
+        Ok(())
+    }
+
+    /// Law S3 is checked here: once, and only what is armed.
+    fn disarm(&self, token: Token) {
+        let mut state = self.0.state();
+        let place = state.armed.iter().position(|armed| armed.1 == token);
+        let place = place.expect("the engine disarms what is armed here");
+        state.armed.remove(place);
+    }
+
+    fn is_reaped(&self, _token: Token) -> bool {
+        false
+    }
+
+    fn wait(&self, _waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
+        let mut state = self.0.state();
+        if state.do_waits_fail {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        while state.reports.is_empty() && !state.is_woken {
+            state = self.0.0.changed.wait(state).unwrap();
+        }
+        state.is_woken = false;
+        reports.append(&mut state.reports);
+        Ok(())
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        let mut state = self.0.state();
+        if let Some(left) = state.wakes_to_fail.checked_sub(1) {
+            state.wakes_to_fail = left;
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        state.is_woken = true;
+        self.0.0.changed.notify_all();
+        Ok(())
+    }
+}
+
+fn report(token: Token) -> Report {
+    Report {
+        token,
+        status: Some(status(0)),
+    }
+}
+
+pub(super) fn pid(raw: i32) -> Pid {
+    Pid::try_from(raw).unwrap()
+}

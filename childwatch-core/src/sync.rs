@@ -1,0 +1,20 @@
+//! What threads share: std's types, or loom's in a model (`--cfg loom`).
+//!
+//! In a model loom runs the threads, one at a time, in every order that there is, and
+//! lets a load see every value that the memory model allows.
+//!
+//! Some things stay std's in a model too, for what they do is not to be explored: `Arc`
+//! and `Weak`, whose counts loom need not see, `OnceLock`, and the counters in statics,
+//! which live on from one interleaving to the next.
+
+cfg_if::cfg_if! {
+    if #[cfg(loom)] {
+        mod modelled;
+
+        pub(crate) use loom::sync::{Mutex, MutexGuard, atomic};
+        pub(crate) use modelled::{Condvar, thread};
+    } else {
+        pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, atomic};
+        pub(crate) use std::thread;
+    }
+}
