@@ -1,11 +1,11 @@
 //! [`Bell`]: what ends the watcher's wait. It takes no file descriptor.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::thread::futex;
-use rustix::time::Timespec;
+
+use crate::futex::Futex;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// Counts its rings, and ends a wait that began before one.
 ///
@@ -14,22 +14,21 @@ use rustix::time::Timespec;
 /// looks whether anybody waits, and one of the two sees the other.
 #[derive(Debug, Default)]
 pub(crate) struct Bell {
-    rings: AtomicU32,
+    rings: Futex,
     is_listened_to: AtomicBool,
 }
 
 impl Bell {
     pub(crate) fn rings(&self) -> u32 {
-        self.rings.load(Ordering::SeqCst)
+        self.rings.value()
     }
 
     /// Async-signal-safe: two atomic operations, and the system call futex only if
     /// somebody waits. That call is made without libc, so `errno` stays as it was.
     pub(crate) fn ring(&self) {
-        self.rings.fetch_add(1, Ordering::SeqCst);
+        self.rings.increment();
         if self.is_listened_to.load(Ordering::SeqCst) {
-            // It can fail only for a bad address.
-            let _ = futex::wake(&self.rings, futex::Flags::PRIVATE, 1);
+            self.rings.wake_one();
         }
     }
 
@@ -39,9 +38,8 @@ impl Bell {
     ///
     /// What a sandbox answers; the kernel itself only tells of the end of the wait.
     pub(crate) fn listen(&self, heard: u32, limit: Option<Duration>) -> Result<(), Errno> {
-        let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
         self.is_listened_to.store(true, Ordering::SeqCst);
-        let ended = futex::wait(&self.rings, futex::Flags::PRIVATE, heard, limit.as_ref());
+        let ended = self.rings.wait(heard, limit);
         self.is_listened_to.store(false, Ordering::SeqCst);
         match ended {
             Ok(()) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => Ok(()),

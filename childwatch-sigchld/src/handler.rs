@@ -12,7 +12,6 @@
 use std::io;
 use std::mem;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use childwatch_core::exit_status;
@@ -21,6 +20,7 @@ use signal_hook::consts::SIGCHLD;
 
 use crate::bell::Bell;
 use crate::hints::{Hint, Hints};
+use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// What the handler leaves for the watcher.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
-    fn signal(&self, pid: i32, code: i32, status: i32) {
+    pub(crate) fn signal(&self, pid: i32, code: i32, status: i32) {
         use std::os::unix::process::ExitStatusExt;
         if !self.is_listening.load(Ordering::SeqCst) {
             return;

@@ -14,10 +14,10 @@
 //! reader at that place, not other writers; it rings the bell when it has done so, and
 //! the reader comes back then.
 
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use crate::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
-/// A power of two, so that positions may wrap round.
-const PLACES: usize = 256;
+/// A power of two, so that positions may wrap round. In a model few, to be filled soon.
+pub(crate) const PLACES: usize = if cfg!(loom) { 2 } else { 256 };
 
 /// A child that the handler was told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -85,13 +85,17 @@ cfg_if::cfg_if! {
     if #[cfg(target_os = "linux")] {
         mod bell;
         mod child;
+        mod futex;
         mod handler;
         mod hints;
         mod look;
+        #[cfg(all(test, loom))]
+        mod models;
         mod pace;
         mod probe;
         mod source;
 mod stopwatch;
+        mod sync;
         mod table;
         mod watcher;
 

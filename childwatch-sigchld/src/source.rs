@@ -33,7 +33,6 @@
 use std::fmt;
 use std::io;
 use std::process::ExitStatus;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -46,6 +45,7 @@ use crate::hints::Hints;
 use crate::look::{Look, is_anothers, look_at};
 use crate::pace::{Budget, Heartbeat, Question};
 use crate::stopwatch::Stopwatch;
+use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use crate::table::{Suspect, Table};
 
 /// Children looked at between two looks at the hints.

@@ -38,7 +38,7 @@ fn a_cancel_takes_the_callback_out_or_waits_until_it_has_run() {
 
 /// A process's second callback stays due when the first is taken out.
 #[test]
-fn a_cancel_leaves_the_process_s_other_callback_alone() {
+fn a_cancel_leaves_the_other_callback_of_the_process_alone() {
     let met = Met::new();
     interleavings::preempted(3, {
         let met = met.clone();

@@ -69,7 +69,7 @@ fn each_token_is_disarmed_where_it_is_armed() {
 /// C12: the secondary's thread tries again and again to wake the watcher's; the end of
 /// the watcher ends that.
 #[test]
-fn a_drop_ends_a_hand_over_that_cannot_wake_the_watcher_s_thread() {
+fn a_drop_ends_a_hand_over_that_cannot_wake_the_watchers_thread() {
     let met = Met::new();
     interleavings::preempted(2, {
         let met = met.clone();

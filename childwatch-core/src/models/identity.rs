@@ -11,7 +11,7 @@ use crate::{PidWatcher, WatchError};
 
 /// S2: a report may be in flight when its place in the registry goes to another process.
 #[test]
-fn a_report_of_a_place_s_former_holder_is_not_believed() {
+fn a_report_of_a_places_former_holder_is_not_believed() {
     interleavings::preempted(4, || {
         let (processes, watcher) = stage();
         let [former, next] = [processes.spawn(), processes.spawn()];
@@ -29,7 +29,7 @@ fn a_report_of_a_place_s_former_holder_is_not_believed() {
 /// C13: a process exits, is reaped, and its number comes back, while the number is being
 /// registered: what is meant is the old process or the new one, and nothing between.
 #[test]
-fn a_number_that_comes_back_is_another_process_s() {
+fn a_number_that_comes_back_belongs_to_another_process() {
     let met = Met::new();
     interleavings::preempted(3, {
         let met = met.clone();

@@ -1,0 +1,120 @@
+//! The ring of hints: full, overflowing, and drained by two.
+
+use std::sync::Arc;
+
+use childwatch_core::interleavings;
+use loom::sync::Mutex;
+use loom::thread;
+
+use crate::hints::{Hint, Hints, PLACES, Reader};
+
+/// Torn, it would not be what any `hint` gives.
+fn hint(pid: i32) -> Hint {
+    Hint {
+        pid,
+        status: pid * 2,
+        generation: pid.unsigned_abs(),
+    }
+}
+
+/// Pushes these, and says which of them had a place.
+fn push_all(hints: &Hints, pids: &[i32]) -> Vec<Hint> {
+    let hinted = pids.iter().map(|pid| hint(*pid));
+    hinted.filter(|hint| hints.push(*hint)).collect()
+}
+
+fn drain(hints: &Hints, reader: &mut Reader) -> Vec<Hint> {
+    std::iter::from_fn(|| hints.pop(reader)).collect()
+}
+
+/// `read` has what each writer has written, in its order, and nothing else.
+#[track_caller]
+fn assert_read(read: &[Hint], written: &[Vec<Hint>]) {
+    for written in written {
+        let of_this_writer = read.iter().filter(|hint| written.contains(hint));
+        assert!(of_this_writer.eq(written), "{read:?} of {written:?}");
+    }
+    assert_eq!(read.len(), written.iter().map(Vec::len).sum::<usize>());
+}
+
+#[test]
+fn two_writers_fill_the_ring_and_what_finds_no_place_is_refused() {
+    interleavings::preempted(3, || {
+        let hints = Arc::new(Hints::new());
+        let other = thread::spawn({
+            let hints = Arc::clone(&hints);
+            move || push_all(&hints, &[1, 2])
+        });
+        let mine = push_all(&hints, &[11, 12]);
+        let written = [mine, other.join().unwrap()];
+        let mut reader = Reader::default();
+        let read = drain(&hints, &mut reader);
+        assert_eq!(read.len(), PLACES);
+        assert_read(&read, &written);
+
+        // And it goes on as if nothing had been.
+        let written = [push_all(&hints, &[21, 22])];
+        assert_eq!(written[0].len(), PLACES);
+        assert_read(&drain(&hints, &mut reader), &written);
+    });
+}
+
+#[test]
+fn a_ring_that_overflows_while_it_is_drained_loses_nothing_that_it_has_taken() {
+    interleavings::preempted(4, || {
+        let hints = Arc::new(Hints::new());
+        let writing = thread::spawn({
+            let hints = Arc::clone(&hints);
+            move || push_all(&hints, &[1, 2, 3, 4])
+        });
+        let mut reader = Reader::default();
+        let mut read = drain(&hints, &mut reader);
+        let written = [writing.join().unwrap()];
+        read.extend(drain(&hints, &mut reader));
+        assert!(written[0].len() >= PLACES);
+        assert_read(&read, &written);
+    });
+}
+
+#[test]
+fn two_writers_and_a_reader_tear_no_hint_and_lose_none() {
+    interleavings::preempted(3, || {
+        let hints = Arc::new(Hints::new());
+        let writing = [[1, 2], [11, 12]].map(|pids| {
+            let hints = Arc::clone(&hints);
+            thread::spawn(move || push_all(&hints, &pids))
+        });
+        let mut reader = Reader::default();
+        let mut read = drain(&hints, &mut reader);
+        let written = writing.map(|writing| writing.join().unwrap());
+        read.extend(drain(&hints, &mut reader));
+        assert_read(&read, &written);
+    });
+}
+
+/// The watcher's thread drains it, and so does a caller that asks whether a child has
+/// been reaped, each under the table's lock.
+#[test]
+fn two_that_drain_share_what_is_there() {
+    interleavings::preempted(3, || {
+        let hints = Arc::new(Hints::new());
+        let table = Arc::new(Mutex::new((Reader::default(), Vec::new())));
+        let writing = thread::spawn({
+            let hints = Arc::clone(&hints);
+            move || push_all(&hints, &[1, 2, 3])
+        });
+        let drain_under_lock = {
+            let (hints, table) = (Arc::clone(&hints), Arc::clone(&table));
+            move || {
+                let (reader, read) = &mut *table.lock().unwrap();
+                read.extend(drain(&hints, reader));
+            }
+        };
+        let draining = thread::spawn(drain_under_lock.clone());
+        drain_under_lock();
+        let written = [writing.join().unwrap()];
+        draining.join().unwrap();
+        drain_under_lock();
+        assert_read(&table.lock().unwrap().1, &written);
+    });
+}

@@ -1,0 +1,16 @@
+//! What the handler and the watcher's thread share: std's atomics, or loom's in a model
+//! (`--cfg loom`).
+
+cfg_if::cfg_if! {
+    if #[cfg(loom)] {
+        mod modelled;
+
+        pub(crate) mod atomic {
+            pub(crate) use loom::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+
+            pub(crate) use super::modelled::AtomicU32;
+        }
+    } else {
+        pub(crate) use std::sync::atomic;
+    }
+}
