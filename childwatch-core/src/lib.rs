@@ -41,8 +41,8 @@ mod siginfo;
 mod simulated;
 mod source;
 mod spawn;
-mod table;
 mod sync;
+mod table;
 mod threaded;
 mod watcher;
 

@@ -94,7 +94,7 @@ cfg_if::cfg_if! {
         mod pace;
         mod probe;
         mod source;
-mod stopwatch;
+        mod stopwatch;
         mod sync;
         mod table;
         mod watcher;
