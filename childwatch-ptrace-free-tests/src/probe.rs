@@ -130,6 +130,8 @@ pub struct Gate(Arc<(Mutex<GateState>, Condvar)>);
 struct GateState {
     reached: bool,
     open: bool,
+    /// Somebody has waited in vain: in a callback, where a panic goes no further.
+    given_up: bool,
 }
 
 impl Gate {
@@ -149,9 +151,11 @@ impl Gate {
         let mut state = lock(state);
         state.reached = true;
         changed.notify_all();
-        let (_state, timeout) = changed
+        let (mut state, timeout) = changed
             .wait_timeout_while(state, patience(), |state| !state.open)
             .unwrap_or_else(PoisonError::into_inner);
+        state.given_up |= timeout.timed_out();
+        drop(state);
         assert!(!timeout.timed_out(), "the gate was not opened");
     }
 
@@ -170,10 +174,23 @@ impl Gate {
     }
 
     /// Lets everybody pass.
+    ///
+    /// # Panics
+    ///
+    /// When somebody has given up waiting: what came before this took too long, or
+    /// waited for the gate.
+    #[track_caller]
     pub fn open(&self) {
         let (state, changed) = &*self.0;
-        lock(state).open = true;
+        let mut state = lock(state);
+        state.open = true;
         changed.notify_all();
+        let given_up = state.given_up;
+        drop(state);
+        assert!(
+            !given_up || thread::panicking(),
+            "the gate was opened too late"
+        );
     }
 }
 

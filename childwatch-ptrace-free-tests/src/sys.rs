@@ -27,4 +27,6 @@ pub(crate) use signals::{
     CHILD_SIGNALS, SigchldAction, block_sigchld, blocked_signals, dispositions, fatal_signals,
     sigchld_disposition, signal_self,
 };
-pub(crate) use threads::{exit_thread_only, processor_time, thread_id, wakeups};
+pub(crate) use threads::{
+    exit_thread_only, is_asleep, processor_time, run_delay, thread_id, wakeups,
+};

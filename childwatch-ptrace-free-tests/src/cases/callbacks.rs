@@ -1,5 +1,7 @@
 //! C3, C4 and C5: how often callbacks run, where, in which order, and how late.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use childwatch_core::{Pid, PidWatcherExt};
@@ -125,8 +127,30 @@ pub(super) fn callbacks_run_in_order_on_one_thread(stage: &Stage<'_>) {
     let mut threads = probe.threads();
     threads.extend(here.threads());
     threads.dedup();
-    assert_eq!(threads.len(), 1);
+    assert_eq!(threads.len(), 1, "callbacks ran on several threads");
     assert_ne!(threads[0], thread::current().id());
+}
+
+pub(super) fn callbacks_run_one_at_a_time(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let children = [stage.child(), stage.child()];
+    let (is_running, has_met) = (Arc::default(), Arc::default());
+    let probe = Probe::new();
+    for round in 0..100 {
+        let (is_running, has_met): (Arc<AtomicBool>, Arc<AtomicBool>) =
+            (Arc::clone(&is_running), Arc::clone(&has_met));
+        let callback = probe.callback_then(move |_| {
+            has_met.fetch_or(is_running.swap(true, Ordering::SeqCst), Ordering::SeqCst);
+            (0..20).for_each(|_| thread::yield_now());
+            is_running.store(false, Ordering::SeqCst);
+        });
+        watcher.watch(children[round % 2].pid(), callback).unwrap();
+    }
+    for child in &children {
+        child.die(End::Code(0));
+    }
+    probe.ran(100);
+    assert!(!has_met.load(Ordering::SeqCst), "two callbacks at one time");
 }
 
 pub(super) fn watches_of_one_process_share_its_order(stage: &Stage<'_>) {

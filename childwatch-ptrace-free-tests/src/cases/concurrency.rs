@@ -64,6 +64,29 @@ pub(super) fn many_threads_at_once(stage: &Stage<'_>) {
     assert!(probe.captures_are_dropped());
 }
 
+pub(super) fn many_threads_watch_one_process(stage: &Stage<'_>) {
+    const THREADS: usize = 4;
+    const ROUNDS: usize = 100;
+    let watcher = stage.watcher();
+    let child = stage.child();
+    let (kept, taken_out) = (Probe::new(), Probe::new());
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for _ in 0..ROUNDS {
+                    watcher.watch(child.pid(), kept.callback()).unwrap();
+                    let handle = watcher.watch(child.pid(), taken_out.callback()).unwrap();
+                    let outcome = watcher.unregister_callback(handle);
+                    assert_eq!(outcome, Unregistered::WillNotRun);
+                }
+            });
+        }
+    });
+    child.die(End::Code(0));
+    kept.ran(THREADS * ROUNDS);
+    assert_eq!(taken_out.runs(), 0);
+}
+
 /// A child's whole life, with its exit before, amid or after the calls; how many
 /// callbacks have run or are to run.
 fn one_life(

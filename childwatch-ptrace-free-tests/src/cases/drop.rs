@@ -8,7 +8,7 @@ use childwatch_core::PidWatcher;
 use crate::child::End;
 use crate::footprint::Footprint;
 use crate::probe::{Gate, Probe};
-use crate::{Stage, deadline};
+use crate::{Stage, deadline, sys};
 
 pub(super) fn drop_with_live_children_drops_captures(stage: &Stage<'_>) {
     let children: Vec<_> = (0..50).map(|_| stage.child()).collect();
@@ -30,6 +30,21 @@ pub(super) fn drop_with_live_children_drops_captures(stage: &Stage<'_>) {
     }
     stage.settle(&*stage.watcher());
     assert_eq!(probe.runs(), 0);
+}
+
+pub(super) fn the_end_of_one_watcher_harms_no_other(stage: &Stage<'_>) {
+    let (first, second, third) = (stage.watcher(), stage.watcher(), stage.watcher());
+    let child = stage.child();
+    let (probe, never) = (Probe::new(), Probe::new());
+    second.watch(child.pid(), probe.callback()).unwrap();
+    for other in [first, third] {
+        other.watch(child.pid(), never.callback()).unwrap();
+        drop(other);
+    }
+    stage.settle(&*second);
+    child.die(End::Code(0));
+    probe.ran_once();
+    assert_eq!(never.runs(), 0);
 }
 
 pub(super) fn drop_inside_a_callback_ends_the_thread_after_it(stage: &Stage<'_>) {
@@ -96,10 +111,11 @@ pub(super) fn drop_waits_for_a_running_callback(stage: &Stage<'_>) {
 
     let (tell, told) = mpsc::channel();
     let dropping = thread::spawn(move || {
-        tell.send(()).unwrap();
+        tell.send(sys::thread_id()).unwrap();
         drop(watcher);
     });
-    told.recv().unwrap();
+    let thread = told.recv().unwrap();
+    deadline::until("the drop waits, or returns", || sys::is_asleep(thread));
     for _ in 0..100 {
         thread::yield_now();
     }

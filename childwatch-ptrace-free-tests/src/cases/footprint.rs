@@ -30,7 +30,7 @@ pub(super) fn exec_leaks_no_fd(stage: &Stage<'_>) {
         watcher.register_pid(child.pid()).unwrap();
     }
     // The children's gates are close-on-exec as well.
-    assert_eq!(list(), before);
+    assert_eq!(list(), before, "fds that a program inherits");
 }
 
 pub(super) fn ten_thousand_cycles_leave_nothing(stage: &Stage<'_>) {
@@ -119,9 +119,19 @@ pub(super) fn no_handler_and_no_mask_is_touched(stage: &Stage<'_>) {
     let before = (sys::dispositions(), sys::blocked_signals());
     let watcher = stage.watcher();
     stage.settle(&*watcher);
-    assert_eq!((sys::dispositions(), sys::blocked_signals()), before);
+    let after = (sys::dispositions(), sys::blocked_signals());
+    assert_eq!(after, before, "handlers or masks have changed");
     drop(watcher);
     assert_eq!((sys::dispositions(), sys::blocked_signals()), before);
+}
+
+pub(super) fn the_makers_signal_mask_is_left_alone(stage: &Stage<'_>) {
+    let before = sys::blocked_signals();
+    let watcher = stage.watcher();
+    stage.settle(&*watcher);
+    assert_eq!(sys::blocked_signals(), before, "the mask has changed");
+    drop(watcher);
+    assert_eq!(sys::blocked_signals(), before, "the mask has changed");
 }
 
 pub(super) fn no_signal_handler_runs_on_the_watchers_thread(stage: &Stage<'_>) {

@@ -6,6 +6,8 @@ use crate::Stage;
 use crate::child::{End, GatedChild};
 use crate::probe::{Gate, Probe};
 
+const FIRED: &str = "the old process's exit fired for the new one";
+
 pub(super) fn the_number_of_a_reaped_and_unregistered_process_comes_back(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     let mut old = stage.child();
@@ -18,7 +20,7 @@ pub(super) fn the_number_of_a_reaped_and_unregistered_process_comes_back(stage: 
     let mut new = stage.successor(&*old);
     register(&*watcher, &*new, &second);
     stage.settle(&*watcher);
-    assert_eq!(second.runs(), 0);
+    assert_eq!(second.runs(), 0, "{FIRED}");
     new.die(End::Code(2));
     assert_eq!(second.ran_once().status(), new.reap());
     first.ran_once();
@@ -49,7 +51,7 @@ pub(super) fn the_number_of_a_registered_process_comes_back(stage: &Stage<'_>) {
         );
     }
     stage.settle(&*watcher);
-    assert_eq!(second.runs(), 0);
+    assert_eq!(second.runs(), 0, "{FIRED}");
     new.die(End::Code(2));
     assert_eq!(second.ran_once().status(), new.reap());
     first.ran_once();
@@ -86,11 +88,7 @@ pub(super) fn a_stale_event_fires_nothing_of_the_new_process(stage: &Stage<'_>) 
 
     first.ran_once();
     stage.settle(&*watcher);
-    assert_eq!(
-        second.runs(),
-        0,
-        "the old process's exit fired for the new one"
-    );
+    assert_eq!(second.runs(), 0, "{FIRED}");
     assert_eq!(never.runs(), 0);
     new.die(End::Code(2));
     assert_eq!(second.ran_once().status(), new.reap());
@@ -111,7 +109,7 @@ pub(super) fn a_watch_joins_the_process_and_not_the_number(stage: &Stage<'_>) {
     let mut new = stage.successor(&*old);
     watcher.watch(new.pid(), second.callback()).unwrap();
     stage.settle(&*watcher);
-    assert_eq!(second.runs(), 0);
+    assert_eq!(second.runs(), 0, "{FIRED}");
     new.die(End::Code(2));
     assert_eq!(second.ran_once().status(), new.reap());
 }

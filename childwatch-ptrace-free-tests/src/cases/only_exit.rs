@@ -35,7 +35,7 @@ fn status_at_the_end(stage: &Stage<'_>, command: &mut Command) -> Option<ExitSta
     let after = Probe::new();
     watcher.watch(actor.pid(), after.callback()).unwrap();
     stage.settle(&*watcher);
-    assert_eq!(before.runs() + after.runs(), 0);
+    assert_eq!(before.runs() + after.runs(), 0, "told while it lives");
 
     actor.end_input();
     let [told, too] = [&before, &after].map(|probe| probe.ran_once().status());
@@ -71,7 +71,7 @@ pub(super) fn a_child_signal_sent_by_hand(stage: &Stage<'_>) {
         sys::signal_self(libc::SIGCHLD);
     }
     stage.settle(&*watcher);
-    assert_eq!(probe.runs(), 0);
+    assert_eq!(probe.runs(), 0, "told while it lives");
     child.die(End::Code(0));
     probe.ran_once();
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak, mpsc};
 use childwatch_core::{ExitCallback, Pid, PidWatcher, PidWatcherExt, Unregistered};
 
 use crate::child::End;
+use crate::footprint::Footprint;
 use crate::probe::Probe;
 use crate::{Stage, deadline};
 
@@ -56,6 +57,36 @@ pub(super) fn every_method_may_be_called_in_a_callback(stage: &Stage<'_>) {
     inner.ran(2);
     assert_eq!(inner.threads()[0], probe.threads()[0]);
     child.reap();
+}
+
+pub(super) fn a_callback_ends_its_own_registration(stage: &Stage<'_>) {
+    let watcher: Arc<dyn PidWatcher> = Arc::from(stage.watcher());
+    let child = stage.child();
+    let pid = child.pid();
+    let (first, second, late) = (Probe::new(), Probe::new(), Probe::new());
+    watcher.register_pid(pid).unwrap();
+    watcher
+        .register_callback(
+            pid,
+            first.callback_then({
+                let weak = Arc::downgrade(&watcher);
+                let late = late.clone();
+                move |_| {
+                    let watcher = weak.upgrade().unwrap();
+                    watcher.unregister_pid(pid);
+                    let refused = watcher.register_callback(pid, late.callback());
+                    assert!(refused.is_err(), "{refused:?}");
+                }
+            }),
+        )
+        .unwrap();
+    watcher.register_callback(pid, second.callback()).unwrap();
+    child.die(End::Code(0));
+    first.ran_once();
+    // It was there before.
+    second.ran_once();
+    stage.settle(&*watcher);
+    assert_eq!(late.runs(), 0);
 }
 
 /// Calls the watcher when dropped.
@@ -138,6 +169,40 @@ pub(super) fn a_panicking_callback_harms_nothing(stage: &Stage<'_>) {
         .unwrap();
     probe.ran(3);
     drop(watcher);
+}
+
+pub(super) fn a_panicking_callback_leaves_nothing(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let before = Footprint::now();
+    let child = stage.child();
+    watcher
+        .watch(child.pid(), Box::new(|_| panic!("meant to")))
+        .unwrap();
+    child.die(End::Code(0));
+    stage.settle(&*watcher);
+    drop(child);
+    before.is_unchanged();
+}
+
+pub(super) fn a_callbacks_panic_is_told_to_the_hook(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let child = stage.child();
+    let (tell, told) = mpsc::channel();
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload().downcast_ref::<&str>().copied();
+        let _ = tell.send((message, std::thread::current().id()));
+    }));
+    let probe = Probe::new();
+    watcher
+        .watch(child.pid(), Box::new(|_| panic!("meant to")))
+        .unwrap();
+    watcher.watch(child.pid(), probe.callback()).unwrap();
+    child.die(End::Code(0));
+    probe.ran_once();
+    std::panic::set_hook(hook);
+    let heard = told.try_recv().expect("the hook heard nothing");
+    assert_eq!(heard, (Some("meant to"), probe.threads()[0]));
 }
 
 /// Panics when dropped.

@@ -22,7 +22,7 @@ pub(super) fn a_zombie_is_registered(stage: &Stage<'_>) {
         .register_callback(child.pid(), probe.callback())
         .unwrap();
     let exit = probe.ran_once();
-    assert_eq!(exit.pid(), child.pid());
+    assert_eq!(exit.pid(), child.pid(), "another process is named");
     assert_eq!(exit.status(), child.reap());
 }
 
@@ -131,7 +131,7 @@ pub(super) fn of_many_at_once_one_registers(stage: &Stage<'_>) {
                 })
                 .count()
         });
-        assert_eq!(registered, 1);
+        assert_eq!(registered, 1, "registered at once");
 
         let probe = Probe::new();
         watcher
@@ -169,6 +169,30 @@ pub(super) fn an_unused_number_is_refused(stage: &Stage<'_>) {
     assert!(probe.captures_are_dropped());
     drop(child);
     before.is_unchanged();
+}
+
+/// Its number is nobody's: until somebody has it again, it means the reaped process.
+pub(super) fn a_refusal_leaves_the_reaped_process_registered(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let mut child = stage.child();
+    let probe = Probe::new();
+    watcher.register_pid(child.pid()).unwrap();
+    watcher
+        .register_callback(child.pid(), probe.callback())
+        .unwrap();
+    child.die(End::Code(3));
+    let told = probe.ran_once();
+    child.reap();
+
+    let refused = watcher.register_pid(child.pid());
+    assert!(
+        matches!(refused, Err(WatchError::NoSuchProcess { .. })),
+        "{refused:?}"
+    );
+    let late = watcher.register_callback(child.pid(), probe.callback());
+    assert!(late.is_ok(), "{late:?}");
+    probe.ran(2);
+    assert_eq!(probe.exits(), [told, told]);
 }
 
 pub(super) fn the_own_process_and_a_threads_id_are_refused(stage: &Stage<'_>) {

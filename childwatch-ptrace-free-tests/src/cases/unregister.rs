@@ -9,7 +9,7 @@ use childwatch_core::{Pid, PidWatcher, Unregistered, WatchError};
 
 use crate::child::End;
 use crate::probe::{Gate, Probe};
-use crate::{Stage, deadline};
+use crate::{Stage, deadline, sys};
 
 pub(super) fn unregister_pid_keeps_callbacks_and_refuses_new_ones(stage: &Stage<'_>) {
     let watcher = stage.watcher();
@@ -86,6 +86,22 @@ pub(super) fn the_pid_can_be_registered_again(stage: &Stage<'_>) {
     probe.ran(6);
 }
 
+pub(super) fn a_watch_leaves_the_registration_that_it_joins(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let child = stage.child();
+    let probe = Probe::new();
+    watcher.register_pid(child.pid()).unwrap();
+    let handle = watcher.watch(child.pid(), probe.callback()).unwrap();
+    watcher.unregister_callback(handle);
+    watcher.watch(child.pid(), probe.callback()).unwrap();
+    child.die(End::Code(0));
+    probe.ran_once();
+    // Its own callbacks are gone; it is not.
+    let late = watcher.register_callback(child.pid(), probe.callback());
+    assert!(late.is_ok(), "{late:?}");
+    probe.ran(2);
+}
+
 pub(super) fn an_unregistered_callback_never_runs(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     let mut child = stage.child();
@@ -134,12 +150,19 @@ pub(super) fn unregister_waits_for_a_running_callback(stage: &Stage<'_>) {
     child.die(End::Code(0));
     gate.is_reached();
     thread::scope(|scope| {
-        let unregistering = scope.spawn(|| {
-            let outcome = watcher.unregister_callback(handle);
-            (outcome, has_returned.load(Ordering::Relaxed))
+        let (tell, told) = mpsc::channel();
+        let unregistering = scope.spawn({
+            let (watcher, has_returned) = (&watcher, &has_returned);
+            move || {
+                tell.send(sys::thread_id()).unwrap();
+                let outcome = watcher.unregister_callback(handle);
+                (outcome, has_returned.load(Ordering::Relaxed))
+            }
         });
-        // It may not return while the callback stands at the gate. That it is
-        // about to wait can't be seen; other calls show that it waits alone.
+        let thread = told.recv().unwrap();
+        // It may not return while the callback stands at the gate; other calls show
+        // that it waits alone.
+        deadline::until("the call waits, or returns", || sys::is_asleep(thread));
         stage_is_still_usable(&*watcher, child.pid());
         assert!(!unregistering.is_finished());
         gate.open();
@@ -238,8 +261,36 @@ pub(super) fn a_second_unregister_finds_nothing(stage: &Stage<'_>) {
         .register_callback(child.pid(), probe.callback())
         .unwrap();
     assert_eq!(watcher.unregister_callback(handle), Unregistered::HasRun);
+    // Nor to another process's, in the place that its own had.
+    watcher.unregister_pid(child.pid());
+    let (other, others) = (stage.child(), Probe::new());
     child.die(End::Code(0));
     probe.ran_once();
+    watcher.watch(other.pid(), others.callback()).unwrap();
+    assert_eq!(watcher.unregister_callback(handle), Unregistered::HasRun);
+    other.die(End::Code(0));
+    others.ran_once();
+}
+
+pub(super) fn of_many_at_once_one_takes_out(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let child = stage.child();
+    watcher.register_pid(child.pid()).unwrap();
+    for _ in 0..50 {
+        let probe = Probe::new();
+        let handle = watcher
+            .register_callback(child.pid(), probe.callback())
+            .unwrap();
+        let outcomes = thread::scope(|scope| {
+            let calls = [(); 4].map(|()| scope.spawn(|| watcher.unregister_callback(handle)));
+            calls.map(|call| call.join().unwrap())
+        });
+        let taken_out = outcomes
+            .iter()
+            .filter(|outcome| **outcome == Unregistered::WillNotRun);
+        assert_eq!(taken_out.count(), 1, "{outcomes:?}");
+        assert!(probe.captures_are_dropped());
+    }
 }
 
 /// The watcher's thread has been told of two exits, and runs the callback of the
@@ -277,7 +328,7 @@ pub(super) fn the_last_callback_goes_as_its_exit_is_in_flight(stage: &Stage<'_>)
     ran.ran_once();
 
     stage.settle(&*watcher);
-    assert_eq!(never.runs(), 0);
+    assert_eq!(never.runs(), 0, "it ran after it was taken out");
 }
 
 pub(super) fn unregister_races_the_exit(stage: &Stage<'_>) {

@@ -36,6 +36,24 @@ pub(crate) fn processor_time(thread: i32) -> Duration {
     Duration::from_millis(ticks * 1_000 / rustix::param::clock_ticks_per_second())
 }
 
+/// How long a thread of this process has wanted to run and others ran; zero where the
+/// kernel does not count that.
+pub(crate) fn run_delay(thread: i32) -> Duration {
+    let path = format!("/proc/self/task/{thread}/schedstat");
+    let delay = std::fs::read_to_string(path).ok().and_then(|schedstat| {
+        let nanoseconds = schedstat.split(' ').nth(1)?;
+        nanoseconds.parse().ok()
+    });
+    Duration::from_nanos(delay.unwrap_or(0))
+}
+
+/// Whether a thread of this process sleeps, as one does that waits for another; also
+/// if it has ended.
+pub(crate) fn is_asleep(thread: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat"));
+    stat.map_or(true, |stat| !stat.contains(") R "))
+}
+
 /// How often a thread of this process has been switched to.
 pub(crate) fn wakeups(thread: i32) -> u64 {
     let path = format!("/proc/self/task/{thread}/status");
