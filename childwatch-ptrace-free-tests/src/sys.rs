@@ -14,7 +14,8 @@ pub(crate) use birth::{
     Birth, become_subreaper, clone_sharing_memory, fork_copy, fork_crowd_member, fork_gated,
 };
 pub(crate) use death::{
-    confirm_dead, has_children, is_waitable, is_zombie, kill, reap, waitable_within, wall, wall_id,
+    confirm_dead, first_zombie, has_children, is_waitable, is_zombie, kill, reap, waitable_within,
+    wall, wall_id,
 };
 pub(crate) use directory::TemporaryDirectory;
 pub(crate) use limits::{
@@ -24,8 +25,8 @@ pub(crate) use limits::{
 pub(crate) use permits::can_wipe_on_fork;
 pub(crate) use permits::{can_choose_pids, kernel_is_at_least, may_filter_calls, may_trace, seize};
 pub(crate) use signals::{
-    CHILD_SIGNALS, SigchldAction, block_sigchld, blocked_signals, dispositions, fatal_signals,
-    sigchld_disposition, signal_self,
+    CHILD_SIGNALS, SigchldAction, block_sigchld, blocked_signals, clear_sigchld_flags,
+    dispositions, fatal_signals, sigchld_disposition, signal_self,
 };
 pub(crate) use threads::{
     exit_thread_only, is_asleep, processor_time, run_delay, thread_id, wakeups,

@@ -21,29 +21,37 @@ use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher, Unregistered, WatchEr
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 
-use super::{Broken, Fails};
+use super::{Broken, Fails, Rule};
+use crate::Clause::{C9, C10};
 use crate::backend::{BackendUnderTest, Need};
 use crate::sys;
 
+pub(super) const ALL: &[Broken] = &[UNDER_ITS_LOCK, OUTSIDE_ITS_LOCK];
+
 /// As it was: it holds its lock while callbacks run.
-pub(super) const UNDER_ITS_LOCK: Broken = Broken {
-    backend: &OldDesign::UnderItsLock,
+const UNDER_ITS_LOCK: Broken = Broken {
+    name: "old-design",
+    fault: "The design that childwatch comes from, as it was.",
+    breaks: Rule::Clause(C10),
+    built_on: &OldDesign::UnderItsLock,
+    claims: &OldDesign::UnderItsLock,
+    watcher: || OldDesign::UnderItsLock.watcher(),
     fails: &[
         // Any call from a callback, or from a captured value's drop, deadlocks.
         (
             "every_method_may_be_called_in_a_callback",
-            Fails::Saying("the callback ran 0 times"),
+            Fails::InVain("the callback ran 0 times"),
         ),
         ("a_captured_values_drop_calls_the_watcher", Fails::ByHanging),
         // A slow callback blocks every call.
         (
             "a_slow_callback_blocks_no_call",
-            Fails::Saying("the gate was not opened"),
+            Fails::InVain("the gate was not opened"),
         ),
         // A panic poisons the lock: later calls panic too.
         (
             "a_panicking_callback_harms_nothing",
-            Fails::Saying("PoisonError"),
+            Fails::InVain("PoisonError"),
         ),
         // Dropped in a callback it waits for its own lock.
         (
@@ -62,7 +70,6 @@ pub(super) const UNDER_ITS_LOCK: Broken = Broken {
         ),
     ],
     passes: &[
-        "a_zombie_is_registered",
         "a_thousand_simultaneous_exits",
         "an_unregistered_callback_never_runs",
         "codes_and_signals_are_told",
@@ -71,8 +78,13 @@ pub(super) const UNDER_ITS_LOCK: Broken = Broken {
 
 /// With the obvious repair, its callbacks taken out and run after unlocking: the
 /// faults that this leaves.
-pub(super) const OUTSIDE_ITS_LOCK: Broken = Broken {
-    backend: &OldDesign::OutsideItsLock,
+const OUTSIDE_ITS_LOCK: Broken = Broken {
+    name: "old-design-unlocked",
+    fault: "The same, with its callbacks run after unlocking.",
+    breaks: Rule::Clause(C9),
+    built_on: &OldDesign::OutsideItsLock,
+    claims: &OldDesign::OutsideItsLock,
+    watcher: || OldDesign::OutsideItsLock.watcher(),
     fails: &[
         // Unregistering the last callback while the exit is in flight panics the
         // watcher's thread.
@@ -89,7 +101,7 @@ pub(super) const OUTSIDE_ITS_LOCK: Broken = Broken {
         // A panicking callback ends the thread, and with it all others.
         (
             "a_panicking_callback_harms_nothing",
-            Fails::Saying("the watcher's thread: Any"),
+            Fails::InVain("the watcher's thread: Any"),
         ),
         // A second registration loses the callbacks of the first.
         ("the_same_pid_twice_is_refused", Fails::Saying("Ok(())")),
@@ -101,7 +113,7 @@ pub(super) const OUTSIDE_ITS_LOCK: Broken = Broken {
         // Unregistering does not wait for the running callback.
         (
             "unregister_waits_for_a_running_callback",
-            Fails::Saying("!unregistering.is_finished()"),
+            Fails::InVain("!unregistering.is_finished()"),
         ),
         // Dropped in a callback it joins its own thread.
         (
@@ -133,7 +145,6 @@ pub(super) const OUTSIDE_ITS_LOCK: Broken = Broken {
         ),
     ],
     passes: &[
-        "a_zombie_is_registered",
         "a_thousand_simultaneous_exits",
         "a_slow_callback_blocks_no_call",
         "every_method_may_be_called_in_a_callback",

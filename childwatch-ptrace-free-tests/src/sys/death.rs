@@ -1,6 +1,7 @@
 //! How children leave it: waiting for them, with and without reaping.
 
 use std::io;
+use std::mem;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
@@ -45,6 +46,19 @@ pub(crate) fn reap(pid: Pid) -> Option<ExitStatus> {
 pub(crate) fn is_waitable(pid: Pid) -> bool {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG | wall_id();
     matches!(waitid(WaitId::Pid(number(pid)), options), Ok(Some(_)))
+}
+
+/// The first zombie in the kernel's list of this process's children.
+pub(crate) fn first_zombie() -> Option<Pid> {
+    // SAFETY: all zeros is a valid siginfo_t, which lives across the call; its pid may
+    // be read of what waitid has filled in, and is 0 otherwise.
+    let pid = unsafe {
+        let mut info: libc::siginfo_t = mem::zeroed();
+        let options = libc::WEXITED | libc::WNOWAIT | libc::WNOHANG | libc::__WALL;
+        libc::waitid(libc::P_ALL, 0, &raw mut info, options);
+        info.si_pid()
+    };
+    Pid::try_from(pid).ok()
 }
 
 pub(crate) fn has_children() -> bool {

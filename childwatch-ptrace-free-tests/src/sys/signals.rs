@@ -102,6 +102,18 @@ pub(crate) fn sigchld_disposition() -> (usize, i32) {
         .expect("SIGCHLD has a disposition")
 }
 
+/// Takes flags from what SIGCHLD does.
+pub(crate) fn clear_sigchld_flags(flags: i32) {
+    // SAFETY: the action is the one just read, with fewer flags; both live across the
+    // calls, where a null new one only reads and a null old one is allowed.
+    unsafe {
+        let mut action: libc::sigaction = mem::zeroed();
+        libc::sigaction(libc::SIGCHLD, ptr::null(), &raw mut action);
+        action.sa_flags &= !flags;
+        libc::sigaction(libc::SIGCHLD, &raw const action, ptr::null_mut());
+    }
+}
+
 /// How often `count_child_signal` has run.
 pub(crate) static CHILD_SIGNALS: AtomicUsize = AtomicUsize::new(0);
 

@@ -1,0 +1,118 @@
+//! C12: watchers that do not end, or not in time.
+
+use std::io;
+use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use childwatch_core::{ExitSource, PidWatcher, Report};
+
+use super::Fails::{InVain, Saying};
+use super::source::{Good, SourceFault, over_pidfds};
+use super::watcher::{WatcherFault, with};
+use super::{Broken, ON_PIDFDS, Rule};
+use crate::Clause::C12;
+
+pub(super) const ALL: &[Broken] = &[
+    Broken {
+        name: "never-ends",
+        fault: "Its thread outlives it, with all that was registered.",
+        breaks: Rule::Clause(C12),
+        watcher: with::<NeverEnds>,
+        fails: &[
+            (
+                "drop_with_live_children_drops_captures",
+                Saying("captures_are_dropped()"),
+            ),
+            (
+                "drop_inside_a_callback_ends_the_thread_after_it",
+                InVain("captures_are_dropped()"),
+            ),
+            (
+                "a_captured_watcher_is_dropped_by_its_own_callback",
+                InVain("left behind"),
+            ),
+        ],
+        // What it leaves behind fails every case.
+        passes: &[],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "ends-the-others",
+        fault: "What watchers share in a process goes with the first that ends: those that there \
+                are then tell of nothing.",
+        breaks: Rule::Clause(C12),
+        watcher: over_pidfds::<EndsTheOthers>,
+        fails: &[(
+            "the_end_of_one_watcher_harms_no_other",
+            InVain("the callback ran 0 times"),
+        )],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "ends-later",
+        fault: "Its drop does not wait for the running callback.",
+        breaks: Rule::Clause(C12),
+        watcher: with::<EndsLater>,
+        fails: &[(
+            "drop_waits_for_a_running_callback",
+            Saying("!dropping.is_finished()"),
+        )],
+        ..ON_PIDFDS
+    },
+];
+
+#[derive(Debug, Default)]
+struct NeverEnds;
+
+impl WatcherFault for NeverEnds {
+    fn end(&self, good: Box<dyn PidWatcher>) {
+        mem::forget(good);
+    }
+}
+
+/// How many watchers of this process have ended.
+static ENDED: AtomicUsize = AtomicUsize::new(0);
+
+#[derive(Debug)]
+struct EndsTheOthers {
+    ended_before: usize,
+}
+
+impl Default for EndsTheOthers {
+    fn default() -> Self {
+        EndsTheOthers {
+            ended_before: ENDED.load(Ordering::SeqCst),
+        }
+    }
+}
+
+impl SourceFault for EndsTheOthers {
+    fn wait<S: ExitSource>(
+        &self,
+        good: &Good<S>,
+        waiter: &mut S::Waiter,
+        reports: &mut Vec<Report>,
+    ) -> io::Result<()> {
+        good.wait(waiter, reports)?;
+        if ENDED.load(Ordering::SeqCst) > self.ended_before {
+            reports.clear();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for EndsTheOthers {
+    fn drop(&mut self) {
+        ENDED.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[derive(Debug, Default)]
+struct EndsLater;
+
+impl WatcherFault for EndsLater {
+    fn end(&self, good: Box<dyn PidWatcher>) {
+        thread::spawn(move || drop(good));
+    }
+}

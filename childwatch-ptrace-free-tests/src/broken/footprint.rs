@@ -1,0 +1,131 @@
+//! C16: watchers that leave something behind, or touch what is not theirs.
+
+use std::os::fd::OwnedFd;
+
+use childwatch_core::{ExitCallback, ExitSource, Pid, Token, WatchError};
+use rustix::event::{EventfdFlags, eventfd};
+
+use super::Fails::{InVain, Saying};
+use super::source::{Good, SourceFault, over_pidfds};
+use super::watcher::{WatcherFault, with};
+use super::{Broken, ON_PIDFDS, Rule};
+use crate::Clause::C16;
+use crate::backend::BackendUnderTest;
+use crate::backends::Sigchld;
+
+pub(super) const ALL: &[Broken] = &[
+    Broken {
+        name: "leaks-an-fd",
+        fault: "A file descriptor outlives each watcher.",
+        breaks: Rule::Clause(C16),
+        watcher: with::<LeaksAnFd>,
+        fails: &[
+            ("full_lives_leave_nothing", InVain("left behind")),
+            (
+                "a_watcher_is_made_where_its_backend_is_available",
+                InVain("left behind"),
+            ),
+        ],
+        // What it leaves behind fails every case.
+        passes: &[],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "hands-an-fd-on",
+        fault: "One of its file descriptors is not close-on-exec.",
+        breaks: Rule::Clause(C16),
+        watcher: with::<HandsAnFdOn>,
+        fails: &[("exec_leaks_no_fd", Saying("fds that a program inherits"))],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "leaks-memory",
+        fault: "Each callback leaves 64 bytes.",
+        breaks: Rule::Clause(C16),
+        watcher: with::<LeaksMemory>,
+        fails: &[(
+            "ten_thousand_cycles_leave_nothing",
+            Saying("bytes more after 10000 cycles"),
+        )],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "leaks-memory-when-it-refuses",
+        fault: "Each refusal leaves 64 bytes.",
+        breaks: Rule::Clause(C16),
+        watcher: over_pidfds::<LeaksMemoryWhenItRefuses>,
+        fails: &[(
+            "ten_thousand_refusals_leave_nothing",
+            Saying("bytes more after 10000 refusals"),
+        )],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "sigchld-as-pidfd",
+        fault: "It claims to leave handlers and masks alone, and listens to SIGCHLD.",
+        breaks: Rule::Clause(C16),
+        built_on: &Sigchld,
+        watcher: || Sigchld.watcher(),
+        fails: &[
+            (
+                "no_handler_and_no_mask_is_touched",
+                Saying("handlers or masks have changed"),
+            ),
+            (
+                "no_signal_handler_runs_on_the_watchers_thread",
+                Saying("left: [9, 17, 19, 32, 33]"),
+            ),
+        ],
+        ..ON_PIDFDS
+    },
+];
+
+#[derive(Debug)]
+struct LeaksAnFd;
+
+impl Default for LeaksAnFd {
+    fn default() -> Self {
+        std::mem::forget(eventfd(0, EventfdFlags::CLOEXEC));
+        LeaksAnFd
+    }
+}
+
+impl WatcherFault for LeaksAnFd {}
+
+#[derive(Debug)]
+struct HandsAnFdOn {
+    _file: OwnedFd,
+}
+
+impl Default for HandsAnFdOn {
+    fn default() -> Self {
+        HandsAnFdOn {
+            _file: eventfd(0, EventfdFlags::empty()).expect("an eventfd"),
+        }
+    }
+}
+
+impl WatcherFault for HandsAnFdOn {}
+
+fn leak_memory() {
+    Box::leak(Box::new([1_u8; 64]));
+}
+
+#[derive(Debug, Default)]
+struct LeaksMemory;
+
+impl WatcherFault for LeaksMemory {
+    fn wrap(&self, _pid: Pid, callback: ExitCallback) -> ExitCallback {
+        leak_memory();
+        callback
+    }
+}
+
+#[derive(Debug, Default)]
+struct LeaksMemoryWhenItRefuses;
+
+impl SourceFault for LeaksMemoryWhenItRefuses {
+    fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
+        good.arm(pid, token).inspect_err(|_| leak_memory())
+    }
+}

@@ -1,0 +1,289 @@
+//! C15: watchers that do harm in a forked copy of the process, or after it.
+
+use std::convert::Infallible;
+use std::io;
+use std::mem;
+use std::os::fd::{AsFd, OwnedFd};
+use std::panic::catch_unwind;
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+
+use childwatch_core::{
+    ExitCallback, ExitSource, Pid, PidWatcher, Report, ThreadedWatcher, Token, Unregistered,
+    WatchError, WatchHandle,
+};
+use childwatch_pidfd::PidfdSource;
+use rustix::event::{Timespec, epoll};
+use rustix::process::{PidfdFlags, pidfd_open};
+
+use super::Fails::{InVain, Saying};
+use super::source::{Good, SourceFault, lock, over_pidfds};
+use super::watcher::{Shared, WatcherFault, with};
+use super::{Broken, ON_PIDFDS, Rule};
+use crate::Clause::C15;
+use crate::backend::{BackendUnderTest, Need};
+use crate::backends::Pidfd;
+use crate::sys;
+
+pub(super) const ALL: &[Broken] = &[
+    Broken {
+        name: "unhooks-the-parent",
+        fault: "A call in a copy takes the parent's processes out of the shared epoll.",
+        breaks: Rule::Clause(C15),
+        watcher: unhooks_the_parent,
+        fails: &[
+            (
+                "every_call_in_a_copy_answers_forked",
+                InVain("the callback ran 0 times"),
+            ),
+            (
+                "drop_in_a_copy_returns_at_once",
+                InVain("the callback ran 0 times"),
+            ),
+        ],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "obliges-a-copy",
+        fault: "In a copy `register_pid` says Ok, and watches nothing.",
+        breaks: Rule::Clause(C15),
+        watcher: with::<ObligesACopy>,
+        fails: &[(
+            "every_call_in_a_copy_answers_forked",
+            Saying("every call: the copy's exit status: 1"),
+        )],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "drops-captures-in-a-copy",
+        fault: "The drop of a copy's watcher drops what callbacks captured, which the parent's \
+                will drop too.",
+        breaks: Rule::Clause(C15),
+        watcher: with::<DropsCapturesInACopy>,
+        fails: &[(
+            "drop_in_a_copy_returns_at_once",
+            Saying("drop: the copy's exit status: 1"),
+        )],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "one-process-for-ever",
+        fault: "The process that made the first watcher is the only one that may make more.",
+        breaks: Rule::Clause(C15),
+        watcher: one_process_for_ever,
+        fails: &[(
+            "a_copy_may_make_a_watcher_of_its_own",
+            Saying("a watcher of its own: the copy's"),
+        )],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "closes-without-deleting",
+        fault: "A pidfd is closed and not taken out of epoll, whose events come on while a copy \
+                holds it.",
+        breaks: Rule::Clause(C15),
+        watcher: over_pidfds::<ClosesWithoutDeleting>,
+        fails: &[(
+            "a_copy_that_holds_the_fds_makes_no_stale_event",
+            Saying("the watcher's thread spins"),
+        )],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "leaves-a-refused-child",
+        fault: "A forked child whose registration is refused lives on.",
+        breaks: Rule::Clause(C15),
+        claims: &ForksCarelessly,
+        fails: &[(
+            "a_forked_child_is_registered_before_it_runs",
+            Saying("!sys::has_children()"),
+        )],
+        ..ON_PIDFDS
+    },
+];
+
+/// It has a process's number to compare, and acts on it in the wrong way.
+#[derive(Debug)]
+struct UnhooksTheParent {
+    watcher: ThreadedWatcher<Good<PidfdSource>>,
+    made_in: u32,
+}
+
+fn unhooks_the_parent() -> Result<Box<dyn PidWatcher>, WatchError> {
+    childwatch_pidfd::probe().verdict()?;
+    let (source, waiter) = PidfdSource::new()?;
+    Ok(Box::new(UnhooksTheParent {
+        watcher: ThreadedWatcher::start(Good::new(source), waiter)?,
+        made_in: std::process::id(),
+    }))
+}
+
+impl UnhooksTheParent {
+    fn clean_up_in_a_copy(&self) {
+        if std::process::id() != self.made_in {
+            let source = self.watcher.source();
+            for (token, _) in source.armed() {
+                source.disarm(token);
+            }
+        }
+    }
+}
+
+impl PidWatcher for UnhooksTheParent {
+    fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
+        self.watcher.register_pid(pid)
+    }
+
+    fn unregister_pid(&self, pid: Pid) {
+        self.clean_up_in_a_copy();
+        self.watcher.unregister_pid(pid);
+    }
+
+    fn register_callback(
+        &self,
+        pid: Pid,
+        callback: ExitCallback,
+    ) -> Result<WatchHandle, WatchError> {
+        self.watcher.register_callback(pid, callback)
+    }
+
+    fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
+        self.watcher.unregister_callback(handle)
+    }
+
+    fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError> {
+        self.watcher.watch(pid, callback)
+    }
+}
+
+impl Drop for UnhooksTheParent {
+    fn drop(&mut self) {
+        self.clean_up_in_a_copy();
+    }
+}
+
+#[derive(Debug, Default)]
+struct ObligesACopy;
+
+impl WatcherFault for ObligesACopy {
+    fn register_pid(&self, good: &dyn PidWatcher, pid: Pid) -> Result<(), WatchError> {
+        match good.register_pid(pid) {
+            Err(WatchError::Forked) => Ok(()),
+            truth => truth,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct DropsCapturesInACopy {
+    callbacks: Mutex<Vec<Weak<Shared>>>,
+}
+
+impl WatcherFault for DropsCapturesInACopy {
+    fn wrap(&self, _pid: Pid, callback: ExitCallback) -> ExitCallback {
+        let shared = Shared::new(callback);
+        let mut callbacks = lock(&self.callbacks);
+        callbacks.retain(|callback| callback.strong_count() > 0);
+        callbacks.push(Arc::downgrade(&shared));
+        shared.callback()
+    }
+
+    fn end(&self, good: Box<dyn PidWatcher>) {
+        drop(good);
+        let callbacks = mem::take(&mut *lock(&self.callbacks));
+        for callback in callbacks.iter().filter_map(Weak::upgrade) {
+            drop(callback.take());
+        }
+    }
+}
+
+fn one_process_for_ever() -> Result<Box<dyn PidWatcher>, WatchError> {
+    static FIRST: OnceLock<u32> = OnceLock::new();
+    if *FIRST.get_or_init(std::process::id) != std::process::id() {
+        return Err(WatchError::Forked);
+    }
+    Pidfd.watcher()
+}
+
+/// Beside the good source's it has pidfds of its own, in an epoll that tells of them as
+/// long as they are readable, and looks at its events whenever it wakes.
+#[derive(Debug)]
+struct ClosesWithoutDeleting {
+    epoll: OwnedFd,
+    pidfds: Mutex<Vec<(Token, OwnedFd)>>,
+}
+
+impl Default for ClosesWithoutDeleting {
+    fn default() -> Self {
+        ClosesWithoutDeleting {
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC).expect("an epoll"),
+            pidfds: Mutex::default(),
+        }
+    }
+}
+
+impl SourceFault for ClosesWithoutDeleting {
+    fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
+        good.arm(pid, token)?;
+        let number = rustix::process::Pid::from_raw(pid.as_raw()).expect("a pid is positive");
+        let pidfd = pidfd_open(number, PidfdFlags::empty()).expect("a pidfd");
+        let data = epoll::EventData::new_u64(token.to_bits());
+        epoll::add(&self.epoll, &pidfd, data, epoll::EventFlags::IN).expect("room in epoll");
+        lock(&self.pidfds).push((token, pidfd));
+        Ok(())
+    }
+
+    fn disarm<S: ExitSource>(&self, good: &Good<S>, token: Token) {
+        good.disarm(token);
+        lock(&self.pidfds).retain(|(armed, _)| *armed != token);
+    }
+
+    fn wait<S: ExitSource>(
+        &self,
+        good: &Good<S>,
+        waiter: &mut S::Waiter,
+        reports: &mut Vec<Report>,
+    ) -> io::Result<()> {
+        good.wait(waiter, reports)?;
+        let mut events = Vec::with_capacity(16);
+        let buffer = rustix::buffer::spare_capacity(&mut events);
+        epoll::wait(self.epoll.as_fd(), buffer, Some(&Timespec::default()))?;
+        let is_armed = |event: &epoll::Event| good.pid(Token::from_bits(event.data.u64()));
+        if events.iter().any(|event| is_armed(event).is_none()) {
+            // Whose it is can't be found: perhaps next time.
+            good.wake()?;
+        }
+        Ok(())
+    }
+}
+
+/// A pidfd backend with a `fork_watchable` of its own.
+struct ForksCarelessly;
+
+impl BackendUnderTest for ForksCarelessly {
+    fn name(&self) -> &'static str {
+        Pidfd.name()
+    }
+
+    fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+        Pidfd.watcher()
+    }
+
+    fn is_available(&self) -> Result<(), String> {
+        Pidfd.is_available()
+    }
+
+    fn offers(&self, need: Need) -> Result<(), String> {
+        Pidfd.offers(need)
+    }
+
+    unsafe fn fork_watchable(
+        &self,
+        watcher: &dyn PidWatcher,
+        child: fn() -> Infallible,
+    ) -> io::Result<Pid> {
+        // SAFETY: the caller's promise; a panic ends at `catch_unwind`.
+        let pid = unsafe { sys::fork_copy(|| i32::from(catch_unwind(child).is_err()) * 101) }?;
+        watcher.register_pid(pid)?;
+        Ok(pid)
+    }
+}

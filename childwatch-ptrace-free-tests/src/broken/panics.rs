@@ -1,0 +1,105 @@
+//! C11: watchers that take harm from a callback's panic, or hide it.
+
+use std::mem;
+use std::os::fd::OwnedFd;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use childwatch_core::{ExitCallback, Pid};
+use rustix::event::{EventfdFlags, eventfd};
+
+use super::Fails::{InVain, Saying};
+use super::source::lock;
+use super::watcher::{WatcherFault, with};
+use super::{Broken, ON_PIDFDS, Rule};
+use crate::Clause::C11;
+
+pub(super) const ALL: &[Broken] = &[
+    Broken {
+        name: "dies-of-a-panic",
+        fault: "After a callback's panic, which it swallows, it runs no other.",
+        breaks: Rule::Clause(C11),
+        watcher: with::<DiesOfAPanic>,
+        fails: &[(
+            "a_panicking_callback_harms_nothing",
+            InVain("the callback ran 1 times, not 2"),
+        )],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "forgets-what-panicked",
+        fault: "What a registration holds stays until the watcher's end, if its callback panics.",
+        breaks: Rule::Clause(C11),
+        watcher: with::<ForgetsWhatPanicked>,
+        fails: &[("a_panicking_callback_leaves_nothing", InVain("left behind"))],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "hides-panics",
+        fault: "The panic hook does not hear of a callback's panic.",
+        breaks: Rule::Clause(C11),
+        watcher: with::<HidesPanics>,
+        fails: &[(
+            "a_callbacks_panic_is_told_to_the_hook",
+            Saying("the hook heard nothing"),
+        )],
+        passes: &["a_panicking_callback_harms_nothing"],
+        ..ON_PIDFDS
+    },
+];
+
+#[derive(Debug, Default)]
+struct DiesOfAPanic {
+    is_dead: Arc<AtomicBool>,
+}
+
+impl WatcherFault for DiesOfAPanic {
+    fn wrap(&self, _pid: Pid, callback: ExitCallback) -> ExitCallback {
+        let is_dead = Arc::clone(&self.is_dead);
+        Box::new(move |exit| {
+            if is_dead.load(Ordering::SeqCst) {
+                return;
+            }
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| callback(exit))) {
+                is_dead.store(true, Ordering::SeqCst);
+                mem::forget(payload);
+            }
+        })
+    }
+}
+
+/// It holds a file descriptor.
+#[derive(Debug, Default)]
+struct ForgetsWhatPanicked {
+    held: Arc<Mutex<Vec<OwnedFd>>>,
+}
+
+impl WatcherFault for ForgetsWhatPanicked {
+    fn wrap(&self, _pid: Pid, callback: ExitCallback) -> ExitCallback {
+        let held = Arc::clone(&self.held);
+        Box::new(move |exit| {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| callback(exit))) {
+                lock(&held).extend(eventfd(0, EventfdFlags::CLOEXEC));
+                panic::resume_unwind(payload);
+            }
+        })
+    }
+}
+
+#[derive(Debug, Default)]
+struct HidesPanics;
+
+impl WatcherFault for HidesPanics {
+    fn wrap(&self, _pid: Pid, callback: ExitCallback) -> ExitCallback {
+        Box::new(move |exit| {
+            let hook = panic::take_hook();
+            panic::set_hook(Box::new(|_| {}));
+            let outcome = catch_unwind(AssertUnwindSafe(|| callback(exit)));
+            panic::set_hook(hook);
+            if let Err(payload) = outcome {
+                panic::resume_unwind(payload);
+            }
+        })
+    }
+}

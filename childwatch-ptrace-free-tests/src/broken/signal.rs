@@ -1,0 +1,292 @@
+//! What watchers do wrong that listen to `SIGCHLD`, or look at children as those do.
+
+use std::fs;
+use std::io;
+use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use childwatch_core::{ExitSource, PidWatcher, Report, WatchError};
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+use super::Fails::{InVain, Saying};
+use super::source::{Good, SourceFault, over_pidfds, over_sigchld};
+use super::{Broken, ON_PIDFDS, Rule};
+use crate::Clause::{C1, C3, C14, C16};
+use crate::backend::BackendUnderTest;
+use crate::backends::Sigchld;
+use crate::deadline;
+use crate::sys::{self, CHILD_SIGNALS, SigchldAction};
+
+const ON_SIGCHLD: Broken = Broken {
+    built_on: &Sigchld,
+    claims: &Sigchld,
+    ..ON_PIDFDS
+};
+
+pub(super) const ALL: &[Broken] = &[
+    Broken {
+        name: "trusts-its-handler",
+        fault: "Once another handler stands in the place of its own, it tells of nothing.",
+        breaks: Rule::Clause(C3),
+        watcher: over_sigchld::<TrustsItsHandler>,
+        fails: &[(
+            "a_replaced_handler_is_noticed",
+            InVain("the callback ran 0 times"),
+        )],
+        ..ON_SIGCHLD
+    },
+    Broken {
+        name: "keeps-its-signal-blocked",
+        fault: "Its thread blocks SIGCHLD too, and what no signal tells of is not told.",
+        breaks: Rule::Clause(C3),
+        watcher: over_sigchld::<KeepsItsSignalBlocked>,
+        fails: &[(
+            "a_blocked_child_signal_is_heard",
+            InVain("the callback ran 0 times"),
+        )],
+        ..ON_SIGCHLD
+    },
+    Broken {
+        name: "counts-signals",
+        fault: "Each SIGCHLD is taken for the exit of some child.",
+        breaks: Rule::Clause(C14),
+        watcher: counts_signals,
+        fails: &[("a_child_signal_sent_by_hand", Saying("told while it lives"))],
+        ..ON_SIGCHLD
+    },
+    Broken {
+        name: "asks-without-wall",
+        fault: "A child that was made with another exit signal is not looked at.",
+        breaks: Rule::Clause(C1),
+        watcher: over_pidfds::<AsksWithoutWall>,
+        fails: &[(
+            "a_child_without_an_exit_signal",
+            InVain("the callback ran 0 times"),
+        )],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "forgets-the-handler-found",
+        fault: "The handler that it found is not called any more.",
+        breaks: Rule::Clause(C16),
+        watcher: forgets_the_handler_found,
+        fails: &[(
+            "the_handler_found_is_called_on",
+            InVain("the handler found is called"),
+        )],
+        ..ON_SIGCHLD
+    },
+    Broken {
+        name: "overruns-small-stacks",
+        fault: "Its handler does not run on the alternate stack.",
+        breaks: Rule::Clause(C16),
+        watcher: || without_flag(libc::SA_ONSTACK),
+        fails: &[(
+            "a_handler_over_the_default_does_not_hear_of_stops",
+            Saying("SA_ONSTACK"),
+        )],
+        ..ON_SIGCHLD
+    },
+    Broken {
+        name: "hears-of-stops",
+        fault: "Stops of children are signals to it, which nobody wanted before.",
+        breaks: Rule::Clause(C16),
+        watcher: || without_flag(libc::SA_NOCLDSTOP),
+        fails: &[(
+            "a_handler_over_the_default_does_not_hear_of_stops",
+            Saying("SA_NOCLDSTOP"),
+        )],
+        ..ON_SIGCHLD
+    },
+    Broken {
+        name: "blocks-its-makers-signals",
+        fault: "The thread that makes it has SIGCHLD blocked from then on.",
+        breaks: Rule::Clause(C16),
+        watcher: blocks_its_makers_signals,
+        fails: &[(
+            "the_makers_signal_mask_is_left_alone",
+            Saying("the mask has changed"),
+        )],
+        ..ON_SIGCHLD
+    },
+    Broken {
+        name: "makes-zombies",
+        fault: "Where the kernel reaped children by itself, it does so no more.",
+        breaks: Rule::Clause(C16),
+        watcher: || without_flag(libc::SA_NOCLDWAIT),
+        fails: &[
+            (
+                "a_handler_over_an_ignored_signal_makes_no_zombies",
+                Saying("the kernel no longer reaps"),
+            ),
+            (
+                "a_handler_over_no_child_wait_makes_no_zombies",
+                Saying("the kernel no longer reaps"),
+            ),
+        ],
+        ..ON_SIGCHLD
+    },
+    Broken {
+        name: "polls",
+        fault: "Its thread looks again every few milliseconds.",
+        breaks: Rule::Clause(C16),
+        watcher: over_pidfds::<Polls>,
+        fails: &[(
+            "nothing_watched_wakes_nothing",
+            InVain("the thread has gone to sleep for good"),
+        )],
+        ..ON_PIDFDS
+    },
+];
+
+#[derive(Debug)]
+struct TrustsItsHandler {
+    handler: usize,
+}
+
+/// After the source, whose handler is installed.
+impl Default for TrustsItsHandler {
+    fn default() -> Self {
+        let (handler, _) = sys::sigchld_disposition();
+        TrustsItsHandler { handler }
+    }
+}
+
+impl SourceFault for TrustsItsHandler {
+    fn wait<S: ExitSource>(
+        &self,
+        good: &Good<S>,
+        waiter: &mut S::Waiter,
+        reports: &mut Vec<Report>,
+    ) -> io::Result<()> {
+        good.wait(waiter, reports)?;
+        if sys::sigchld_disposition().0 != self.handler {
+            reports.clear();
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default)]
+struct KeepsItsSignalBlocked;
+
+impl SourceFault for KeepsItsSignalBlocked {
+    fn start<S: ExitSource>(&self, _good: &Good<S>, _waiter: &mut S::Waiter) {}
+
+    /// Without a heartbeat, that is.
+    fn wait<S: ExitSource>(
+        &self,
+        good: &Good<S>,
+        waiter: &mut S::Waiter,
+        reports: &mut Vec<Report>,
+    ) -> io::Result<()> {
+        good.wait(waiter, reports)?;
+        // While a handler runs its thread has the signal blocked, for a moment.
+        if !deadline::holds_within(A_MOMENT, || !is_blocked_everywhere()) {
+            reports.clear();
+        }
+        Ok(())
+    }
+}
+
+const A_MOMENT: Duration = Duration::from_millis(200);
+
+/// Whether no thread of this process lets SIGCHLD through.
+fn is_blocked_everywhere() -> bool {
+    let threads = fs::read_dir("/proc/self/task").expect("/proc is mounted");
+    threads.flatten().all(|thread| {
+        let status = fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        let mut lines = status.lines();
+        let mask = lines.find_map(|line| line.strip_prefix("SigBlk:"));
+        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        mask.is_none_or(|mask| mask & 1 << (libc::SIGCHLD - 1) != 0)
+    })
+}
+
+fn counts_signals() -> Result<Box<dyn PidWatcher>, WatchError> {
+    // It is chained to, and counts before the source hears.
+    mem::forget(SigchldAction::counted());
+    over_sigchld::<CountsSignals>()
+}
+
+#[derive(Debug, Default)]
+struct CountsSignals {
+    told: AtomicUsize,
+}
+
+impl SourceFault for CountsSignals {
+    fn wait<S: ExitSource>(
+        &self,
+        good: &Good<S>,
+        waiter: &mut S::Waiter,
+        reports: &mut Vec<Report>,
+    ) -> io::Result<()> {
+        good.wait(waiter, reports)?;
+        let signals = CHILD_SIGNALS.load(Ordering::SeqCst);
+        let told = self.told.fetch_add(reports.len(), Ordering::SeqCst) + reports.len();
+        let others = good.armed().into_iter().map(|(token, _)| token);
+        let missing = others.take(signals.saturating_sub(told));
+        reports.extend(missing.map(|token| Report {
+            token,
+            status: None,
+        }));
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default)]
+struct AsksWithoutWall;
+
+impl SourceFault for AsksWithoutWall {
+    fn wait<S: ExitSource>(
+        &self,
+        good: &Good<S>,
+        waiter: &mut S::Waiter,
+        reports: &mut Vec<Report>,
+    ) -> io::Result<()> {
+        let exits = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        good.wait(waiter, reports)?;
+        reports.retain(|report| {
+            let number = good.pid(report.token).map(|pid| pid.as_raw());
+            let number = number.and_then(rustix::process::Pid::from_raw);
+            number.is_some_and(|number| waitid(WaitId::Pid(number), exits).is_ok())
+        });
+        Ok(())
+    }
+}
+
+fn forgets_the_handler_found() -> Result<Box<dyn PidWatcher>, WatchError> {
+    mem::forget(SigchldAction::default_action());
+    without_flag(libc::SA_NOCLDSTOP)
+}
+
+/// A good watcher, whose handler then loses a flag.
+fn without_flag(flag: i32) -> Result<Box<dyn PidWatcher>, WatchError> {
+    let watcher = Sigchld.watcher()?;
+    sys::clear_sigchld_flags(flag);
+    Ok(watcher)
+}
+
+fn blocks_its_makers_signals() -> Result<Box<dyn PidWatcher>, WatchError> {
+    let watcher = Sigchld.watcher()?;
+    sys::block_sigchld();
+    Ok(watcher)
+}
+
+#[derive(Debug, Default)]
+struct Polls;
+
+impl SourceFault for Polls {
+    fn wait<S: ExitSource>(
+        &self,
+        good: &Good<S>,
+        waiter: &mut S::Waiter,
+        reports: &mut Vec<Report>,
+    ) -> io::Result<()> {
+        thread::park_timeout(Duration::from_millis(5));
+        good.wake()?;
+        good.wait(waiter, reports)
+    }
+}

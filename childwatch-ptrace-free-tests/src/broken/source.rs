@@ -1,0 +1,166 @@
+//! The real engine over a good source with one law broken.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use childwatch_core::{ExitSource, Pid, PidWatcher, Report, ThreadedWatcher, Token, WatchError};
+use childwatch_pidfd::PidfdSource;
+use childwatch_sigchld::SigchldSource;
+
+/// What a source does wrong: one method, as a rule. The others are the good source's.
+pub(super) trait SourceFault: Debug + Default + Send + Sync + 'static {
+    fn start<S: ExitSource>(&self, good: &Good<S>, waiter: &mut S::Waiter) {
+        good.start(waiter);
+    }
+
+    fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
+        good.arm(pid, token)
+    }
+
+    fn disarm<S: ExitSource>(&self, good: &Good<S>, token: Token) {
+        good.disarm(token);
+    }
+
+    fn is_reaped<S: ExitSource>(&self, good: &Good<S>, token: Token) -> bool {
+        good.is_reaped(token)
+    }
+
+    fn wait<S: ExitSource>(
+        &self,
+        good: &Good<S>,
+        waiter: &mut S::Waiter,
+        reports: &mut Vec<Report>,
+    ) -> io::Result<()> {
+        good.wait(waiter, reports)
+    }
+
+    fn wake<S: ExitSource>(&self, good: &Good<S>) -> io::Result<()> {
+        good.wake()
+    }
+}
+
+/// A watcher over a pidfd source with a fault.
+pub(super) fn over_pidfds<F: SourceFault>() -> Result<Box<dyn PidWatcher>, WatchError> {
+    childwatch_pidfd::probe().verdict()?;
+    start::<F, _>(PidfdSource::new()?)
+}
+
+/// A watcher over a `SIGCHLD` source with a fault.
+pub(super) fn over_sigchld<F: SourceFault>() -> Result<Box<dyn PidWatcher>, WatchError> {
+    start::<F, _>(SigchldSource::new()?)
+}
+
+fn start<F: SourceFault, S: ExitSource>(
+    (source, waiter): (S, S::Waiter),
+) -> Result<Box<dyn PidWatcher>, WatchError> {
+    let source = FaultySource {
+        fault: F::default(),
+        good: Good::new(source),
+    };
+    Ok(Box::new(ThreadedWatcher::start(source, waiter)?))
+}
+
+#[derive(Debug)]
+struct FaultySource<F, S> {
+    fault: F,
+    good: Good<S>,
+}
+
+impl<F: SourceFault, S: ExitSource> ExitSource for FaultySource<F, S> {
+    type Waiter = S::Waiter;
+
+    const THREAD_NAME: &'static str = S::THREAD_NAME;
+
+    fn start(&self, waiter: &mut S::Waiter) {
+        self.fault.start(&self.good, waiter);
+    }
+
+    fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
+        self.fault.arm(&self.good, pid, token)
+    }
+
+    fn disarm(&self, token: Token) {
+        self.fault.disarm(&self.good, token);
+    }
+
+    fn is_reaped(&self, token: Token) -> bool {
+        self.fault.is_reaped(&self.good, token)
+    }
+
+    fn wait(&self, waiter: &mut S::Waiter, reports: &mut Vec<Report>) -> io::Result<()> {
+        self.fault.wait(&self.good, waiter, reports)
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        self.fault.wake(&self.good)
+    }
+}
+
+/// A good source that says what it has armed.
+#[derive(Debug)]
+pub(super) struct Good<S> {
+    source: S,
+    armed: Mutex<HashMap<Token, Pid>>,
+}
+
+impl<S: ExitSource> Good<S> {
+    pub(super) fn new(source: S) -> Self {
+        Good {
+            source,
+            armed: Mutex::default(),
+        }
+    }
+
+    /// What is armed now.
+    pub(super) fn armed(&self) -> Vec<(Token, Pid)> {
+        let armed = lock(&self.armed);
+        armed.iter().map(|(token, pid)| (*token, *pid)).collect()
+    }
+
+    pub(super) fn pid(&self, token: Token) -> Option<Pid> {
+        lock(&self.armed).get(&token).copied()
+    }
+}
+
+impl<S: ExitSource> ExitSource for Good<S> {
+    type Waiter = S::Waiter;
+
+    const THREAD_NAME: &'static str = S::THREAD_NAME;
+
+    fn start(&self, waiter: &mut S::Waiter) {
+        self.source.start(waiter);
+    }
+
+    fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
+        lock(&self.armed).insert(token, pid);
+        let armed = self.source.arm(pid, token);
+        if armed.is_err() {
+            lock(&self.armed).remove(&token);
+        }
+        armed
+    }
+
+    fn disarm(&self, token: Token) {
+        lock(&self.armed).remove(&token);
+        self.source.disarm(token);
+    }
+
+    fn is_reaped(&self, token: Token) -> bool {
+        self.source.is_reaped(token)
+    }
+
+    fn wait(&self, waiter: &mut S::Waiter, reports: &mut Vec<Report>) -> io::Result<()> {
+        self.source.wait(waiter, reports)
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        self.source.wake()
+    }
+}
+
+/// For the faults' own tables too. Nothing is called under any of them.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
