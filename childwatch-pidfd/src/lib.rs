@@ -40,15 +40,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+// Outside the macro: tools that follow the modules do not look into one.
+mod errno;
+mod info;
+mod probe;
+mod source;
+mod watcher;
+mod zombie;
+
 cfg_if::cfg_if! {
     if #[cfg(all(target_os = "linux", target_pointer_width = "64"))] {
-        mod errno;
-        mod info;
-        mod probe;
-        mod source;
-        mod watcher;
-        mod zombie;
-
         pub use probe::{Probe, probe};
         pub use source::{PidfdSource, PidfdWaiter};
         pub use watcher::PidfdWatcher;

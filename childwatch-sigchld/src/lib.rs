@@ -81,24 +81,25 @@
 //! # Ok::<(), childwatch_core::WatchError>(())
 //! ```
 
+// Outside the macro: tools that follow the modules do not look into one.
+mod bell;
+mod child;
+mod futex;
+mod handler;
+mod hints;
+mod look;
+#[cfg(all(test, loom))]
+mod models;
+mod pace;
+mod probe;
+mod source;
+mod stopwatch;
+mod sync;
+mod table;
+mod watcher;
+
 cfg_if::cfg_if! {
     if #[cfg(target_os = "linux")] {
-        mod bell;
-        mod child;
-        mod futex;
-        mod handler;
-        mod hints;
-        mod look;
-        #[cfg(all(test, loom))]
-        mod models;
-        mod pace;
-        mod probe;
-        mod source;
-        mod stopwatch;
-        mod sync;
-        mod table;
-        mod watcher;
-
         pub use probe::{Disposition, Probe, probe};
         pub use source::{SigchldSource, SigchldWaiter};
         pub use watcher::SigchldWatcher;
