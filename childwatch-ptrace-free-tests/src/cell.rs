@@ -77,6 +77,21 @@ impl Cell<'_> {
     ///
     /// When the process can't be started or read from.
     pub fn run(&self, program: &Path, deadline: Duration) -> io::Result<Verdict> {
+        self.run_unless(program, deadline, || false)
+    }
+
+    /// As [`run`](Self::run), but a cell that `is_called_off` does not go on to its
+    /// deadline: it counts as timed out then.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn run_unless(
+        &self,
+        program: &Path,
+        deadline: Duration,
+        is_called_off: impl Fn() -> bool,
+    ) -> io::Result<Verdict> {
         let start = Instant::now();
         let mut child = Command::new(program)
             .arg(CELL_FLAG)
@@ -92,7 +107,7 @@ impl Cell<'_> {
         let output = read_aside(child.stdout.take());
         let errors = read_aside(child.stderr.take());
 
-        let is_over = sys::waitable_within(&child, deadline)?;
+        let is_over = ends_within(&child, deadline, is_called_off)?;
         // What the cell may have started is of its group, whose number stays the
         // cell's own until it is reaped.
         kill_group(&child);
@@ -120,6 +135,25 @@ impl Cell<'_> {
         (self.case.run)(&Stage::new(self.backend));
         before.is_unchanged();
         std::process::exit(0);
+    }
+}
+
+/// Waits for the cell's end, and asks now and then whether to go on.
+fn ends_within(
+    child: &Child,
+    deadline: Duration,
+    is_called_off: impl Fn() -> bool,
+) -> io::Result<bool> {
+    const SLICE: Duration = Duration::from_millis(100);
+    let end = Instant::now() + deadline;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if sys::waitable_within(child, left.min(SLICE))? {
+            return Ok(true);
+        }
+        if left <= SLICE || is_called_off() {
+            return Ok(false);
+        }
     }
 }
 
