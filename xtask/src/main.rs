@@ -6,6 +6,7 @@
 //!   backend fits.
 //! - `cargo xtask bench` measures childwatch beside other ways of hearing of an exit.
 //! - `cargo xtask unsafe` says where unsafe code is, and keeps ARCHITECTURE's table of it.
+//! - `cargo xtask mutants` breaks the library on purpose, and sees whether a test notices.
 //! - `cargo xtask ci` is the whole CI, at home.
 //!
 //! It exits with 0 when all is well, 1 when something is not, and 2 when it was
@@ -24,6 +25,7 @@ mod bench;
 mod ci;
 mod conformance;
 mod kernel;
+mod mutants;
 mod probe;
 mod seconds;
 mod unsafe_code;
@@ -37,6 +39,7 @@ enum Chore {
     Probe(probe::Args),
     Bench(bench::Args),
     Unsafe(unsafe_code::Args),
+    Mutants(mutants::Args),
     Ci(ci::Args),
     #[command(hide = true)]
     Guest(guest::Args),
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Chore::Probe(args) => probe::main(&args),
         Chore::Bench(args) => bench::main(&args),
         Chore::Unsafe(args) => unsafe_code::main(&args),
+        Chore::Mutants(args) => mutants::main(&args),
         Chore::Ci(args) => ci::main(&args),
         Chore::Guest(args) => guest::main(&args),
     };

@@ -1,0 +1,100 @@
+//! `cargo xtask mutants`: which faults in the library no test would notice.
+//!
+//! cargo-mutants makes the faults, one at a time, in a copy of the tree. Each is judged in
+//! two phases:
+//!
+//! 1. By the unit tests of its crate, which take no time.
+//! 2. Those that are missed, by the conformance suite on every backend, until its first
+//!    failure.
+//!
+//! What survives both must be explained in `xtask/equivalent-mutants.toml`. What is not made
+//! at all, and why, stands in `.cargo/mutants.toml`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::thread;
+use std::time::Instant;
+
+use crate::seconds::Seconds;
+use crate::workspace;
+use explained::Explained;
+use phase::Phase;
+use tally::Tally;
+
+mod explained;
+mod outcomes;
+mod phase;
+mod tally;
+
+/// The crates whose faults would be their users' faults.
+const LIBRARY: [&str; 3] = ["childwatch-core", "childwatch-pidfd", "childwatch-sigchld"];
+
+/// Break the library on purpose, a line at a time, and see whether a test notices.
+///
+/// Exits with 1 if a mutant survives that is not explained.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only mutants of this crate; may be given again for more
+    #[arg(
+        short, long = "package", value_name = "P",
+        value_parser = LIBRARY, default_values = LIBRARY
+    )]
+    packages: Vec<String>,
+
+    /// Only mutants of the files that this matches, such as registry.rs; may be given again
+    #[arg(short, long = "file", value_name = "GLOB")]
+    files: Vec<String>,
+
+    /// Only mutants whose name matches; may be given again [cargo mutants --list shows all]
+    #[arg(long = "re", value_name = "REGEX")]
+    names: Vec<String>,
+
+    /// Judge this many mutants at a time, each in a copy of the tree
+    #[arg(short, long, value_name = "N", default_value_t = parallelism())]
+    jobs: NonZeroUsize,
+}
+
+pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
+    phase::is_tool_there()?;
+    let start = Instant::now();
+    let explained = Explained::read()?;
+
+    println!("=== the unit tests");
+    let mut tally = Tally::new(Phase::UnitTests.judge(args.selection(), args.jobs, &output())?);
+    let missed = tally.missed_names();
+    if !missed.is_empty() {
+        println!(
+            "\n=== the conformance suite, for the {} that lived",
+            missed.len()
+        );
+        tally.take_in(Phase::Suite.judge(phase::named(&missed), args.jobs, &output())?);
+    }
+
+    let verdict = tally.verdict(&explained)?;
+    println!("\n{verdict}\nin {}", Seconds(start.elapsed()));
+    Ok(if verdict.unexplained.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+impl Args {
+    /// The same, for cargo-mutants.
+    fn selection(&self) -> Vec<String> {
+        let packages = self.packages.iter().map(|name| format!("--package={name}"));
+        let files = self.files.iter().map(|glob| format!("--file={glob}"));
+        let names = self.names.iter().map(|regex| format!("--re={regex}"));
+        packages.chain(files).chain(names).collect()
+    }
+}
+
+/// Where cargo-mutants leaves its logs.
+fn output() -> PathBuf {
+    workspace::target().join("mutants")
+}
+
+fn parallelism() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}

@@ -1,0 +1,158 @@
+//! [`Phase`]: what judges the mutants, and how cargo-mutants is called for it.
+
+use std::env;
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail, ensure};
+
+use super::LIBRARY;
+use super::outcomes::{self, Judged};
+use crate::workspace;
+
+/// What judges a mutant.
+#[derive(Clone, Copy)]
+pub(crate) enum Phase {
+    /// The unit tests of its crate.
+    UnitTests,
+    /// The tests of the conveniences, and the conformance suite on every backend.
+    Suite,
+}
+
+/// cargo-mutants' own exit codes: all caught, some missed, some timed out.
+const JUDGED: [i32; 3] = [0, 2, 3];
+
+impl Phase {
+    /// Judges the mutants that `selection`, arguments of cargo-mutants, picks.
+    pub(crate) fn judge(
+        self,
+        selection: Vec<String>,
+        jobs: NonZeroUsize,
+        output: &Path,
+    ) -> anyhow::Result<Vec<Judged>> {
+        if let Phase::Suite = self {
+            self.passes_unmutated()?;
+        }
+        let output = output.join(self.name());
+        // What an earlier run has left is not this one's.
+        if output.exists() {
+            fs::remove_dir_all(&output).with_context(|| format!("clearing {output:?}"))?;
+        }
+        fs::create_dir_all(&output).with_context(|| format!("making {output:?}"))?;
+        let status = cargo()
+            .args(["mutants", "--colors=never", "--no-times", "--output"])
+            .arg(&output)
+            .arg(format!("--jobs={jobs}"))
+            .args(self.arguments())
+            .args(selection)
+            // A build with nothing to debug takes half the time.
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            // Each copy of the tree builds in itself.
+            .env_remove("CARGO_TARGET_DIR")
+            .status()
+            .context("cargo mutants")?;
+        ensure!(
+            status.code().is_some_and(|code| JUDGED.contains(&code)),
+            "cargo mutants has judged nothing ({status})"
+        );
+        outcomes::read(&output.join("mutants.out"))
+    }
+
+    fn arguments(self) -> Vec<String> {
+        let arguments: &[&str] = match self {
+            Phase::UnitTests => &["--cargo-arg=--lib", "--timeout=20", "--build-timeout=300"],
+            // cargo-mutants' own baseline takes the mutated packages' targets alone.
+            Phase::Suite => &["--baseline=skip", "--timeout=300", "--build-timeout=300"],
+        };
+        let arguments = arguments.iter().map(|&argument| argument.to_owned());
+        let mut arguments: Vec<_> = arguments.collect();
+        if let Phase::Suite = self {
+            arguments.extend(LIBRARY.map(|package| format!("--package={package}")));
+            arguments.extend(SUITE_PACKAGES.map(|package| format!("--test-package={package}")));
+            arguments.extend(SUITE_TARGETS.map(|target| format!("--cargo-arg={target}")));
+        }
+        arguments
+    }
+
+    fn passes_unmutated(self) -> anyhow::Result<()> {
+        let packages = SUITE_PACKAGES.map(|package| format!("--package={package}"));
+        let status = cargo()
+            .args(["test", "--quiet"])
+            .args(packages)
+            .args(SUITE_TARGETS)
+            .stdout(Stdio::null())
+            .status()
+            .context("cargo test")?;
+        ensure!(
+            status.success(),
+            "the suite fails without any mutation, so it can judge none"
+        );
+        Ok(())
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Phase::UnitTests => "unit-tests",
+            Phase::Suite => "suite",
+        }
+    }
+}
+
+const SUITE_PACKAGES: [&str; 2] = ["childwatch-core", "childwatch-ptrace-free-tests"];
+const SUITE_TARGETS: [&str; 2] = ["--test=ext", "--example=until_first_failure"];
+
+/// A selection of the mutants with these names.
+pub(crate) fn named(names: &[String]) -> Vec<String> {
+    let exactly = |name: &String| format!("--re=^{}$", literally(name));
+    names.iter().map(exactly).collect()
+}
+
+/// A regular expression for this text.
+fn literally(text: &str) -> String {
+    text.chars().fold(String::new(), |mut regex, letter| {
+        if letter.is_ascii_alphanumeric() {
+            regex.push(letter);
+        } else {
+            // Never a metacharacter, whatever the letter.
+            let _ = write!(regex, r"\x{{{:x}}}", u32::from(letter));
+        }
+        regex
+    })
+}
+
+/// # Errors
+///
+/// Says how to install cargo-mutants, when it is not there.
+pub(crate) fn is_tool_there() -> anyhow::Result<()> {
+    let answer = cargo()
+        .args(["mutants", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .context("cargo")?;
+    if !answer.success() {
+        bail!("there is no cargo-mutants here: `cargo install cargo-mutants --locked`");
+    }
+    Ok(())
+}
+
+fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    command.current_dir(workspace::root());
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mutant_is_named_without_metacharacters() {
+        assert_eq!(literally("a + b"), r"a\x{20}\x{2b}\x{20}b");
+        assert_eq!(named(&["x".to_owned()]), ["--re=^x$"]);
+    }
+}
