@@ -109,6 +109,7 @@ cases! { $
     C8 unregister::a_watch_leaves_the_registration_that_it_joins [],
     C9 unregister::an_unregistered_callback_never_runs [],
     C9 unregister::unregister_waits_for_a_running_callback [],
+    C9 unregister::unregister_waits_for_no_other_callback [],
     C9 unregister::a_callback_that_unregisters_itself_is_running [],
     C9 unregister::a_callback_unregisters_another [],
     C9 unregister::a_second_unregister_finds_nothing [],

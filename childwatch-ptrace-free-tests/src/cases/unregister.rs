@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use childwatch_core::{Pid, PidWatcher, Unregistered, WatchError};
 
@@ -178,6 +179,41 @@ fn stage_is_still_usable(watcher: &dyn PidWatcher, pid: Pid) {
         watcher.unregister_pid(pid);
         thread::yield_now();
     }
+}
+
+pub(super) fn unregister_waits_for_no_other_callback(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let child = stage.child();
+    let (first, second) = (Gate::new(), Gate::new());
+    let passed = Probe::new();
+    let at = |gate: &Gate| {
+        let gate = gate.clone();
+        passed.callback_then(move |_| gate.pass())
+    };
+    let handle = watcher.watch(child.pid(), at(&first)).unwrap();
+    watcher.watch(child.pid(), at(&second)).unwrap();
+    child.die(End::Code(0));
+    first.is_reached();
+    thread::scope(|scope| {
+        let (tell, told) = mpsc::channel();
+        let unregistering = scope.spawn({
+            let (watcher, second) = (&watcher, &second);
+            move || {
+                tell.send(sys::thread_id()).unwrap();
+                let outcome = watcher.unregister_callback(handle);
+                // The next callback stands at its gate until this call has returned.
+                second.open();
+                outcome
+            }
+        });
+        // A call that came too late would have nothing to wait for. That it waits asleep
+        // is no clause: one that does otherwise is given the time.
+        let thread = told.recv().unwrap();
+        deadline::holds_within(Duration::from_millis(100), || sys::is_asleep(thread));
+        first.open();
+        assert_eq!(unregistering.join().unwrap(), Unregistered::HasRun);
+        passed.ran(2);
+    });
 }
 
 pub(super) fn a_callback_that_unregisters_itself_is_running(stage: &Stage<'_>) {

@@ -21,13 +21,9 @@ pub(crate) fn exit_thread_only() -> ! {
 
 /// The processor time that a thread of this process has taken.
 pub(crate) fn processor_time(thread: i32) -> Duration {
-    let path = format!("/proc/self/task/{thread}/stat");
-    let stat = std::fs::read_to_string(path).expect("the thread lives");
-    let (_, fields) = stat
-        .rsplit_once(") ")
-        .expect("stat names its thread in parentheses");
-    // utime and stime are the 14th and 15th of all fields; the name was the second.
-    let ticks: u64 = fields
+    // utime and stime are the 14th and 15th of all fields.
+    let ticks: u64 = stat(thread)
+        .expect("the thread lives")
         .split(' ')
         .skip(11)
         .take(2)
@@ -50,8 +46,17 @@ pub(crate) fn run_delay(thread: i32) -> Duration {
 /// Whether a thread of this process sleeps, as one does that waits for another; also
 /// if it has ended.
 pub(crate) fn is_asleep(thread: i32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat"));
-    stat.map_or(true, |stat| !stat.contains(") R "))
+    stat(thread).is_none_or(|stat| !stat.starts_with('R'))
+}
+
+/// The fields of a thread's `stat` from the third on, its state; the second is its name.
+/// `None` when it has ended.
+fn stat(thread: i32) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).ok()?;
+    let (_, fields) = stat
+        .rsplit_once(") ")
+        .expect("stat names its thread in parentheses");
+    Some(fields.to_owned())
 }
 
 /// How often a thread of this process has been switched to.
