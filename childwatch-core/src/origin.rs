@@ -129,3 +129,15 @@ fn map_wiped_page() -> io::Result<FreshPage> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_wiped_page_the_own_number_tells() {
+        assert!(Origin::Numbered(process::id()).check().is_ok());
+        let another = Origin::Numbered(process::id() + 1);
+        assert!(matches!(another.check(), Err(WatchError::Forked)));
+    }
+}

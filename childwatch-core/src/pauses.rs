@@ -23,3 +23,20 @@ impl Pauses {
         pause
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let mut pauses = Pauses::new();
+        assert_eq!(pauses.next_pause(), SHORTEST);
+        assert_eq!(pauses.next_pause(), SHORTEST * 2);
+        assert_eq!(pauses.next_pause(), SHORTEST * 4);
+        for _ in 0..20 {
+            pauses.next_pause();
+        }
+        assert_eq!(pauses.next_pause(), LONGEST);
+    }
+}

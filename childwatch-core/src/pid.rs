@@ -44,7 +44,7 @@ impl TryFrom<i32> for Pid {
 
     fn try_from(raw: i32) -> Result<Self, InvalidPid> {
         match NonZeroI32::new(raw) {
-            Some(pid) if raw > 0 => Ok(Pid(pid)),
+            Some(pid) if pid.is_positive() => Ok(Pid(pid)),
             _ => Err(InvalidPid(raw.to_string())),
         }
     }
@@ -101,6 +101,13 @@ mod tests {
     fn the_largest_pid_t_is_a_pid_and_one_more_is_not() {
         assert_eq!(Pid::try_from(i32::MAX as u32).unwrap().as_raw(), i32::MAX);
         assert!(Pid::try_from(i32::MAX as u32 + 1).is_err());
+    }
+
+    #[test]
+    fn zero_and_the_negative_numbers_are_no_pids() {
+        assert!(Pid::try_from(0).is_err());
+        assert!(Pid::try_from(-1).is_err());
+        assert!(Pid::try_from(1).is_ok());
     }
 
     #[test]

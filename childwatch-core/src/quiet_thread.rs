@@ -72,3 +72,24 @@ impl Drop for AllSignalsBlocked {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(errno: i32) -> WatchError {
+        refused("a thread", io::Error::from_raw_os_error(errno))
+    }
+
+    #[test]
+    fn a_thread_that_is_forbidden_is_unsupported_and_one_too_many_a_limit() {
+        for forbidden in [libc::EPERM, libc::ENOSYS] {
+            let error = kind(forbidden);
+            assert!(matches!(error, WatchError::Unsupported { .. }), "{error}");
+        }
+        for short in [libc::EAGAIN, libc::ENOMEM] {
+            let error = kind(short);
+            assert!(matches!(error, WatchError::ResourceLimit { .. }), "{error}");
+        }
+    }
+}

@@ -132,3 +132,17 @@ pub struct Report {
     /// What is known of its status (S7).
     pub status: Option<ExitStatus>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_comes_back_from_its_bits() {
+        for (index, generation) in [(0, 0), (1, 2), (u32::MAX - 1, u32::MAX)] {
+            let token = Token::from_parts(index, generation);
+            assert_eq!(Token::from_bits(token.to_bits()), token);
+        }
+        assert_eq!(Token::from_parts(7, 9).to_bits(), 0x9_0000_0007);
+    }
+}

@@ -64,9 +64,9 @@ impl Phase {
 
     fn arguments(self) -> Vec<String> {
         let arguments: &[&str] = match self {
-            Phase::UnitTests => &["--cargo-arg=--lib", "--timeout=20", "--build-timeout=300"],
+            Phase::UnitTests => &["--cargo-arg=--lib", "--timeout=20", "--build-timeout=600"],
             // cargo-mutants' own baseline takes the mutated packages' targets alone.
-            Phase::Suite => &["--baseline=skip", "--timeout=300", "--build-timeout=300"],
+            Phase::Suite => &["--baseline=skip", "--timeout=120", "--build-timeout=600"],
         };
         let arguments = arguments.iter().map(|&argument| argument.to_owned());
         let mut arguments: Vec<_> = arguments.collect();
