@@ -43,11 +43,7 @@ impl SimulatedWatcher {
     ///
     /// [`ResourceLimit`](WatchError::ResourceLimit) when no thread can be had.
     pub fn new(processes: &SimulatedProcesses) -> Result<Self, WatchError> {
-        let source = SimulatedSource {
-            table: Arc::clone(&processes.0),
-            inbox: Arc::default(),
-        };
-        ThreadedWatcher::start(source, ()).map(SimulatedWatcher)
+        ThreadedWatcher::start(SimulatedSource::new(processes), ()).map(SimulatedWatcher)
     }
 }
 
@@ -169,7 +165,7 @@ impl Table {
 }
 
 #[derive(Debug)]
-struct SimulatedSource {
+pub(crate) struct SimulatedSource {
     table: Arc<Mutex<Table>>,
     inbox: Arc<Inbox>,
 }
@@ -192,6 +188,15 @@ impl Inbox {
     fn put(&self, report: Report) {
         lock(&self.mail).reports.push(report);
         self.came.notify_one();
+    }
+}
+
+impl SimulatedSource {
+    pub(crate) fn new(processes: &SimulatedProcesses) -> Self {
+        SimulatedSource {
+            table: Arc::clone(&processes.0),
+            inbox: Arc::default(),
+        }
     }
 }
 
@@ -286,4 +291,82 @@ impl Process {
 /// taken under either, and no code that can panic runs there.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+    use crate::PidWatcher;
+
+    fn pid(raw: i32) -> Pid {
+        Pid::try_from(raw).unwrap()
+    }
+
+    #[test]
+    fn a_process_takes_the_lowest_free_number_or_the_one_it_is_given() {
+        let processes = SimulatedProcesses::new();
+        assert_eq!(processes.spawn(), pid(1000));
+        assert!(processes.spawn_as(pid(1001)));
+        assert_eq!(processes.spawn(), pid(1002));
+        assert!(!processes.spawn_as(pid(1001)), "it is taken");
+    }
+
+    #[test]
+    fn a_process_exits_once_and_is_reaped_once() {
+        let processes = SimulatedProcesses::new();
+        let (three, nine) = (ExitStatus::from_raw(3 << 8), ExitStatus::from_raw(9));
+        assert!(!processes.exit(pid(1000), three), "there is none");
+        let child = processes.spawn();
+        assert_eq!(processes.reap(child), None, "it lives");
+        assert!(processes.exit(child, three));
+        assert!(!processes.exit(child, nine), "it is dead");
+        assert!(!processes.spawn_as(child), "a zombie has its number");
+        assert_eq!(processes.reap(child), Some(three));
+        assert_eq!(processes.reap(child), None);
+        assert_eq!(processes.spawn(), child, "the number is free");
+    }
+
+    #[test]
+    fn registrations_are_counted_over_all_watchers_until_they_go() {
+        let processes = SimulatedProcesses::new();
+        let watchers = [(); 2].map(|()| SimulatedWatcher::new(&processes).unwrap());
+        let children = [processes.spawn(), processes.spawn()];
+        for watcher in &watchers {
+            for child in children {
+                watcher.register_pid(child).unwrap();
+            }
+        }
+        assert_eq!(processes.watched(), 4);
+        let [first, second] = watchers;
+        first.unregister_pid(children[0]);
+        assert_eq!(processes.watched(), 3);
+        drop(second);
+        assert_eq!(processes.watched(), 1);
+    }
+
+    #[test]
+    fn a_former_process_is_disarmed_and_the_numbers_next_one_is_not() {
+        let processes = SimulatedProcesses::new();
+        let source = SimulatedSource::new(&processes);
+        let child = processes.spawn();
+        let (old, new) = (Token::from_parts(0, 0), Token::from_parts(1, 0));
+        source.arm(child, old).unwrap();
+        assert!(!source.is_reaped(old));
+        assert!(processes.exit(child, ExitStatus::from_raw(0)));
+        assert!(!source.is_reaped(old), "it is a zombie");
+        assert!(processes.reap(child).is_some());
+        assert!(source.is_reaped(old));
+
+        assert!(processes.spawn_as(child));
+        source.arm(child, new).unwrap();
+        assert!(source.is_reaped(old));
+        assert!(!source.is_reaped(new));
+        source.disarm(old);
+        assert_eq!(processes.watched(), 1);
+        source.disarm(new);
+        assert_eq!(processes.watched(), 0);
+        assert!(source.is_reaped(new), "it is not armed");
+    }
 }
