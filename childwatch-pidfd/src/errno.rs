@@ -1,6 +1,5 @@
 //! Which [`WatchError`] a refused system call comes to.
 
-use std::fmt;
 use std::io;
 
 use childwatch_core::{Pid, WatchError};
@@ -27,12 +26,6 @@ impl Call {
             Call::EpollAdd => "epoll_ctl",
             Call::Eventfd => "eventfd2, or epoll_ctl for it",
         }
-    }
-}
-
-impl fmt::Display for Call {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

@@ -58,3 +58,52 @@ fn get(pidfd: &OwnedFd, mask: u64) -> Result<PidfdInfo, Errno> {
     unsafe { ioctl(pidfd, Updater::<GET_INFO, PidfdInfo>::new(&mut info)) }?;
     Ok(info)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command};
+
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+    use rustix::system::uname;
+
+    use super::*;
+
+    fn pidfd(child: &Child) -> OwnedFd {
+        let number = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        pidfd_open(number, PidfdFlags::empty()).unwrap()
+    }
+
+    fn kernel_is_at_least(major: u32, minor: u32) -> bool {
+        let release = uname().release().to_string_lossy().into_owned();
+        let mut numbers = release
+            .split(['.', '-'])
+            .map_while(|part| part.parse().ok());
+        (numbers.next(), numbers.next()) >= (Some(major), Some(minor))
+    }
+
+    #[test]
+    fn the_status_is_told_once_somebody_has_reaped_the_process() {
+        let mut child = Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
+        let pidfd = pidfd(&child);
+        assert_eq!(exit_status(&pidfd), None, "alive, or a zombie");
+        let reaped = child.wait().unwrap();
+        // Older kernels keep it to themselves.
+        let known = kernel_is_at_least(6, 15).then_some(reaped);
+        assert_eq!(exit_status(&pidfd), known);
+    }
+
+    #[test]
+    fn the_kernel_answers_for_a_pidfd_or_not_at_all() {
+        let mut child = Command::new("true").spawn().unwrap();
+        let pidfd = pidfd(&child);
+        let known = if kernel_is_at_least(6, 13) {
+            Ok(())
+        } else {
+            Err(Errno::NOTTY)
+        };
+        assert_eq!(is_known(&pidfd), known);
+        let no_pidfd = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+        assert_eq!(is_known(&no_pidfd), Err(Errno::NOTTY));
+        child.wait().unwrap();
+    }
+}

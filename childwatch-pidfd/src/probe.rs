@@ -105,4 +105,23 @@ mod tests {
         assert!(lines[2].contains("no   Inappropriate ioctl"), "{text}");
         assert!(probe.verdict().is_ok());
     }
+
+    #[test]
+    fn what_is_needed_and_refused_is_the_verdict() {
+        let probe = |pidfd_open, waitid_pidfd| Probe {
+            pidfd_open,
+            waitid_pidfd,
+            get_info: Ok(()),
+        };
+        let refused = probe(Err(Errno::NOSYS.into()), Err(not_asked())).verdict();
+        let Err(WatchError::Unsupported { operation, .. }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(operation, "pidfd_open");
+        let refused = probe(Ok(()), Err(Errno::INVAL.into())).verdict();
+        let Err(WatchError::Unsupported { operation, .. }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(operation, "waitid(P_PIDFD)");
+    }
 }

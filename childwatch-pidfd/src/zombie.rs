@@ -103,20 +103,72 @@ fn exit_status(status: &WaitIdStatus) -> Option<ExitStatus> {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
+    use std::process::{Child, Command, Stdio};
 
-    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+    use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, waitpid};
+    use rustix::process::{WaitOptions, getpid};
 
     use super::*;
+
+    fn number(child: &Child) -> Pid {
+        Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap()
+    }
+
+    fn pidfd(child: &Child) -> OwnedFd {
+        pidfd_open(number(child), PidfdFlags::empty()).unwrap()
+    }
+
+    /// A child that ends with its standard input.
+    fn cat() -> Child {
+        let mut cat = Command::new("cat");
+        cat.stdin(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn is_dead(pidfd: &OwnedFd) {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        assert!(waitid(WaitId::PidFd(pidfd.as_fd()), options).is_ok());
+    }
+
+    #[test]
+    fn a_zombie_is_looked_at_and_not_reaped() {
+        let mut child = Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
+        let pidfd = pidfd(&child);
+        is_dead(&pidfd);
+        let Zombie::Exited(first) = look(&pidfd) else {
+            panic!("it is waitable");
+        };
+        assert_eq!(look(&pidfd), Zombie::Exited(first));
+        assert_eq!(first, Some(child.wait().unwrap()));
+    }
+
+    #[test]
+    fn what_has_only_stopped_is_no_zombie() {
+        let mut child = cat();
+        let pidfd = pidfd(&child);
+        assert_eq!(look(&pidfd), Zombie::NotWaitable);
+        kill_process(number(&child), Signal::STOP).unwrap();
+        waitpid(Some(number(&child)), WaitOptions::UNTRACED).unwrap();
+        assert_eq!(look(&pidfd), Zombie::NotWaitable);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_pidfd_can_be_waited_for_and_another_file_cannot() {
+        let own = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+        assert_eq!(can_be_waited_for(&own), Ok(()));
+        let no_pidfd = OwnedFd::from(fs::File::open("/dev/null").unwrap());
+        assert_eq!(can_be_waited_for(&no_pidfd), Err(Errno::BADF));
+    }
 
     #[test]
     fn both_ways_of_asking_agree_on_who_has_been_reaped() {
         let mut child = Command::new("true").spawn().unwrap();
-        let number = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-        let pidfd = pidfd_open(number, PidfdFlags::empty()).unwrap();
+        let pidfd = pidfd(&child);
         // Alive or a zombie: not reaped.
         assert_eq!(signal_nothing(&pidfd), Ok(()));
         assert!(!has_no_pid(&pidfd));
+        assert!(!is_reaped(&pidfd));
         child.wait().unwrap();
         assert_eq!(signal_nothing(&pidfd), Err(Errno::SRCH));
         assert!(has_no_pid(&pidfd));
