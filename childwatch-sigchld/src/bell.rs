@@ -47,3 +47,46 @@ impl Bell {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_ring_after_what_was_heard_ends_the_wait_before_it_begins() {
+        let bell = Bell::default();
+        let heard = bell.rings();
+        bell.ring();
+        assert_ne!(bell.rings(), heard);
+        assert_eq!(bell.listen(heard, None), Ok(()));
+    }
+
+    #[test]
+    fn a_ring_ends_the_wait_that_is_under_way() {
+        let bell = Bell::default();
+        let heard = bell.rings();
+        thread::scope(|scope| {
+            let listening = scope.spawn(|| bell.listen(heard, None));
+            while !bell.is_listened_to.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
+            bell.ring();
+            assert_eq!(listening.join().unwrap(), Ok(()));
+        });
+    }
+
+    #[test]
+    fn without_a_ring_the_wait_lasts_to_its_limit() {
+        let bell = Bell::default();
+        // A signal of the process's may end one wait early, not all of them.
+        let lasts = |limit: Duration| {
+            let start = Instant::now();
+            assert_eq!(bell.listen(bell.rings(), Some(limit)), Ok(()));
+            start.elapsed() >= limit
+        };
+        assert!((0..10).any(|_| lasts(Duration::from_millis(5))));
+    }
+}

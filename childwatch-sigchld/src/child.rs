@@ -154,8 +154,80 @@ fn is_threads_id(pid: Pid) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Child as Spawned, Command, Stdio};
+    use std::thread;
+
     use super::*;
+
+    /// A child that ends with its standard input.
+    pub(crate) fn cat() -> Spawned {
+        let mut cat = Command::new("cat");
+        cat.stdin(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Lets it end, and be a zombie.
+    pub(crate) fn dies(child: &mut Spawned) {
+        drop(child.stdin.take());
+        while !matches!(look_at(Pid::from(&*child)), Child::Exited(_)) {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_child_is_alive_then_a_zombie_then_gone() {
+        let mut child = cat();
+        let pid = Pid::from(&child);
+        assert_eq!(look_at(pid), Child::NotYet);
+        assert!(!may_be_dead(pid));
+        dies(&mut child);
+        let status = ExitStatus::from_raw(0);
+        assert_eq!(look_at(pid), Child::Exited(status), "and not reaped");
+        assert!(may_be_dead(pid));
+        // Perhaps of another test's child: there is one.
+        assert!(matches!(first_zombie(), Ok(Some(_))));
+        assert_eq!(child.wait().unwrap(), status);
+        assert_eq!(look_at(pid), Child::Gone);
+        assert!(may_be_dead(pid));
+    }
+
+    #[test]
+    fn a_childs_start_lies_between_its_spawns_begin_and_end() {
+        // Further apart than the kernel's ticks.
+        const TICKS: Duration = Duration::from_millis(50);
+        let before = now_since_boot();
+        let mut child = cat();
+        let (pid, after) = (Pid::from(&child), now_since_boot());
+        assert_eq!(started(pid, before.saturating_sub(TICKS)), Started::After);
+        assert_eq!(started(pid, after + TICKS), Started::Before);
+        dies(&mut child);
+        child.wait().unwrap();
+        assert_eq!(started(pid, after), Started::Unknown);
+    }
+
+    #[test]
+    fn a_start_is_compared_by_ticks() {
+        let own = Pid::try_from(std::process::id()).unwrap();
+        let start = start_ticks(own).unwrap();
+        let hz = rustix::param::clock_ticks_per_second();
+        let moment = |ticks: u64| Duration::from_millis((ticks * 1_000).div_ceil(hz));
+        assert_eq!(started(own, moment(start - 1)), Started::After);
+        assert_eq!(started(own, moment(start)), Started::AboutThen);
+        assert_eq!(started(own, moment(start + 1)), Started::Before);
+    }
+
+    #[test]
+    fn a_threads_id_is_no_process() {
+        thread::spawn(|| {
+            let thread = Pid::try_from(rustix::thread::gettid().as_raw_nonzero().get()).unwrap();
+            assert!(is_threads_id(thread));
+            let refused = not_a_child(thread);
+            assert!(matches!(refused, WatchError::NoSuchProcess { .. }));
+        })
+        .join()
+        .unwrap();
+    }
 
     #[test]
     fn the_own_process_was_started_before_now_and_after_boot() {

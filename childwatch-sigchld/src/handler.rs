@@ -134,7 +134,7 @@ fn mend(before: &libc::sigaction, now: libc::sigaction) -> io::Result<libc::sigh
     }
     // SAFETY: the action is the one just read, with more flags; it lives across the
     // call, and a null old action is allowed.
-    if unsafe { libc::sigaction(SIGCHLD, &raw const mended, ptr::null_mut()) } == -1 {
+    if unsafe { libc::sigaction(SIGCHLD, &raw const mended, ptr::null_mut()) } != 0 {
         return Err(io::Error::last_os_error());
     }
     Ok(mended.sa_sigaction)
@@ -146,7 +146,7 @@ pub(crate) fn disposition() -> io::Result<libc::sigaction> {
     // zeros is a valid one.
     unsafe {
         let mut action: libc::sigaction = mem::zeroed();
-        if libc::sigaction(SIGCHLD, ptr::null(), &raw mut action) == -1 {
+        if libc::sigaction(SIGCHLD, ptr::null(), &raw mut action) != 0 {
             return Err(io::Error::last_os_error());
         }
         Ok(action)
@@ -172,5 +172,84 @@ pub(crate) fn is_blocked_on_this_thread() -> bool {
         let mut set: libc::sigset_t = mem::zeroed();
         libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), &raw mut set);
         libc::sigismember(&raw const set, SIGCHLD) == 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hints::Reader;
+
+    fn heard() -> Heard {
+        Heard {
+            hints: Hints::new(),
+            generation: AtomicU32::new(6),
+            is_listening: AtomicBool::new(true),
+            bell: Bell::default(),
+        }
+    }
+
+    #[test]
+    fn an_exits_signal_leaves_a_hint_begins_a_generation_and_rings() {
+        let heard = heard();
+        heard.signal(7, libc::CLD_EXITED, 3);
+        let hint = heard.hints.pop(&mut Reader::default());
+        let expected = Hint {
+            pid: 7,
+            status: 3 << 8,
+            generation: 7,
+        };
+        assert_eq!(hint, Some(expected));
+        assert_eq!(heard.generation.load(Ordering::SeqCst), 7);
+        assert_eq!(heard.bell.rings(), 1);
+    }
+
+    #[test]
+    fn another_signal_leaves_no_hint_but_may_have_swallowed_an_exits() {
+        let heard = heard();
+        heard.signal(7, libc::CLD_STOPPED, libc::SIGSTOP);
+        assert_eq!(heard.hints.pop(&mut Reader::default()), None);
+        assert_eq!(heard.generation.load(Ordering::SeqCst), 7);
+        assert_eq!(heard.bell.rings(), 1);
+    }
+
+    #[test]
+    fn a_signal_that_nobody_listens_for_passes_by() {
+        let heard = heard();
+        heard.is_listening.store(false, Ordering::SeqCst);
+        heard.signal(7, libc::CLD_EXITED, 3);
+        assert_eq!(heard.generation.load(Ordering::SeqCst), 6);
+        assert_eq!(heard.bell.rings(), 0);
+    }
+
+    #[test]
+    fn a_watchers_share_in_the_handler_goes_with_it_and_the_handler_stays() {
+        let heard = Arc::new(heard());
+        let first = Handler::install(Arc::clone(&heard)).unwrap();
+        let second = Handler::install(Arc::clone(&heard)).unwrap();
+        assert_eq!(first.installed, second.installed);
+        assert!(!first.is_replaced());
+        drop((first, second));
+        assert_eq!(Arc::strong_count(&heard), 1);
+        let left = disposition().unwrap().sa_sigaction;
+        assert!(![libc::SIG_DFL, libc::SIG_IGN].contains(&left));
+    }
+
+    #[test]
+    fn a_thread_knows_whether_it_lets_the_signal_through() {
+        std::thread::spawn(|| {
+            // SAFETY: as in `unblock_on_this_thread`.
+            unsafe {
+                let mut set: libc::sigset_t = mem::zeroed();
+                libc::sigemptyset(&raw mut set);
+                libc::sigaddset(&raw mut set, SIGCHLD);
+                libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut());
+            }
+            assert!(is_blocked_on_this_thread());
+            unblock_on_this_thread();
+            assert!(!is_blocked_on_this_thread());
+        })
+        .join()
+        .unwrap();
     }
 }

@@ -14,6 +14,8 @@
 //! reader at that place, not other writers; it rings the bell when it has done so, and
 //! the reader comes back then.
 
+use std::cmp;
+
 use crate::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 /// A power of two, so that positions may wrap round. In a model few, to be filled soon.
@@ -70,9 +72,10 @@ impl Hints {
             let place = self.place(position);
             // Acquire: the reader has taken what stood here (its Release).
             let ticket = place.ticket.load(Ordering::Acquire);
-            if ticket == position {
+            // Positions wrap round: what counts is how far the ticket is ahead.
+            match (ticket.wrapping_sub(position) as i32).cmp(&0) {
                 // Relaxed: claiming publishes nothing; the ticket below does.
-                match self.next.compare_exchange_weak(
+                cmp::Ordering::Equal => match self.next.compare_exchange_weak(
                     position,
                     position.wrapping_add(1),
                     Ordering::Relaxed,
@@ -89,14 +92,11 @@ impl Hints {
                         return true;
                     }
                     Err(current) => position = current,
-                }
-            } else if ticket.wrapping_sub(position) > u32::MAX / 2 {
-                // The ticket is behind: the place has not been read since the last
-                // round. The queue is full.
-                return false;
-            } else {
+                },
+                // The place has not been read since the last round. The queue is full.
+                cmp::Ordering::Less => return false,
                 // Another writer has claimed the position.
-                position = self.next.load(Ordering::Relaxed);
+                cmp::Ordering::Greater => position = self.next.load(Ordering::Relaxed),
             }
         }
     }

@@ -52,3 +52,94 @@ pub(crate) fn is_anothers(pid: Pid, armed_at: Ticks, hint: Option<ExitStatus>) -
         Started::Before | Started::Unknown => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Child as Spawned;
+
+    use childwatch_core::Token;
+
+    use super::*;
+    use crate::child::tests::{cat, dies};
+
+    /// Much later than a child's start, as the kernel counts it.
+    const LATER: Duration = Duration::from_secs(10);
+
+    fn suspect(child: &Spawned, armed_at: Duration, hint: Option<ExitStatus>) -> Suspect {
+        Suspect {
+            token: Token::from_parts(0, 0),
+            pid: Pid::from(child),
+            armed_at,
+            hint,
+        }
+    }
+
+    fn told(look: Look) -> Option<Option<ExitStatus>> {
+        match look {
+            Look::Alive => None,
+            Look::Over(status) => Some(status),
+        }
+    }
+
+    #[test]
+    fn a_live_number_is_its_next_childs_when_a_hint_or_a_check_and_the_start_say_so() {
+        let mut child = cat();
+        let hint = Some(ExitStatus::from_raw(9));
+        let (before, after) = (Duration::ZERO, child::now_since_boot() + LATER);
+        let look = |armed_at, hint, checks_identity| {
+            told(look_at(&suspect(&child, armed_at, hint), checks_identity))
+        };
+        // The child was there when it was armed.
+        for (hint, checks_identity) in [(None, false), (None, true), (hint, false)] {
+            assert_eq!(look(after, hint, checks_identity), None);
+        }
+        // The number was armed for a former one.
+        assert_eq!(
+            look(before, None, false),
+            None,
+            "nothing gives rise to doubt"
+        );
+        assert_eq!(look(before, None, true), Some(None));
+        assert_eq!(look(before, hint, false), Some(hint));
+        dies(&mut child);
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_zombie_has_its_own_status_unless_it_is_the_numbers_next_child() {
+        let mut child = cat();
+        dies(&mut child);
+        let own = Some(ExitStatus::from_raw(0));
+        let hint = Some(ExitStatus::from_raw(9));
+        let (before, after) = (Duration::ZERO, child::now_since_boot() + LATER);
+        let look = |armed_at, hint| told(look_at(&suspect(&child, armed_at, hint), false));
+        assert_eq!(look(after, None), Some(own));
+        assert_eq!(look(after, hint), Some(own), "the hint was another's");
+        assert_eq!(look(before, own), Some(own));
+        assert_eq!(look(before, hint), Some(hint), "the zombie is another");
+
+        let gone = suspect(&child, before, hint);
+        child.wait().unwrap();
+        assert_eq!(told(look_at(&gone, false)), Some(hint));
+    }
+
+    #[test]
+    fn when_the_start_does_not_tell_a_hint_decides() {
+        let mut child = cat();
+        let pid = Pid::from(&child);
+        let spawned = child::now_since_boot();
+        // One of the kernel's ticks before now is the one that the child was started in.
+        let tick = Duration::from_millis(10);
+        let about_then = (0..100)
+            .map(|back| spawned.saturating_sub(tick * back))
+            .find(|moment| child::started(pid, *moment) == Started::AboutThen)
+            .unwrap();
+        assert!(!is_anothers(pid, about_then, None));
+        assert!(is_anothers(pid, about_then, Some(ExitStatus::from_raw(0))));
+        dies(&mut child);
+        child.wait().unwrap();
+        let hint = Some(ExitStatus::from_raw(0));
+        assert!(!is_anothers(pid, Duration::ZERO, hint), "it is nobody's");
+    }
+}

@@ -42,12 +42,18 @@ pub fn probe() -> Probe {
             Ok(_) | Err(Errno::CHILD) => Ok(()),
             Err(errno) => Err(errno.into()),
         },
-        disposition: handler::disposition().map(|action| match action.sa_sigaction {
+        disposition: handler::disposition().map(|action| Disposition::of(action.sa_sigaction)),
+        is_blocked: handler::is_blocked_on_this_thread(),
+    }
+}
+
+impl Disposition {
+    fn of(handler: libc::sighandler_t) -> Self {
+        match handler {
             libc::SIG_DFL => Disposition::Default,
             libc::SIG_IGN => Disposition::Ignored,
             _ => Disposition::Handled,
-        }),
-        is_blocked: handler::is_blocked_on_this_thread(),
+        }
     }
 }
 
@@ -93,5 +99,59 @@ impl fmt::Display for Probe {
             }
             Err(error) => write!(f, "SIGCHLD          no   {error}; needed"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disposition_is_default_ignored_or_a_handler() {
+        assert_eq!(Disposition::of(libc::SIG_DFL), Disposition::Default);
+        assert_eq!(Disposition::of(libc::SIG_IGN), Disposition::Ignored);
+        assert_eq!(Disposition::of(0x1000), Disposition::Handled);
+    }
+
+    #[test]
+    fn each_item_has_its_line() {
+        let probe = Probe {
+            waitid: Ok(()),
+            disposition: Ok(Disposition::Handled),
+            is_blocked: true,
+        };
+        assert_eq!(
+            probe.to_string(),
+            "waitid(WNOWAIT)  yes  (needed)\n\
+             SIGCHLD          yes  \
+             (has a handler, which will be called on, blocked on this thread)"
+        );
+    }
+
+    #[test]
+    fn what_is_needed_and_refused_is_the_verdict() {
+        let refused = Probe {
+            waitid: Err(Errno::INVAL.into()),
+            disposition: Ok(Disposition::Default),
+            is_blocked: false,
+        };
+        let text = refused.to_string();
+        assert!(text.contains("no   Invalid argument"), "{text}");
+        let refused = refused.verdict();
+        let Err(WatchError::Unsupported { operation, .. }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(operation, "waitid(WNOWAIT | __WALL)");
+
+        let refused = Probe {
+            waitid: Ok(()),
+            disposition: Err(Errno::PERM.into()),
+            is_blocked: false,
+        };
+        let refused = refused.verdict();
+        let Err(WatchError::Unsupported { operation, .. }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(operation, "rt_sigaction");
     }
 }
