@@ -64,7 +64,7 @@ impl Phase {
 
     fn arguments(self) -> Vec<String> {
         let arguments: &[&str] = match self {
-            Phase::UnitTests => &["--cargo-arg=--lib", "--timeout=20", "--build-timeout=600"],
+            Phase::UnitTests => &["--cargo-arg=--lib", "--timeout=12", "--build-timeout=600"],
             // cargo-mutants' own baseline takes the mutated packages' targets alone.
             Phase::Suite => &["--baseline=skip", "--timeout=120", "--build-timeout=600"],
         };
