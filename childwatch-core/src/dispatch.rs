@@ -218,7 +218,7 @@ impl Dispatch {
             if let Some(token) = retired {
                 state.registry.release(token);
             }
-            if state.waiting > 0 {
+            if state.waiting != 0 {
                 self.finished.notify_all();
             }
         }

@@ -254,7 +254,7 @@ impl Spilled {
     }
 
     fn contains(&self, token: Token) -> bool {
-        self.len.load(Ordering::SeqCst) > 0 && self.tokens().contains(&token)
+        self.len.load(Ordering::SeqCst) != 0 && self.tokens().contains(&token)
     }
 
     fn tokens(&self) -> MutexGuard<'_, HashSet<Token>> {
