@@ -19,7 +19,8 @@ use crate::workspace;
 pub(crate) enum Phase {
     /// The unit tests of its crate.
     UnitTests,
-    /// The tests of the conveniences, and the conformance suite on every backend.
+    /// The tests of the conveniences and of the sources' laws, and the conformance suite on
+    /// every backend.
     Suite,
 }
 
@@ -103,7 +104,7 @@ impl Phase {
 }
 
 const SUITE_PACKAGES: [&str; 2] = ["childwatch-core", "childwatch-ptrace-free-tests"];
-const SUITE_TARGETS: [&str; 2] = ["--test=ext", "--example=until_first_failure"];
+const SUITE_TARGETS: [&str; 3] = ["--test=ext", "--test=laws", "--example=until_first_failure"];
 
 /// A selection of the mutants with these names.
 pub(crate) fn named(names: &[String]) -> Vec<String> {
