@@ -2,7 +2,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -111,14 +111,13 @@ fn a_late_callback_that_cannot_be_announced_is_refused_and_taken_out() {
 
 #[test]
 fn callbacks_that_make_ever_new_ones_hide_no_exit() {
-    fn again(watcher: &Arc<ThreadedWatcher<Failing>>, pid: Pid, ends: &Arc<AtomicBool>) {
-        if ends.load(Ordering::SeqCst) {
-            return;
-        }
-        let (weak, ends) = (Arc::downgrade(watcher), Arc::clone(ends));
+    /// Registers a callback that does the same, until nobody else has the watcher.
+    fn again(watcher: &Arc<ThreadedWatcher<Failing>>, pid: Pid, runs: &Arc<AtomicUsize>) {
+        let (weak, runs) = (Arc::downgrade(watcher), Arc::clone(runs));
         let next = move |_| {
+            runs.fetch_add(1, Ordering::SeqCst);
             if let Some(watcher) = weak.upgrade() {
-                again(&watcher, pid, &ends);
+                again(&watcher, pid, &runs);
             }
         };
         watcher.on_exit(pid, next).unwrap();
@@ -126,17 +125,20 @@ fn callbacks_that_make_ever_new_ones_hide_no_exit() {
     let processes = SimulatedProcesses::new();
     let watcher = Arc::new(watcher(&processes));
     let (busy, other) = (processes.spawn(), processes.spawn());
-    let ends = Arc::new(AtomicBool::new(false));
+    let runs = Arc::new(AtomicUsize::new(0));
     watcher.register_pid(busy).unwrap();
     exits(&processes, busy);
-    again(&watcher, busy, &ends);
+    again(&watcher, busy, &runs);
+    // More than one round takes.
+    while runs.load(Ordering::SeqCst) < 3_000 {
+        thread::yield_now();
+    }
     let (tell, told) = mpsc::channel();
     watcher
         .on_exit(other, move |exit| tell.send(exit).unwrap())
         .unwrap();
     exits(&processes, other);
     assert_eq!(told.recv_timeout(LONG).unwrap().pid(), other);
-    ends.store(true, Ordering::SeqCst);
 }
 
 #[test]
