@@ -170,7 +170,7 @@ pub(crate) mod tests {
     /// Lets it end, and be a zombie.
     pub(crate) fn dies(child: &mut Spawned) {
         drop(child.stdin.take());
-        while !matches!(look_at(Pid::from(&*child)), Child::Exited(_)) {
+        while look_at(Pid::from(&*child)) == Child::NotYet {
             thread::yield_now();
         }
     }
