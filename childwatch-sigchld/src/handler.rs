@@ -2,7 +2,7 @@
 //!
 //! signal-hook installs the real handler, chains to the one it found, and runs each
 //! watcher's action. It leaves a few flags of the disposition to be wished for, so
-//! they are read back and mended: see [`mend`].
+//! they are read back and mended: see [`missing_flags`].
 
 #![expect(
     unsafe_code,
@@ -113,8 +113,19 @@ impl Drop for Handler {
     }
 }
 
-/// Adds the flags that signal-hook does not set (1.4), and gives the handler's
-/// address:
+/// Adds the flags that are missing, and gives the handler's address.
+fn mend(before: &libc::sigaction, now: libc::sigaction) -> io::Result<libc::sighandler_t> {
+    let mut mended = now;
+    mended.sa_flags |= missing_flags(before);
+    // SAFETY: the action is the one just read, with more flags; it lives across the
+    // call, and a null old action is allowed.
+    if unsafe { libc::sigaction(SIGCHLD, &raw const mended, ptr::null_mut()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(mended.sa_sigaction)
+}
+
+/// The flags that signal-hook does not set (1.4), and should over this disposition:
 ///
 /// - `SA_ONSTACK`: without it a signal on a thread with a small stack and an alternate
 ///   one, as Go's and some coroutines' are, overruns the small one.
@@ -122,22 +133,17 @@ impl Drop for Handler {
 ///   a child would be a signal for nothing.
 /// - `SA_NOCLDWAIT` where the kernel reaped children by itself: installing a handler
 ///   over `SIG_IGN` would leave zombies that nobody waits for.
-fn mend(before: &libc::sigaction, now: libc::sigaction) -> io::Result<libc::sighandler_t> {
+fn missing_flags(before: &libc::sigaction) -> libc::c_int {
     let had_handler = ![libc::SIG_DFL, libc::SIG_IGN].contains(&before.sa_sigaction);
-    let mut mended = now;
-    mended.sa_flags |= libc::SA_ONSTACK;
-    if !had_handler || before.sa_flags & libc::SA_NOCLDSTOP != 0 {
-        mended.sa_flags |= libc::SA_NOCLDSTOP;
+    let had = |flag| before.sa_flags & flag != 0;
+    let mut flags = libc::SA_ONSTACK;
+    if !had_handler || had(libc::SA_NOCLDSTOP) {
+        flags |= libc::SA_NOCLDSTOP;
     }
-    if before.sa_sigaction == libc::SIG_IGN || before.sa_flags & libc::SA_NOCLDWAIT != 0 {
-        mended.sa_flags |= libc::SA_NOCLDWAIT;
+    if before.sa_sigaction == libc::SIG_IGN || had(libc::SA_NOCLDWAIT) {
+        flags |= libc::SA_NOCLDWAIT;
     }
-    // SAFETY: the action is the one just read, with more flags; it lives across the
-    // call, and a null old action is allowed.
-    if unsafe { libc::sigaction(SIGCHLD, &raw const mended, ptr::null_mut()) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(mended.sa_sigaction)
+    flags
 }
 
 /// What `SIGCHLD` does to this process now.
@@ -220,6 +226,28 @@ mod tests {
         heard.signal(7, libc::CLD_EXITED, 3);
         assert_eq!(heard.generation.load(Ordering::SeqCst), 6);
         assert_eq!(heard.bell.rings(), 0);
+    }
+
+    #[test]
+    fn the_flags_over_a_disposition_keep_what_it_meant() {
+        use libc::{SA_NOCLDSTOP, SA_NOCLDWAIT, SA_ONSTACK, SA_RESTART, SIG_DFL, SIG_IGN};
+        const HANDLER: libc::sighandler_t = 0x1000;
+        let over = |sa_sigaction, sa_flags| {
+            // SAFETY: all zeros is a valid sigaction.
+            let zeros: libc::sigaction = unsafe { mem::zeroed() };
+            missing_flags(&libc::sigaction {
+                sa_sigaction,
+                sa_flags,
+                ..zeros
+            })
+        };
+        let no_handler = SA_ONSTACK | SA_NOCLDSTOP;
+        assert_eq!(over(SIG_DFL, 0), no_handler);
+        assert_eq!(over(SIG_DFL, SA_NOCLDWAIT), no_handler | SA_NOCLDWAIT);
+        assert_eq!(over(SIG_IGN, 0), no_handler | SA_NOCLDWAIT);
+        assert_eq!(over(HANDLER, SA_RESTART), SA_ONSTACK, "it hears of stops");
+        assert_eq!(over(HANDLER, SA_NOCLDSTOP), no_handler);
+        assert_eq!(over(HANDLER, SA_NOCLDWAIT), SA_ONSTACK | SA_NOCLDWAIT);
     }
 
     #[test]
