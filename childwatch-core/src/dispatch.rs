@@ -325,6 +325,16 @@ mod tests {
     }
 
     #[test]
+    fn a_place_that_is_given_back_is_the_next_ones() {
+        let dispatch = Dispatch::new();
+        let first = dispatch.reserve(pid());
+        dispatch.release(first);
+        let second = dispatch.reserve(pid());
+        assert_eq!(second.index(), first.index());
+        assert_ne!(second, first);
+    }
+
+    #[test]
     fn only_a_late_callback_has_the_thread_woken_and_only_between_rounds() {
         let dispatch = Arc::new(Dispatch::new());
         let token = registered(&dispatch);

@@ -81,6 +81,34 @@ mod tests {
         refused("a thread", io::Error::from_raw_os_error(errno))
     }
 
+    /// What this thread blocks.
+    fn mask() -> Vec<i32> {
+        let mut set = MaybeUninit::uninit();
+        // SAFETY: a null new set only reads; the other is written before it is read.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), set.as_mut_ptr());
+            (1..=64)
+                .filter(|signal| libc::sigismember(set.as_ptr(), *signal) == 1)
+                .collect()
+        }
+    }
+
+    #[test]
+    fn the_new_thread_blocks_every_signal_and_its_maker_what_it_blocked() {
+        let before = mask();
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = spawn("quiet", "a test's thread", move || {
+            tell.send(mask()).unwrap()
+        });
+        assert_eq!(mask(), before);
+        let quiet = told.recv().unwrap();
+        // KILL and STOP can't be blocked, nor what the C library keeps to itself.
+        for signal in [libc::SIGCHLD, libc::SIGTERM, libc::SIGALRM, libc::SIGUSR1] {
+            assert!(quiet.contains(&signal), "{signal}");
+        }
+        thread.unwrap().join().unwrap();
+    }
+
     #[test]
     fn a_thread_that_is_forbidden_is_unsupported_and_one_too_many_a_limit() {
         for forbidden in [libc::EPERM, libc::ENOSYS] {

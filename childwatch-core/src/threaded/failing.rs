@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::simulated::SimulatedSource;
@@ -17,6 +17,7 @@ const LONG: Duration = Duration::from_secs(60);
 struct Failing {
     source: SimulatedSource,
     interruptions: AtomicUsize,
+    waits: AtomicUsize,
     wakes: AtomicUsize,
 }
 
@@ -49,6 +50,9 @@ impl ExitSource for Failing {
         if Failing::fails(&self.interruptions) {
             return Err(io::ErrorKind::Interrupted.into());
         }
+        if Failing::fails(&self.waits) {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
         self.source.wait(waiter, reports)
     }
 
@@ -64,6 +68,7 @@ fn watcher(processes: &SimulatedProcesses) -> ThreadedWatcher<Failing> {
     let source = Failing {
         source: SimulatedSource::new(processes),
         interruptions: AtomicUsize::new(0),
+        waits: AtomicUsize::new(0),
         wakes: AtomicUsize::new(0),
     };
     ThreadedWatcher::start(source, ()).unwrap()
@@ -85,6 +90,23 @@ fn a_wait_that_is_interrupted_goes_on_at_once() {
         assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
     }
     assert_eq!(watcher.source().interruptions.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_wait_that_fails_is_left_alone_for_a_while_and_loses_no_exit() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    let start = Instant::now();
+    watcher.source().waits.store(4, Ordering::SeqCst);
+    // The wait under way ends with the first; the second is told of after the failures.
+    for _ in 0..2 {
+        let pid = processes.spawn();
+        exits(&processes, pid);
+        assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
+    }
+    assert_eq!(watcher.source().waits.load(Ordering::SeqCst), 0);
+    let pauses = Duration::from_millis(1 + 2 + 4 + 8);
+    assert!(start.elapsed() >= pauses);
 }
 
 #[test]

@@ -31,16 +31,18 @@ impl Tally {
         self.missed().map(|mutant| mutant.name.clone()).collect()
     }
 
-    /// A later phase's word on the mutants that were missed. One that it says nothing of
-    /// stays so.
+    /// A later phase's word on the mutants that were missed. One that it does not judge
+    /// stays so: it has compiled before, so only a machine short of something can have kept
+    /// it from compiling again.
     pub(crate) fn take_in(&mut self, later: Vec<Judged>) {
         let later: HashMap<_, _> = later
             .into_iter()
             .map(|Judged { mutant, outcome }| (mutant.name, outcome))
             .collect();
         for Judged { mutant, outcome } in &mut self.judged {
-            if let Some(&judgement) = later.get(&mutant.name) {
-                *outcome = judgement;
+            match later.get(&mutant.name) {
+                Some(&judgement) if judgement != Outcome::Unviable => *outcome = judgement,
+                Some(_) | None => {}
             }
         }
     }
@@ -175,6 +177,7 @@ mod tests {
         tally.take_in(vec![
             judged(names[1], Outcome::Caught),
             judged(names[2], Outcome::Missed),
+            judged(names[3], Outcome::Unviable),
         ]);
 
         let explained: Explained = toml::from_str(
