@@ -205,4 +205,19 @@ mod tests {
         heartbeat.quicken(now);
         assert_eq!(heartbeat.due() - now, Duration::from_secs(4));
     }
+
+    #[test]
+    fn a_heartbeat_that_is_needed_comes_soon_and_again_soon() {
+        let mut now = Instant::now();
+        let mut heartbeat = Heartbeat::new(now);
+        for _ in 0..10 {
+            now = heartbeat.due();
+            heartbeat.found_nothing(now, Duration::ZERO);
+        }
+        heartbeat.is_needed(now);
+        assert_eq!(heartbeat.due(), now + SHORTEST);
+        now = heartbeat.due();
+        heartbeat.found_nothing(now, Duration::ZERO);
+        assert_eq!(heartbeat.due(), now + SHORTEST);
+    }
 }

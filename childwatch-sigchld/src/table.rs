@@ -333,4 +333,77 @@ mod tests {
         let tokens: Vec<_> = suspects.iter().map(|suspect| suspect.token).collect();
         assert_eq!(tokens, [token(0), token(2), token(4)]);
     }
+
+    #[test]
+    fn the_armed_are_counted() {
+        let mut table = Table::default();
+        assert!(table.is_empty());
+        for index in 0..3 {
+            table.insert(pid(7), token(index), Duration::ZERO, 0);
+        }
+        assert_eq!(table.armed(), 3);
+        assert!(!table.is_empty());
+        table.remove(token(1));
+        // It is not armed any more.
+        table.remove(token(1));
+        assert_eq!(table.armed(), 2);
+    }
+
+    #[test]
+    fn what_the_handler_has_heard_makes_a_suspect() {
+        let (mut table, hints) = (Table::default(), Hints::new());
+        table.insert(pid(7), token(0), Duration::ZERO, 0);
+        assert!(hints.push(hint(7, 1)));
+        assert!(hints.push(hint(8, 2)));
+        table.hear(&hints);
+        let mut suspects = Vec::new();
+        table.take_hinted(&mut suspects);
+        let [suspect] = &suspects[..] else {
+            panic!("{suspects:?}");
+        };
+        assert_eq!(suspect.pid, pid(7));
+        assert_eq!(suspect.hint, Some(ExitStatus::default()));
+    }
+
+    #[test]
+    fn an_entry_is_known_by_its_token_until_it_is_disarmed() {
+        let mut table = Table::default();
+        let at = Duration::from_secs(3);
+        table.insert(pid(7), token(0), at, 0);
+        assert_eq!(table.identity(token(0)), Some((pid(7), at, false)));
+        assert!(table.report(token(0)));
+        assert_eq!(table.identity(token(0)), Some((pid(7), at, true)));
+        assert_eq!(table.identity(Token::from_parts(0, 1)), None);
+        table.remove(token(0));
+        assert_eq!(table.identity(token(0)), None);
+    }
+
+    #[test]
+    fn a_child_seen_alive_has_spent_its_hint_and_a_reported_one_stays_so() {
+        let mut table = Table::default();
+        table.insert(pid(7), token(0), Duration::ZERO, 0);
+        table.take_hint(hint(7, 1));
+        assert!(table.suspect(token(0)).unwrap().hint.is_some());
+        table.settle(token(0), 1);
+        assert!(table.suspect(token(0)).unwrap().hint.is_none());
+        assert!(table.report(token(0)));
+        table.settle(token(0), 2);
+        assert!(table.suspect(token(0)).is_none());
+    }
+
+    #[test]
+    fn a_report_is_kept_once() {
+        let mut table = Table::default();
+        table.insert(pid(7), token(0), Duration::ZERO, 0);
+        let report = Report {
+            token: token(0),
+            status: None,
+        };
+        table.keep_report(report);
+        table.keep_report(report);
+        let mut reports = Vec::new();
+        table.take_reports(&mut reports);
+        table.take_reports(&mut reports);
+        assert_eq!(reports, [report]);
+    }
 }
