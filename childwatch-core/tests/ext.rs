@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::convert::Infallible;
+use std::fs;
 use std::future::Future;
 use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
@@ -12,7 +14,8 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use childwatch_core::{
-    Pid, PidWatcher, PidWatcherExt, SimulatedProcesses, SimulatedWatcher, Unregistered, WatchError,
+    ExitCallback, Pid, PidWatcher, PidWatcherExt, SimulatedProcesses, SimulatedWatcher,
+    Unregistered, WatchError, WatchHandle,
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -173,6 +176,56 @@ fn a_spawned_child_that_is_refused_is_killed_and_reaped() {
     let inner = refused.get_ref().and_then(|inner| inner.downcast_ref());
     let Some(&WatchError::NoSuchProcess { pid, .. }) = inner else {
         panic!("{refused:?}");
+    };
+    let number = rustix::process::Pid::from_raw(pid.as_raw()).unwrap();
+    let left = rustix::process::waitpid(Some(number), rustix::process::WaitOptions::NOHANG);
+    assert_eq!(left.unwrap_err(), rustix::io::Errno::CHILD);
+}
+
+/// Takes its time to refuse a process: until that waits, or has ended.
+#[derive(Debug)]
+struct RefusesSlowly;
+
+impl PidWatcher for RefusesSlowly {
+    fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
+        loop {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it is not reaped");
+            let (_, fields) = stat.rsplit_once(") ").expect("a name in parentheses");
+            match fields.chars().next() {
+                Some('S') => return Err(WatchError::NotAChild { pid, source: None }),
+                Some('Z') => return Err(WatchError::NoSuchProcess { pid, source: None }),
+                _ => thread::yield_now(),
+            }
+        }
+    }
+
+    fn unregister_pid(&self, _: Pid) {}
+
+    fn register_callback(&self, pid: Pid, _: ExitCallback) -> Result<WatchHandle, WatchError> {
+        Err(WatchError::NotRegistered { pid })
+    }
+
+    fn unregister_callback(&self, _: WatchHandle) -> Unregistered {
+        Unregistered::HasRun
+    }
+
+    fn watch(&self, pid: Pid, _: ExitCallback) -> Result<WatchHandle, WatchError> {
+        Err(WatchError::NotRegistered { pid })
+    }
+}
+
+#[test]
+fn a_forked_child_waits_for_its_registration_and_goes_if_that_is_refused() {
+    fn exits() -> Infallible {
+        // SAFETY: ends the copy at once.
+        unsafe { libc::_exit(0) }
+    }
+    // SAFETY: the child does nothing but end.
+    let refused = unsafe { RefusesSlowly.fork_watchable(exits) };
+    let refused = refused.unwrap_err();
+    let inner = refused.get_ref().and_then(|inner| inner.downcast_ref());
+    let Some(&WatchError::NotAChild { pid, .. }) = inner else {
+        panic!("it ran before it was registered: {refused:?}");
     };
     let number = rustix::process::Pid::from_raw(pid.as_raw()).unwrap();
     let left = rustix::process::waitpid(Some(number), rustix::process::WaitOptions::NOHANG);
