@@ -293,6 +293,7 @@ pub(crate) fn drop_quietly<T>(value: T) {
 mod tests {
     use std::sync::{Arc, mpsc};
     use std::thread;
+    use std::time::Instant;
 
     use super::*;
 

@@ -159,6 +159,7 @@ impl BackendUnderTest for Broken {
         self.claims.nursery()
     }
 
+    #[expect(unsafe_code, reason = "the trait's call is unsafe, and passed on")]
     unsafe fn fork_watchable(
         &self,
         watcher: &dyn PidWatcher,

@@ -79,6 +79,12 @@ impl Ticks {
         let nanoseconds = now.tv_nsec as u64;
         Ticks(now.tv_sec as u64 * second + nanoseconds * second / 1_000_000_000)
     }
+
+    /// So many ticks later, or earlier.
+    #[cfg(test)]
+    pub(crate) fn and(self, ticks: i64) -> Self {
+        Ticks(self.0.saturating_add_signed(ticks))
+    }
 }
 
 /// How a process's start lies to a moment at which another, or the same, is known to
@@ -194,13 +200,11 @@ pub(crate) mod tests {
 
     #[test]
     fn a_childs_start_lies_between_its_spawns_begin_and_end() {
-        // Further apart than the kernel's ticks.
-        const TICKS: Duration = Duration::from_millis(50);
-        let before = now_since_boot();
+        let before = Ticks::now();
         let mut child = cat();
-        let (pid, after) = (Pid::from(&child), now_since_boot());
-        assert_eq!(started(pid, before.saturating_sub(TICKS)), Started::After);
-        assert_eq!(started(pid, after + TICKS), Started::Before);
+        let (pid, after) = (Pid::from(&child), Ticks::now());
+        assert_eq!(started(pid, before.and(-1)), Started::After);
+        assert_eq!(started(pid, after.and(1)), Started::Before);
         dies(&mut child);
         child.wait().unwrap();
         assert_eq!(started(pid, after), Started::Unknown);
@@ -209,12 +213,10 @@ pub(crate) mod tests {
     #[test]
     fn a_start_is_compared_by_ticks() {
         let own = Pid::try_from(std::process::id()).unwrap();
-        let start = start_ticks(own).unwrap();
-        let hz = rustix::param::clock_ticks_per_second();
-        let moment = |ticks: u64| Duration::from_millis((ticks * 1_000).div_ceil(hz));
-        assert_eq!(started(own, moment(start - 1)), Started::After);
-        assert_eq!(started(own, moment(start)), Started::AboutThen);
-        assert_eq!(started(own, moment(start + 1)), Started::Before);
+        let start = start(own).unwrap();
+        assert_eq!(started(own, start.and(-1)), Started::After);
+        assert_eq!(started(own, start), Started::AboutThen);
+        assert_eq!(started(own, start.and(1)), Started::Before);
     }
 
     #[test]
@@ -232,8 +234,7 @@ pub(crate) mod tests {
     #[test]
     fn the_own_process_was_started_before_now_and_after_boot() {
         let own = Pid::try_from(std::process::id()).unwrap();
-        let Ticks(now) = Ticks::now();
-        assert_eq!(started(own, Ticks(now + 100)), Started::Before);
+        assert_eq!(started(own, Ticks::now().and(1)), Started::Before);
         assert_eq!(started(own, Ticks::ZERO), Started::After);
     }
 

@@ -63,10 +63,7 @@ mod tests {
     use super::*;
     use crate::child::tests::{cat, dies};
 
-    /// Much later than a child's start, as the kernel counts it.
-    const LATER: Duration = Duration::from_secs(10);
-
-    fn suspect(child: &Spawned, armed_at: Duration, hint: Option<ExitStatus>) -> Suspect {
+    fn suspect(child: &Spawned, armed_at: Ticks, hint: Option<ExitStatus>) -> Suspect {
         Suspect {
             token: Token::from_parts(0, 0),
             pid: Pid::from(child),
@@ -86,7 +83,7 @@ mod tests {
     fn a_live_number_is_its_next_childs_when_a_hint_or_a_check_and_the_start_say_so() {
         let mut child = cat();
         let hint = Some(ExitStatus::from_raw(9));
-        let (before, after) = (Duration::ZERO, child::now_since_boot() + LATER);
+        let (before, after) = (Ticks::ZERO, Ticks::now().and(1));
         let look = |armed_at, hint, checks_identity| {
             told(look_at(&suspect(&child, armed_at, hint), checks_identity))
         };
@@ -112,7 +109,7 @@ mod tests {
         dies(&mut child);
         let own = Some(ExitStatus::from_raw(0));
         let hint = Some(ExitStatus::from_raw(9));
-        let (before, after) = (Duration::ZERO, child::now_since_boot() + LATER);
+        let (before, after) = (Ticks::ZERO, Ticks::now().and(1));
         let look = |armed_at, hint| told(look_at(&suspect(&child, armed_at, hint), false));
         assert_eq!(look(after, None), Some(own));
         assert_eq!(look(after, hint), Some(own), "the hint was another's");
@@ -128,11 +125,10 @@ mod tests {
     fn when_the_start_does_not_tell_a_hint_decides() {
         let mut child = cat();
         let pid = Pid::from(&child);
-        let spawned = child::now_since_boot();
-        // One of the kernel's ticks before now is the one that the child was started in.
-        let tick = Duration::from_millis(10);
+        let spawned = Ticks::now();
+        // It was started in one of the ticks before now.
         let about_then = (0..100)
-            .map(|back| spawned.saturating_sub(tick * back))
+            .map(|back| spawned.and(-back))
             .find(|moment| child::started(pid, *moment) == Started::AboutThen)
             .unwrap();
         assert!(!is_anothers(pid, about_then, None));
@@ -140,6 +136,6 @@ mod tests {
         dies(&mut child);
         child.wait().unwrap();
         let hint = Some(ExitStatus::from_raw(0));
-        assert!(!is_anothers(pid, Duration::ZERO, hint), "it is nobody's");
+        assert!(!is_anothers(pid, Ticks::ZERO, hint), "it is nobody's");
     }
 }

@@ -339,7 +339,7 @@ mod tests {
         let mut table = Table::default();
         assert!(table.is_empty());
         for index in 0..3 {
-            table.insert(pid(7), token(index), Duration::ZERO, 0);
+            table.insert(pid(7), token(index), Ticks::ZERO, 0);
         }
         assert_eq!(table.armed(), 3);
         assert!(!table.is_empty());
@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn what_the_handler_has_heard_makes_a_suspect() {
         let (mut table, hints) = (Table::default(), Hints::new());
-        table.insert(pid(7), token(0), Duration::ZERO, 0);
+        table.insert(pid(7), token(0), Ticks::ZERO, 0);
         assert!(hints.push(hint(7, 1)));
         assert!(hints.push(hint(8, 2)));
         table.hear(&hints);
@@ -368,7 +368,7 @@ mod tests {
     #[test]
     fn an_entry_is_known_by_its_token_until_it_is_disarmed() {
         let mut table = Table::default();
-        let at = Duration::from_secs(3);
+        let at = Ticks::ZERO.and(3);
         table.insert(pid(7), token(0), at, 0);
         assert_eq!(table.identity(token(0)), Some((pid(7), at, false)));
         assert!(table.report(token(0)));
@@ -381,7 +381,7 @@ mod tests {
     #[test]
     fn a_child_seen_alive_has_spent_its_hint_and_a_reported_one_stays_so() {
         let mut table = Table::default();
-        table.insert(pid(7), token(0), Duration::ZERO, 0);
+        table.insert(pid(7), token(0), Ticks::ZERO, 0);
         table.take_hint(hint(7, 1));
         assert!(table.suspect(token(0)).unwrap().hint.is_some());
         table.settle(token(0), 1);
@@ -394,7 +394,7 @@ mod tests {
     #[test]
     fn a_report_is_kept_once() {
         let mut table = Table::default();
-        table.insert(pid(7), token(0), Duration::ZERO, 0);
+        table.insert(pid(7), token(0), Ticks::ZERO, 0);
         let report = Report {
             token: token(0),
             status: None,

@@ -276,6 +276,7 @@ impl BackendUnderTest for ForksCarelessly {
         Pidfd.offers(need)
     }
 
+    #[expect(unsafe_code, reason = "`fork_watchable` with a fault")]
     unsafe fn fork_watchable(
         &self,
         watcher: &dyn PidWatcher,

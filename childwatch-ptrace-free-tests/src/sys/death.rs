@@ -1,5 +1,7 @@
 //! How children leave it: waiting for them, with and without reaping.
 
+#![expect(unsafe_code, reason = "`waitid` of any child, which tells its pid")]
+
 use std::io;
 use std::mem;
 use std::os::unix::process::ExitStatusExt;
