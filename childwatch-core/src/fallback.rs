@@ -9,6 +9,7 @@ use crate::pauses::Pauses;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Mutex, MutexGuard};
+use crate::threaded::wake_for_the_end;
 use crate::{ExitSource, Pid, Report, ThreadedWatcher, Token, WatchError};
 use crate::{delegate_pid_watcher, quiet_thread};
 
@@ -179,7 +180,7 @@ impl<P: ExitSource, S: ExitSource> ExitSource for FallbackSource<P, S> {
 impl<P: ExitSource, S: ExitSource> Drop for FallbackSource<P, S> {
     fn drop(&mut self) {
         self.link.is_stopping.store(true, Ordering::SeqCst);
-        let woken = self.link.secondary.wake();
+        let woken = wake_for_the_end(&self.link.secondary);
         if let (Some(thread), Ok(())) = (self.thread.take(), woken) {
             thread.thread().unpark();
             // It runs no code but the sources', which do not panic.

@@ -120,7 +120,7 @@ impl<S: ExitSource> Drop for ThreadedWatcher<S> {
             return;
         }
         let callbacks = self.shared.dispatch.stop();
-        let woken = self.shared.source.wake();
+        let woken = wake_for_the_end(&self.shared.source);
         if thread.thread().id() == thread::current().id() {
             // Inside a callback: the thread ends when that has returned.
             drop(thread);
@@ -136,6 +136,11 @@ impl<S: ExitSource> Drop for ThreadedWatcher<S> {
             dispatch::drop_quietly(callback);
         }
     }
+}
+
+/// A thread that isn't woken now is never again: what refuses it may be over at once.
+pub(crate) fn wake_for_the_end(source: &impl ExitSource) -> io::Result<()> {
+    source.wake().or_else(|_| source.wake())
 }
 
 impl<S: ExitSource> fmt::Debug for ThreadedWatcher<S> {
@@ -300,3 +305,69 @@ impl<S: ExitSource> Shared<S> {
 
 #[cfg(test)]
 mod failing;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc::{self, Receiver, Sender};
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+    use crate::Report;
+
+    /// Its first wake fails.
+    #[derive(Debug)]
+    struct HardToWake {
+        wakes: AtomicUsize,
+        woken: Mutex<Sender<()>>,
+        dropped: Sender<()>,
+    }
+
+    impl ExitSource for HardToWake {
+        type Waiter = Receiver<()>;
+
+        const THREAD_NAME: &'static str = "hard-to-wake";
+
+        fn arm(&self, _pid: Pid, _token: Token) -> Result<(), WatchError> {
+            Ok(())
+        }
+
+        fn disarm(&self, _token: Token) {}
+
+        fn is_reaped(&self, _token: Token) -> bool {
+            false
+        }
+
+        fn wait(&self, waiter: &mut Receiver<()>, _reports: &mut Vec<Report>) -> io::Result<()> {
+            waiter.recv().map_err(io::Error::other)
+        }
+
+        fn wake(&self) -> io::Result<()> {
+            if self.wakes.fetch_add(1, Ordering::SeqCst) == 0 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
+            woken.send(()).map_err(io::Error::other)
+        }
+    }
+
+    impl Drop for HardToWake {
+        fn drop(&mut self) {
+            let _ = self.dropped.send(());
+        }
+    }
+
+    #[test]
+    fn a_wake_that_fails_once_leaves_no_thread_behind() {
+        let (woken, waiter) = mpsc::channel();
+        let (dropped, is_dropped) = mpsc::channel();
+        let source = HardToWake {
+            wakes: AtomicUsize::new(0),
+            woken: Mutex::new(woken),
+            dropped,
+        };
+        drop(ThreadedWatcher::start(source, waiter).unwrap());
+        // The thread that held the source too has been joined.
+        assert_eq!(is_dropped.try_recv(), Ok(()));
+    }
+}
