@@ -19,12 +19,13 @@ pub(crate) fn spawn(
     whose: &'static str,
     body: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, WatchError> {
-    let _blocked = AllSignalsBlocked::new();
+    let _blocked = AllSignalsBlocked::new().map_err(|source| refused(whose, source))?;
     let spawned = Builder::new().name(name.to_owned()).spawn(body);
     spawned.map_err(|source| refused(whose, source))
 }
 
-/// Out of threads or memory (EAGAIN, ENOMEM), unless a sandbox forbids threads.
+/// Out of threads or memory (EAGAIN, ENOMEM), unless a sandbox forbids threads, or to
+/// block signals.
 fn refused(operation: &'static str, source: io::Error) -> WatchError {
     let pid = None;
     match source.kind() {
@@ -47,19 +48,22 @@ struct AllSignalsBlocked {
 }
 
 impl AllSignalsBlocked {
-    fn new() -> Self {
+    /// The kernel itself never refuses this; a sandbox may.
+    fn new() -> io::Result<Self> {
         let mut all = MaybeUninit::uninit();
         let mut before = MaybeUninit::uninit();
-        // SAFETY: sigfillset initialises the set it is given.
-        // pthread_sigmask reads the one, writes the other, and can fail only for a
-        // first argument other than these, so `before` is initialised after it.
-        unsafe {
+        // SAFETY: sigfillset initialises the set it is given; pthread_sigmask reads that
+        // one, and writes the other.
+        let refused = unsafe {
             libc::sigfillset(all.as_mut_ptr());
-            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
-            AllSignalsBlocked {
-                before: before.assume_init(),
-            }
+            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr())
+        };
+        if refused != 0 {
+            return Err(io::Error::from_raw_os_error(refused));
         }
+        // SAFETY: pthread_sigmask has succeeded, and so has initialised it.
+        let before = unsafe { before.assume_init() };
+        Ok(AllSignalsBlocked { before })
     }
 }
 

@@ -83,6 +83,11 @@ pub(super) fn each_call_of_the_construction_may_fail(stage: &Stage<'_>) {
     let made = made_with_refused(stage, &Refusal::new_thread(Errno::AGAIN));
     is_refused(made, ResourceLimit, None, Errno::AGAIN);
     nothing.is_unchanged();
+    // Without a mask the watcher's thread would run the program's handlers.
+    let masks = Refusal::of(libc::SYS_rt_sigprocmask, Errno::PERM);
+    let made = made_with_refused(stage, &[masks.with(0, libc::SIG_SETMASK as u32)]);
+    is_refused(made, Unsupported, None, Errno::PERM);
+    nothing.is_unchanged();
 }
 
 pub(super) fn a_shortage_is_told_and_not_latched(stage: &Stage<'_>) {
