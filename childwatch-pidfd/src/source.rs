@@ -31,7 +31,6 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use childwatch_core::{ExitSource, Pid, Report, Token, TokenTable, WatchError};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Waker};
-use rustix::io::Errno;
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::errno::{self, Call};
@@ -55,8 +54,9 @@ pub struct PidfdSource {
     /// was armed, and never over a wait. Nothing else is locked under it.
     armed: Mutex<TokenTable<Armed>>,
     own_pid: u32,
-    /// Whether the kernel waits for pidfds, once that could be asked.
-    waits_for_pidfds: OnceLock<Result<(), Errno>>,
+    /// Set once the kernel has been seen to wait for pidfds. A refusal is not kept: it may
+    /// pass.
+    waits_for_pidfds: OnceLock<()>,
 }
 
 /// The half of a [`PidfdSource`] that only the watcher's thread uses.
@@ -134,10 +134,11 @@ impl ExitSource for PidfdSource {
             .ok_or(WatchError::NoSuchProcess { pid, source: None })?;
         let pidfd = pidfd_open(number, PidfdFlags::empty())
             .map_err(|error| refuse(Call::PidfdOpen, error.into()))?;
-        let waits = self
-            .waits_for_pidfds
-            .get_or_init(|| zombie::can_be_waited_for(&pidfd));
-        waits.map_err(|errno| refuse(Call::WaitidPidfd, errno.into()))?;
+        if self.waits_for_pidfds.get().is_none() {
+            zombie::can_be_waited_for(&pidfd)
+                .map_err(|errno| refuse(Call::WaitidPidfd, errno.into()))?;
+            let _ = self.waits_for_pidfds.set(());
+        }
         let raw = pidfd.as_raw_fd();
 
         // Into the table before into epoll: the event may come at once.

@@ -112,6 +112,30 @@ pub(super) fn a_shortage_is_told_and_not_latched(stage: &Stage<'_>) {
     }
 }
 
+pub(super) fn a_refusal_to_wait_for_pidfds_is_not_latched(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let (mut first, mut second) = (stage.child(), stage.child());
+    let before = Footprint::now();
+    let unheard = Probe::new();
+    let refused = with_refused(&[Refusal::waitid_of_pidfds(Errno::PERM)], || {
+        watcher.watch(first.pid(), unheard.callback())
+    });
+    // It may do without asking.
+    if refused.is_err() {
+        is_refused(refused, Unsupported, Some(first.pid()), Errno::PERM);
+        assert!(unheard.captures_are_dropped());
+        before.is_unchanged();
+    }
+    let probe = Probe::new();
+    for child in [&mut first, &mut second] {
+        watcher.watch(child.pid(), probe.callback()).unwrap();
+        child.die(End::Code(0));
+    }
+    probe.ran(2);
+    first.reap();
+    second.reap();
+}
+
 pub(super) fn a_filter_set_up_later_refuses_only_new_processes(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     let (mut watched, mut registered) = (stage.child(), stage.child());
