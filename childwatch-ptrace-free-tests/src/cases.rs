@@ -73,6 +73,7 @@ cases! { $
     C2 sandbox::each_call_of_the_construction_may_fail [RealProcesses, Seccomp],
     C2 sandbox::a_shortage_is_told_and_not_latched [PidfdsOnly, Seccomp],
     C2 sandbox::a_refusal_to_wait_for_pidfds_is_not_latched [PidfdsOnly, Seccomp],
+    C2 sandbox::what_cannot_be_asked_about_is_not_taken_for_a_child [ChildrenOnly, Seccomp],
     C2 sandbox::a_filter_set_up_later_refuses_only_new_processes [PidfdsOnly, Seccomp],
 
     C3 callbacks::each_callback_runs_once [],

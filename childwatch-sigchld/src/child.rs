@@ -24,6 +24,8 @@ pub(crate) enum Child {
     NotYet,
     /// No child of this process, or not any more.
     Gone,
+    /// A sandbox refuses the question: nothing can be known.
+    Refused(Errno),
 }
 
 /// The state of the child with this number.
@@ -31,10 +33,8 @@ pub(crate) fn look_at(pid: Pid) -> Child {
     match peek(libc::P_PID, pid.as_raw().unsigned_abs()) {
         Ok(Some((_, status))) => Child::Exited(status),
         Ok(None) => Child::NotYet,
-        // ECHILD; and where a sandbox refuses the question, which it would have
-        // refused at the watcher's making, nothing can be known.
         Err(Errno::CHILD) => Child::Gone,
-        Err(_) => Child::NotYet,
+        Err(errno) => Child::Refused(errno),
     }
 }
 
@@ -130,6 +130,15 @@ fn fields(pid: Pid) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = stat.rsplit_once(") ")?;
     Some(fields.to_owned())
+}
+
+/// Why a child can't be watched that can't be asked about.
+pub(crate) fn not_to_be_asked_about(pid: Pid, errno: Errno) -> WatchError {
+    WatchError::Unsupported {
+        operation: "waitid(P_PID)",
+        pid: Some(pid),
+        source: errno.into(),
+    }
 }
 
 /// Why a number can't be watched that is no child's.

@@ -40,7 +40,9 @@ pub(crate) fn look_at(suspect: &Suspect, checks_identity: bool) -> Look {
                 Look::Alive
             }
         }
-        Child::NotYet => Look::Alive,
+        // A signal has told of its end, and of its status; nothing better can be had.
+        Child::Refused(_) if hint.is_some() => Look::Over(hint),
+        Child::NotYet | Child::Refused(_) => Look::Alive,
     }
 }
 

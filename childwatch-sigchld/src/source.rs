@@ -179,6 +179,10 @@ impl ExitSource for SigchldSource {
                 self.disarm(token);
                 return Err(child::not_a_child(pid));
             }
+            Child::Refused(errno) => {
+                self.disarm(token);
+                return Err(child::not_to_be_asked_about(pid, errno));
+            }
         }
         Ok(())
     }
@@ -205,7 +209,7 @@ impl ExitSource for SigchldSource {
         let is_reaped = match child::look_at(pid) {
             Child::Gone => true,
             Child::Exited(_) => child::started(pid, armed_at) == Started::After,
-            Child::NotYet => is_reported || is_anothers(pid, armed_at, hint),
+            Child::NotYet | Child::Refused(_) => is_reported || is_anothers(pid, armed_at, hint),
         };
         if is_reaped && !is_reported {
             self.keep_report(token, hint);

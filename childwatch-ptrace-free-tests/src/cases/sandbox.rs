@@ -136,6 +136,24 @@ pub(super) fn a_refusal_to_wait_for_pidfds_is_not_latched(stage: &Stage<'_>) {
     second.reap();
 }
 
+pub(super) fn what_cannot_be_asked_about_is_not_taken_for_a_child(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let mut gone = stage.child();
+    gone.die(End::Code(0));
+    gone.reap();
+    let before = Footprint::now();
+    for errno in NOT_OFFERED.into_iter().chain([Errno::INVAL]) {
+        let refusal = Refusal::of(libc::SYS_waitid, errno).with(0, libc::P_PID);
+        match with_refused(&[refusal], || watcher.register_pid(gone.pid())) {
+            // It asks in another way.
+            Err(WatchError::NoSuchProcess { .. }) => {}
+            refused => is_refused(refused, Unsupported, Some(gone.pid()), errno),
+        }
+        before.is_unchanged();
+    }
+    stage.settle(&*watcher);
+}
+
 pub(super) fn a_filter_set_up_later_refuses_only_new_processes(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     let (mut watched, mut registered) = (stage.child(), stage.child());
