@@ -30,6 +30,7 @@
 //! After each the cell checks that no child, thread or fd is left.
 
 pub mod actor;
+mod alone;
 pub mod backend;
 pub mod backends;
 pub mod broken;
