@@ -10,6 +10,7 @@ use crate::actor;
 use crate::backend::BackendUnderTest;
 use crate::case::CASES;
 use crate::cell::{self, Cell, DEADLINE, Outcome};
+use crate::faults;
 
 /// Becomes the cell or actor that this process was started to be, and never
 /// returns then. A program that runs cells calls it first in its `main`.
@@ -20,6 +21,7 @@ pub fn take_part(backends: &[&dyn BackendUnderTest]) {
     if let Some(cell) = cell::from_args(backends) {
         cell.run_here();
     }
+    faults::take_part();
 }
 
 /// A test runner with the arguments of any Rust test: every case against every

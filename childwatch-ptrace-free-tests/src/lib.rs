@@ -41,6 +41,7 @@ pub mod cell;
 pub mod child;
 pub mod crowd;
 pub mod deadline;
+pub mod faults;
 mod footprint;
 pub mod front;
 pub mod probe;

@@ -121,6 +121,16 @@ pub(crate) fn refuse_in_process(refusals: &[Refusal]) -> Result<(), String> {
     install(refusals, seccompiler::apply_filter_all_threads)
 }
 
+/// Has the kernel refuse these calls to this thread, and to those that it starts from now
+/// on.
+///
+/// # Errors
+///
+/// Why it can't be had, for the report.
+pub(crate) fn refuse_on_this_thread(refusals: &[Refusal]) -> Result<(), String> {
+    install(refusals, seccompiler::apply_filter)
+}
+
 /// What `body` comes to on a thread to which the kernel refuses these calls.
 ///
 /// # Panics
@@ -128,7 +138,7 @@ pub(crate) fn refuse_in_process(refusals: &[Refusal]) -> Result<(), String> {
 /// When filters can't be had, and when `body` does.
 pub(crate) fn with_refused<T: Send>(refusals: &[Refusal], body: impl FnOnce() -> T + Send) -> T {
     let refused = || {
-        install(refusals, seccompiler::apply_filter).expect("a filter for one thread");
+        refuse_on_this_thread(refusals).expect("a filter for one thread");
         body()
     };
     thread::scope(|scope| scope.spawn(refused).join())

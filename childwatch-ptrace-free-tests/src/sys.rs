@@ -6,6 +6,7 @@ mod birth;
 mod death;
 mod directory;
 mod limits;
+mod notices;
 mod permits;
 mod signals;
 mod threads;
@@ -21,6 +22,7 @@ pub(crate) use directory::TemporaryDirectory;
 pub(crate) use limits::{
     FewFiles, address_space_bytes, limit_address_space, may_have_processes, open_files_limit,
 };
+pub(crate) use notices::{Answer, Listener, Notice, may_listen_to_calls};
 #[cfg(test)]
 pub(crate) use permits::can_wipe_on_fork;
 pub(crate) use permits::{can_choose_pids, kernel_is_at_least, may_filter_calls, may_trace, seize};

@@ -1,0 +1,89 @@
+//! [`EXEMPT`]: the system calls of a watcher's threads that are not refused, and why not.
+
+/// System calls that are not made to fail.
+#[derive(Debug)]
+pub struct Exempt {
+    /// Their names.
+    pub names: &'static str,
+    /// Why not.
+    pub reason: &'static str,
+    numbers: &'static [libc::c_long],
+}
+
+/// What watchers and libc do besides the calls of the table.
+pub static EXEMPT: &[Exempt] = &[
+    Exempt {
+        names: "futex (FUTEX_WAIT_BITSET, FUTEX_WAKE, the join of a thread)",
+        reason: "std's locks and glibc's join: Linux has no error for them but a wait's end, \
+                 and glibc ends the process at any other",
+        numbers: &[libc::SYS_futex],
+    },
+    Exempt {
+        names: "mmap, munmap, mprotect, madvise, mremap, brk of the allocator",
+        reason: "out of memory, Rust ends the process, whatever a library does",
+        numbers: &[
+            libc::SYS_mmap,
+            libc::SYS_munmap,
+            libc::SYS_mprotect,
+            libc::SYS_madvise,
+            libc::SYS_mremap,
+            libc::SYS_brk,
+        ],
+    },
+    Exempt {
+        names: "sigaltstack, and mmap, mprotect, munmap of the alternate stack; sched_getaffinity, \
+                rseq, set_robust_list, set_tid_address, gettid of a new thread",
+        reason: "std and glibc as a thread begins and ends: without an alternate stack std ends \
+                 the process, the others' errors it does not look at",
+        numbers: &[
+            libc::SYS_sigaltstack,
+            libc::SYS_sched_getaffinity,
+            libc::SYS_rseq,
+            libc::SYS_set_robust_list,
+            libc::SYS_set_tid_address,
+            libc::SYS_gettid,
+        ],
+    },
+    Exempt {
+        names: "rt_sigprocmask of glibc, rt_sigaction of its own signals",
+        reason: "glibc blocks signals as it makes a thread, and does not look at the answer",
+        numbers: &[libc::SYS_rt_sigprocmask, libc::SYS_rt_sigaction],
+    },
+    Exempt {
+        names: "getrandom",
+        reason: "std's, for its hash maps: refused, std takes /dev/urandom, and keeps it open",
+        numbers: &[libc::SYS_getrandom],
+    },
+    Exempt {
+        names: "exit, rt_sigreturn, restart_syscall, getpid, clock_gettime",
+        reason: "Linux has no error for them",
+        numbers: &[
+            libc::SYS_exit,
+            libc::SYS_rt_sigreturn,
+            libc::SYS_restart_syscall,
+            libc::SYS_getpid,
+            libc::SYS_clock_gettime,
+        ],
+    },
+    Exempt {
+        names: "fcntl(F_GETFD)",
+        reason: "std's check of its own before a close, in debug builds",
+        numbers: &[libc::SYS_fcntl],
+    },
+    Exempt {
+        names: "fstat, statx, lseek, read of a file in /proc; read of the eventfd",
+        reason: "what is asked of a file that has just been opened: a file that can't be opened \
+                 is the same to the watcher, and is in the table; mio reads its eventfd only when \
+                 its count is full",
+        numbers: &[
+            libc::SYS_fstat,
+            libc::SYS_statx,
+            libc::SYS_lseek,
+            libc::SYS_read,
+        ],
+    },
+];
+
+pub(super) fn is_exempt(call: libc::c_long) -> bool {
+    EXEMPT.iter().any(|exempt| exempt.numbers.contains(&call))
+}

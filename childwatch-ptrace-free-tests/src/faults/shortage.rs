@@ -1,0 +1,55 @@
+//! [`Shortage`]: a limit that the kernel itself refuses calls for.
+
+use super::trial::Fault;
+use super::when::When;
+use crate::sys::{self, FewFiles};
+
+/// Room for a thread's stack is not in it, nor for anything but a few pages.
+const LITTLE_MEMORY: u64 = 1 << 20;
+
+/// Which limit is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// `RLIMIT_NOFILE`: the n-th file that is opened is one too many.
+    Files,
+    /// `RLIMIT_AS`.
+    Memory,
+}
+
+/// A limit that is reached until this is dropped.
+#[derive(Debug)]
+pub(super) enum Shortage {
+    Files { _few: FewFiles },
+    Memory,
+}
+
+impl Shortage {
+    pub(super) fn kind(fault: Fault) -> Option<Limit> {
+        fault.call.limit
+    }
+
+    pub(super) fn of(fault: Fault) -> Option<Self> {
+        let left = match fault.when {
+            When::Nth(number) => number as usize - 1,
+            When::Lasting | When::ForGood => 0,
+        };
+        Some(match Self::kind(fault)? {
+            Limit::Files => Shortage::Files {
+                _few: FewFiles::left(left),
+            },
+            Limit::Memory => {
+                let bytes = sys::address_space_bytes() + LITTLE_MEMORY;
+                sys::limit_address_space(Some(bytes));
+                Shortage::Memory
+            }
+        })
+    }
+}
+
+impl Drop for Shortage {
+    fn drop(&mut self) {
+        if matches!(self, Shortage::Memory) {
+            sys::limit_address_space(None);
+        }
+    }
+}
