@@ -2,6 +2,8 @@
 //!
 //! - `cargo xtask conformance` runs the conformance suite on this kernel, and
 //!   shows clause by clause what holds here.
+//! - `cargo xtask faults` refuses the watchers each system call they make, and shows what
+//!   they make of it.
 //! - `cargo xtask probe` says what this kernel and sandbox offer, and which
 //!   backend fits.
 //! - `cargo xtask bench` measures childwatch beside other ways of hearing of an exit.
@@ -24,6 +26,7 @@ use conformance::guest;
 mod bench;
 mod ci;
 mod conformance;
+mod faults;
 mod kernel;
 mod mutants;
 mod probe;
@@ -36,6 +39,7 @@ mod workspace;
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Chore {
     Conformance(conformance::Args),
+    Faults(faults::Args),
     Probe(probe::Args),
     Bench(bench::Args),
     Unsafe(unsafe_code::Args),
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
     front::take_part(backends::ALL);
     let done = match Chore::parse() {
         Chore::Conformance(args) => conformance::main(&args),
+        Chore::Faults(args) => faults::main(&args),
         Chore::Probe(args) => probe::main(&args),
         Chore::Bench(args) => bench::main(&args),
         Chore::Unsafe(args) => unsafe_code::main(&args),

@@ -1,0 +1,119 @@
+//! `cargo xtask faults`: every system call of a watcher's, made to fail with every error
+//! that it can give, and what the watcher does about it.
+
+use std::io::{self, Write};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use childwatch_ptrace_free_tests::BackendUnderTest;
+use childwatch_ptrace_free_tests::faults::{self, BACKENDS, Trial};
+use clap::builder::PossibleValuesParser;
+
+use crate::kernel;
+use crate::seconds::Seconds;
+use matrix::Matrix;
+use run::Tally;
+
+mod document;
+mod matrix;
+mod run;
+mod text;
+
+/// What clap, too, exits with when the command line makes no sense.
+const MISUSED: u8 = 2;
+
+/// Refuse watchers each system call they make, once and for long, with each error.
+///
+/// Exits with 1 when a watcher does anything but what it may: a clear error, another try,
+/// an exit told late or without its status.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only this backend; may be given several times
+    #[arg(long = "backend", value_name = "BACKEND", value_parser = backends())]
+    backends: Vec<String>,
+
+    /// Only the calls whose names contain this; may be given several times
+    #[arg(long = "syscall", value_name = "NAME")]
+    calls: Vec<String>,
+
+    /// Write the outcomes to docs/faults.md
+    #[arg(long, conflicts_with_all = ["backends", "calls"])]
+    write: bool,
+
+    /// Exit with 1 also when docs/faults.md says something else
+    #[arg(long, conflicts_with_all = ["backends", "calls", "write"])]
+    check: bool,
+
+    /// Run this many trials at a time; most of a trial's time it waits
+    #[arg(long, value_name = "N", default_value_t = parallelism())]
+    jobs: NonZeroUsize,
+
+    /// Kill a trial that takes longer. Each of its waits may take a quarter of it.
+    #[arg(long, value_name = "SECONDS", default_value = "120")]
+    deadline: NonZeroU32,
+}
+
+pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
+    let trials = args.trials();
+    if trials.is_empty() {
+        eprintln!("error: no call has such a name, or no such backend makes it");
+        return Ok(MISUSED.into());
+    }
+    if let Err(reason) = faults::can_be_planted() {
+        println!("– {reason}");
+        println!("0 as they may be, 0 wrong, {} skipped", trials.len());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let start = Instant::now();
+    let deadline = Duration::from_secs(args.deadline.get().into());
+    let done = run::run(&trials, args.jobs.get(), deadline)?;
+    let matrix = Matrix::of(&done);
+    let tally = Tally::of(&done);
+    let out = &mut io::stdout().lock();
+    text::write(out, &matrix, &done)?;
+    let place = kernel::release();
+    let (count, elapsed) = (trials.len(), Seconds(start.elapsed()));
+    writeln!(out, "{place}: {count} trials, {elapsed}")?;
+    writeln!(out, "{tally}")?;
+    if tally.wrong > 0 {
+        return Ok(ExitCode::FAILURE);
+    }
+    if args.write {
+        document::write(&matrix, &tally)?;
+    }
+    if args.check {
+        return document::check(out, &matrix, &tally);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Args {
+    fn trials(&self) -> Vec<Trial> {
+        let is_meant = |backend: &&dyn BackendUnderTest| {
+            self.backends.is_empty() || self.backends.iter().any(|name| name == backend.name())
+        };
+        let backends: Vec<_> = BACKENDS.iter().copied().filter(is_meant).collect();
+        let mut trials = faults::planned(&backends);
+        if !self.calls.is_empty() {
+            trials.retain(|trial| {
+                trial.fault.is_some_and(|fault| {
+                    let mut names = self.calls.iter();
+                    names.any(|name| fault.call.name.contains(name.as_str()))
+                })
+            });
+        }
+        trials
+    }
+}
+
+fn backends() -> PossibleValuesParser {
+    PossibleValuesParser::new(BACKENDS.iter().map(|backend| backend.name()))
+}
+
+/// Most of a trial's time is spent waiting.
+fn parallelism() -> NonZeroUsize {
+    let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    cores.saturating_mul(NonZeroUsize::MIN.saturating_add(1))
+}
