@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context;
-use childwatch_ptrace_free_tests::Sandbox;
+use childwatch_ptrace_free_tests::{Sandbox, faults};
 use clap::ValueEnum;
 use xshell::{Shell, cmd};
 
@@ -45,6 +45,8 @@ enum Step {
     Sandbox,
     /// The bench runs, and writes its pages; it measures nothing
     Bench,
+    /// Every system call of a watcher's refused, and the page about it
+    Faults,
     /// The oldest promised compiler takes all of it
     Msrv,
     /// ARCHITECTURE's table of unsafe code is true
@@ -114,6 +116,7 @@ impl Step {
                     .ignore_stdout()
                     .run()?;
             }
+            Step::Faults => return refused_calls(shell),
             Step::Msrv => return msrv(shell),
             Step::Unsafe => unsafe_code::check()?,
             Step::Deny => return deny::run(shell),
@@ -136,6 +139,14 @@ fn sandboxes(shell: &Shell) -> anyhow::Result<Done> {
     for sandbox in Sandbox::ALL.iter().map(|sandbox| sandbox.name()) {
         cmd!(shell, "cargo xtask conformance --sandbox {sandbox}").run()?;
     }
+    Ok(Done::Passed)
+}
+
+fn refused_calls(shell: &Shell) -> anyhow::Result<Done> {
+    if let Err(reason) = faults::can_be_planted() {
+        return Ok(Done::Skipped(reason));
+    }
+    cmd!(shell, "cargo xtask faults --check").run()?;
     Ok(Done::Passed)
 }
 
