@@ -34,6 +34,18 @@ impl Footprint {
         });
         assert!(is_same, "left behind: {now:?}, where there was {self:?}");
     }
+
+    /// Checks that nothing has come since. Something may have gone: a file that a watcher's
+    /// thread had open for a moment.
+    #[track_caller]
+    pub(crate) fn has_not_grown(&self) {
+        let mut now = Footprint::now();
+        let has_not = deadline::holds_within(deadline::patience(), || {
+            now = Footprint::now();
+            now.fds <= self.fds && now.threads <= self.threads
+        });
+        assert!(has_not, "left behind: {now:?}, where there was {self:?}");
+    }
 }
 
 /// ThreadSanitizer's runtime has a thread of its own, which begins with the program's

@@ -48,7 +48,12 @@ fn without_a_fault_every_call_is_known(#[values(0, 1, 2)] index: usize) {
 )]
 #[case("pidfd", "waitid(P_PIDFD)", Phase::Telling, "told without status")]
 #[case("sigchld", "rt_sigaction(SIGCHLD)", Phase::Making, "no watcher: ")]
-#[case("sigchld", "waitid(P_PID)", Phase::Registering, "not registered: ")]
+#[case(
+    "sigchld",
+    "waitid(P_PID) of a newcomer",
+    Phase::Registering,
+    "not registered: "
+)]
 #[case("fallback", "clone3", Phase::Making, "no watcher: ")]
 fn the_first_call_fails(
     #[case] backend: &str,

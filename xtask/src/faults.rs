@@ -62,6 +62,7 @@ pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(MISUSED.into());
     }
     if let Err(reason) = faults::can_be_planted() {
+        anyhow::ensure!(!args.write, "nothing to write: {reason}");
         println!("– {reason}");
         println!("0 as they may be, 0 wrong, {} skipped", trials.len());
         return Ok(ExitCode::SUCCESS);

@@ -34,6 +34,7 @@ const OPENING: &[Errno] = &[
     REFUSED[0],
     REFUSED[1],
 ];
+const ASKING: &[Errno] = &[Errno::INVAL, REFUSED[0], Errno::ACCESS, REFUSED[1]];
 const THREAD: &[Errno] = &[Errno::AGAIN, Errno::NOMEM, REFUSED[0], REFUSED[1]];
 const MEMORY: &[Errno] = &[Errno::NOMEM, Errno::AGAIN, REFUSED[0]];
 
@@ -261,15 +262,22 @@ pub static CALLS: &[Call] = &[
     .besides(|| vec![Refusal::of(libc::SYS_pidfd_send_signal, Errno::PERM)])
     .with_pidfd(&[(Registering, 1)])
     .with_sigchld(&[(Registering, 2)]),
+    Call::new("waitid(P_PID) of a newcomer", &[libc::SYS_waitid], ASKING)
+        .used(|arguments| arguments[0] == u64::from(libc::P_PID))
+        .by(Caller)
+        .with_sigchld(&[(Registering, 3)])
+        .with_fallback(&[(Registering, 2)]),
+    // The thread looks again when it likes, at a heartbeat for one.
     Call::new(
-        "waitid(P_PID)",
+        "waitid(P_PID) by the watcher's thread",
         &[libc::SYS_waitid],
-        &[Errno::INVAL, Errno::PERM, Errno::ACCESS, Errno::NOSYS],
+        ASKING,
     )
     .used(|arguments| arguments[0] == u64::from(libc::P_PID))
+    .by(Watcher)
     .hiding(Hides::Some)
-    .with_sigchld(&[(Registering, 3), (Telling, 3)])
-    .with_fallback(&[(Registering, 2), (Telling, 2)]),
+    .with_sigchld(&[(Telling, 3)])
+    .with_fallback(&[(Telling, 2)]),
     Call::new(
         "waitid(P_ALL)",
         &[libc::SYS_waitid],
