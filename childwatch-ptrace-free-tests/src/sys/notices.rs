@@ -1,6 +1,11 @@
 //! [`Listener`]: a thread's system calls, each of which waits for an answer before the
 //! kernel takes it up (seccomp's user notifications).
 
+#![expect(
+    unsafe_code,
+    reason = "seccomp's notifications: a filter, its fd, and the structures that the kernel reads and writes"
+)]
+
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
