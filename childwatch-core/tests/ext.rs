@@ -1,5 +1,7 @@
 //! The conveniences over any watcher, on simulated processes.
 
+#![expect(unsafe_code, reason = "`fork_watchable`, and the end of its copy")]
+
 use std::convert::Infallible;
 use std::fs;
 use std::future::Future;
@@ -213,7 +215,6 @@ impl PidWatcher for RefusesSlowly {
 }
 
 #[test]
-#[expect(unsafe_code, reason = "`fork_watchable` and the end of its copy")]
 fn a_forked_child_waits_for_its_registration_and_goes_if_that_is_refused() {
     fn exits() -> Infallible {
         // SAFETY: ends the copy at once.

@@ -9,6 +9,11 @@
 //! One fault can't be written down: a callback that runs twice. It is an `FnOnce`, and
 //! the compiler is its case.
 
+#![expect(
+    unsafe_code,
+    reason = "`fork_watchable`, unsafe in the suite's trait, and passed on"
+)]
+
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
@@ -159,7 +164,6 @@ impl BackendUnderTest for Broken {
         self.claims.nursery()
     }
 
-    #[expect(unsafe_code, reason = "the trait's call is unsafe, and passed on")]
     unsafe fn fork_watchable(
         &self,
         watcher: &dyn PidWatcher,

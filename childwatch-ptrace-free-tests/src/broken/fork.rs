@@ -1,5 +1,7 @@
 //! C15: watchers that do harm in a forked copy of the process, or after it.
 
+#![expect(unsafe_code, reason = "`fork_watchable` with a fault")]
+
 use std::convert::Infallible;
 use std::io;
 use std::mem;
@@ -276,7 +278,6 @@ impl BackendUnderTest for ForksCarelessly {
         Pidfd.offers(need)
     }
 
-    #[expect(unsafe_code, reason = "`fork_watchable` with a fault")]
     unsafe fn fork_watchable(
         &self,
         watcher: &dyn PidWatcher,
