@@ -31,6 +31,7 @@
 //!    its registration harmlessly.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::num::NonZeroU64;
 use std::process::ExitStatus;
 
@@ -223,13 +224,13 @@ impl<C> Registry<C> {
         self.vacant.push(token.index());
     }
 
-    /// Makes a registration last until `unregister_pid`; `false` when it is gone.
+    /// Makes a registration last until `unregister_pid`; `false` when it is gone, or
+    /// another call has made it last already.
     pub(crate) fn hold(&mut self, token: Token) -> bool {
         let Some((_, registration)) = self.registered(token) else {
             return false;
         };
-        registration.tenure = Tenure::Held;
-        true
+        mem::replace(&mut registration.tenure, Tenure::Held) == Tenure::Ephemeral
     }
 
     /// Adds a callback to a registration: its handle, and whether the watcher's
@@ -546,6 +547,15 @@ mod tests {
         registry.commit(pid(1), second, None).unwrap();
         let refused = registry.commit_watch(pid(1), first, None, "mine");
         assert_eq!(refused.unwrap_err(), "mine");
+    }
+
+    #[test]
+    fn of_two_that_hold_one_registration_the_second_is_told() {
+        let mut registry = Registry::new();
+        let token = registry.reserve(pid(1));
+        registry.commit_watch(pid(1), token, None, "mine").unwrap();
+        assert!(registry.hold(token));
+        assert!(!registry.hold(token));
     }
 
     #[test]

@@ -181,7 +181,8 @@ impl<S: ExitSource> Shared<S> {
                 Err(Current { token, tenure }) if !self.source.is_reaped(token) => match tenure {
                     Tenure::Held => return Err(WatchError::AlreadyRegistered { pid }),
                     Tenure::Ephemeral if self.dispatch.hold(token) => return Ok(()),
-                    // Its last callback has run since: look again.
+                    // Its last callback has run since, or another call has made it
+                    // last: look again.
                     Tenure::Ephemeral => continue,
                 },
                 // The number is free, or another process's (C13).

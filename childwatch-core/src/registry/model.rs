@@ -252,8 +252,7 @@ impl Pair {
         let answer = self.registry.hold(self.lives[index].token);
         let expected = match &mut self.lives[index].stage {
             Stage::Registered { tenure, .. } => {
-                *tenure = Tenure::Held;
-                true
+                mem::replace(tenure, Tenure::Held) == Tenure::Ephemeral
             }
             Stage::Armed | Stage::Over | Stage::Released => false,
         };

@@ -1,6 +1,7 @@
 //! C1 and C2: what can be registered, and what is refused.
 
 use std::process::Stdio;
+use std::sync::Barrier;
 use std::thread;
 
 use childwatch_core::{Pid, PidWatcher, PidWatcherExt, WatchError};
@@ -116,12 +117,20 @@ pub(super) fn the_same_pid_twice_is_refused(stage: &Stage<'_>) {
 
 pub(super) fn of_many_at_once_one_registers(stage: &Stage<'_>) {
     let watcher = stage.watcher();
-    for _ in 0..50 {
+    for round in 0..100 {
         let child = stage.child();
+        let watched = Probe::new();
+        if round % 2 == 1 {
+            // There is a registration, which the one makes last.
+            watcher.watch(child.pid(), watched.callback()).unwrap();
+        }
+        let all_at_once = Barrier::new(4);
+        let attempt = || {
+            all_at_once.wait();
+            watcher.register_pid(child.pid())
+        };
         let registered = thread::scope(|scope| {
-            let attempts: Vec<_> = (0..4)
-                .map(|_| scope.spawn(|| watcher.register_pid(child.pid())))
-                .collect();
+            let attempts: Vec<_> = (0..4).map(|_| scope.spawn(attempt)).collect();
             attempts
                 .into_iter()
                 .filter_map(|attempt| match attempt.join().unwrap() {
@@ -140,6 +149,7 @@ pub(super) fn of_many_at_once_one_registers(stage: &Stage<'_>) {
         watcher.unregister_pid(child.pid());
         child.die(End::Code(0));
         probe.ran_once();
+        watched.ran(round % 2);
     }
 }
 
