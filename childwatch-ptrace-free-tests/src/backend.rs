@@ -7,6 +7,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::time::Duration;
 
 use childwatch_core::{Pid, PidWatcher, PidWatcherExt, WatchError};
 
@@ -47,6 +48,13 @@ pub trait BackendUnderTest: Sync {
     /// Where the processes come from. The default forks real ones.
     fn nursery(&self) -> Box<dyn Nursery> {
         Box::new(RealNursery)
+    }
+
+    /// How the backend tells a number's next process from the last: by the time of its
+    /// start, in units of this much. Two of one unit it may take for one. Zero, the
+    /// default: by something that no two processes share.
+    fn unit_of_start_times(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// [`PidWatcherExt::fork_watchable`], for a suite that tests a broken one.

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use childwatch_core::{
     ExitSource, Fallback, Pid, PidWatcher, Report, SimulatedProcesses, SimulatedWatcher, Token,
@@ -72,6 +73,12 @@ impl BackendUnderTest for Sigchld {
             _ => Ok(()),
         }
     }
+
+    /// A tick, as `/proc` shows it. See "Where this backend differs" in the crate's
+    /// documentation.
+    fn unit_of_start_times(&self) -> Duration {
+        Duration::from_millis(10)
+    }
 }
 
 /// `Fallback` of `childwatch-core`, from pidfds to `SIGCHLD`. Every second process
@@ -104,6 +111,10 @@ impl BackendUnderTest for PidfdOrSigchld {
             Need::ChildrenOnly => Err("it watches any process that does not spill".to_owned()),
             _ => Ok(()),
         }
+    }
+
+    fn unit_of_start_times(&self) -> Duration {
+        Sigchld.unit_of_start_times()
     }
 }
 

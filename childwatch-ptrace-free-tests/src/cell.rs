@@ -1,20 +1,17 @@
 //! [`Cell`]: one case against one backend, in a process of its own, under a
 //! deadline.
 //!
-//! The process is this same program, started anew with [`CELL_FLAG`]: a case may
-//! change limits, dispositions and masks, hang, or crash, and harms no other.
+//! The process is this same program, started anew with [`CELL_FLAG`].
 
 use std::env;
 use std::io;
 use std::path::Path;
-use std::process::ExitStatus;
 use std::time::Duration;
 
 use crate::backend::BackendUnderTest;
 use crate::case::Case;
-use crate::deadline::{patience_under, set_patience};
-use crate::footprint::{self, Footprint};
-use crate::{Stage, alone};
+use crate::deadline::set_patience;
+use crate::{Stage, judged};
 
 /// The first argument of a program that is to be a cell. Backend, case and the
 /// patience of its waits, in milliseconds, follow.
@@ -84,39 +81,15 @@ impl Cell<'_> {
         deadline: Duration,
         is_called_off: impl Fn() -> bool,
     ) -> io::Result<Verdict> {
-        let patience = patience_under(deadline).as_millis().to_string();
-        let arguments = [CELL_FLAG, self.backend.name(), self.case.name, &patience];
-        let ended = alone::run_unless(program, arguments, deadline, is_called_off)?;
-        let elapsed = ended.elapsed;
-        let outcome = match ended.status {
-            Some(status) => outcome(status, &ended.output, &ended.errors),
-            None => Outcome::TimedOut,
-        };
-        Ok(Verdict { outcome, elapsed })
+        let arguments = [CELL_FLAG, self.backend.name(), self.case.name];
+        judged::run(program, &arguments, deadline, is_called_off)
     }
 
     /// The cell's own process: runs the case and never returns.
     pub(crate) fn run_here(&self) -> ! {
-        alone::end_with_the_runner();
-        if let Err(reason) = self.case.is_supported(self.backend) {
-            println!("{reason}");
-            std::process::exit(i32::from(alone::UNSUPPORTED));
-        }
-        footprint::begin_sanitizers_thread();
-        let before = Footprint::now();
-        (self.case.run)(&Stage::new(self.backend));
-        before.is_unchanged();
-        std::process::exit(0);
-    }
-}
-
-fn outcome(status: ExitStatus, output: &str, errors: &str) -> Outcome {
-    match status.code() {
-        Some(0) => Outcome::Passed,
-        Some(code) if code == i32::from(alone::UNSUPPORTED) => {
-            Outcome::Unsupported(output.trim().to_owned())
-        }
-        _ => Outcome::Failed(alone::explain(status, errors)),
+        judged::run_here(self.case.is_supported(self.backend), || {
+            (self.case.run)(&Stage::new(self.backend));
+        })
     }
 }
 

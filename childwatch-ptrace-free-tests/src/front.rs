@@ -6,20 +6,22 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use crate::actor;
 use crate::backend::BackendUnderTest;
 use crate::case::CASES;
 use crate::cell::{self, Cell, DEADLINE, Outcome};
-use crate::faults;
+use crate::{actor, faults, program};
 
-/// Becomes the cell or actor that this process was started to be, and never
-/// returns then. A program that runs cells calls it first in its `main`.
-pub fn take_part(backends: &[&dyn BackendUnderTest]) {
+/// Becomes the cell, actor or run of a [`Program`](program::Program) that this process
+/// was started to be, and never returns then. Who starts them calls it first in `main`.
+pub fn take_part(backends: &[&'static dyn BackendUnderTest]) {
     if let Some(role) = actor::from_args() {
         role.play();
     }
     if let Some(cell) = cell::from_args(backends) {
         cell.run_here();
+    }
+    if let Some(program) = program::from_args(backends) {
+        program.run_here();
     }
     faults::take_part();
 }

@@ -15,8 +15,8 @@ pub(crate) use birth::{
     Birth, become_subreaper, clone_sharing_memory, fork_copy, fork_crowd_member, fork_gated,
 };
 pub(crate) use death::{
-    confirm_dead, first_zombie, has_children, is_waitable, is_zombie, kill, reap, waitable_within,
-    wall, wall_id,
+    confirm_dead, continue_, first_zombie, has_children, is_waitable, is_zombie, kill, reap, stop,
+    waitable_within, wall, wall_id,
 };
 pub(crate) use directory::TemporaryDirectory;
 pub(crate) use limits::{

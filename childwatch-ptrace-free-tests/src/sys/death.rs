@@ -100,3 +100,15 @@ pub(crate) fn is_zombie(pid: Pid) -> bool {
 pub(crate) fn kill(pid: Pid) {
     let _ = rustix::process::kill_process(number(pid), rustix::process::Signal::KILL);
 }
+
+/// Stops a child, and waits until it stands.
+pub(crate) fn stop(pid: Pid) {
+    let _ = rustix::process::kill_process(number(pid), rustix::process::Signal::STOP);
+    let options = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    while let Err(Errno::INTR) = waitid(WaitId::Pid(number(pid)), options | wall_id()) {}
+}
+
+/// Lets a stopped child go on.
+pub(crate) fn continue_(pid: Pid) {
+    let _ = rustix::process::kill_process(number(pid), rustix::process::Signal::CONT);
+}

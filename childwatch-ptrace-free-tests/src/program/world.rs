@@ -1,0 +1,528 @@
+//! The run of a program: its threads, its children and the watcher.
+
+use std::collections::{HashMap, HashSet};
+use std::mem;
+use std::os::unix::process::ExitStatusExt;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread;
+use std::time::Duration;
+
+use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::history::{Answer, Call, Entry, Event, History};
+use super::{Body, Place, Program, Step};
+use crate::backend::BackendUnderTest;
+use crate::child::{End, GatedChild};
+use crate::deadline::{self, patience};
+use crate::{Stage, sys};
+
+/// Signals that end a child and leave no core; successive children of a number end by
+/// different ones.
+const SIGNALS: [i32; 8] = [
+    libc::SIGKILL,
+    libc::SIGTERM,
+    libc::SIGHUP,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGALRM,
+    libc::SIGPIPE,
+    libc::SIGINT,
+];
+
+/// Runs the program on this process's children.
+pub(super) fn run(program: &Program, backend: &'static dyn BackendUnderTest) -> Arc<History> {
+    let world = Arc::new(World::new(program, backend));
+    thread::scope(|scope| {
+        // A label is a callback's number in the program's text.
+        let mut label = 0;
+        for steps in &program.threads {
+            let (world, first) = (&world, label);
+            label += callbacks_in(steps);
+            scope.spawn(move || world.take_steps(steps, first, None));
+        }
+    });
+    world.finish();
+    Arc::clone(&world.history)
+}
+
+fn callbacks_in(steps: &[Step]) -> usize {
+    let bodies = steps.iter().filter_map(Step::body);
+    bodies.map(|body| 1 + callbacks_in(&body.steps)).sum()
+}
+
+struct World {
+    backend: &'static dyn BackendUnderTest,
+    can_choose_pids: bool,
+    history: Arc<History>,
+    /// `None` once it has been dropped.
+    watcher: Mutex<Option<Arc<Watched>>>,
+    /// Read-locked while a call means a child by its number, which no call waits for a
+    /// callback in; write-locked while the child changes. So a callback that changes a
+    /// child waits for calls, and no call for it.
+    places: Vec<RwLock<Resident>>,
+    /// The handle of each callback, once it is registered.
+    handles: Vec<Mutex<Option<WatchHandle>>>,
+    born: AtomicUsize,
+    calls: AtomicUsize,
+}
+
+/// The child that has a place.
+struct Resident {
+    child: Box<dyn GatedChild>,
+    number: usize,
+    /// How many there have been in this place.
+    predecessors: usize,
+    /// How it was let go, if it was.
+    end: Option<End>,
+    is_stopped: bool,
+    is_reaped: bool,
+}
+
+/// The watcher, which tells of its drop.
+struct Watched {
+    watcher: Option<Box<dyn PidWatcher>>,
+    history: Arc<History>,
+}
+
+impl Watched {
+    fn get(&self) -> &dyn PidWatcher {
+        let watcher = self.watcher.as_deref();
+        watcher.expect("it is taken when this is dropped")
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.history.note(Event::Dropping);
+        self.watcher = None;
+        self.history.note(Event::Dropped);
+    }
+}
+
+impl World {
+    fn new(program: &Program, backend: &'static dyn BackendUnderTest) -> Self {
+        let history = Arc::new(History::default());
+        let watched = Watched {
+            watcher: Some(Stage::new(backend).watcher()),
+            history: Arc::clone(&history),
+        };
+        let world = World {
+            backend,
+            can_choose_pids: backend.nursery().can_choose_pids().is_ok(),
+            history,
+            watcher: Mutex::new(Some(Arc::new(watched))),
+            places: Vec::new(),
+            handles: (0..program.callbacks()).map(|_| Mutex::default()).collect(),
+            born: AtomicUsize::new(0),
+            calls: AtomicUsize::new(0),
+        };
+        let places = (0..program.places())
+            .map(|_| RwLock::new(world.resident(backend.nursery().spawn(), 0)))
+            .collect();
+        World { places, ..world }
+    }
+
+    fn resident(&self, child: Box<dyn GatedChild>, predecessors: usize) -> Resident {
+        let number = self.born.fetch_add(1, Ordering::SeqCst);
+        let pid = child.pid();
+        self.history.note(Event::Born { child: number, pid });
+        Resident {
+            child,
+            number,
+            predecessors,
+            end: None,
+            is_stopped: false,
+            is_reaped: false,
+        }
+    }
+
+    /// `label` is the number of the first callback among the steps, and `within` that of
+    /// the callback whose steps they are.
+    fn take_steps(self: &Arc<Self>, steps: &[Step], mut label: usize, within: Option<usize>) {
+        for step in steps {
+            self.take(step, label, within);
+            label += callbacks_in(std::slice::from_ref(step));
+        }
+    }
+
+    fn take(self: &Arc<Self>, step: &Step, label: usize, within: Option<usize>) {
+        match step {
+            Step::Spawn(place) => {
+                if within.is_none() {
+                    self.spawn(*place);
+                }
+            }
+            Step::LetGo(place) => self.change(*place).let_go(&self.history, by_code),
+            Step::Kill(place) => self.change(*place).let_go(&self.history, by_signal),
+            Step::Stop(place) => self.change(*place).stop(),
+            Step::Continue(place) => self.change(*place).continue_(&self.history),
+            Step::Die(place) => self.change(*place).die(&self.history),
+            Step::Reap(place) => self.change(*place).reap(&self.history),
+            Step::Register(place) => self.register(*place),
+            Step::Unregister(place) => self.unregister(*place),
+            Step::Callback(place, body) => self.callback(*place, body, label),
+            Step::Watch(place, body) => self.watch(*place, body, label),
+            Step::Cancel(choice) => self.cancel(usize::from(*choice), within),
+            Step::Drop => self.drop_watcher(),
+        }
+    }
+
+    fn spawn(&self, place: Place) {
+        let mut resident = self.change(place);
+        if !resident.is_reaped {
+            return;
+        }
+        self.await_next_unit_of_start_times();
+        let nursery = self.backend.nursery();
+        let child = if self.can_choose_pids {
+            nursery.spawn_as(resident.child.pid())
+        } else {
+            nursery.spawn()
+        };
+        *resident = self.resident(child, resident.predecessors + 1);
+    }
+
+    /// Lets the backend tell the next child of a number from the last.
+    fn await_next_unit_of_start_times(&self) {
+        let unit = self.backend.unit_of_start_times().as_nanos();
+        if unit > 0 {
+            let current = || since_boot().as_nanos() / unit;
+            let last = current();
+            deadline::until("a unit of start times has passed", || current() > last);
+        }
+    }
+
+    fn register(&self, place: Place) {
+        self.call_by_number(place, Call::Register, |watcher, pid| {
+            answer(watcher.register_pid(pid).map(|()| Answer::Done))
+        });
+    }
+
+    fn unregister(&self, place: Place) {
+        self.call_by_number(place, Call::Unregister, |watcher, pid| {
+            watcher.unregister_pid(pid);
+            Answer::Done
+        });
+    }
+
+    fn callback(self: &Arc<Self>, place: Place, body: &Body, label: usize) {
+        let what = |pid, child| Call::Callback(pid, child, label);
+        self.call_by_number(place, what, |watcher, pid| {
+            let callback = self.make_callback(place, body, label);
+            answer(
+                watcher
+                    .register_callback(pid, callback)
+                    .map(Answer::Accepted),
+            )
+        });
+    }
+
+    fn watch(self: &Arc<Self>, place: Place, body: &Body, label: usize) {
+        let what = |pid, child| Call::Watch(pid, child, label);
+        self.call_by_number(place, what, |watcher, pid| {
+            let callback = self.make_callback(place, body, label);
+            answer(watcher.watch(pid, callback).map(Answer::Accepted))
+        });
+    }
+
+    fn cancel(&self, choice: usize, within: Option<usize>) {
+        let Some(callback) = choice.checked_rem(self.handles.len()) else {
+            return;
+        };
+        let from_itself = within == Some(callback);
+        let handle = || *lock(&self.handles[callback]);
+        // A callback may run before the call that has registered it has returned, but
+        // that call does not wait for it (C17).
+        if from_itself && !deadline::holds_within(patience(), || handle().is_some()) {
+            self.history.note(Event::Stuck { callback });
+        }
+        let Some((handle, watched)) = handle().zip(self.watched()) else {
+            return;
+        };
+        let what = Call::Cancel {
+            callback,
+            from_itself,
+        };
+        self.call(what, || {
+            Answer::Unregistered(watched.get().unregister_callback(handle))
+        });
+    }
+
+    /// Makes a call that means a child by its number, if there is a watcher.
+    fn call_by_number(
+        &self,
+        place: Place,
+        what: impl FnOnce(Pid, Option<usize>) -> Call,
+        make: impl FnOnce(&dyn PidWatcher, Pid) -> Answer,
+    ) {
+        // In this order: this may be the last to hold the watcher, whose drop waits for a
+        // callback, which may want to change the child.
+        let Some(watched) = self.watched() else {
+            return;
+        };
+        let resident = self.look_at(place);
+        let (pid, child) = resident.meaning();
+        self.call(what(pid, child), || make(watched.get(), pid));
+    }
+
+    fn call(&self, what: Call, make: impl FnOnce() -> Answer) {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        self.history.note(Event::Called { call, what });
+        let answer = make();
+        self.history.note(Event::Returned {
+            call,
+            answer: answer.clone(),
+        });
+        if let (Call::Callback(.., label) | Call::Watch(.., label), Answer::Accepted(handle)) =
+            (what, answer)
+        {
+            *lock(&self.handles[label]) = Some(handle);
+        }
+    }
+
+    /// The watcher goes with the last call that is under way.
+    fn drop_watcher(&self) {
+        let watched = lock(&self.watcher).take();
+        // Not before the lock, which callbacks take.
+        drop(watched);
+    }
+
+    fn watched(&self) -> Option<Arc<Watched>> {
+        lock(&self.watcher).clone()
+    }
+
+    fn make_callback(self: &Arc<Self>, place: Place, body: &Body, label: usize) -> ExitCallback {
+        let captured = Captured {
+            world: Arc::clone(self),
+            label,
+        };
+        let body = body.clone();
+        Box::new(move |exit| {
+            let Captured { ref world, label } = captured;
+            let callback = label;
+            world.history.note(Event::Began { callback, exit });
+            if !world.is_waitable(place, exit) {
+                world.history.note(Event::NotWaitable { callback });
+            }
+            let steps = || world.take_steps(&body.steps, label + 1, Some(label));
+            if catch_unwind(AssertUnwindSafe(steps)).is_err() {
+                // The watcher would keep it to itself.
+                world.history.note(Event::Stuck { callback });
+            }
+            world.history.note(Event::Ended { callback });
+            if body.panics {
+                // Past the panic hook, which would print it.
+                panic::resume_unwind(Box::new("as the program says"));
+            }
+        })
+    }
+
+    /// Whether the child that has exited can be waited for (C7), or need not be: it has
+    /// been reaped, or may have been, as a former child of the place.
+    fn is_waitable(&self, place: Place, exit: Exit) -> bool {
+        let resident = self.look_at(place);
+        let is_its_status = exit.status().is_some() && exit.status() == resident.expected();
+        let is_told_of =
+            exit.pid() == resident.child.pid() && (resident.predecessors == 0 || is_its_status);
+        let owes = is_told_of && !resident.is_reaped && resident.child.is_real();
+        !owes || sys::is_waitable(exit.pid())
+    }
+
+    fn look_at(&self, Place(place): Place) -> RwLockReadGuard<'_, Resident> {
+        let place = &self.places[usize::from(place)];
+        place.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, Place(place): Place) -> RwLockWriteGuard<'_, Resident> {
+        let place = &self.places[usize::from(place)];
+        place.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// After the last step: every child dies, every callback that is owed is waited for,
+    /// every child is reaped, and the watcher is dropped.
+    fn finish(&self) {
+        for place in &self.places {
+            let mut resident = place.write().unwrap_or_else(PoisonError::into_inner);
+            resident.die(&self.history);
+        }
+        if let Some(watched) = self.watched() {
+            let history = &self.history;
+            history.wait_until(patience(), |entries| owed(entries).is_empty());
+            let stage = Stage::new(self.backend);
+            stage.settle(watched.get());
+            self.reap_all();
+            stage.settle(watched.get());
+            history.note(Event::Settled);
+            self.drop_watcher();
+        }
+        self.reap_all();
+        // A callback that has dropped the watcher may have more to do.
+        self.history.wait_until(patience(), is_over);
+    }
+
+    fn reap_all(&self) {
+        for place in &self.places {
+            let mut resident = place.write().unwrap_or_else(PoisonError::into_inner);
+            resident.reap(&self.history);
+        }
+    }
+}
+
+/// What every callback captures.
+struct Captured {
+    world: Arc<World>,
+    label: usize,
+}
+
+impl Drop for Captured {
+    fn drop(&mut self) {
+        let callback = self.label;
+        self.world.history.note(Event::Freed { callback });
+    }
+}
+
+impl Resident {
+    /// What its number means in a call.
+    fn meaning(&self) -> (Pid, Option<usize>) {
+        let child = (!self.is_reaped).then_some(self.number);
+        (self.child.pid(), child)
+    }
+
+    fn expected(&self) -> Option<ExitStatus> {
+        Some(ExitStatus::from_raw(match self.end? {
+            End::Code(code) => i32::from(code) << 8,
+            End::Signal(signal) => i32::from(signal),
+        }))
+    }
+
+    fn let_go(&mut self, history: &History, end: fn(&Self) -> End) {
+        if self.end.is_some() {
+            return;
+        }
+        let end = end(self);
+        self.end = Some(end);
+        if !self.is_stopped {
+            self.note_that_it_may_exit(history);
+        }
+        self.child.let_go(end);
+    }
+
+    fn note_that_it_may_exit(&self, history: &History) {
+        if let Some(status) = self.expected() {
+            history.note(Event::MayExit {
+                child: self.number,
+                status,
+            });
+        }
+    }
+
+    fn stop(&mut self) {
+        let may_exit = self.end.is_some();
+        if !may_exit && !self.is_stopped && self.child.is_real() {
+            self.is_stopped = true;
+            sys::stop(self.child.pid());
+        }
+    }
+
+    fn continue_(&mut self, history: &History) {
+        if mem::take(&mut self.is_stopped) {
+            self.note_that_it_may_exit(history);
+            sys::continue_(self.child.pid());
+        }
+    }
+
+    fn die(&mut self, history: &History) {
+        if self.is_reaped {
+            return;
+        }
+        self.let_go(history, by_code);
+        self.continue_(history);
+        self.child.confirm_dead();
+    }
+
+    fn reap(&mut self, history: &History) {
+        if self.is_reaped {
+            return;
+        }
+        self.die(history);
+        let child = self.number;
+        history.note(Event::Reaping { child });
+        let status = self.child.reap();
+        history.note(Event::Reaped { child, status });
+        self.is_reaped = true;
+    }
+}
+
+/// Each child of a program has a code of its own.
+fn by_code(resident: &Resident) -> End {
+    End::Code(u8::try_from(resident.number % 250).map_or(1, |number| number + 1))
+}
+
+fn by_signal(resident: &Resident) -> End {
+    let signal = SIGNALS[resident.predecessors % SIGNALS.len()];
+    End::Signal(u8::try_from(signal).expect("signals are small numbers"))
+}
+
+fn answer(answer: Result<Answer, WatchError>) -> Answer {
+    answer.unwrap_or_else(|error| Answer::from_error(&error))
+}
+
+/// The callbacks that are registered, have not been taken out, and are still there.
+fn owed(entries: &[Entry]) -> HashSet<usize> {
+    let mut owed = HashSet::new();
+    let mut calls = HashMap::new();
+    for Entry { event, .. } in entries {
+        match event {
+            Event::Called { call, what } => {
+                calls.insert(*call, *what);
+            }
+            Event::Returned { call, answer } => match (calls.get(call), answer) {
+                (Some(Call::Callback(.., label) | Call::Watch(.., label)), Answer::Accepted(_)) => {
+                    owed.insert(*label);
+                }
+                (
+                    Some(Call::Cancel { callback, .. }),
+                    Answer::Unregistered(Unregistered::WillNotRun),
+                ) => {
+                    owed.remove(callback);
+                }
+                _ => {}
+            },
+            Event::Dropped => return HashSet::new(),
+            _ => {}
+        }
+    }
+    // A callback may have run before the call that registered it has returned.
+    for Entry { event, .. } in entries {
+        if let Event::Freed { callback } = event {
+            owed.remove(callback);
+        }
+    }
+    owed
+}
+
+/// The watcher has been dropped, and no callback runs.
+fn is_over(entries: &[Entry]) -> bool {
+    let count = |of: fn(&Event) -> bool| entries.iter().filter(|entry| of(&entry.event)).count();
+    let running = count(|event| matches!(event, Event::Began { .. }))
+        - count(|event| matches!(event, Event::Ended { .. }));
+    let mut events = entries.iter().map(|entry| &entry.event);
+    running == 0 && events.any(|event| matches!(event, Event::Dropped))
+}
+
+/// The clock that the kernel takes start times from.
+fn since_boot() -> Duration {
+    let now = clock_gettime(ClockId::Boottime);
+    Duration::new(
+        now.tv_sec.try_into().unwrap_or_default(),
+        now.tv_nsec.try_into().unwrap_or_default(),
+    )
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
