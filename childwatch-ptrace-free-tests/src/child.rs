@@ -7,7 +7,6 @@ use std::process::ExitStatus;
 
 use childwatch_core::{Pid, SimulatedProcesses};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Signal, WaitId, WaitIdOptions};
 
 use crate::sys;
 
@@ -99,10 +98,6 @@ impl RealChild {
             is_reaped: false,
         }
     }
-
-    fn number(&self) -> rustix::process::Pid {
-        rustix::process::Pid::from_raw(self.pid.as_raw()).expect("a pid is positive")
-    }
 }
 
 impl GatedChild for RealChild {
@@ -140,12 +135,8 @@ impl Drop for RealChild {
         }
         // Not reaped here does not mean not reaped: look whether the number is
         // still a child of ours before killing it.
-        let ours = rustix::process::waitid(
-            WaitId::Pid(self.number()),
-            WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT | sys::wall_id(),
-        );
-        if ours.is_ok() {
-            let _ = rustix::process::kill_process(self.number(), Signal::KILL);
+        if sys::is_child(self.pid) {
+            sys::kill(self.pid);
             self.reap();
         }
     }

@@ -16,8 +16,7 @@ pub(crate) struct Footprint {
 impl Footprint {
     pub(crate) fn now() -> Self {
         Footprint {
-            // One of them is the listing's own.
-            fds: count("/proc/self/fd"),
+            fds: open_files(),
             threads: count("/proc/self/task"),
             has_children: sys::has_children(),
         }
@@ -60,6 +59,11 @@ pub(crate) fn begin_sanitizers_thread() {
             !Path::new(&first).exists()
         });
     }
+}
+
+/// How many files are open; one of them is the listing's own.
+pub(crate) fn open_files() -> usize {
+    count("/proc/self/fd")
 }
 
 fn count(directory: impl AsRef<Path>) -> usize {

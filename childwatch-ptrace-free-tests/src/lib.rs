@@ -46,10 +46,13 @@ pub mod faulty;
 mod footprint;
 pub mod front;
 mod judged;
+pub mod namespace;
 pub mod probe;
 pub mod program;
 mod refusal;
 mod sandbox;
+mod sleeper;
+pub mod soak;
 mod stage;
 mod sys;
 

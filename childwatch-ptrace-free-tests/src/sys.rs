@@ -15,8 +15,8 @@ pub(crate) use birth::{
     Birth, become_subreaper, clone_sharing_memory, fork_copy, fork_crowd_member, fork_gated,
 };
 pub(crate) use death::{
-    confirm_dead, continue_, first_zombie, has_children, is_waitable, is_zombie, kill, reap, stop,
-    waitable_within, wall, wall_id,
+    confirm_dead, continue_, first_zombie, has_children, is_child, is_waitable, is_zombie, kill,
+    reap, stop, waitable_within, wall, wall_id,
 };
 pub(crate) use directory::TemporaryDirectory;
 pub(crate) use limits::{
@@ -31,5 +31,5 @@ pub(crate) use signals::{
     dispositions, fatal_signals, sigchld_disposition, signal_self,
 };
 pub(crate) use threads::{
-    exit_thread_only, is_asleep, processor_time, run_delay, thread_id, wakeups,
+    exit_thread_only, is_asleep, processor_time, run_delay, since_boot, thread_id, wakeups,
 };

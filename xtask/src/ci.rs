@@ -47,6 +47,8 @@ enum Step {
     Bench,
     /// Every system call of a watcher's refused, and the page about it
     Faults,
+    /// Random calls on thousands of children, a third of a minute for each backend
+    Soak,
     /// The oldest promised compiler takes all of it
     Msrv,
     /// ARCHITECTURE's table of unsafe code is true
@@ -117,6 +119,7 @@ impl Step {
                     .run()?;
             }
             Step::Faults => return refused_calls(shell),
+            Step::Soak => cmd!(shell, "cargo xtask soak --minutes 0.33").run()?,
             Step::Msrv => return msrv(shell),
             Step::Unsafe => unsafe_code::check()?,
             Step::Deny => return deny::run(shell),

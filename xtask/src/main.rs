@@ -6,6 +6,8 @@
 //!   they make of it.
 //! - `cargo xtask probe` says what this kernel and sandbox offer, and which
 //!   backend fits.
+//! - `cargo xtask soak` makes random calls on thousands of children for minutes, and
+//!   counts what is lost, doubled, early, wrong or leaked.
 //! - `cargo xtask bench` measures childwatch beside other ways of hearing of an exit.
 //! - `cargo xtask unsafe` says where unsafe code is, and keeps ARCHITECTURE's table of it.
 //! - `cargo xtask mutants` breaks the library on purpose, and sees whether a test notices.
@@ -32,6 +34,7 @@ mod mutants;
 mod probe;
 mod seconds;
 mod unsafe_code;
+mod soak;
 mod workspace;
 
 /// The chores of the childwatch workspace.
@@ -44,9 +47,12 @@ enum Chore {
     Bench(bench::Args),
     Unsafe(unsafe_code::Args),
     Mutants(mutants::Args),
+    Soak(soak::Args),
     Ci(ci::Args),
     #[command(hide = true)]
     Guest(guest::Args),
+    #[command(hide = true)]
+    SoakProcess(soak::ProcessArgs),
 }
 
 fn main() -> ExitCode {
@@ -58,8 +64,10 @@ fn main() -> ExitCode {
         Chore::Bench(args) => bench::main(&args),
         Chore::Unsafe(args) => unsafe_code::main(&args),
         Chore::Mutants(args) => mutants::main(&args),
+        Chore::Soak(args) => soak::main(&args),
         Chore::Ci(args) => ci::main(&args),
         Chore::Guest(args) => guest::main(&args),
+        Chore::SoakProcess(args) => soak::process(&args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

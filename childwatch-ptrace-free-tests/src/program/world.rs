@@ -8,10 +8,8 @@ use std::process::ExitStatus;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
-use std::time::Duration;
 
 use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
-use rustix::time::{ClockId, clock_gettime};
 
 use super::history::{Answer, Call, Entry, Event, History};
 use super::{Body, Place, Program, Step};
@@ -190,7 +188,7 @@ impl World {
     fn await_next_unit_of_start_times(&self) {
         let unit = self.backend.unit_of_start_times().as_nanos();
         if unit > 0 {
-            let current = || since_boot().as_nanos() / unit;
+            let current = || sys::since_boot().as_nanos() / unit;
             let last = current();
             deadline::until("a unit of start times has passed", || current() > last);
         }
@@ -512,15 +510,6 @@ fn is_over(entries: &[Entry]) -> bool {
         - count(|event| matches!(event, Event::Ended { .. }));
     let mut events = entries.iter().map(|entry| &entry.event);
     running == 0 && events.any(|event| matches!(event, Event::Dropped))
-}
-
-/// The clock that the kernel takes start times from.
-fn since_boot() -> Duration {
-    let now = clock_gettime(ClockId::Boottime);
-    Duration::new(
-        now.tv_sec.try_into().unwrap_or_default(),
-        now.tv_nsec.try_into().unwrap_or_default(),
-    )
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -19,7 +19,7 @@ pub(crate) fn wall() -> WaitOptions {
     WaitOptions::from_bits_retain(libc::__WALL as u32)
 }
 
-pub(crate) fn wall_id() -> WaitIdOptions {
+fn wall_id() -> WaitIdOptions {
     WaitIdOptions::from_bits_retain(libc::__WALL as u32)
 }
 
@@ -61,6 +61,12 @@ pub(crate) fn first_zombie() -> Option<Pid> {
         info.si_pid()
     };
     Pid::try_from(pid).ok()
+}
+
+/// Whether a number is a child's, dead or alive.
+pub(crate) fn is_child(pid: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG | wall_id();
+    waitid(WaitId::Pid(number(pid)), options).is_ok()
 }
 
 pub(crate) fn has_children() -> bool {

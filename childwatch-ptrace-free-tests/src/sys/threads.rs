@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// This thread's number.
 pub(crate) fn thread_id() -> i32 {
     rustix::thread::gettid().as_raw_nonzero().get()
@@ -68,4 +70,13 @@ pub(crate) fn wakeups(thread: i32) -> u64 {
         .filter(|line| line.contains("voluntary_ctxt_switches:"))
         .filter_map(|line| line.split_whitespace().last()?.parse::<u64>().ok())
         .sum()
+}
+
+/// The clock that the kernel takes processes' start times from.
+pub(crate) fn since_boot() -> Duration {
+    let now = clock_gettime(ClockId::Boottime);
+    Duration::new(
+        now.tv_sec.try_into().unwrap_or_default(),
+        now.tv_nsec.try_into().unwrap_or_default(),
+    )
 }

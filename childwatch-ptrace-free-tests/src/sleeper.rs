@@ -1,0 +1,118 @@
+//! [`Sleeper`]: a child that costs next to nothing, and is let go by itself.
+//!
+//! It shares this process's memory and table of files, as a member of a
+//! [`Crowd`](crate::crowd::Crowd) does, and sleeps on a word of that memory: no file, and
+//! nothing to tear down at its end. To the kernel and to a watcher it is a child like any
+//! other.
+
+use std::io;
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use childwatch_core::Pid;
+use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::thread::futex;
+
+use crate::sys;
+
+/// Enough for a wait and an exit.
+const STACK_BYTES: usize = 8 << 10;
+
+/// A child that sleeps until it is let go. Dropping it kills and reaps what is left of it.
+#[derive(Debug)]
+pub(crate) struct Sleeper {
+    pid: Pid,
+    is_reaped: bool,
+    order: Box<Order>,
+    // The child runs on it until it is reaped, which `drop` sees to.
+    _stack: Vec<u8>,
+}
+
+/// What a child waits for: zero, or [`LET_GO`] and the code to exit with.
+#[derive(Debug, Default)]
+struct Order(AtomicU32);
+
+const LET_GO: u32 = 1 << 8;
+
+impl Sleeper {
+    /// A new child, asleep.
+    pub(crate) fn new() -> io::Result<Self> {
+        let mut stack = vec![0; STACK_BYTES];
+        let order = Box::<Order>::default();
+        // Stacks grow downwards, and are aligned to 16 bytes.
+        let top = stack
+            .as_mut_ptr()
+            .wrapping_add(STACK_BYTES)
+            .map_addr(|address| address & !15);
+        // SAFETY: stack and order are this child's alone and outlive it, for `drop` reaps
+        // it before they are freed; moving their owner does not move them. `sleep` makes
+        // no use of thread-local storage, which it shares with this thread.
+        let pid = unsafe { sys::clone_sharing_memory(sleep, top, &raw const *order) }?;
+        Ok(Sleeper {
+            pid,
+            is_reaped: false,
+            order,
+            _stack: stack,
+        })
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Lets it exit with this code, and does not wait for it.
+    pub(crate) fn let_go(&self, code: u8) {
+        let Order(word) = &*self.order;
+        word.store(LET_GO | u32::from(code), Ordering::SeqCst);
+        // EFAULT and EINVAL are for words that are none.
+        let _ = futex::wake(word, futex::Flags::PRIVATE, 1);
+    }
+
+    /// Waits until it has exited, and reaps it.
+    pub(crate) fn reap(&mut self) -> Option<ExitStatus> {
+        self.is_reaped = true;
+        sys::reap(self.pid)
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        // Somebody else may have reaped it.
+        if !self.is_reaped && sys::is_child(self.pid) {
+            sys::kill(self.pid);
+            self.reap();
+        }
+    }
+}
+
+/// A child's whole life: system calls without libc, which would write to `errno`.
+extern "C" fn sleep(order: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: `Sleeper` gives an order that outlives the child.
+    let Order(word) = unsafe { &*order.cast::<Order>() };
+    // So that it ends with the thread that has made it, whatever ends that.
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    loop {
+        let order = word.load(Ordering::SeqCst);
+        if order & LET_GO != 0 {
+            return (order & 0xFF) as libc::c_int;
+        }
+        // Woken, signalled, or let go before it slept: look again.
+        let _ = futex::wait(word, futex::Flags::PRIVATE, order, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sleeper_exits_with_the_code_that_it_is_given() {
+        let mut first = Sleeper::new().unwrap();
+        let mut second = Sleeper::new().unwrap();
+        second.let_go(0);
+        first.let_go(255);
+        assert_eq!(first.reap().and_then(|status| status.code()), Some(255));
+        assert_eq!(second.reap().and_then(|status| status.code()), Some(0));
+        drop(Sleeper::new().unwrap());
+    }
+}

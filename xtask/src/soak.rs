@@ -1,0 +1,190 @@
+//! `cargo xtask soak`: random calls from many threads on thousands of real children, for
+//! minutes, and a count of what came of them.
+//!
+//! Each backend has a process of its own. Where the system allows it, that is process 1
+//! of a pid namespace with few numbers: they come round fast, and everything ends with it.
+
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use childwatch_ptrace_free_tests::backends;
+use childwatch_ptrace_free_tests::faulty::Fault;
+use clap::ValueEnum;
+
+mod message;
+mod process;
+mod progress;
+mod run;
+mod table;
+
+pub(crate) use process::{Args as ProcessArgs, main as process};
+
+use run::{Place, Soak};
+
+/// Run random calls from many threads on thousands of real children, and count.
+///
+/// Exits with 1 when anything is lost, doubled, early, wrong or leaked.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// How long, for each backend. Fractions are fine.
+    #[arg(long, value_name = "M", default_value = "1", value_parser = minutes)]
+    minutes: Duration,
+
+    /// Only this backend; may be given more than once.
+    #[arg(long, value_name = "NAME", value_enum)]
+    backend: Vec<Backend>,
+
+    /// Where the dice begin. [default: another one each time]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// How many children there are at one time.
+    #[arg(long, value_name = "N", default_value = "2000")]
+    children: NonZeroUsize,
+
+    /// How many threads share them.
+    #[arg(long, value_name = "N", default_value = "4")]
+    threads: NonZeroUsize,
+
+    /// Use no pid namespace, though there might be one.
+    #[arg(long)]
+    plain: bool,
+
+    /// Put this fault into the watcher (pidfd's), to see it found.
+    #[arg(long, value_name = "NAME", hide = true, value_parser = fault)]
+    fault: Option<Fault>,
+
+    /// How many seconds a callback may be due before it is lost.
+    #[arg(long, value_name = "S", default_value = "30", hide = true, value_parser = seconds)]
+    patience: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Backend {
+    Pidfd,
+    Sigchld,
+    Fallback,
+    All,
+}
+
+impl Backend {
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            Backend::Pidfd => &["pidfd"],
+            Backend::Sigchld => &["sigchld"],
+            Backend::Fallback => &["fallback"],
+            Backend::All => &["pidfd", "sigchld", "fallback"],
+        }
+    }
+}
+
+pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
+    let seed = args.seed.unwrap_or_else(new_seed);
+    let place = Place::find(args.plain, args.children.get())?;
+    println!("Seed {seed}; {place}");
+    let soaks: Vec<_> = args
+        .backends()
+        .into_iter()
+        .filter(|name| is_available(name))
+        .map(|backend| Soak {
+            backend,
+            seed,
+            children: args.children.get(),
+            threads: args.threads.get(),
+            time: args.minutes,
+            patience: args.patience,
+        })
+        .collect();
+    let mut results = Vec::new();
+    for soak in soaks {
+        let result = soak.run(&place)?;
+        for fault in &result.faults {
+            println!("✗ {}, seed {seed}: {fault}", soak.backend);
+        }
+        results.push((soak, result));
+    }
+    println!("\n{}", table::of(&results));
+    let is_anything = !results.is_empty();
+    Ok(
+        if is_anything && results.iter().all(|(_, result)| result.is_well()) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        },
+    )
+}
+
+impl Args {
+    fn backends(&self) -> Vec<String> {
+        if let Some(fault) = self.fault {
+            return vec![fault.name().to_owned()];
+        }
+        let mut names = Vec::new();
+        let asked = match &self.backend[..] {
+            [] => &[Backend::All],
+            asked => asked,
+        };
+        for name in asked.iter().flat_map(|backend| backend.names()) {
+            if !names.iter().any(|known| known == name) {
+                names.push((*name).to_owned());
+            }
+        }
+        names
+    }
+}
+
+/// Says so if not.
+fn is_available(name: &str) -> bool {
+    let known = backends::ALL.iter().find(|backend| backend.name() == name);
+    match known.map(|backend| backend.is_available()) {
+        Some(Err(reason)) => {
+            println!("– {name}: {reason}");
+            false
+        }
+        // One of the faulty stands before pidfd's.
+        Some(Ok(())) | None => true,
+    }
+}
+
+fn new_seed() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(1, |since| since.as_secs())
+}
+
+fn minutes(text: &str) -> Result<Duration, String> {
+    duration(text, 60.0)
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    duration(text, 1.0)
+}
+
+fn duration(text: &str, unit: f64) -> Result<Duration, String> {
+    let number: f64 = text.parse().map_err(|_| "no number".to_owned())?;
+    match Duration::try_from_secs_f64(number * unit) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        _ => Err("not a length of time".to_owned()),
+    }
+}
+
+fn fault(name: &str) -> Result<Fault, String> {
+    let mut all = Fault::ALL.iter().copied();
+    all.find(|fault| fault.name() == name).ok_or_else(|| {
+        let names: Vec<_> = Fault::ALL.iter().map(|fault| fault.name()).collect();
+        format!("one of {}", names.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minutes_may_be_fractions_and_nothing_else() {
+        assert_eq!(minutes("0.5"), Ok(Duration::from_secs(30)));
+        for text in ["0", "-1", "NaN", "inf", "1e300", "one"] {
+            assert!(minutes(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The processes of a soak: this program, started anew.
+
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, ensure};
+use childwatch_ptrace_free_tests::faulty::{Fault, Faulty};
+use childwatch_ptrace_free_tests::soak::{Order, Progress, run};
+use childwatch_ptrace_free_tests::{BackendUnderTest, backends, namespace};
+use clap::ValueEnum;
+use rustix::process::{
+    Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
+};
+
+use super::message::Message;
+use super::run::Soak;
+
+/// A faulty watcher errs in one of so many calls.
+const RARELY: usize = 500;
+
+/// A process of a soak. Not to be called by hand.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[arg(value_enum)]
+    part: Part,
+    backend: String,
+    seed: u64,
+    children: usize,
+    threads: usize,
+    seconds: f64,
+    patience: f64,
+}
+
+/// Which of a soak's processes.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Part {
+    /// Starts `TryInside` in a new pid namespace.
+    Try,
+    /// Ends well when the namespace can be lived in.
+    TryInside,
+    /// Starts `Inside` in a new pid namespace.
+    Enter,
+    /// The soak, as process 1 of a new pid namespace.
+    Inside,
+    /// The soak, where it is.
+    Plain,
+}
+
+impl Part {
+    /// The command that starts this part of a soak.
+    pub(super) fn command(self, soak: &Soak) -> anyhow::Result<Command> {
+        let mut command = Command::new(std::env::current_exe()?);
+        let value = self.to_possible_value();
+        let name = value.as_ref().map_or("", |value| value.get_name());
+        command
+            .args(["soak-process", name, &soak.backend])
+            .args([soak.seed.to_string(), soak.children.to_string()])
+            .arg(soak.threads.to_string())
+            .args([soak.time, soak.patience].map(|time| time.as_secs_f64().to_string()));
+        Ok(command)
+    }
+}
+
+pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
+    // Each part ends with the one that has started it, on that one's only thread.
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    let soak = args.soak()?;
+    match args.part {
+        Part::Try => start_in_namespace(Part::TryInside, &soak),
+        Part::Enter => start_in_namespace(Part::Inside, &soak),
+        Part::TryInside => {
+            settle_in(&soak)?;
+            if let Some(pid_max) = namespace::pid_max() {
+                println!("{pid_max}");
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Part::Inside => {
+            settle_in(&soak)?;
+            carry_out(&soak)
+        }
+        Part::Plain => carry_out(&soak),
+    }
+}
+
+impl Args {
+    fn soak(&self) -> anyhow::Result<Soak> {
+        Ok(Soak {
+            backend: self.backend.clone(),
+            seed: self.seed,
+            children: self.children,
+            threads: self.threads,
+            time: Duration::try_from_secs_f64(self.seconds)?,
+            patience: Duration::try_from_secs_f64(self.patience)?,
+        })
+    }
+}
+
+fn start_in_namespace(part: Part, soak: &Soak) -> anyhow::Result<ExitCode> {
+    namespace::leave_for_a_new_one().map_err(|reason| anyhow!(reason))?;
+    let status = part.command(soak)?.status().context("process 1")?;
+    Ok(match status.code() {
+        Some(0) => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+fn settle_in(soak: &Soak) -> anyhow::Result<()> {
+    namespace::settle_in(soak.pid_max()).map_err(|reason| anyhow!(reason))
+}
+
+/// The soak itself.
+fn carry_out(soak: &Soak) -> anyhow::Result<ExitCode> {
+    raise_open_files(soak.children)?;
+    let order = Order {
+        backend: backend(&soak.backend)?,
+        seed: soak.seed,
+        children: soak.children,
+        threads: soak.threads,
+        time: soak.time,
+        patience: soak.patience,
+    };
+    let outcome = run(&order, |progress: &Progress| {
+        say(&Message::Progress {
+            seconds: progress.elapsed.as_secs_f64(),
+            counts: progress.counts.into(),
+            fds: progress.fds,
+            memory: progress.memory,
+        });
+    })?;
+    say(&Message::Done {
+        counts: outcome.counts.into(),
+        peak_fds: outcome.peak_fds,
+        memory: outcome.memory,
+        faults: outcome.faults,
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say(message: &Message) {
+    match serde_json::to_string(message) {
+        Ok(line) => println!("{line}"),
+        Err(error) => eprintln!("{error}"),
+    }
+}
+
+fn backend(name: &str) -> anyhow::Result<&'static dyn BackendUnderTest> {
+    if let Some(backend) = backends::ALL.iter().find(|known| known.name() == name) {
+        return Ok(*backend);
+    }
+    let fault = Fault::ALL.iter().find(|fault| fault.name() == name);
+    let fault = *fault.with_context(|| format!("{name} is no backend"))?;
+    // It lives as long as the process.
+    Ok(Box::leak(Box::new(Faulty {
+        fault,
+        every: RARELY,
+    })))
+}
+
+/// Each watched child costs a file, with a watcher of its own another, and one that was
+/// left registered too.
+fn raise_open_files(children: usize) -> anyhow::Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    setrlimit(Resource::Nofile, raised).context("RLIMIT_NOFILE")?;
+    let wanted = children as u64 * 3 + 100;
+    ensure!(
+        limit.maximum.is_none_or(|most| most >= wanted),
+        "RLIMIT_NOFILE is {limit:?}, and {wanted} are needed: fewer --children"
+    );
+    Ok(())
+}

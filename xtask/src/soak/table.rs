@@ -1,0 +1,97 @@
+//! The counts, a column for each backend: as a table that documents take, too.
+
+use comfy_table::presets::ASCII_MARKDOWN;
+use comfy_table::{CellAlignment, Table};
+
+use super::run::{Result, Soak};
+use crate::seconds::Seconds;
+
+pub(super) fn of(results: &[(Soak, Result)]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(ASCII_MARKDOWN);
+    let backends = results.iter().map(|(soak, _)| soak.backend.clone());
+    table.set_header(std::iter::once(String::new()).chain(backends));
+    let mut row = |name: &str, value: &dyn Fn(&Soak, &Result) -> String| {
+        let values = results.iter().map(|(soak, result)| value(soak, result));
+        table.add_row(std::iter::once(name.to_owned()).chain(values));
+    };
+    row("time", &|soak, _| Seconds(soak.time).to_string());
+    row("children at one time, threads", &|soak, _| {
+        format!("{}, {}", soak.children, soak.threads)
+    });
+    let names = results.first().map(|(_, result)| result.counts.by_name());
+    for (index, (name, _)) in names.unwrap_or_default().into_iter().enumerate() {
+        row(says(name), &|_, result| {
+            let (_, count) = result.counts.by_name()[index];
+            grouped(count)
+        });
+    }
+    row("most open files", &|_, result| {
+        grouped(result.peak_fds as u64)
+    });
+    row("memory: start, halfway, end", &|_, result| {
+        result.memory.map(mebibytes).join(", ")
+    });
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// What a count is of.
+fn says(name: &str) -> &str {
+    match name {
+        "births" => "children born",
+        "reused" => "– with a number used before",
+        "taken_over" => "– whose last child was still registered",
+        "exits" => "exits",
+        "stops" => "stops",
+        "refused" => "refused as they should be",
+        "watch_inside" => "– inside callbacks",
+        "registered" => "callbacks registered",
+        "told" => "– told",
+        "unknown" => "– – without a status (reaped first)",
+        "cancelled" => "– taken out",
+        "dropped" => "– gone with their watcher",
+        "watchers" => "watchers made and dropped meanwhile",
+        "wrong" => "wrong status or number",
+        "disordered" => "out of order, or on another thread",
+        "misanswered" => "wrong answers",
+        "stolen" => "reaped by somebody else",
+        other => other,
+    }
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+pub(super) fn mebibytes(bytes: usize) -> String {
+    format!("{} MiB", bytes >> 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_numbers_are_grouped() {
+        for (count, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (12_345_678, "12,345,678"),
+        ] {
+            assert_eq!(grouped(count), text);
+        }
+    }
+}
