@@ -51,8 +51,9 @@ pub trait BackendUnderTest: Sync {
     }
 
     /// How the backend tells a number's next process from the last: by the time of its
-    /// start, in units of this much. Two of one unit it may take for one. Zero, the
-    /// default: by something that no two processes share.
+    /// start, in units of this much, when it is registered. Two of one unit it may take
+    /// for one, and one that is never registered, too. Zero, the default: by something
+    /// that no two processes share.
     fn unit_of_start_times(&self) -> Duration {
         Duration::ZERO
     }

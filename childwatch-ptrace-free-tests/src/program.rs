@@ -19,7 +19,8 @@
 //!
 //! Threads stand between bars; `{…}` is what a callback does, and `!` says that it
 //! panics at its end. Numbers are children, save with `cancel`: there it is the callback,
-//! counted from 0 in the order of the text. Each child is alive at the beginning.
+//! counted from 0 in the order of the text, with one for each `spawn`. Each child is alive
+//! at the beginning.
 
 use std::env;
 use std::io;
@@ -59,6 +60,7 @@ pub struct Place(pub u8);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The place's next child, if the last one has been reaped. A callback makes none.
+    /// Where a backend goes by start times, it is watched at once.
     Spawn(Place),
     /// Lets the child exit with a code, and does not wait for it.
     LetGo(Place),
@@ -100,6 +102,15 @@ impl Step {
         match self {
             Step::Callback(_, body) | Step::Watch(_, body) => Some(body),
             _ => None,
+        }
+    }
+
+    /// How many callbacks it may make, and those it may.
+    fn callbacks(&self) -> usize {
+        match self {
+            Step::Spawn(_) => 1,
+            Step::Callback(_, body) | Step::Watch(_, body) => 1 + callbacks_of(&body.steps),
+            _ => 0,
         }
     }
 
@@ -167,9 +178,12 @@ impl Program {
     }
 
     fn callbacks(&self) -> usize {
-        let steps = self.steps();
-        steps.iter().filter(|step| step.body().is_some()).count()
+        self.threads.iter().map(|steps| callbacks_of(steps)).sum()
     }
+}
+
+fn callbacks_of(steps: &[Step]) -> usize {
+    steps.iter().map(Step::callbacks).sum()
 }
 
 /// The program that this process was started to run, if it was.

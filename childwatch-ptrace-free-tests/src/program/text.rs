@@ -197,7 +197,7 @@ mod tests {
                     kill:1 stop:0 continue:0 unregister:0 cancel:2 watch:0!";
         let program: Program = text.parse().unwrap();
         assert_eq!(program.to_string(), text);
-        assert_eq!((program.places(), program.callbacks()), (2, 3));
+        assert_eq!((program.places(), program.callbacks()), (2, 4));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::thread;
 use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
 
 use super::history::{Answer, Call, Entry, Event, History};
-use super::{Body, Place, Program, Step};
+use super::{Body, Place, Program, Step, callbacks_of};
 use crate::backend::BackendUnderTest;
 use crate::child::{End, GatedChild};
 use crate::deadline::{self, patience};
@@ -39,17 +39,12 @@ pub(super) fn run(program: &Program, backend: &'static dyn BackendUnderTest) -> 
         let mut label = 0;
         for steps in &program.threads {
             let (world, first) = (&world, label);
-            label += callbacks_in(steps);
+            label += callbacks_of(steps);
             scope.spawn(move || world.take_steps(steps, first, None));
         }
     });
     world.finish();
     Arc::clone(&world.history)
-}
-
-fn callbacks_in(steps: &[Step]) -> usize {
-    let bodies = steps.iter().filter_map(Step::body);
-    bodies.map(|body| 1 + callbacks_in(&body.steps)).sum()
 }
 
 struct World {
@@ -143,7 +138,7 @@ impl World {
     fn take_steps(self: &Arc<Self>, steps: &[Step], mut label: usize, within: Option<usize>) {
         for step in steps {
             self.take(step, label, within);
-            label += callbacks_in(std::slice::from_ref(step));
+            label += step.callbacks();
         }
     }
 
@@ -151,7 +146,7 @@ impl World {
         match step {
             Step::Spawn(place) => {
                 if within.is_none() {
-                    self.spawn(*place);
+                    self.spawn(*place, label);
                 }
             }
             Step::LetGo(place) => self.change(*place).let_go(&self.history, by_code),
@@ -169,7 +164,8 @@ impl World {
         }
     }
 
-    fn spawn(&self, place: Place) {
+    fn spawn(self: &Arc<Self>, place: Place, label: usize) {
+        let watched = self.watched();
         let mut resident = self.change(place);
         if !resident.is_reaped {
             return;
@@ -182,6 +178,16 @@ impl World {
             nursery.spawn()
         };
         *resident = self.resident(child, resident.predecessors + 1);
+        let goes_by_start_times = !self.backend.unit_of_start_times().is_zero();
+        if let Some(watched) = watched.as_ref().filter(|_| goes_by_start_times) {
+            // Before it may exit: a signal is of a number, and if the last child's was
+            // merged with another's, this one's would be taken for it.
+            let (pid, child) = resident.meaning();
+            self.call(Call::Watch(pid, child, label), || {
+                let callback = self.make_callback(place, &Body::default(), label);
+                answer(watched.get().watch(pid, callback).map(Answer::Accepted))
+            });
+        }
     }
 
     /// Lets the backend tell the next child of a number from the last.
