@@ -35,8 +35,13 @@
 //!   every 5 s. A replaced handler is noticed then, and keeps the heartbeat at 250 ms;
 //!   it is not put back, for the replacement may have reasons.
 //! - When a number comes back for another child within the 10 ms in which the first
-//!   was registered, and somebody else has reaped the first, and its signal was merged
-//!   with another's, the two are taken for one.
+//!   was registered, and somebody else has reaped the first, the two are taken for one
+//!   if the first's signal was merged with another's, or if the second has exited before
+//!   it is registered.
+//! - When somebody else has reaped a child whose signal was merged with another's, and
+//!   its number comes back for a child that exits without having been registered here,
+//!   and all that before the watcher looks (a heartbeat at most), the first is told the
+//!   second's status: a signal carries a number and no more.
 //!
 //! # Cost
 //!
