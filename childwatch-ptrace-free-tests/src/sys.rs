@@ -1,6 +1,6 @@
 //! The system calls that the suite needs and rustix does not have, and what it
 //! reads from the kernel. All `unsafe` of the suite's own machinery is here, and in
-//! `crowd`.
+//! `crowd`, `sleeper` and `namespace`.
 
 mod birth;
 mod death;
