@@ -10,7 +10,7 @@ use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use childwatch_core::Pid;
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 use rustix::thread::futex;
 
 use crate::sys;
@@ -28,9 +28,13 @@ pub(crate) struct Sleeper {
     _stack: Vec<u8>,
 }
 
-/// What a child waits for: zero, or [`LET_GO`] and the code to exit with.
-#[derive(Debug, Default)]
-struct Order(AtomicU32);
+#[derive(Debug)]
+struct Order {
+    /// Zero, or [`LET_GO`] and the code to exit with.
+    word: AtomicU32,
+    /// The process that has made the child.
+    parent: Option<rustix::process::Pid>,
+}
 
 const LET_GO: u32 = 1 << 8;
 
@@ -38,7 +42,10 @@ impl Sleeper {
     /// A new child, asleep.
     pub(crate) fn new() -> io::Result<Self> {
         let mut stack = vec![0; STACK_BYTES];
-        let order = Box::<Order>::default();
+        let order = Box::new(Order {
+            word: AtomicU32::new(0),
+            parent: Some(getpid()),
+        });
         // Stacks grow downwards, and are aligned to 16 bytes.
         let top = stack
             .as_mut_ptr()
@@ -62,7 +69,7 @@ impl Sleeper {
 
     /// Lets it exit with this code, and does not wait for it.
     pub(crate) fn let_go(&self, code: u8) {
-        let Order(word) = &*self.order;
+        let Order { word, .. } = &*self.order;
         word.store(LET_GO | u32::from(code), Ordering::SeqCst);
         // EFAULT and EINVAL are for words that are none.
         let _ = futex::wake(word, futex::Flags::PRIVATE, 1);
@@ -88,9 +95,13 @@ impl Drop for Sleeper {
 /// A child's whole life: system calls without libc, which would write to `errno`.
 extern "C" fn sleep(order: *mut libc::c_void) -> libc::c_int {
     // SAFETY: `Sleeper` gives an order that outlives the child.
-    let Order(word) = unsafe { &*order.cast::<Order>() };
-    // So that it ends with the thread that has made it, whatever ends that.
+    let Order { word, parent } = unsafe { &*order.cast::<Order>() };
+    // So that it ends with the thread that has made it, whatever ends that, or has ended
+    // it already.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    if getppid() != *parent {
+        return 0;
+    }
     loop {
         let order = word.load(Ordering::SeqCst);
         if order & LET_GO != 0 {
