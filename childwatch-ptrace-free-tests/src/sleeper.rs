@@ -30,13 +30,14 @@ pub(crate) struct Sleeper {
 
 #[derive(Debug)]
 struct Order {
-    /// Zero, or [`LET_GO`] and the code to exit with.
+    /// [`ASLEEP`] from the child; [`LET_GO`], and the code to exit with, to it.
     word: AtomicU32,
     /// The process that has made the child.
     parent: Option<rustix::process::Pid>,
 }
 
 const LET_GO: u32 = 1 << 8;
+const ASLEEP: u32 = 1 << 9;
 
 impl Sleeper {
     /// A new child, asleep.
@@ -67,10 +68,16 @@ impl Sleeper {
         self.pid
     }
 
+    /// Whether it ends with the thread that has made it by now. If it is stopped before
+    /// that, it may outlive this process.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.order.word.load(Ordering::SeqCst) & ASLEEP != 0
+    }
+
     /// Lets it exit with this code, and does not wait for it.
     pub(crate) fn let_go(&self, code: u8) {
         let Order { word, .. } = &*self.order;
-        word.store(LET_GO | u32::from(code), Ordering::SeqCst);
+        word.fetch_or(LET_GO | u32::from(code), Ordering::SeqCst);
         // EFAULT and EINVAL are for words that are none.
         let _ = futex::wake(word, futex::Flags::PRIVATE, 1);
     }
@@ -102,6 +109,7 @@ extern "C" fn sleep(order: *mut libc::c_void) -> libc::c_int {
     if getppid() != *parent {
         return 0;
     }
+    word.fetch_or(ASLEEP, Ordering::SeqCst);
     loop {
         let order = word.load(Ordering::SeqCst);
         if order & LET_GO != 0 {

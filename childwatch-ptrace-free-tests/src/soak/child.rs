@@ -172,7 +172,7 @@ impl Child {
     pub(super) fn stop_or_continue(&mut self) {
         if self.is_stopped {
             self.continue_();
-        } else if !self.is_let_go() {
+        } else if !self.is_let_go() && self.sleeper.is_asleep() {
             self.is_stopped = true;
             self.tally.count(|tally| &tally.stops);
             sys::stop(self.pid());
