@@ -35,6 +35,7 @@ use crate::judged;
 mod history;
 mod judge;
 mod orders;
+mod resident;
 mod text;
 mod world;
 

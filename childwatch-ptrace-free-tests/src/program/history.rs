@@ -1,5 +1,6 @@
 //! [`History`]: all that happened in a program's run, in one order.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::process::ExitStatus;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -117,6 +118,49 @@ impl History {
             .wait_timeout_while(self.entries(), limit, |entries| !condition(entries));
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
+}
+
+/// The callbacks that are registered, have not been taken out, and are still there.
+pub(super) fn owed(entries: &[Entry]) -> HashSet<usize> {
+    let mut owed = HashSet::new();
+    let mut calls = HashMap::new();
+    for Entry { event, .. } in entries {
+        match event {
+            Event::Called { call, what } => {
+                calls.insert(*call, *what);
+            }
+            Event::Returned { call, answer } => match (calls.get(call), answer) {
+                (Some(Call::Callback(.., label) | Call::Watch(.., label)), Answer::Accepted(_)) => {
+                    owed.insert(*label);
+                }
+                (
+                    Some(Call::Cancel { callback, .. }),
+                    Answer::Unregistered(Unregistered::WillNotRun),
+                ) => {
+                    owed.remove(callback);
+                }
+                _ => {}
+            },
+            Event::Dropped => return HashSet::new(),
+            _ => {}
+        }
+    }
+    // A callback may have run before the call that registered it has returned.
+    for Entry { event, .. } in entries {
+        if let Event::Freed { callback } = event {
+            owed.remove(callback);
+        }
+    }
+    owed
+}
+
+/// The watcher has been dropped, and no callback runs.
+pub(super) fn is_over(entries: &[Entry]) -> bool {
+    let count = |of: fn(&Event) -> bool| entries.iter().filter(|entry| of(&entry.event)).count();
+    let running = count(|event| matches!(event, Event::Began { .. }))
+        - count(|event| matches!(event, Event::Ended { .. }));
+    let mut events = entries.iter().map(|entry| &entry.event);
+    running == 0 && events.any(|event| matches!(event, Event::Dropped))
 }
 
 /// A line for each event, with its thread.

@@ -1,35 +1,19 @@
 //! The run of a program: its threads, its children and the watcher.
 
-use std::collections::{HashMap, HashSet};
-use std::mem;
-use std::os::unix::process::ExitStatusExt;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
-use std::process::ExitStatus;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 
-use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
+use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher, WatchError, WatchHandle};
 
-use super::history::{Answer, Call, Entry, Event, History};
+use super::history::{Answer, Call, Event, History, is_over, owed};
+use super::resident::Resident;
 use super::{Body, Place, Program, Step, callbacks_of};
 use crate::backend::BackendUnderTest;
-use crate::child::{End, GatedChild};
+use crate::child::GatedChild;
 use crate::deadline::{self, patience};
 use crate::{Stage, sys};
-
-/// Signals that end a child and leave no core; successive children of a number end by
-/// different ones.
-const SIGNALS: [i32; 8] = [
-    libc::SIGKILL,
-    libc::SIGTERM,
-    libc::SIGHUP,
-    libc::SIGUSR1,
-    libc::SIGUSR2,
-    libc::SIGALRM,
-    libc::SIGPIPE,
-    libc::SIGINT,
-];
 
 /// Runs the program on this process's children.
 pub(super) fn run(program: &Program, backend: &'static dyn BackendUnderTest) -> Arc<History> {
@@ -61,18 +45,6 @@ struct World {
     handles: Vec<Mutex<Option<WatchHandle>>>,
     born: AtomicUsize,
     calls: AtomicUsize,
-}
-
-/// The child that has a place.
-struct Resident {
-    child: Box<dyn GatedChild>,
-    number: usize,
-    /// How many there have been in this place.
-    predecessors: usize,
-    /// How it was let go, if it was.
-    end: Option<End>,
-    is_stopped: bool,
-    is_reaped: bool,
 }
 
 /// The watcher, which tells of its drop.
@@ -123,14 +95,7 @@ impl World {
         let number = self.born.fetch_add(1, Ordering::SeqCst);
         let pid = child.pid();
         self.history.note(Event::Born { child: number, pid });
-        Resident {
-            child,
-            number,
-            predecessors,
-            end: None,
-            is_stopped: false,
-            is_reaped: false,
-        }
+        Resident::new(child, number, predecessors)
     }
 
     /// `label` is the number of the first callback among the steps, and `within` that of
@@ -149,8 +114,8 @@ impl World {
                     self.spawn(*place, label);
                 }
             }
-            Step::LetGo(place) => self.change(*place).let_go(&self.history, by_code),
-            Step::Kill(place) => self.change(*place).let_go(&self.history, by_signal),
+            Step::LetGo(place) => self.change(*place).exit(&self.history),
+            Step::Kill(place) => self.change(*place).be_killed(&self.history),
             Step::Stop(place) => self.change(*place).stop(),
             Step::Continue(place) => self.change(*place).continue_(&self.history),
             Step::Die(place) => self.change(*place).die(&self.history),
@@ -389,133 +354,8 @@ impl Drop for Captured {
     }
 }
 
-impl Resident {
-    /// What its number means in a call.
-    fn meaning(&self) -> (Pid, Option<usize>) {
-        let child = (!self.is_reaped).then_some(self.number);
-        (self.child.pid(), child)
-    }
-
-    fn expected(&self) -> Option<ExitStatus> {
-        Some(ExitStatus::from_raw(match self.end? {
-            End::Code(code) => i32::from(code) << 8,
-            End::Signal(signal) => i32::from(signal),
-        }))
-    }
-
-    fn let_go(&mut self, history: &History, end: fn(&Self) -> End) {
-        if self.end.is_some() {
-            return;
-        }
-        let end = end(self);
-        self.end = Some(end);
-        if !self.is_stopped {
-            self.note_that_it_may_exit(history);
-        }
-        self.child.let_go(end);
-    }
-
-    fn note_that_it_may_exit(&self, history: &History) {
-        if let Some(status) = self.expected() {
-            history.note(Event::MayExit {
-                child: self.number,
-                status,
-            });
-        }
-    }
-
-    fn stop(&mut self) {
-        let may_exit = self.end.is_some();
-        if !may_exit && !self.is_stopped && self.child.is_real() {
-            self.is_stopped = true;
-            sys::stop(self.child.pid());
-        }
-    }
-
-    fn continue_(&mut self, history: &History) {
-        if mem::take(&mut self.is_stopped) {
-            self.note_that_it_may_exit(history);
-            sys::continue_(self.child.pid());
-        }
-    }
-
-    fn die(&mut self, history: &History) {
-        if self.is_reaped {
-            return;
-        }
-        self.let_go(history, by_code);
-        self.continue_(history);
-        self.child.confirm_dead();
-    }
-
-    fn reap(&mut self, history: &History) {
-        if self.is_reaped {
-            return;
-        }
-        self.die(history);
-        let child = self.number;
-        history.note(Event::Reaping { child });
-        let status = self.child.reap();
-        history.note(Event::Reaped { child, status });
-        self.is_reaped = true;
-    }
-}
-
-/// Each child of a program has a code of its own.
-fn by_code(resident: &Resident) -> End {
-    End::Code(u8::try_from(resident.number % 250).map_or(1, |number| number + 1))
-}
-
-fn by_signal(resident: &Resident) -> End {
-    let signal = SIGNALS[resident.predecessors % SIGNALS.len()];
-    End::Signal(u8::try_from(signal).expect("signals are small numbers"))
-}
-
 fn answer(answer: Result<Answer, WatchError>) -> Answer {
     answer.unwrap_or_else(|error| Answer::from_error(&error))
-}
-
-/// The callbacks that are registered, have not been taken out, and are still there.
-fn owed(entries: &[Entry]) -> HashSet<usize> {
-    let mut owed = HashSet::new();
-    let mut calls = HashMap::new();
-    for Entry { event, .. } in entries {
-        match event {
-            Event::Called { call, what } => {
-                calls.insert(*call, *what);
-            }
-            Event::Returned { call, answer } => match (calls.get(call), answer) {
-                (Some(Call::Callback(.., label) | Call::Watch(.., label)), Answer::Accepted(_)) => {
-                    owed.insert(*label);
-                }
-                (
-                    Some(Call::Cancel { callback, .. }),
-                    Answer::Unregistered(Unregistered::WillNotRun),
-                ) => {
-                    owed.remove(callback);
-                }
-                _ => {}
-            },
-            Event::Dropped => return HashSet::new(),
-            _ => {}
-        }
-    }
-    // A callback may have run before the call that registered it has returned.
-    for Entry { event, .. } in entries {
-        if let Event::Freed { callback } = event {
-            owed.remove(callback);
-        }
-    }
-    owed
-}
-
-/// The watcher has been dropped, and no callback runs.
-fn is_over(entries: &[Entry]) -> bool {
-    let count = |of: fn(&Event) -> bool| entries.iter().filter(|entry| of(&entry.event)).count();
-    let running = count(|event| matches!(event, Event::Began { .. }))
-        - count(|event| matches!(event, Event::Ended { .. }));
-    let mut events = entries.iter().map(|entry| &entry.event);
-    running == 0 && events.any(|event| matches!(event, Event::Dropped))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
