@@ -154,13 +154,24 @@ pub(super) fn owed(entries: &[Entry]) -> HashSet<usize> {
     owed
 }
 
-/// The watcher has been dropped, and no callback runs.
+/// The watcher has been dropped, and each callback that has run is gone.
 pub(super) fn is_over(entries: &[Entry]) -> bool {
-    let count = |of: fn(&Event) -> bool| entries.iter().filter(|entry| of(&entry.event)).count();
-    let running = count(|event| matches!(event, Event::Began { .. }))
-        - count(|event| matches!(event, Event::Ended { .. }));
-    let mut events = entries.iter().map(|entry| &entry.event);
-    running == 0 && events.any(|event| matches!(event, Event::Dropped))
+    let mut is_dropped = false;
+    let mut running = HashSet::new();
+    for Entry { event, .. } in entries {
+        match event {
+            Event::Began { callback, .. } => {
+                running.insert(*callback);
+            }
+            // After the end: what it captured may outlive it by a moment.
+            Event::Freed { callback } => {
+                running.remove(callback);
+            }
+            Event::Dropped => is_dropped = true,
+            _ => {}
+        }
+    }
+    is_dropped && running.is_empty()
 }
 
 /// A line for each event, with its thread.
