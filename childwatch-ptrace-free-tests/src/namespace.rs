@@ -1,6 +1,8 @@
 //! A private pid namespace, whose numbers come round fast and whose processes all end with
 //! its first.
 
+#![expect(unsafe_code, reason = "`unshare`")]
+
 use std::fs;
 use std::io;
 

@@ -5,6 +5,11 @@
 //! nothing to tear down at its end. To the kernel and to a watcher it is a child like any
 //! other.
 
+#![expect(
+    unsafe_code,
+    reason = "`clone` with shared memory, and the order that the child reads there"
+)]
+
 use std::io;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU32, Ordering};

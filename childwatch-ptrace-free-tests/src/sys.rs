@@ -16,7 +16,7 @@ pub(crate) use birth::{
 };
 pub(crate) use death::{
     confirm_dead, continue_, first_zombie, has_children, is_child, is_waitable, is_zombie, kill,
-    reap, stop, waitable_within, wall, wall_id,
+    reap, stop, waitable_within, wall,
 };
 pub(crate) use directory::TemporaryDirectory;
 pub(crate) use limits::{

@@ -33,8 +33,8 @@ mod kernel;
 mod mutants;
 mod probe;
 mod seconds;
-mod unsafe_code;
 mod soak;
+mod unsafe_code;
 mod workspace;
 
 /// The chores of the childwatch workspace.
