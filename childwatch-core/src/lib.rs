@@ -29,7 +29,8 @@ mod guard;
 #[cfg(loom)]
 #[doc(hidden)]
 pub mod interleavings;
-#[cfg(all(test, loom))]
+#[cfg(loom)]
+#[cfg(test)]
 mod models;
 mod origin;
 mod pauses;

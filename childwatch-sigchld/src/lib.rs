@@ -93,7 +93,8 @@ mod futex;
 mod handler;
 mod hints;
 mod look;
-#[cfg(all(test, loom))]
+#[cfg(loom)]
+#[cfg(test)]
 mod models;
 mod pace;
 mod probe;

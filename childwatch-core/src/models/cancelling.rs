@@ -36,23 +36,25 @@ fn a_cancel_takes_the_callback_out_or_waits_until_it_has_run() {
     met.assert([Fate::HasRun, Fate::DroppedUnrun]);
 }
 
-/// A process's second callback stays due when the first is taken out.
+/// The third callback stays due when the second is taken out while the first runs.
 #[test]
-fn a_cancel_leaves_the_other_callback_of_the_process_alone() {
+fn a_cancel_leaves_the_other_callbacks_of_the_process_alone() {
     let met = Met::new();
     interleavings::preempted(3, {
         let met = met.clone();
         move || {
             let (processes, watcher) = stage();
             let pid = processes.spawn();
-            let [first, second] = [Trace::new(), Trace::new()];
-            let handle = watcher.watch(pid, first.callback()).unwrap();
-            watcher.watch(pid, second.callback()).unwrap();
+            let [first, second, third] = [Trace::new(), Trace::new(), Trace::new()];
+            watcher.watch(pid, first.callback()).unwrap();
+            let handle = watcher.watch(pid, second.callback()).unwrap();
+            watcher.watch(pid, third.callback()).unwrap();
             let exiting = begin_exit(&processes, pid);
             watcher.unregister_callback(handle);
-            met.note(first.fate());
-            second.wait_until_over();
-            assert_eq!(second.fate(), Fate::HasRun);
+            met.note(second.fate());
+            third.wait_until_over();
+            assert_eq!(first.fate(), Fate::HasRun);
+            assert_eq!(third.fate(), Fate::HasRun);
             exiting.join().unwrap();
         }
     });
@@ -100,7 +102,7 @@ fn a_cancel_from_inside_is_told_so_at_once_while_another_waits() {
 #[test]
 fn two_cancellers_agree() {
     let met = Met::new();
-    interleavings::preempted(2, {
+    interleavings::preempted(3, {
         let met = met.clone();
         move || {
             let (processes, watcher) = stage();
@@ -133,7 +135,7 @@ fn two_cancellers_agree() {
 /// C10: a callback cancels the next one, and somebody else does too.
 #[test]
 fn a_callback_may_cancel_another_that_is_being_cancelled() {
-    interleavings::preempted(2, || {
+    interleavings::preempted(3, || {
         let (processes, watcher) = stage();
         let pid = processes.spawn();
         let [first, second] = [Trace::new(), Trace::new()];
@@ -172,7 +174,7 @@ fn a_captured_value_may_call_the_watcher_when_it_is_dropped() {
         }
     }
 
-    interleavings::preempted(2, || {
+    interleavings::preempted(3, || {
         let (processes, watcher) = stage();
         let [pid, other] = [processes.spawn(), processes.spawn()];
         let [first, second] = [Trace::new(), Trace::new()];

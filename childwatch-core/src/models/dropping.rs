@@ -39,7 +39,7 @@ fn after_drop_no_callback_runs() {
 /// The thread ends when the callback has returned: loom waits for it.
 #[test]
 fn a_drop_from_inside_a_callback_lets_no_other_run() {
-    interleavings::preempted(4, || {
+    interleavings::preempted(5, || {
         let (processes, watcher) = stage();
         let pid = processes.spawn();
         let [first, second] = [Trace::new(), Trace::new()];
@@ -66,7 +66,7 @@ fn a_drop_from_inside_a_callback_lets_no_other_run() {
 #[test]
 fn a_drop_from_inside_and_one_from_outside_end_the_watcher_once() {
     let met = Met::new();
-    interleavings::preempted(3, {
+    interleavings::preempted(5, {
         let met = met.clone();
         move || {
             let (processes, watcher) = stage();

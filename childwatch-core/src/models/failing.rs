@@ -46,7 +46,10 @@ fn a_late_callback_for_which_the_thread_cannot_be_woken_is_refused_unless_it_run
                     late.wait_until_over();
                     Fate::HasRun
                 }
-                Err(WatchError::Os { .. }) => Fate::DroppedUnrun,
+                Err(WatchError::Os { .. }) => {
+                    assert_eq!(late.fate(), Fate::DroppedUnrun);
+                    Fate::DroppedUnrun
+                }
                 Err(error) => panic!("{error}"),
             };
             // If there was no need to wake it for that, then for the drop.

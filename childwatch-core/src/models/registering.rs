@@ -63,7 +63,7 @@ fn a_registration_ends_with_unregister_pid_or_with_its_last_callback() {
 /// C2.
 #[test]
 fn of_two_threads_that_register_a_process_one_is_told_that_it_is_registered() {
-    interleavings::preempted(3, || {
+    interleavings::preempted(4, || {
         let (processes, watcher) = stage();
         let pid = processes.spawn();
         let other = thread::spawn({

@@ -41,7 +41,7 @@ fn a_listener_hears_of_all_that_was_rung_for() {
 
 #[test]
 fn a_listener_hears_two_ringers() {
-    interleavings::preempted(4, || {
+    interleavings::preempted(3, || {
         let bell = Arc::new(used_bell());
         let news = Arc::new(AtomicUsize::new(0));
         let ringing = [(), ()].map(|()| {

@@ -34,7 +34,7 @@ fn begin_signal(heard: &Arc<Heard>, pid: i32) -> thread::JoinHandle<()> {
 /// the other's hint, and rings for both when it goes on.
 #[test]
 fn every_hint_is_read_before_the_thread_sleeps_for_good() {
-    interleavings::preempted(3, || {
+    interleavings::preempted(2, || {
         let heard = heard(true);
         let signals = [begin_signal(&heard, 1), begin_signal(&heard, 2)];
         let mut reader = Reader::default();
