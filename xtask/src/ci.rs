@@ -8,6 +8,7 @@ use childwatch_ptrace_free_tests::{Sandbox, faults};
 use clap::ValueEnum;
 use xshell::{Shell, cmd};
 
+use crate::models;
 use crate::seconds::Seconds;
 use crate::{unsafe_code, workspace};
 
@@ -49,6 +50,8 @@ enum Step {
     Faults,
     /// Random calls on thousands of children, a third of a minute for each backend
     Soak,
+    /// The models of threads, in every interleaving
+    Loom,
     /// The oldest promised compiler takes all of it
     Msrv,
     /// ARCHITECTURE's table of unsafe code is true
@@ -120,6 +123,7 @@ impl Step {
             }
             Step::Faults => return refused_calls(shell),
             Step::Soak => cmd!(shell, "cargo xtask soak --minutes 0.33").run()?,
+            Step::Loom => models::check(shell)?,
             Step::Msrv => return msrv(shell),
             Step::Unsafe => unsafe_code::check()?,
             Step::Deny => return deny::run(shell),

@@ -31,6 +31,7 @@ mod conformance;
 mod faults;
 mod kernel;
 mod mutants;
+mod models;
 mod probe;
 mod seconds;
 mod soak;
