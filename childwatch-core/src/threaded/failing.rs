@@ -97,7 +97,7 @@ fn a_wait_that_fails_is_left_alone_for_a_while_and_loses_no_exit() {
     let processes = SimulatedProcesses::new();
     let watcher = watcher(&processes);
     let start = Instant::now();
-    watcher.source().waits.store(4, Ordering::SeqCst);
+    watcher.source().waits.store(7, Ordering::SeqCst);
     // The wait under way ends with the first; the second is told of after the failures.
     for _ in 0..2 {
         let pid = processes.spawn();
@@ -105,7 +105,7 @@ fn a_wait_that_fails_is_left_alone_for_a_while_and_loses_no_exit() {
         assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
     }
     assert_eq!(watcher.source().waits.load(Ordering::SeqCst), 0);
-    let pauses = Duration::from_millis(1 + 2 + 4 + 8);
+    let pauses = Duration::from_millis(1 + 2 + 4 + 8 + 16 + 32 + 64);
     assert!(start.elapsed() >= pauses);
 }
 
