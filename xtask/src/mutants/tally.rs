@@ -39,7 +39,9 @@ impl Tally {
             .into_iter()
             .map(|Judged { mutant, outcome }| (mutant.name, outcome))
             .collect();
-        for Judged { mutant, outcome } in &mut self.judged {
+        // cargo-mutants may judge more than it was asked about.
+        let missed = |judged: &&mut Judged| judged.outcome == Outcome::Missed;
+        for Judged { mutant, outcome } in self.judged.iter_mut().filter(missed) {
             match later.get(&mutant.name) {
                 Some(&judgement) if judgement != Outcome::Unviable => *outcome = judgement,
                 Some(_) | None => {}
@@ -178,6 +180,7 @@ mod tests {
             judged(names[1], Outcome::Caught),
             judged(names[2], Outcome::Missed),
             judged(names[3], Outcome::Unviable),
+            judged(names[0], Outcome::Missed),
         ]);
 
         let explained: Explained = toml::from_str(
