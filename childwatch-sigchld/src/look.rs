@@ -24,13 +24,11 @@ pub(crate) fn look_at(suspect: &Suspect, checks_identity: bool) -> Look {
         ..
     } = suspect;
     match child::look_at(pid) {
-        // The zombie may be the number's next child; its status is another's then.
-        Child::Exited(status) => match hint {
-            Some(told) if told != status && child::started(pid, armed_at) == Started::After => {
-                Look::Over(hint)
-            }
-            _ => Look::Over(Some(status)),
-        },
+        // Its status is another's if it is the number's next child.
+        Child::Exited(status) if zombie_is_anothers(pid, armed_at, hint, status) => {
+            Look::Over(hint)
+        }
+        Child::Exited(status) => Look::Over(Some(status)),
         // Somebody has reaped it; the signal has told its status, if it came.
         Child::Gone => Look::Over(hint),
         Child::NotYet if hint.is_some() || checks_identity => {
@@ -43,6 +41,25 @@ pub(crate) fn look_at(suspect: &Suspect, checks_identity: bool) -> Look {
         // A signal has told of its end, and of its status; nothing better can be had.
         Child::Refused(_) if hint.is_some() => Look::Over(hint),
         Child::NotYet | Child::Refused(_) => Look::Alive,
+    }
+}
+
+/// Whether a number's zombie is another child's than the one it was armed for, whose end
+/// a signal may have told of.
+pub(crate) fn zombie_is_anothers(
+    pid: Pid,
+    armed_at: Ticks,
+    hint: Option<ExitStatus>,
+    status: ExitStatus,
+) -> bool {
+    match hint {
+        // One process has one status.
+        Some(told) if told != status => matches!(
+            child::started(pid, armed_at),
+            Started::After | Started::AboutThen
+        ),
+        // The start is looked at when somebody asks for the number: see `is_reaped`.
+        _ => false,
     }
 }
 

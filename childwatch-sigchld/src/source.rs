@@ -42,11 +42,11 @@ use crate::bell::Bell;
 use crate::child::{self, Child, Started, Ticks};
 use crate::handler::{self, Handler, Heard};
 use crate::hints::Hints;
-use crate::look::{Look, is_anothers, look_at};
+use crate::look::{Look, is_anothers, look_at, zombie_is_anothers};
 use crate::pace::{Budget, Heartbeat, Question};
 use crate::stopwatch::Stopwatch;
 use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use crate::table::{Suspect, Table};
+use crate::table::{Identity, Suspect, Table};
 
 /// Children looked at between two looks at the hints.
 const CHUNK: usize = 64;
@@ -197,22 +197,30 @@ impl ExitSource for SigchldSource {
     }
 
     fn is_reaped(&self, token: Token) -> bool {
-        let (pid, armed_at, is_reported, hint) = {
+        let identity = {
             let mut table = self.table();
             table.hear(&self.heard.hints);
-            let Some((pid, armed_at, is_reported)) = table.identity(token) else {
-                return true;
-            };
-            let hint = table.suspect(token).and_then(|suspect| suspect.hint);
-            (pid, armed_at, is_reported, hint)
+            table.identity(token)
+        };
+        let Some(Identity {
+            pid,
+            armed_at,
+            is_reported,
+            told,
+        }) = identity
+        else {
+            return true;
         };
         let is_reaped = match child::look_at(pid) {
             Child::Gone => true,
-            Child::Exited(_) => child::started(pid, armed_at) == Started::After,
-            Child::NotYet | Child::Refused(_) => is_reported || is_anothers(pid, armed_at, hint),
+            Child::Exited(status) => {
+                child::started(pid, armed_at) == Started::After
+                    || zombie_is_anothers(pid, armed_at, told, status)
+            }
+            Child::NotYet | Child::Refused(_) => is_reported || is_anothers(pid, armed_at, told),
         };
         if is_reaped && !is_reported {
-            self.keep_report(token, hint);
+            self.keep_report(token, told);
         }
         is_reaped
     }
@@ -422,7 +430,7 @@ impl SigchldSource {
         for (suspect, look) in suspects.iter().zip(looks) {
             match look {
                 Look::Alive => table.settle(suspect.token, generation),
-                Look::Over(status) if table.report(suspect.token) => reports.push(Report {
+                Look::Over(status) if table.report(suspect.token, status) => reports.push(Report {
                     token: suspect.token,
                     status,
                 }),

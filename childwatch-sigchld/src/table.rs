@@ -44,7 +44,18 @@ enum Progress {
     Watched,
     /// A signal has said that it exited, with this status.
     Hinted(ExitStatus),
-    Reported,
+    /// The engine has been told, with what was known of the status.
+    Reported(Option<ExitStatus>),
+}
+
+/// What is known of an armed child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) pid: Pid,
+    pub(crate) armed_at: Ticks,
+    pub(crate) is_reported: bool,
+    /// The status that a signal has told of, or a look that was reported.
+    pub(crate) told: Option<ExitStatus>,
 }
 
 /// A child to be looked at.
@@ -163,7 +174,7 @@ impl Table {
     ) -> Option<u32> {
         for (token, entry) in self.entries.iter_from(cursor) {
             let is_settled = entry.settled.wrapping_sub(generation) as i32 >= 0;
-            if entry.progress == Progress::Reported || is_settled {
+            if entry.progress.is_reported() || is_settled {
                 continue;
             }
             suspects.push(entry.suspect(token));
@@ -178,7 +189,7 @@ impl Table {
     pub(crate) fn of_pid(&self, pid: Pid, suspects: &mut Vec<Suspect>) {
         let mut at = self.newest(pid);
         while let Some((token, entry)) = at.and_then(|index| self.entries.at(index)) {
-            if entry.progress != Progress::Reported {
+            if !entry.progress.is_reported() {
                 suspects.push(entry.suspect(token));
             }
             at = entry.older;
@@ -188,22 +199,29 @@ impl Table {
     /// The entry, unless it has been reported or disarmed.
     pub(crate) fn suspect(&self, token: Token) -> Option<Suspect> {
         let entry = self.entries.get(token)?;
-        (entry.progress != Progress::Reported).then(|| entry.suspect(token))
+        (!entry.progress.is_reported()).then(|| entry.suspect(token))
     }
 
-    /// The number of an armed entry, when it was armed, and whether it has been
-    /// reported.
-    pub(crate) fn identity(&self, token: Token) -> Option<(Pid, Ticks, bool)> {
+    /// Who an armed entry is.
+    pub(crate) fn identity(&self, token: Token) -> Option<Identity> {
         let entry = self.entries.get(token)?;
-        let is_reported = entry.progress == Progress::Reported;
-        Some((entry.pid, entry.armed_at, is_reported))
+        Some(Identity {
+            pid: entry.pid,
+            armed_at: entry.armed_at,
+            is_reported: entry.progress.is_reported(),
+            told: match entry.progress {
+                Progress::Watched => None,
+                Progress::Hinted(status) => Some(status),
+                Progress::Reported(status) => status,
+            },
+        })
     }
 
     /// Marks an entry as reported; `false` when it has been, or has been disarmed.
-    pub(crate) fn report(&mut self, token: Token) -> bool {
+    pub(crate) fn report(&mut self, token: Token, status: Option<ExitStatus>) -> bool {
         match self.entries.get_mut(token) {
-            Some(entry) if entry.progress != Progress::Reported => {
-                entry.progress = Progress::Reported;
+            Some(entry) if !entry.progress.is_reported() => {
+                entry.progress = Progress::Reported(status);
                 true
             }
             _ => false,
@@ -215,7 +233,7 @@ impl Table {
     pub(crate) fn settle(&mut self, token: Token, generation: u32) {
         if let Some(entry) = self.entries.get_mut(token) {
             entry.settled = generation;
-            if entry.progress != Progress::Reported {
+            if !entry.progress.is_reported() {
                 entry.progress = Progress::Watched;
             }
         }
@@ -223,7 +241,7 @@ impl Table {
 
     /// Keeps a report for the watcher's thread.
     pub(crate) fn keep_report(&mut self, report: Report) {
-        if self.report(report.token) {
+        if self.report(report.token, report.status) {
             self.reports.push(report);
         }
     }
@@ -241,6 +259,12 @@ fn pid_of(entries: &TokenTable<Entry>) -> impl Fn(u32) -> Pid {
     }
 }
 
+impl Progress {
+    fn is_reported(self) -> bool {
+        matches!(self, Progress::Reported(_))
+    }
+}
+
 impl Entry {
     fn suspect(&self, token: Token) -> Suspect {
         Suspect {
@@ -249,7 +273,7 @@ impl Entry {
             armed_at: self.armed_at,
             hint: match self.progress {
                 Progress::Hinted(status) => Some(status),
-                Progress::Watched | Progress::Reported => None,
+                Progress::Watched | Progress::Reported(_) => None,
             },
         }
     }
@@ -324,8 +348,8 @@ mod tests {
             table.insert(pid(10 + index as i32), token(index), Ticks::ZERO, 1);
         }
         table.settle(token(1), 2);
-        assert!(table.report(token(3)));
-        assert!(!table.report(token(3)));
+        assert!(table.report(token(3), None));
+        assert!(!table.report(token(3), None));
         let mut suspects = Vec::new();
         let cursor = table.unsettled(2, 0, 2, &mut suspects);
         assert_eq!(cursor, Some(3));
@@ -366,13 +390,27 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_takes_no_more_than_five_words() {
+        assert!(size_of::<Entry>() <= 5 * size_of::<u64>());
+    }
+
+    #[test]
     fn an_entry_is_known_by_its_token_until_it_is_disarmed() {
         let mut table = Table::default();
         let at = Ticks::ZERO.and(3);
         table.insert(pid(7), token(0), at, 0);
-        assert_eq!(table.identity(token(0)), Some((pid(7), at, false)));
-        assert!(table.report(token(0)));
-        assert_eq!(table.identity(token(0)), Some((pid(7), at, true)));
+        let identity = |is_reported, told| Identity {
+            pid: pid(7),
+            armed_at: at,
+            is_reported,
+            told,
+        };
+        assert_eq!(table.identity(token(0)), Some(identity(false, None)));
+        let status = Some(ExitStatus::default());
+        table.take_hint(hint(7, 1));
+        assert_eq!(table.identity(token(0)), Some(identity(false, status)));
+        assert!(table.report(token(0), None));
+        assert_eq!(table.identity(token(0)), Some(identity(true, None)));
         assert_eq!(table.identity(Token::from_parts(0, 1)), None);
         table.remove(token(0));
         assert_eq!(table.identity(token(0)), None);
@@ -386,7 +424,7 @@ mod tests {
         assert!(table.suspect(token(0)).unwrap().hint.is_some());
         table.settle(token(0), 1);
         assert!(table.suspect(token(0)).unwrap().hint.is_none());
-        assert!(table.report(token(0)));
+        assert!(table.report(token(0), None));
         table.settle(token(0), 2);
         assert!(table.suspect(token(0)).is_none());
     }
