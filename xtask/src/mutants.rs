@@ -16,6 +16,8 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
 
+use anyhow::ensure;
+
 use crate::seconds::Seconds;
 use crate::workspace;
 use explained::Explained;
@@ -62,6 +64,7 @@ pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
 
     println!("=== the unit tests");
     let mut tally = Tally::new(Phase::UnitTests.judge(args.selection(), args.jobs, &output())?);
+    ensure!(tally.all() > 0, "there is no such mutant");
     let missed = tally.missed_names();
     if !missed.is_empty() {
         println!(

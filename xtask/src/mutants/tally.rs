@@ -27,6 +27,10 @@ impl Tally {
         }
     }
 
+    pub(crate) fn all(&self) -> usize {
+        self.judged.len()
+    }
+
     pub(crate) fn missed_names(&self) -> Vec<String> {
         self.missed().map(|mutant| mutant.name.clone()).collect()
     }
@@ -39,7 +43,8 @@ impl Tally {
             .into_iter()
             .map(|Judged { mutant, outcome }| (mutant.name, outcome))
             .collect();
-        // cargo-mutants may judge more than it was asked about.
+        // cargo-mutants judges more than it was asked about: whatever the names, it deletes
+        // fields.
         let missed = |judged: &&mut Judged| judged.outcome == Outcome::Missed;
         for Judged { mutant, outcome } in self.judged.iter_mut().filter(missed) {
             match later.get(&mutant.name) {
@@ -71,7 +76,7 @@ impl Tally {
             );
         }
         Ok(Verdict {
-            all: self.judged.len(),
+            all: self.all(),
             caught: count(&self.judged, Outcome::Caught),
             caught_at_once: self.caught_at_once,
             timed_out: count(&self.judged, Outcome::TimedOut),
