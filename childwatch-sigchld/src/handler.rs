@@ -257,10 +257,27 @@ mod tests {
         let second = Handler::install(Arc::clone(&heard)).unwrap();
         assert_eq!(first.installed, second.installed);
         assert!(!first.is_replaced());
+
+        let ours = disposition().unwrap();
+        set(libc::sigaction {
+            sa_sigaction: libc::SIG_DFL,
+            ..ours
+        });
+        assert!(first.is_replaced());
+        set(ours);
+        assert!(!first.is_replaced());
+
         drop((first, second));
         assert_eq!(Arc::strong_count(&heard), 1);
         let left = disposition().unwrap().sa_sigaction;
         assert!(![libc::SIG_DFL, libc::SIG_IGN].contains(&left));
+    }
+
+    fn set(action: libc::sigaction) {
+        // SAFETY: the action is one that was read, or the default; it lives across the
+        // call, and a null old action is allowed.
+        let answer = unsafe { libc::sigaction(SIGCHLD, &raw const action, ptr::null_mut()) };
+        assert_eq!(answer, 0);
     }
 
     #[test]
