@@ -13,6 +13,7 @@ use super::source::lock;
 use super::watcher::{Shared, WatcherFault, with};
 use super::{Broken, ON_PIDFDS, Rule};
 use crate::Clause::C9;
+use crate::deadline;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {
@@ -51,6 +52,17 @@ pub(super) const ALL: &[Broken] = &[
         fails: &[(
             "unregister_waits_for_a_running_callback",
             InVain("!unregistering.is_finished()"),
+        )],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "waits-for-the-others",
+        fault: "`unregister_callback` waits for the process's other callbacks too.",
+        breaks: Rule::Clause(C9),
+        watcher: with::<WaitsForTheOthers>,
+        fails: &[(
+            "unregister_waits_for_no_other_callback",
+            InVain("the gate was opened too late"),
         )],
         ..ON_PIDFDS
     },
@@ -159,6 +171,32 @@ impl WatcherFault for DoesNotWait {
             Some(begun) if begun.load(Ordering::SeqCst) => Unregistered::HasRun,
             _ => good.unregister_callback(handle),
         }
+    }
+}
+
+/// Each callback has a share in what stands for its process.
+#[derive(Debug, Default)]
+struct WaitsForTheOthers {
+    processes: Mutex<HashMap<Pid, Arc<()>>>,
+}
+
+impl WatcherFault for WaitsForTheOthers {
+    fn wrap(&self, pid: Pid, callback: ExitCallback) -> ExitCallback {
+        let share = Arc::clone(lock(&self.processes).entry(pid).or_default());
+        Box::new(move |exit| {
+            let _until_it_has_run = share;
+            callback(exit);
+        })
+    }
+
+    fn unregister_callback(&self, good: &dyn PidWatcher, handle: WatchHandle) -> Unregistered {
+        let outcome = good.unregister_callback(handle);
+        let process = lock(&self.processes).get(&handle.pid()).map(Arc::downgrade);
+        if let (Unregistered::HasRun, Some(process)) = (outcome, process) {
+            // One share is the table's. A case gives up sooner.
+            deadline::holds_within(2 * deadline::patience(), || process.strong_count() == 1);
+        }
+        outcome
     }
 }
 

@@ -93,6 +93,17 @@ pub(super) const ALL: &[Broken] = &[
         ..ON_PIDFDS
     },
     Broken {
+        name: "latches-an-absence",
+        fault: "After one process that the kernel would not wait for it refuses every one.",
+        breaks: Rule::Clause(C2),
+        watcher: over_pidfds::<LatchesAnAbsence>,
+        fails: &[(
+            "a_refusal_to_wait_for_pidfds_is_not_latched",
+            Saying("`Result::unwrap()` on an `Err` value: Unsupported"),
+        )],
+        ..ON_PIDFDS
+    },
+    Broken {
         name: "misnames-a-filter",
         fault: "Whatever the kernel refuses, it says that there is no such process.",
         breaks: Rule::Clause(C2),
@@ -228,6 +239,28 @@ impl SourceFault for LatchesAShortage {
         }
         good.arm(pid, token).inspect_err(|error| {
             if let WatchError::ResourceLimit { source, .. } = error {
+                Errno::from_io_error(source).map(|errno| self.errno.set(errno));
+            }
+        })
+    }
+}
+
+#[derive(Debug, Default)]
+struct LatchesAnAbsence {
+    errno: OnceLock<Errno>,
+}
+
+impl SourceFault for LatchesAnAbsence {
+    fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
+        if let Some(errno) = self.errno.get() {
+            return Err(WatchError::Unsupported {
+                operation: "a refusal that was there once",
+                pid: Some(pid),
+                source: (*errno).into(),
+            });
+        }
+        good.arm(pid, token).inspect_err(|error| {
+            if let WatchError::Unsupported { source, .. } = error {
                 Errno::from_io_error(source).map(|errno| self.errno.set(errno));
             }
         })

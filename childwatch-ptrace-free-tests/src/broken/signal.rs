@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use childwatch_core::{ExitSource, PidWatcher, Report, WatchError};
+use childwatch_core::{ExitSource, Pid, PidWatcher, Report, Token, WatchError};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::Fails::{InVain, Saying};
 use super::source::{Good, SourceFault, over_pidfds, over_sigchld};
 use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::{C1, C3, C14, C16};
+use crate::Clause::{C1, C2, C3, C14, C16};
 use crate::backend::BackendUnderTest;
 use crate::backends::Sigchld;
 use crate::deadline;
@@ -45,6 +45,17 @@ pub(super) const ALL: &[Broken] = &[
         fails: &[(
             "a_blocked_child_signal_is_heard",
             InVain("the callback ran 0 times"),
+        )],
+        ..ON_SIGCHLD
+    },
+    Broken {
+        name: "takes-a-refusal-for-life",
+        fault: "What it may not ask about is taken for a child that lives.",
+        breaks: Rule::Clause(C2),
+        watcher: over_sigchld::<TakesARefusalForLife>,
+        fails: &[(
+            "what_cannot_be_asked_about_is_not_taken_for_a_child",
+            Saying("Ok(()), where Unsupported for"),
         )],
         ..ON_SIGCHLD
     },
@@ -203,6 +214,18 @@ fn is_blocked_everywhere() -> bool {
         let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
         mask.is_none_or(|mask| mask & 1 << (libc::SIGCHLD - 1) != 0)
     })
+}
+
+#[derive(Debug, Default)]
+struct TakesARefusalForLife;
+
+impl SourceFault for TakesARefusalForLife {
+    fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
+        match good.arm(pid, token) {
+            Err(WatchError::Unsupported { .. }) => Ok(()),
+            truth => truth,
+        }
+    }
 }
 
 fn counts_signals() -> Result<Box<dyn PidWatcher>, WatchError> {
