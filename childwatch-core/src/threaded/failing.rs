@@ -182,3 +182,13 @@ fn what_is_due_is_run_though_the_thread_cannot_wake_itself() {
         told.recv_timeout(LONG).unwrap();
     }
 }
+
+#[test]
+fn a_wake_that_fails_once_leaves_no_thread_behind() {
+    let watcher = watcher(&SimulatedProcesses::new());
+    let shared = Arc::downgrade(&watcher.shared);
+    watcher.source().wakes.store(1, Ordering::SeqCst);
+    drop(watcher);
+    // The thread that held it too has been joined.
+    assert_eq!(shared.strong_count(), 0);
+}
