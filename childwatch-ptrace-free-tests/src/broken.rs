@@ -6,6 +6,9 @@
 //! (`source.rs`); a few are made wrongly, or claim to be what they are not. The
 //! [old design](OldDesign) has many faults at once, as it came.
 //!
+//! Random programs and the soak must find some of them too; the soak, where they are wrong
+//! [only now and then](be_wrong_in_one_call_of).
+//!
 //! One fault can't be written down: a callback that runs twice. It is an `FnOnce`, and
 //! the compiler is its case.
 
@@ -17,6 +20,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use childwatch_core::{Pid, PidWatcher, WatchError};
 
@@ -39,6 +43,7 @@ mod old_design;
 mod panics;
 mod refusals;
 mod registrations;
+mod seldom;
 mod signal;
 mod source;
 mod status;
@@ -46,6 +51,7 @@ mod table;
 mod watcher;
 
 pub use old_design::OldDesign;
+pub use seldom::be_wrong_in_one_call_of;
 pub use table::table;
 
 /// A broken watcher, as a backend, and what is known of its fault.
@@ -135,6 +141,12 @@ pub fn all() -> impl Iterator<Item = &'static Broken> {
     FAMILIES.iter().copied().flatten()
 }
 
+/// The broken watcher of this name.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static Broken> {
+    all().find(|broken| broken.name == name)
+}
+
 /// The broken watchers, for [`take_part`](crate::front::take_part).
 #[must_use]
 pub fn backends() -> Vec<&'static dyn BackendUnderTest> {
@@ -162,6 +174,10 @@ impl BackendUnderTest for Broken {
 
     fn nursery(&self) -> Box<dyn Nursery> {
         self.claims.nursery()
+    }
+
+    fn unit_of_start_times(&self) -> Duration {
+        self.claims.unit_of_start_times()
     }
 
     unsafe fn fork_watchable(

@@ -42,7 +42,6 @@ pub mod child;
 pub mod crowd;
 pub mod deadline;
 pub mod faults;
-pub mod faulty;
 mod footprint;
 pub mod front;
 mod judged;

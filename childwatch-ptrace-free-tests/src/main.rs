@@ -5,10 +5,9 @@
 
 use std::process::ExitCode;
 
-use childwatch_ptrace_free_tests::{backends, broken, faulty, front};
+use childwatch_ptrace_free_tests::{backends, broken, front};
 
 fn main() -> ExitCode {
     front::take_part(&broken::backends());
-    front::take_part(&faulty::ALL.each_ref().map(|faulty| faulty as _));
     front::main(backends::ALL)
 }

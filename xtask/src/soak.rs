@@ -8,8 +8,8 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use childwatch_ptrace_free_tests::backends;
-use childwatch_ptrace_free_tests::faulty::Fault;
+use childwatch_ptrace_free_tests::broken::{self, Broken};
+use childwatch_ptrace_free_tests::{BackendUnderTest, backends};
 use clap::ValueEnum;
 
 mod message;
@@ -51,9 +51,9 @@ pub(crate) struct Args {
     #[arg(long)]
     plain: bool,
 
-    /// Put this fault into the watcher (pidfd's), to see it found.
-    #[arg(long, value_name = "NAME", hide = true, value_parser = fault)]
-    fault: Option<Fault>,
+    /// Only this broken watcher, wrong now and then, to see it found.
+    #[arg(long, value_name = "NAME", hide = true, value_parser = broken_watcher)]
+    broken: Option<&'static Broken>,
 
     /// How many seconds a callback may be due before it is lost.
     #[arg(long, value_name = "S", default_value = "30", hide = true, value_parser = seconds)]
@@ -117,8 +117,8 @@ pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
 
 impl Args {
     fn backends(&self) -> Vec<String> {
-        if let Some(fault) = self.fault {
-            return vec![fault.name().to_owned()];
+        if let Some(broken) = self.broken {
+            return vec![broken.name.to_owned()];
         }
         let mut names = Vec::new();
         let asked = match &self.backend[..] {
@@ -137,13 +137,16 @@ impl Args {
 /// Says so if not.
 fn is_available(name: &str) -> bool {
     let known = backends::ALL.iter().find(|backend| backend.name() == name);
-    match known.map(|backend| backend.is_available()) {
-        Some(Err(reason)) => {
+    let available = match known {
+        Some(backend) => backend.is_available(),
+        None => broken::named(name).map_or(Ok(()), |broken| broken.is_available()),
+    };
+    match available {
+        Ok(()) => true,
+        Err(reason) => {
             println!("– {name}: {reason}");
             false
         }
-        // One of the faulty stands before pidfd's.
-        Some(Ok(())) | None => true,
     }
 }
 
@@ -168,10 +171,9 @@ fn duration(text: &str, unit: f64) -> Result<Duration, String> {
     }
 }
 
-fn fault(name: &str) -> Result<Fault, String> {
-    let mut all = Fault::ALL.iter().copied();
-    all.find(|fault| fault.name() == name).ok_or_else(|| {
-        let names: Vec<_> = Fault::ALL.iter().map(|fault| fault.name()).collect();
+fn broken_watcher(name: &str) -> Result<&'static Broken, String> {
+    broken::named(name).ok_or_else(|| {
+        let names: Vec<_> = broken::all().map(|broken| broken.name).collect();
         format!("one of {}", names.join(", "))
     })
 }

@@ -17,18 +17,18 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_faulty_watcher_is_found() {
-    for (fault, words) in [
-        ("loses", "a callback has not run for 1s"),
-        ("ignores-cancel", "a callback ran that was over"),
-        ("invents-status", "told of process"),
-        ("leaks-files", "Footprint"),
+fn a_broken_watcher_is_found() {
+    for (broken, words) in [
+        ("drops-at-the-exit", "a callback has not run for 1s"),
+        ("runs-what-was-taken-out", "a callback ran that was over"),
+        ("tells-signals-as-codes", "told of process"),
+        ("leaks-an-fd", "Footprint"),
     ] {
-        let output = soak(&["--fault", fault]);
+        let output = soak(&["--broken", broken]);
         let said = text(&output.stdout);
-        assert_eq!(output.status.code(), Some(1), "{fault}: {said}");
+        assert_eq!(output.status.code(), Some(1), "{broken}: {said}");
         let mut faults = said.lines().filter(|line| line.starts_with('✗'));
-        let names_it = |line: &str| line.contains(&format!("{fault}, seed 7: "));
+        let names_it = |line: &str| line.contains(&format!("{broken}, seed 7: "));
         assert!(
             faults.any(|line| names_it(line) && line.contains(words)),
             "{said}"

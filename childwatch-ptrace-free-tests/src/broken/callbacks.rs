@@ -1,4 +1,5 @@
-//! C4, C10 and C17: watchers that run callbacks where, when or under what they should not.
+//! C3, C4, C10 and C17: watchers that do not run callbacks, or where, when or under what
+//! they should not.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,9 +12,21 @@ use super::Fails::{ByHanging, InVain, Saying};
 use super::source::lock;
 use super::watcher::{Shared, WatcherFault, with};
 use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::{C4, C10, C17};
+use crate::Clause::{C3, C4, C10, C17};
 
 pub(super) const ALL: &[Broken] = &[
+    Broken {
+        name: "drops-at-the-exit",
+        fault: "At the exit a callback is dropped, and not run.",
+        breaks: Rule::Clause(C3),
+        watcher: with::<DropsAtTheExit>,
+        fails: &[(
+            "each_callback_runs_once",
+            InVain("the callback ran 0 times"),
+        )],
+        passes: &["an_unused_number_is_refused"],
+        ..ON_PIDFDS
+    },
     Broken {
         name: "runs-under-a-lock",
         fault: "A lock that every call takes is held while a callback runs.",
@@ -116,6 +129,15 @@ pub(super) const ALL: &[Broken] = &[
         ..ON_PIDFDS
     },
 ];
+
+#[derive(Debug, Default)]
+struct DropsAtTheExit;
+
+impl WatcherFault for DropsAtTheExit {
+    fn wrap(&self, _pid: Pid, callback: ExitCallback) -> ExitCallback {
+        Box::new(move |_| drop(callback))
+    }
+}
 
 #[derive(Debug, Default)]
 struct RunsUnderALock {

@@ -9,6 +9,8 @@ use childwatch_core::{ExitSource, Pid, PidWatcher, Report, ThreadedWatcher, Toke
 use childwatch_pidfd::PidfdSource;
 use childwatch_sigchld::SigchldSource;
 
+use super::seldom::Calls;
+
 /// What a source does wrong: one method, as a rule. The others are the good source's.
 pub(super) trait SourceFault: Debug + Default + Send + Sync + 'static {
     fn start<S: ExitSource>(&self, good: &Good<S>, waiter: &mut S::Waiter) {
@@ -57,6 +59,7 @@ fn start<F: SourceFault, S: ExitSource>(
 ) -> Result<Box<dyn PidWatcher>, WatchError> {
     let source = FaultySource {
         fault: F::default(),
+        calls: Calls::default(),
         good: Good::new(source),
     };
     Ok(Box::new(ThreadedWatcher::start(source, waiter)?))
@@ -65,6 +68,7 @@ fn start<F: SourceFault, S: ExitSource>(
 #[derive(Debug)]
 struct FaultySource<F, S> {
     fault: F,
+    calls: Calls,
     good: Good<S>,
 }
 
@@ -78,23 +82,43 @@ impl<F: SourceFault, S: ExitSource> ExitSource for FaultySource<F, S> {
     }
 
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
-        self.fault.arm(&self.good, pid, token)
+        if self.calls.is_wrong_now() {
+            self.fault.arm(&self.good, pid, token)
+        } else {
+            self.good.arm(pid, token)
+        }
     }
 
     fn disarm(&self, token: Token) {
-        self.fault.disarm(&self.good, token);
+        if self.calls.is_wrong_now() {
+            self.fault.disarm(&self.good, token);
+        } else {
+            self.good.disarm(token);
+        }
     }
 
     fn is_reaped(&self, token: Token) -> bool {
-        self.fault.is_reaped(&self.good, token)
+        if self.calls.is_wrong_now() {
+            self.fault.is_reaped(&self.good, token)
+        } else {
+            self.good.is_reaped(token)
+        }
     }
 
     fn wait(&self, waiter: &mut S::Waiter, reports: &mut Vec<Report>) -> io::Result<()> {
-        self.fault.wait(&self.good, waiter, reports)
+        if self.calls.is_wrong_now() {
+            self.fault.wait(&self.good, waiter, reports)
+        } else {
+            self.good.wait(waiter, reports)
+        }
     }
 
     fn wake(&self) -> io::Result<()> {
-        self.fault.wake(&self.good)
+        if self.calls.is_wrong_now() {
+            self.fault.wake(&self.good)
+        } else {
+            self.good.wake()
+        }
     }
 }
 

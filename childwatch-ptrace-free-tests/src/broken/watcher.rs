@@ -7,12 +7,13 @@ use childwatch_core::{
     CallbackCanceller, ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle,
 };
 
+use super::seldom::Calls;
 use super::source::lock;
 use crate::backend::BackendUnderTest;
 use crate::backends::Pidfd;
 
 /// What a watcher does wrong: one method, as a rule. The others are the good watcher's.
-pub(super) trait WatcherFault: Debug + Default + Send + Sync + 'static {
+pub(super) trait WatcherFault: Debug + Send + Sync + 'static {
     fn register_pid(&self, good: &dyn PidWatcher, pid: Pid) -> Result<(), WatchError> {
         good.register_pid(pid)
     }
@@ -97,9 +98,10 @@ impl fmt::Debug for Shared {
 }
 
 /// A pidfd watcher with a fault.
-pub(super) fn with<F: WatcherFault>() -> Result<Box<dyn PidWatcher>, WatchError> {
+pub(super) fn with<F: WatcherFault + Default>() -> Result<Box<dyn PidWatcher>, WatchError> {
     Ok(Box::new(FaultyWatcher {
         fault: F::default(),
+        calls: Calls::default(),
         good: Some(Pidfd.watcher()?),
     }))
 }
@@ -107,23 +109,38 @@ pub(super) fn with<F: WatcherFault>() -> Result<Box<dyn PidWatcher>, WatchError>
 #[derive(Debug)]
 struct FaultyWatcher<F: WatcherFault> {
     fault: F,
+    calls: Calls,
     /// `None` once `drop` has begun.
     good: Option<Box<dyn PidWatcher>>,
 }
+
+/// Every method is the good watcher's.
+#[derive(Debug)]
+struct NoFault;
+
+impl WatcherFault for NoFault {}
 
 impl<F: WatcherFault> FaultyWatcher<F> {
     fn good(&self) -> &dyn PidWatcher {
         self.good.as_deref().expect("nobody calls after the end")
     }
+
+    fn fault(&self) -> &dyn WatcherFault {
+        if self.calls.is_wrong_now() {
+            &self.fault
+        } else {
+            &NoFault
+        }
+    }
 }
 
 impl<F: WatcherFault> PidWatcher for FaultyWatcher<F> {
     fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
-        self.fault.register_pid(self.good(), pid)
+        self.fault().register_pid(self.good(), pid)
     }
 
     fn unregister_pid(&self, pid: Pid) {
-        self.fault.unregister_pid(self.good(), pid);
+        self.fault().unregister_pid(self.good(), pid);
     }
 
     fn register_callback(
@@ -131,15 +148,15 @@ impl<F: WatcherFault> PidWatcher for FaultyWatcher<F> {
         pid: Pid,
         callback: ExitCallback,
     ) -> Result<WatchHandle, WatchError> {
-        self.fault.register_callback(self.good(), pid, callback)
+        self.fault().register_callback(self.good(), pid, callback)
     }
 
     fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
-        self.fault.unregister_callback(self.good(), handle)
+        self.fault().unregister_callback(self.good(), handle)
     }
 
     fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError> {
-        self.fault.watch(self.good(), pid, callback)
+        self.fault().watch(self.good(), pid, callback)
     }
 
     fn canceller(&self) -> Option<Weak<dyn CallbackCanceller>> {

@@ -1,12 +1,12 @@
 //! The processes of a soak: this program, started anew.
 
+use std::num::NonZeroUsize;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
-use childwatch_ptrace_free_tests::faulty::{Fault, Faulty};
 use childwatch_ptrace_free_tests::soak::{Order, Progress, run};
-use childwatch_ptrace_free_tests::{BackendUnderTest, backends, namespace};
+use childwatch_ptrace_free_tests::{BackendUnderTest, backends, broken, namespace};
 use clap::ValueEnum;
 use rustix::process::{
     Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
@@ -15,8 +15,8 @@ use rustix::process::{
 use super::message::Message;
 use super::run::Soak;
 
-/// A faulty watcher errs in one of so many calls.
-const RARELY: usize = 500;
+/// A broken watcher is wrong in one of so many calls.
+const RARELY: NonZeroUsize = NonZeroUsize::new(500).expect("it is not 0");
 
 /// A process of a soak. Not to be called by hand.
 #[derive(clap::Args)]
@@ -148,13 +148,9 @@ fn backend(name: &str) -> anyhow::Result<&'static dyn BackendUnderTest> {
     if let Some(backend) = backends::ALL.iter().find(|known| known.name() == name) {
         return Ok(*backend);
     }
-    let fault = Fault::ALL.iter().find(|fault| fault.name() == name);
-    let fault = *fault.with_context(|| format!("{name} is no backend"))?;
-    // It lives as long as the process.
-    Ok(Box::leak(Box::new(Faulty {
-        fault,
-        every: RARELY,
-    })))
+    let broken = broken::named(name).with_context(|| format!("{name} is no backend"))?;
+    broken::be_wrong_in_one_call_of(RARELY);
+    Ok(broken)
 }
 
 /// Each watched child costs a file, with a watcher of its own another, and one that was
