@@ -45,6 +45,7 @@ pub mod faults;
 mod footprint;
 pub mod front;
 mod judged;
+mod locked;
 pub mod namespace;
 pub mod probe;
 pub mod program;

@@ -1,12 +1,13 @@
 //! [`Probe`]: a callback that keeps account of itself; [`Gate`]: what a slow one
 //! waits at.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
 use childwatch_core::{Exit, ExitCallback};
 
 use crate::deadline::patience;
+use crate::locked::lock;
 
 /// Hands out callbacks, and knows how often they ran, where, with what, and
 /// whether what they captured has been dropped.
@@ -192,8 +193,4 @@ impl Gate {
             "the gate was opened too late"
         );
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

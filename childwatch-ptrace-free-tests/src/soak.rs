@@ -6,8 +6,8 @@
 //! In a pid namespace with few numbers, these come back soon: while callbacks of their
 //! last processes wait, and for processes that were never unregistered.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -196,8 +196,4 @@ impl Gauges {
         }
         *end = progress.memory;
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

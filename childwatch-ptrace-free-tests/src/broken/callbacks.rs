@@ -9,10 +9,10 @@ use std::thread;
 use childwatch_core::{ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
 
 use super::Fails::{ByHanging, InVain, Saying};
-use super::source::lock;
 use super::watcher::{Shared, WatcherFault, with};
 use super::{Broken, ON_PIDFDS, Rule};
 use crate::Clause::{C3, C4, C10, C17};
+use crate::locked::lock;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {

@@ -9,11 +9,11 @@ use std::thread::{self, ThreadId};
 use childwatch_core::{ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
 
 use super::Fails::{InVain, Saying};
-use super::source::lock;
 use super::watcher::{Shared, WatcherFault, with};
 use super::{Broken, ON_PIDFDS, Rule};
 use crate::Clause::C9;
 use crate::deadline;
+use crate::locked::lock;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {

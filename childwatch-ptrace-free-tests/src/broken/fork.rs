@@ -18,12 +18,13 @@ use rustix::event::{Timespec, epoll};
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::Fails::{InVain, Saying};
-use super::source::{Good, SourceFault, lock, over_pidfds};
+use super::source::{Good, SourceFault, over_pidfds};
 use super::watcher::{Shared, WatcherFault, with};
 use super::{Broken, ON_PIDFDS, Rule};
 use crate::Clause::C15;
 use crate::backend::{BackendUnderTest, Need};
 use crate::backends::Pidfd;
+use crate::locked::lock;
 use crate::sys;
 
 pub(super) const ALL: &[Broken] = &[

@@ -8,9 +8,10 @@ use std::sync::Mutex;
 use childwatch_core::{ExitSource, Pid, Report, Token, WatchError};
 
 use super::Fails::Saying;
-use super::source::{Good, SourceFault, lock, over_pidfds};
+use super::source::{Good, SourceFault, over_pidfds};
 use super::{Broken, ON_PIDFDS, Rule};
 use crate::Clause::{C2, C13};
+use crate::locked::lock;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher, WatchError, WatchHandle};
 
 use super::Fails::{InVain, Saying};
-use super::source::lock;
 use super::watcher::{WatcherFault, with};
 use super::{Broken, ON_PIDFDS, Rule};
 use crate::Clause::C5;
+use crate::locked::lock;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {

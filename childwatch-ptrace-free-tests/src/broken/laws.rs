@@ -12,9 +12,10 @@ use childwatch_core::{ExitSource, Pid, Report, Token, WatchError};
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::Fails::{InVain, Saying};
-use super::source::{Good, SourceFault, lock, over_pidfds};
+use super::source::{Good, SourceFault, over_pidfds};
 use super::{Broken, ON_PIDFDS, Rule};
 use crate::Clause::{C1, C12};
+use crate::locked::lock;
 use crate::{deadline, sys};
 
 pub(super) const ALL: &[Broken] = &[

@@ -9,9 +9,10 @@ use childwatch_core::{ExitSource, Pid, Report, Token, WatchError};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::Fails::{InVain, Saying};
-use super::source::{Good, SourceFault, lock, over_pidfds};
+use super::source::{Good, SourceFault, over_pidfds};
 use super::{Broken, ON_PIDFDS, Rule};
 use crate::Clause::{C3, C14};
+use crate::locked::lock;
 use crate::sys;
 
 pub(super) const ALL: &[Broken] = &[

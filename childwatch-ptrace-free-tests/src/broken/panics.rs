@@ -10,10 +10,10 @@ use childwatch_core::{ExitCallback, Pid};
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::Fails::{InVain, Saying};
-use super::source::lock;
 use super::watcher::{WatcherFault, with};
 use super::{Broken, ON_PIDFDS, Rule};
 use crate::Clause::C11;
+use crate::locked::lock;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {

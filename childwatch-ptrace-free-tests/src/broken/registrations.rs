@@ -6,10 +6,10 @@ use std::sync::Mutex;
 use childwatch_core::{ExitCallback, Pid, PidWatcher, WatchError, WatchHandle};
 
 use super::Fails::{InVain, Saying};
-use super::source::lock;
 use super::watcher::{WatcherFault, with};
 use super::{Broken, ON_PIDFDS, Rule};
 use crate::Clause::C8;
+use crate::locked::lock;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use childwatch_core::{ExitSource, Pid, PidWatcher, Report, ThreadedWatcher, Token, WatchError};
 use childwatch_pidfd::PidfdSource;
 use childwatch_sigchld::SigchldSource;
 
 use super::seldom::Calls;
+use crate::locked::lock;
 
 /// What a source does wrong: one method, as a rule. The others are the good source's.
 pub(super) trait SourceFault: Debug + Default + Send + Sync + 'static {
@@ -182,9 +183,4 @@ impl<S: ExitSource> ExitSource for Good<S> {
     fn wake(&self) -> io::Result<()> {
         self.source.wake()
     }
-}
-
-/// For the faults' own tables too. Nothing is called under any of them.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

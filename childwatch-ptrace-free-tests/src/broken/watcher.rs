@@ -8,9 +8,9 @@ use childwatch_core::{
 };
 
 use super::seldom::Calls;
-use super::source::lock;
 use crate::backend::BackendUnderTest;
 use crate::backends::Pidfd;
+use crate::locked::lock;
 
 /// What a watcher does wrong: one method, as a rule. The others are the good watcher's.
 pub(super) trait WatcherFault: Debug + Send + Sync + 'static {

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use childwatch_core::{Exit, Pid, Unregistered, WatchError, WatchHandle};
 
+use crate::locked::lock;
+
 /// Something that happened, and on which thread.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -108,7 +110,7 @@ impl History {
     }
 
     pub(super) fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.entries)
     }
 
     /// Waits until what has happened meets a condition, `limit` at most.

@@ -2,7 +2,7 @@
 
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 
 use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher, WatchError, WatchHandle};
@@ -13,6 +13,7 @@ use super::{Body, Place, Program, Step, callbacks_of};
 use crate::backend::BackendUnderTest;
 use crate::child::GatedChild;
 use crate::deadline::{self, patience};
+use crate::locked::lock;
 use crate::{Stage, sys};
 
 /// Runs the program on this process's children.
@@ -356,8 +357,4 @@ impl Drop for Captured {
 
 fn answer(answer: Result<Answer, WatchError>) -> Answer {
     answer.unwrap_or_else(|error| Answer::from_error(&error))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
