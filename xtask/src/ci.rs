@@ -15,6 +15,7 @@ use crate::{unsafe_code, workspace};
 mod deny;
 mod miri;
 mod nightly;
+mod quietly;
 mod tsan;
 
 /// The oldest compiler that the workspace promises.

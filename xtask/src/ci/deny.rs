@@ -8,9 +8,10 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use xshell::{Cmd, Shell, cmd};
+use xshell::{Shell, cmd};
 
 use super::Done;
+use super::quietly::succeeds;
 use crate::workspace;
 
 /// What is installed where there is none.
@@ -58,7 +59,7 @@ fn program(shell: &Shell) -> Result<PathBuf, String> {
     let tools = workspace::target().join("tools");
     let own = tools.join("bin/cargo-deny");
     for known in [Path::new("cargo-deny"), &own] {
-        if answers(cmd!(shell, "{known} --version")) {
+        if succeeds(cmd!(shell, "{known} --version")) {
             return Ok(known.to_owned());
         }
     }
@@ -73,15 +74,6 @@ fn program(shell: &Shell) -> Result<PathBuf, String> {
     .run()
     .map_err(|error| format!("no cargo-deny here, and it can't be installed ({error})"))?;
     Ok(own)
-}
-
-fn answers(command: Cmd<'_>) -> bool {
-    command
-        .quiet()
-        .ignore_stdout()
-        .ignore_stderr()
-        .run()
-        .is_ok()
 }
 
 /// Whether a directory has a database in a directory of its own, as cargo-deny keeps it.

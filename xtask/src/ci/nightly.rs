@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use xshell::{Cmd, Shell, cmd};
 
+use super::quietly::succeeds;
+
 /// Names another toolchain than `nightly`, such as one of a certain day.
 const VARIABLE: &str = "CHILDWATCH_NIGHTLY";
 
@@ -73,13 +75,4 @@ impl Nightly {
             "the {name} toolchain has no {component}: `rustup component add {component} --toolchain {name}`"
         )
     }
-}
-
-fn succeeds(command: Cmd<'_>) -> bool {
-    command
-        .quiet()
-        .ignore_stdout()
-        .ignore_stderr()
-        .run()
-        .is_ok()
 }
