@@ -1,7 +1,8 @@
 //! [`Crowd`]: thousands of children that cost next to nothing.
 //!
 //! They share this process's memory and table of files (`CLONE_VM`, `CLONE_FILES`), so
-//! each is a kernel task and two pages of stack, with nothing to tear down at its end. To the kernel and to a watcher they are children like any other.
+//! each is a kernel task and two pages of stack, with nothing to tear down at its end. To
+//! the kernel and to a watcher they are children like any other.
 
 #![expect(
     unsafe_code,
@@ -15,12 +16,9 @@ use std::time::Duration;
 
 use childwatch_core::Pid;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::ClockId;
 
-use crate::sys;
-
-/// Enough for a read and an exit.
-const STACK_BYTES: usize = 8 << 10;
+use crate::sys::{self, SMALL_STACK};
 
 /// Children that wait until they are let go. Dropping it lets go of all that are left
 /// and reaps them.
@@ -63,7 +61,7 @@ impl Crowd {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
         let mut crowd = Crowd {
             members: Vec::with_capacity(count),
-            stacks: vec![0; (count + 1) * STACK_BYTES],
+            stacks: vec![0; count * SMALL_STACK],
             gate: read,
         };
         for index in 0..count {
@@ -79,16 +77,11 @@ impl Crowd {
             code: index.to_ne_bytes()[0],
             left_at: AtomicU64::new(0),
         });
-        // Stacks grow downwards, and are aligned to 16 bytes.
-        let top = self
-            .stacks
-            .as_mut_ptr()
-            .wrapping_add((index + 1) * STACK_BYTES)
-            .map_addr(|address| address & !15);
+        let stack = self.stacks.as_mut_ptr().wrapping_add(index * SMALL_STACK);
         // SAFETY: the stack is this child's alone, and outlives it, as its part and
         // the gate do: `Member` reaps it before any of them is freed. `take_part`
         // makes no use of thread-local storage, which it shares with this thread.
-        let pid = unsafe { sys::clone_sharing_memory(take_part, top, &raw const *part) }?;
+        let pid = unsafe { sys::clone_sharing_memory(take_part, stack, &raw const *part) }?;
         Ok(Member {
             pid,
             code: part.code,
@@ -144,11 +137,7 @@ impl Drop for Member {
 /// The monotonic clock, as children read it.
 #[must_use]
 pub fn now() -> Duration {
-    let now = clock_gettime(ClockId::Monotonic);
-    Duration::new(
-        now.tv_sec.try_into().unwrap_or_default(),
-        now.tv_nsec.try_into().unwrap_or_default(),
-    )
+    sys::time_by(ClockId::Monotonic)
 }
 
 /// A child's whole life: system calls without libc, which would write to `errno`.

@@ -18,10 +18,7 @@ use childwatch_core::Pid;
 use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 use rustix::thread::futex;
 
-use crate::sys;
-
-/// Enough for a wait and an exit.
-const STACK_BYTES: usize = 8 << 10;
+use crate::sys::{self, SMALL_STACK};
 
 /// A child that sleeps until it is let go. Dropping it kills and reaps what is left of it.
 #[derive(Debug)]
@@ -47,20 +44,16 @@ const ASLEEP: u32 = 1 << 9;
 impl Sleeper {
     /// A new child, asleep.
     pub(crate) fn new() -> io::Result<Self> {
-        let mut stack = vec![0; STACK_BYTES];
+        let mut stack = vec![0; SMALL_STACK];
         let order = Box::new(Order {
             word: AtomicU32::new(0),
             parent: Some(getpid()),
         });
-        // Stacks grow downwards, and are aligned to 16 bytes.
-        let top = stack
-            .as_mut_ptr()
-            .wrapping_add(STACK_BYTES)
-            .map_addr(|address| address & !15);
         // SAFETY: stack and order are this child's alone and outlive it, for `drop` reaps
         // it before they are freed; moving their owner does not move them. `sleep` makes
         // no use of thread-local storage, which it shares with this thread.
-        let pid = unsafe { sys::clone_sharing_memory(sleep, top, &raw const *order) }?;
+        let pid =
+            unsafe { sys::clone_sharing_memory(sleep, stack.as_mut_ptr(), &raw const *order) }?;
         Ok(Sleeper {
             pid,
             is_reaped: false,

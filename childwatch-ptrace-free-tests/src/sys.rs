@@ -12,7 +12,8 @@ mod signals;
 mod threads;
 
 pub(crate) use birth::{
-    Birth, become_subreaper, clone_sharing_memory, fork_copy, fork_crowd_member, fork_gated,
+    Birth, SMALL_STACK, become_subreaper, clone_sharing_memory, fork_copy, fork_crowd_member,
+    fork_gated,
 };
 pub(crate) use death::{
     confirm_dead, continue_, first_zombie, has_children, is_child, is_waitable, is_zombie, kill,
@@ -31,5 +32,5 @@ pub(crate) use signals::{
     dispositions, fatal_signals, sigchld_disposition, signal_self,
 };
 pub(crate) use threads::{
-    exit_thread_only, is_asleep, processor_time, run_delay, since_boot, thread_id, wakeups,
+    exit_thread_only, is_asleep, processor_time, run_delay, since_boot, thread_id, time_by, wakeups,
 };

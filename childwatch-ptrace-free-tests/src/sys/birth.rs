@@ -155,18 +155,25 @@ pub(crate) fn become_subreaper() {
     assert_eq!(answer, 0, "prctl(PR_SET_CHILD_SUBREAPER), Linux 3.4");
 }
 
+/// The bytes of a stack for [`clone_sharing_memory`]: enough for a few system calls.
+pub(crate) const SMALL_STACK: usize = 8 << 10;
+
 /// Starts a child that shares this process's memory and table of files, on a stack of
 /// its own. It ends with what `body` returns.
 ///
 /// # Safety
 ///
-/// `top` is the upper end of a stack that outlives the child, and `argument` what
-/// `body` wants. `body` shares this thread's thread-local storage, and must not use it.
+/// At `stack` begin [`SMALL_STACK`] bytes that outlive the child, and that nobody else
+/// uses until then; `argument` is what `body` wants. `body` shares this thread's thread-local storage, and must not use it.
 pub(crate) unsafe fn clone_sharing_memory<T>(
     body: extern "C" fn(*mut libc::c_void) -> libc::c_int,
-    top: *mut u8,
+    stack: *mut u8,
     argument: *const T,
 ) -> io::Result<Pid> {
+    // Stacks grow downwards, and are aligned to 16 bytes.
+    let top = stack
+        .wrapping_add(SMALL_STACK)
+        .map_addr(|address| address & !15);
     // SAFETY: the caller's promise.
     let raw = unsafe {
         libc::clone(

@@ -12,7 +12,7 @@ use childwatch_core::Pid;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
-    PidfdFlags, WaitId, WaitIdOptions, WaitOptions, pidfd_open, waitid, waitpid,
+    PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus, WaitOptions, pidfd_open, waitid, waitpid,
 };
 
 pub(crate) fn wall() -> WaitOptions {
@@ -44,10 +44,15 @@ pub(crate) fn reap(pid: Pid) -> Option<ExitStatus> {
     }
 }
 
+/// What there is to wait for at this moment, left there.
+fn peek(id: WaitId<'_>) -> rustix::io::Result<Option<WaitIdStatus>> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    waitid(id, options | wall_id())
+}
+
 /// Whether a child can be waited for at this moment, without reaping it.
 pub(crate) fn is_waitable(pid: Pid) -> bool {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG | wall_id();
-    matches!(waitid(WaitId::Pid(number(pid)), options), Ok(Some(_)))
+    matches!(peek(WaitId::Pid(number(pid))), Ok(Some(_)))
 }
 
 /// The first zombie in the kernel's list of this process's children.
@@ -65,13 +70,11 @@ pub(crate) fn first_zombie() -> Option<Pid> {
 
 /// Whether a number is a child's, dead or alive.
 pub(crate) fn is_child(pid: Pid) -> bool {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG | wall_id();
-    waitid(WaitId::Pid(number(pid)), options).is_ok()
+    peek(WaitId::Pid(number(pid))).is_ok()
 }
 
 pub(crate) fn has_children() -> bool {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG | wall_id();
-    !matches!(waitid(WaitId::All, options), Err(Errno::CHILD))
+    !matches!(peek(WaitId::All), Err(Errno::CHILD))
 }
 
 /// Waits until a child can be waited for, `limit` at most; whether it can.

@@ -74,7 +74,12 @@ pub(crate) fn wakeups(thread: i32) -> u64 {
 
 /// The clock that the kernel takes processes' start times from.
 pub(crate) fn since_boot() -> Duration {
-    let now = clock_gettime(ClockId::Boottime);
+    time_by(ClockId::Boottime)
+}
+
+/// What a clock shows.
+pub(crate) fn time_by(clock: ClockId) -> Duration {
+    let now = clock_gettime(clock);
     Duration::new(
         now.tv_sec.try_into().unwrap_or_default(),
         now.tv_nsec.try_into().unwrap_or_default(),
