@@ -153,7 +153,7 @@ fn callbacks_that_make_ever_new_ones_hide_no_exit() {
     again(&watcher, busy, &runs);
     // More than one round takes.
     while runs.load(Ordering::SeqCst) < 3_000 {
-        thread::yield_now();
+        std::thread::yield_now();
     }
     let (tell, told) = mpsc::channel();
     watcher
