@@ -90,6 +90,7 @@
 // Outside the macro: tools that follow the modules do not look into one.
 mod bell;
 mod child;
+mod filter;
 mod futex;
 mod handler;
 mod hints;
@@ -98,6 +99,7 @@ mod look;
 #[cfg(test)]
 mod models;
 mod pace;
+mod plan;
 mod probe;
 mod source;
 mod stopwatch;

@@ -1,7 +1,9 @@
-//! How often the watcher looks at all children: [`Question`], [`Budget`] and
-//! [`Heartbeat`].
+//! How often the watcher looks at all children, and how closely: [`Question`],
+//! [`Budget`], [`Heartbeat`] and [`IdentityChecks`].
 
 use std::time::{Duration, Instant};
+
+use childwatch_core::Token;
 
 /// When to ask the kernel for any zombie, after a signal.
 ///
@@ -139,9 +141,62 @@ impl Heartbeat {
     }
 }
 
+/// Whose start a heartbeat looks at: not everybody's, for that is a file to read. At
+/// each beat it is another part's turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct IdentityChecks {
+    stride: usize,
+    phase: usize,
+}
+
+/// Identities checked in one heartbeat, about.
+const IDENTITIES_A_BEAT: usize = 64;
+
+impl IdentityChecks {
+    /// Of the heartbeat with this number, over so many children.
+    pub(crate) fn of_beat(beat: usize, armed: usize) -> Self {
+        let stride = armed / IDENTITIES_A_BEAT + 1;
+        IdentityChecks {
+            stride,
+            phase: beat % stride,
+        }
+    }
+
+    pub(crate) fn includes(self, token: Token) -> bool {
+        token.index() as usize % self.stride == self.phase
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn checked(beat: usize, armed: u32) -> Vec<u32> {
+        let checks = IdentityChecks::of_beat(beat, armed as usize);
+        (0..armed)
+            .filter(|index| checks.includes(Token::from_parts(*index, 0)))
+            .collect()
+    }
+
+    #[test]
+    fn of_a_few_children_each_heartbeat_checks_all() {
+        for beat in 0..3 {
+            assert_eq!(checked(beat, 63), Vec::from_iter(0..63));
+        }
+    }
+
+    #[test]
+    fn of_many_children_each_is_checked_once_in_a_round_of_heartbeats() {
+        let mut all = Vec::new();
+        for beat in 100..116 {
+            let part = checked(beat, 1_000);
+            assert!((62..=IDENTITIES_A_BEAT).contains(&part.len()));
+            all.extend(part);
+        }
+        all.sort_unstable();
+        assert_eq!(all, Vec::from_iter(0..1_000));
+        assert_eq!(checked(100, 1_000), checked(116, 1_000));
+    }
 
     #[test]
     fn a_question_is_put_off_once_and_asked_no_more_than_its_share() {

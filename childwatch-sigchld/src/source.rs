@@ -16,10 +16,11 @@
 //!    reported: it is, and the question is put again.
 //! 3. A zombie that has been reported, or that nobody watches, stands in the way of
 //!    that question until somebody reaps it. Then it *sweeps*: it looks at each child
-//!    not yet settled, in chunks, within a [`Budget`]. Hints that come meanwhile go
-//!    first.
-//! 4. A [`Heartbeat`] sweeps for what no signal tells: children that somebody else has
+//!    not yet settled, in chunks, within a budget. Hints that come meanwhile go first.
+//! 4. A *heartbeat* sweeps for what no signal tells: children that somebody else has
 //!    reaped, or that have no exit signal, and a handler that has been replaced.
+//!
+//! Which of 2 to 4 it is, and when, the [`Plan`] says; here is what they do.
 //!
 //! With nothing watched the handler passes signals by, and the thread sleeps.
 //!
@@ -40,23 +41,17 @@ use childwatch_core::{ExitSource, Pid, Report, Token, WatchError};
 
 use crate::bell::Bell;
 use crate::child::{self, Child, Started, Ticks};
+use crate::filter::Filter;
 use crate::handler::{self, Handler, Heard};
 use crate::hints::Hints;
-use crate::look::{Look, is_anothers, look_at, zombie_is_anothers};
-use crate::pace::{Budget, Heartbeat, Question};
+use crate::look::{Look, is_anothers, zombie_is_anothers};
+use crate::plan::{Chunk, Plan, Step, Sweep};
 use crate::stopwatch::Stopwatch;
 use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use crate::table::{Identity, Suspect, Table};
 
 /// Children looked at between two looks at the hints.
 const CHUNK: usize = 64;
-/// A `waitid` of one child that costs more than this walks over all of them (before
-/// Linux 5.13); `/proc` is cheaper then.
-const SLOW_WAITID: Duration = Duration::from_micros(20);
-/// Children looked at to tell.
-const SAMPLE: usize = 8;
-/// Identities checked in one heartbeat, about.
-const IDENTITIES_A_BEAT: usize = 64;
 
 /// The [`ExitSource`] behind [`SigchldWatcher`](crate::SigchldWatcher), for a
 /// [`Fallback`](childwatch_core::Fallback).
@@ -72,33 +67,9 @@ pub struct SigchldSource {
 /// The half of a [`SigchldSource`] that only the watcher's thread uses.
 #[derive(Debug)]
 pub struct SigchldWaiter {
-    /// Every exit of this generation and before has been reported.
-    settled: u32,
-    sweep: Option<Sweep>,
-    question: Question,
-    budget: Budget,
-    heartbeat: Heartbeat,
-    beats: usize,
-    is_waitid_slow: bool,
+    plan: Plan,
+    filter: Filter,
     suspects: Vec<Suspect>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Sweep {
-    /// What it settles.
-    generation: u32,
-    cursor: u32,
-    cost: Duration,
-    cause: Cause,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cause {
-    /// A zombie that has been dealt with stands before the others.
-    Blinded,
-    Heartbeat {
-        has_found: bool,
-    },
 }
 
 /// What the watcher's thread does next.
@@ -135,15 +106,9 @@ impl SigchldSource {
             table: Mutex::default(),
             is_woken: AtomicBool::new(false),
         };
-        let now = Instant::now();
         let waiter = SigchldWaiter {
-            settled: 0,
-            sweep: None,
-            question: Question::new(now),
-            budget: Budget::full(now),
-            heartbeat: Heartbeat::new(now),
-            beats: 0,
-            is_waitid_slow: false,
+            plan: Plan::new(Instant::now()),
+            filter: Filter::default(),
             suspects: Vec::new(),
         };
         Ok((source, waiter))
@@ -233,11 +198,7 @@ impl ExitSource for SigchldSource {
             if is_woken || !reports.is_empty() {
                 return Ok(());
             }
-            let next = self.settle(waiter, reports);
-            if !reports.is_empty() {
-                return Ok(());
-            }
-            if let Next::Listen(limit) = next {
+            if let Next::Listen(limit) = self.settle(waiter, reports) {
                 self.heard.bell.listen(rings, limit)?;
             }
         }
@@ -266,38 +227,23 @@ impl SigchldSource {
         }
     }
 
-    /// Steps 2 to 4.
+    /// Steps 2 to 4, whichever it is the turn of.
     fn settle(&self, waiter: &mut SigchldWaiter, reports: &mut Vec<Report>) -> Next {
         {
             let mut table = self.table();
             if table.is_empty() {
                 table.is_asleep = true;
-                waiter.sweep = None;
+                waiter.plan.is_idle();
                 return Next::Listen(None);
             }
         }
-        let now = Instant::now();
         let generation = self.heard.generation.load(Ordering::SeqCst);
-        if waiter.sweep.is_none() && generation != waiter.settled {
-            waiter.heartbeat.quicken(now);
-            let rest = waiter.question.rest(now);
-            if !rest.is_zero() {
-                return Next::Listen(Some(rest));
-            }
-            return self.ask_for_any_zombie(waiter, generation, reports);
+        match waiter.plan.next(Instant::now(), generation) {
+            Step::Rest(rest) => return Next::Listen(Some(rest)),
+            Step::AskForAnyZombie => self.ask_for_any_zombie(waiter, generation, reports),
+            Step::GoOn(sweep) => self.go_on_sweeping(waiter, sweep, reports),
+            Step::BeginHeartbeat => self.begin_heartbeat(waiter),
         }
-        if waiter.sweep.is_none() && now >= waiter.heartbeat.due() {
-            waiter.sweep = Some(self.begin_heartbeat(waiter));
-        }
-        let Some(sweep) = waiter.sweep else {
-            let rest = waiter.heartbeat.due().saturating_duration_since(now);
-            return Next::Listen(Some(rest));
-        };
-        let rest = waiter.budget.wait(now);
-        if !rest.is_zero() {
-            return Next::Listen(Some(rest));
-        }
-        self.go_on_sweeping(waiter, sweep, reports);
         Next::LookAgain
     }
 
@@ -307,15 +253,15 @@ impl SigchldSource {
         waiter: &mut SigchldWaiter,
         generation: u32,
         reports: &mut Vec<Report>,
-    ) -> Next {
+    ) {
         let stopwatch = Stopwatch::start();
         let answer = child::first_zombie();
         let cost = stopwatch.elapsed();
-        waiter.question.was_asked(Instant::now(), cost);
+        waiter.plan.was_asked(Instant::now(), cost);
         let zombie = match answer {
             Ok(None) => {
-                waiter.settled = generation;
-                return Next::LookAgain;
+                waiter.plan.is_settled(generation);
+                return;
             }
             Ok(zombie @ Some(_)) => zombie,
             // ECHILD: no child is left, so somebody else has reaped the watched ones.
@@ -326,81 +272,38 @@ impl SigchldSource {
             self.look_at_suspects(waiter, reports, |_| false);
         }
         if reports.is_empty() {
-            waiter.sweep = Some(Sweep {
-                generation,
-                cursor: 0,
-                cost: Duration::ZERO,
-                cause: Cause::Blinded,
-            });
-        }
-        Next::LookAgain
-    }
-
-    /// Step 4. A generation of its own makes every child unsettled.
-    fn begin_heartbeat(&self, waiter: &mut SigchldWaiter) -> Sweep {
-        waiter.beats = waiter.beats.wrapping_add(1);
-        waiter.is_waitid_slow = false;
-        let generation = self.heard.generation.fetch_add(1, Ordering::SeqCst);
-        Sweep {
-            generation: generation.wrapping_add(1),
-            cursor: 0,
-            cost: Duration::ZERO,
-            cause: Cause::Heartbeat { has_found: false },
+            waiter.plan.is_blinded(generation);
         }
     }
 
     /// Step 3, one chunk of it.
-    fn go_on_sweeping(
-        &self,
-        waiter: &mut SigchldWaiter,
-        mut sweep: Sweep,
-        reports: &mut Vec<Report>,
-    ) {
+    fn go_on_sweeping(&self, waiter: &mut SigchldWaiter, sweep: Sweep, reports: &mut Vec<Report>) {
         let stopwatch = Stopwatch::start();
-        let (cursor, armed) = {
-            let table = self.table();
-            let cursor =
-                table.unsettled(sweep.generation, sweep.cursor, CHUNK, &mut waiter.suspects);
-            (cursor, table.armed())
+        let cursor =
+            self.table()
+                .unsettled(sweep.generation, sweep.cursor, CHUNK, &mut waiter.suspects);
+        let looks = waiter.suspects.len();
+        self.look_at_suspects(waiter, reports, |token| sweep.checks_identity(token));
+        let chunk = Chunk {
+            looks,
+            found: reports.len(),
+            cost: stopwatch.elapsed(),
+            cursor,
         };
-        let stride = armed / IDENTITIES_A_BEAT + 1;
-        let phase = waiter.beats % stride;
-        let is_heartbeat = sweep.cause != Cause::Blinded;
-        let looked_at = waiter.suspects.len().max(1);
-        self.look_at_suspects(waiter, reports, |token| {
-            is_heartbeat && token.index() as usize % stride == phase
-        });
-        if let Cause::Heartbeat { has_found } = &mut sweep.cause {
-            *has_found |= !reports.is_empty();
-        }
-        let cost = stopwatch.elapsed();
-        // What finds an exit is worth its cost, and there is only one look for each.
-        let in_vain = looked_at - reports.len().min(looked_at);
+        let is_replaced = || self.handler.is_replaced();
         waiter
-            .budget
-            .spend(cost * in_vain as u32 / looked_at as u32);
-        sweep.cost += cost;
-        waiter.sweep = match cursor {
-            Some(cursor) => Some(Sweep { cursor, ..sweep }),
-            None => {
-                self.finish_sweep(waiter, sweep);
-                None
-            }
-        };
+            .plan
+            .was_swept(sweep, &chunk, Instant::now(), is_replaced);
     }
 
-    fn finish_sweep(&self, waiter: &mut SigchldWaiter, sweep: Sweep) {
-        waiter.settled = sweep.generation;
-        let now = Instant::now();
-        match sweep.cause {
-            Cause::Blinded => {}
-            // Signals do not come, or not to us: look again soon.
-            Cause::Heartbeat { has_found: true } => waiter.heartbeat.is_needed(now),
-            Cause::Heartbeat { .. } if self.handler.is_replaced() => {
-                waiter.heartbeat.is_needed(now);
-            }
-            Cause::Heartbeat { .. } => waiter.heartbeat.found_nothing(now, sweep.cost),
-        }
+    /// Step 4. A generation of its own makes every child unsettled.
+    fn begin_heartbeat(&self, waiter: &mut SigchldWaiter) {
+        waiter.filter = Filter::default();
+        let armed = self.table().armed();
+        let generation = self.heard.generation.fetch_add(1, Ordering::SeqCst);
+        waiter
+            .plan
+            .begin_heartbeat(generation.wrapping_add(1), armed);
     }
 
     /// Looks at each of the waiter's suspects, and reports or settles it.
@@ -413,19 +316,7 @@ impl SigchldSource {
         // Before the children are looked at: what happens after is of a later one.
         let generation = self.heard.generation.load(Ordering::SeqCst);
         let suspects = std::mem::take(&mut waiter.suspects);
-        let stopwatch = (suspects.len() >= SAMPLE).then(Stopwatch::start);
-        let mut looks = Vec::with_capacity(suspects.len());
-        for (count, suspect) in suspects.iter().enumerate() {
-            let is_filtered = waiter.is_waitid_slow && suspect.hint.is_none();
-            looks.push(if is_filtered && !child::may_be_dead(suspect.pid) {
-                Look::Alive
-            } else {
-                look_at(suspect, checks_identity(suspect.token))
-            });
-            if let (Some(stopwatch), true) = (&stopwatch, count + 1 == SAMPLE) {
-                waiter.is_waitid_slow |= stopwatch.elapsed() > SLOW_WAITID * SAMPLE as u32;
-            }
-        }
+        let looks = waiter.filter.look_at_each(&suspects, checks_identity);
         let mut table = self.table();
         for (suspect, look) in suspects.iter().zip(looks) {
             match look {
