@@ -182,7 +182,7 @@ pub(crate) fn is_blocked_on_this_thread() -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::hints::Reader;
 
@@ -273,6 +273,17 @@ mod tests {
         assert!(![libc::SIG_DFL, libc::SIG_IGN].contains(&left));
     }
 
+    /// As the engine does on the watcher's thread.
+    pub(crate) fn block_on_this_thread() {
+        // SAFETY: as in `unblock_on_this_thread`.
+        unsafe {
+            let mut set: libc::sigset_t = mem::zeroed();
+            libc::sigemptyset(&raw mut set);
+            libc::sigaddset(&raw mut set, SIGCHLD);
+            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut());
+        }
+    }
+
     fn set(action: libc::sigaction) {
         // SAFETY: the action is one that was read, or the default; it lives across the
         // call, and a null old action is allowed.
@@ -283,13 +294,7 @@ mod tests {
     #[test]
     fn a_thread_knows_whether_it_lets_the_signal_through() {
         std::thread::spawn(|| {
-            // SAFETY: as in `unblock_on_this_thread`.
-            unsafe {
-                let mut set: libc::sigset_t = mem::zeroed();
-                libc::sigemptyset(&raw mut set);
-                libc::sigaddset(&raw mut set, SIGCHLD);
-                libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut());
-            }
+            block_on_this_thread();
             assert!(is_blocked_on_this_thread());
             unblock_on_this_thread();
             assert!(!is_blocked_on_this_thread());
