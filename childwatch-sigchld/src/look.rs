@@ -17,13 +17,18 @@ pub(crate) enum Look {
 /// Looks at one armed child. `checks_identity` has the start time looked at though there
 /// is no doubt.
 pub(crate) fn look_at(suspect: &Suspect, checks_identity: bool) -> Look {
+    judge(suspect, child::look_at(suspect.pid), checks_identity)
+}
+
+/// What it means that the child with this number is in this state.
+fn judge(suspect: &Suspect, state: Child, checks_identity: bool) -> Look {
     let &Suspect {
         pid,
         armed_at,
         hint,
         ..
     } = suspect;
-    match child::look_at(pid) {
+    match state {
         // Its status is another's if it is the number's next child.
         Child::Exited(status) if zombie_is_anothers(pid, armed_at, hint, status) => {
             Look::Over(hint)
@@ -78,6 +83,7 @@ mod tests {
     use std::process::Child as Spawned;
 
     use childwatch_core::Token;
+    use rustix::io::Errno;
 
     use super::*;
     use crate::child::tests::{cat, dies};
@@ -135,9 +141,29 @@ mod tests {
         assert_eq!(look(before, own), Some(own));
         assert_eq!(look(before, hint), Some(hint), "the zombie is another");
 
+        // One process has one status, and another may have the same.
+        let own_status = ExitStatus::from_raw(0);
+        let pid = Pid::from(&child);
+        assert!(!zombie_is_anothers(pid, before, own, own_status));
+        assert!(zombie_is_anothers(pid, before, hint, own_status));
+
         let gone = suspect(&child, before, hint);
         child.wait().unwrap();
         assert_eq!(told(look_at(&gone, false)), Some(hint));
+    }
+
+    #[test]
+    fn where_a_sandbox_refuses_the_question_a_signal_is_believed() {
+        let mut child = cat();
+        let hint = Some(ExitStatus::from_raw(9));
+        let refused = |hint| {
+            let suspect = suspect(&child, Ticks::now(), hint);
+            told(judge(&suspect, Child::Refused(Errno::PERM), true))
+        };
+        assert_eq!(refused(None), None);
+        assert_eq!(refused(hint), Some(hint));
+        dies(&mut child);
+        child.wait().unwrap();
     }
 
     #[test]

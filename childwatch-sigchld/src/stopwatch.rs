@@ -31,3 +31,22 @@ fn spent() -> Duration {
         tv_nsec.try_into().unwrap_or_default(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_thread_spends_is_measured() {
+        let stopwatch = Stopwatch::start();
+        // Reading it takes time.
+        assert!((0..100_000).any(|_| !stopwatch.elapsed().is_zero()));
+    }
+
+    #[test]
+    fn it_begins_with_what_has_been_spent_before() {
+        assert!((0..100_000).any(|_| !spent().is_zero()));
+        let spent_before = spent();
+        assert!(Stopwatch::start().start >= spent_before);
+    }
+}
