@@ -211,6 +211,7 @@ mod tests {
         assert_eq!(table.insert(token(600, 7), "a"), None);
         assert_eq!(table.insert(token(2, 0), "b"), None);
         assert_eq!(table.len(), 2);
+        assert!(!table.is_empty());
         assert_eq!(table.get(token(600, 7)), Some(&"a"));
         assert_eq!(table.get(token(600, 6)), None);
         assert_eq!(table.get_mut(token(600, 6)), None);
@@ -228,6 +229,19 @@ mod tests {
         assert_eq!(table.remove(token(2, 1)), Some("c"));
         assert_eq!(table.remove(token(600, 7)), Some("a"));
         assert!(table.is_empty());
+    }
+
+    #[test]
+    fn a_tables_values_can_be_changed_in_their_places() {
+        let mut table = TokenTable::new();
+        let token = Token::from_parts(600, 7);
+        assert_eq!(table.insert(token, 1), None);
+        *table.get_mut(token).unwrap() += 1;
+        let (found, value) = table.at_mut(600).unwrap();
+        assert_eq!(found, token);
+        *value += 1;
+        assert_eq!(table.get(token), Some(&3));
+        assert_eq!(table.at_mut(601), None);
     }
 
     #[test]
@@ -251,5 +265,16 @@ mod tests {
             assert_eq!(index.get(pid(number), pid_of), None);
         }
         assert!(index.is_empty());
+    }
+
+    #[test]
+    fn a_cleared_index_leads_nowhere() {
+        let pid = Pid::try_from(7).unwrap();
+        let mut index = PidIndex::new();
+        assert_eq!(index.insert(pid, 3, |_| pid), None);
+        assert!(!index.is_empty());
+        index.clear();
+        assert!(index.is_empty());
+        assert_eq!(index.get(pid, |_| pid), None);
     }
 }
