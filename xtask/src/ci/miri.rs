@@ -25,9 +25,6 @@ const NOT_RUN: &str = "registry::model::";
 /// Every test again under several schedules, and stores that are seen late.
 const FLAGS: &str = "-Zmiri-many-seeds=0..4";
 
-/// Random sequences of steps: each takes an interpreter minutes.
-const TOO_LONG: &str = "registry::model::";
-
 pub(super) fn run(shell: &Shell) -> anyhow::Result<Done> {
     let nightly = Nightly::find(shell).and_then(|nightly| {
         nightly.has_miri(shell)?;
@@ -51,7 +48,6 @@ pub(super) fn run(shell: &Shell) -> anyhow::Result<Done> {
             ])
             .arg(workspace::target().join("miri"))
             .arg("--")
-            .args(["--skip", TOO_LONG])
             .args(modules)
             .args(["--skip", NOT_RUN])
             .env("MIRIFLAGS", FLAGS)
