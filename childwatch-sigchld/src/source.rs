@@ -360,7 +360,6 @@ mod tests {
 
     const TOKEN: Token = Token::from_parts(0, 0);
 
-    /// With heartbeats to come in their time.
     fn source() -> (SigchldSource, SigchldWaiter) {
         SigchldSource::new().unwrap()
     }
@@ -509,5 +508,70 @@ mod tests {
         assert_eq!(reports.len(), 1);
         dies(&mut child);
         child.wait().unwrap();
+    }
+
+    /// Whether the child is taken for reaped, armed then and reported or not; and
+    /// whether the watcher's thread gets to report that.
+    fn is_reaped(child: &std::process::Child, armed_at: Ticks, is_reported: bool) -> (bool, bool) {
+        let (source, mut waiter) = source();
+        source.table().insert(Pid::from(child), TOKEN, armed_at, 0);
+        if is_reported {
+            assert!(source.table().report(TOKEN, None));
+        }
+        let is_reaped = source.is_reaped(TOKEN);
+        let mut reports = Vec::new();
+        source.follow_hints(&mut waiter, &mut reports);
+        (is_reaped, !reports.is_empty())
+    }
+
+    #[test]
+    fn a_number_is_free_when_its_child_is_another_or_gone_and_that_is_told_of_once() {
+        let mut child = cat();
+        let (before, after) = (Ticks::ZERO, Ticks::now().and(1));
+        let yes_and_told = (true, true);
+        let yes = (true, false);
+        let no = (false, false);
+
+        assert_eq!(is_reaped(&child, after, false), no);
+        assert_eq!(is_reaped(&child, after, true), yes, "one exits only once");
+        assert_eq!(is_reaped(&child, before, false), yes_and_told);
+        assert_eq!(is_reaped(&child, before, true), yes);
+        dies(&mut child);
+        assert_eq!(is_reaped(&child, after, false), no);
+        assert_eq!(is_reaped(&child, after, true), no, "it is the zombie");
+        assert_eq!(is_reaped(&child, before, false), yes_and_told);
+        child.wait().unwrap();
+        assert_eq!(is_reaped(&child, after, false), yes_and_told);
+        assert_eq!(is_reaped(&child, after, true), yes);
+    }
+
+    #[test]
+    fn with_the_last_child_disarmed_no_signal_is_listened_to() {
+        let (source, _waiter) = source();
+        let mut child = cat();
+        let pid = Pid::from(&child);
+        let other = Token::from_parts(1, 0);
+        source.arm(pid, TOKEN).unwrap();
+        source.arm(pid, other).unwrap();
+        let is_listening = || source.heard.is_listening.load(Ordering::SeqCst);
+        source.disarm(TOKEN);
+        assert!(source.is_reaped(TOKEN), "it is not armed");
+        assert!(is_listening());
+        source.disarm(other);
+        assert!(!is_listening());
+        dies(&mut child);
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_waking_ends_one_wait() {
+        let (source, mut waiter) = source();
+        let rings = source.heard.bell.rings();
+        source.wake().unwrap();
+        assert_ne!(source.heard.bell.rings(), rings);
+        let mut reports = Vec::new();
+        source.wait(&mut waiter, &mut reports).unwrap();
+        assert_eq!(reports, []);
+        assert!(!source.is_woken.load(Ordering::SeqCst));
     }
 }
