@@ -259,6 +259,8 @@ pub(crate) mod tests {
         assert!(!first.is_replaced());
 
         let ours = disposition().unwrap();
+        let wished_for = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        assert_eq!(ours.sa_flags & wished_for, wished_for);
         set(libc::sigaction {
             sa_sigaction: libc::SIG_DFL,
             ..ours
