@@ -333,8 +333,9 @@ pub static CALLS: &[Call] = &[
         &[Errno::NOENT, Errno::NOMEM, Errno::PERM, Errno::NOSYS],
     )
     .used(|arguments| arguments[1] as i32 == libc::EPOLL_CTL_DEL)
-    .with_pidfd(&[(Telling, 3), (Unregistering, 3)])
-    .with_fallback(&[(Telling, 1), (Unregistering, 1)]),
+    // Not when an exit has been told: its watch ends by `close` alone.
+    .with_pidfd(&[(Unregistering, 3)])
+    .with_fallback(&[(Unregistering, 1)]),
     Call::new(
         "close",
         &[libc::SYS_close],
