@@ -9,20 +9,38 @@ use crate::look::{Look, look_at};
 use crate::stopwatch::Stopwatch;
 use crate::table::Suspect;
 
-/// Remembers whether `waitid` is slow. Then `/proc` is asked first, and holds back
-/// those that it shows alive.
-#[derive(Debug, Default)]
+/// Remembers whether `waitid` is slow, as it is before Linux 5.13 where there are many
+/// children: it walks over all of them. Then `/proc` is asked first, and holds back those
+/// that it shows alive.
+///
+/// Later kernels have nothing to measure: what a crowd's exits or a busy machine add to a
+/// `waitid`, they add to a look into `/proc` too.
+#[derive(Debug)]
 pub(crate) struct Filter {
+    may_be_slow: bool,
     is_waitid_slow: bool,
 }
 
-/// A `waitid` of one child that costs more than this walks over all of them (before
-/// Linux 5.13); `/proc` is cheaper then.
+/// A `waitid` of one child that costs more than this has walked over many; `/proc` is
+/// cheaper then.
 const SLOW_WAITID: Duration = Duration::from_micros(20);
 /// Children looked at to tell.
 const SAMPLE: usize = 8;
 
 impl Filter {
+    pub(crate) fn new() -> Self {
+        let uname = rustix::system::uname();
+        Filter {
+            may_be_slow: walks_over_all(&uname.release().to_string_lossy()),
+            is_waitid_slow: false,
+        }
+    }
+
+    /// Has it measured anew.
+    pub(crate) fn forget(&mut self) {
+        self.is_waitid_slow = false;
+    }
+
     /// Looks at each, in order. Measures when there are enough of them.
     pub(crate) fn look_at_each(
         &mut self,
@@ -55,7 +73,19 @@ impl Filter {
     }
 
     fn was_measured(&mut self, sample: Duration) {
-        self.is_waitid_slow |= sample > SLOW_WAITID * SAMPLE as u32;
+        self.is_waitid_slow |= self.may_be_slow && sample > SLOW_WAITID * SAMPLE as u32;
+    }
+}
+
+/// Whether a kernel's `waitid` of one child walks over all of them. So may one's whose
+/// release says nothing.
+fn walks_over_all(release: &str) -> bool {
+    let mut numbers = release
+        .split(|letter: char| !letter.is_ascii_digit())
+        .map_while(|number| number.parse::<u32>().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(major), Some(minor)) => (major, minor) < (5, 13),
+        _ => true,
     }
 }
 
@@ -70,14 +100,39 @@ mod tests {
     use crate::child::Ticks;
     use crate::child::tests::{cat, dies};
 
+    const OLD: Filter = Filter {
+        may_be_slow: true,
+        is_waitid_slow: false,
+    };
     const SLOW: Filter = Filter {
         is_waitid_slow: true,
+        ..OLD
     };
+
+    #[test]
+    fn kernels_are_told_apart_by_their_release() {
+        for old in ["4.7.0", "5.10.0-28-amd64", "5.12.19", "", "linux"] {
+            assert!(walks_over_all(old), "{old}");
+        }
+        for new in ["5.13.0", "5.15.0-100-generic", "6.1", "10.0.0-rc1"] {
+            assert!(!walks_over_all(new), "{new}");
+        }
+    }
+
+    #[test]
+    fn a_kernel_that_walks_over_none_is_never_slow() {
+        let mut filter = Filter {
+            may_be_slow: false,
+            ..OLD
+        };
+        filter.was_measured(SLOW_WAITID * 1_000);
+        assert!(!filter.is_waitid_slow);
+    }
 
     #[test]
     fn waitid_is_slow_from_a_slow_sample_on() {
         let limit = Duration::from_micros(160);
-        let mut filter = Filter::default();
+        let mut filter = OLD;
         filter.was_measured(limit);
         assert!(!filter.is_waitid_slow);
         filter.was_measured(limit + Duration::from_nanos(1));
@@ -87,6 +142,8 @@ mod tests {
         assert!(filter.is_waitid_slow);
         filter.was_measured(limit * 2);
         assert!(filter.is_waitid_slow);
+        filter.forget();
+        assert!(!filter.is_waitid_slow);
     }
 
     #[test]
@@ -99,7 +156,7 @@ mod tests {
             armed_at: Ticks::ZERO,
             hint,
         };
-        let quick = Filter::default();
+        let quick = OLD;
         assert!(!quick.holds_back(&suspect(None)));
         assert!(!quick.holds_back(&suspect(hint)));
         assert!(SLOW.holds_back(&suspect(None)));
@@ -125,7 +182,7 @@ mod tests {
                     hint: None,
                 })
                 .collect();
-            for mut filter in [Filter::default(), SLOW] {
+            for mut filter in [OLD, SLOW] {
                 let looks = filter.look_at_each(&suspects, |_| false);
                 let are_over = looks.iter().map(|look| matches!(look, Look::Over(_)));
                 assert!(are_over.eq((0..count).map(|index| index % 2 == 0)));

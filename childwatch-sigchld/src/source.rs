@@ -108,7 +108,7 @@ impl SigchldSource {
         };
         let waiter = SigchldWaiter {
             plan: Plan::new(Instant::now()),
-            filter: Filter::default(),
+            filter: Filter::new(),
             suspects: Vec::new(),
         };
         Ok((source, waiter))
@@ -298,7 +298,7 @@ impl SigchldSource {
 
     /// Step 4. A generation of its own makes every child unsettled.
     fn begin_heartbeat(&self, waiter: &mut SigchldWaiter) {
-        waiter.filter = Filter::default();
+        waiter.filter.forget();
         let armed = self.table().armed();
         let generation = self.heard.generation.fetch_add(1, Ordering::SeqCst);
         waiter
