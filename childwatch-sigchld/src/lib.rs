@@ -48,7 +48,7 @@
 //!
 //! An exit that comes alone costs one `waitid`, whatever the number of children. When
 //! signals may have been merged, all watched children are looked at, in chunks: looks that
-//! find nothing take a burst of 10 ms of processor time and then at most 5 % of one core.
+//! find nothing take a burst of 2 ms of processor time and then at most 5 % of one core.
 //! Signals that come meanwhile go first. With no children watched nothing runs at all.
 //!
 //! # Kernels

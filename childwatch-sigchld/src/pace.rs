@@ -54,8 +54,9 @@ pub(crate) struct Budget {
     filled: Instant,
 }
 
-/// What may be spent at once.
-const BURST: Duration = Duration::from_millis(10);
+/// What may be spent at once: a few looks at each of a thousand children. While a crowd
+/// ends, most looks are in vain, and what is not found is found by the next sweep.
+const BURST: Duration = Duration::from_millis(2);
 /// One part in so many of the time that passes (5 %).
 const SHARE: u32 = 20;
 /// Sweeping goes on when this much has come together: a chunk or two.

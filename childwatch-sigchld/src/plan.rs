@@ -359,6 +359,10 @@ mod tests {
         for beat in 1..=6 {
             plan.begin_heartbeat(beat, 100);
             for cursor in [Some(64), None] {
+                // They are more than a burst.
+                if let Step::Rest(rest) = plan.next(now, beat) {
+                    now += rest;
+                }
                 let sweep = sweep(&mut plan, now, beat);
                 let chunk = Chunk {
                     cost: MILLISECOND * 4,
