@@ -1,9 +1,7 @@
 //! [`TokenTable`] and [`PidIndex`]: what a source needs to keep something for each armed
 //! process, and to find it.
 
-use hashbrown::DefaultHashBuilder;
 use hashbrown::hash_table::{Entry, HashTable};
-use std::hash::BuildHasher;
 
 use crate::chunked::Chunked;
 use crate::{Pid, Token};
@@ -141,7 +139,14 @@ impl<T> Default for TokenTable<T> {
 #[derive(Debug, Default)]
 pub struct PidIndex {
     indices: HashTable<u32>,
-    hasher: DefaultHashBuilder,
+}
+
+/// Spreads numbers that follow each other, as those of processes do, over the table's
+/// buckets (low bits) and their tags (high bits): Fibonacci hashing. Nobody gains by a
+/// collision, so it has no secret.
+fn hash(pid: Pid) -> u64 {
+    let spread = u64::from(pid.as_raw().unsigned_abs()).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    spread ^ (spread >> 32)
 }
 
 impl PidIndex {
@@ -159,19 +164,17 @@ impl PidIndex {
 
     /// The index that `pid` leads to.
     pub fn get(&self, pid: Pid, pid_of: impl Fn(u32) -> Pid) -> Option<u32> {
-        let hash = self.hasher.hash_one(pid);
         self.indices
-            .find(hash, |&index| pid_of(index) == pid)
+            .find(hash(pid), |&index| pid_of(index) == pid)
             .copied()
     }
 
     /// Has `pid` lead to `index` from now on; gives the index that it led to before.
     pub fn insert(&mut self, pid: Pid, index: u32, pid_of: impl Fn(u32) -> Pid) -> Option<u32> {
-        let PidIndex { indices, hasher } = self;
-        let entry = indices.entry(
-            hasher.hash_one(pid),
+        let entry = self.indices.entry(
+            hash(pid),
             |&index| pid_of(index) == pid,
-            |&index| hasher.hash_one(pid_of(index)),
+            |&index| hash(pid_of(index)),
         );
         match entry {
             Entry::Occupied(mut occupied) => Some(std::mem::replace(occupied.get_mut(), index)),
@@ -184,8 +187,7 @@ impl PidIndex {
 
     /// Has `pid` lead nowhere, if it leads to `index`; whether it did.
     pub fn remove(&mut self, pid: Pid, index: u32) -> bool {
-        let hash = self.hasher.hash_one(pid);
-        match self.indices.find_entry(hash, |&found| found == index) {
+        match self.indices.find_entry(hash(pid), |&found| found == index) {
             Ok(found) => {
                 found.remove();
                 true
