@@ -94,6 +94,9 @@ pub enum Need {
     FilePerProcess,
     /// The backend's: it leaves the process's signal handlers alone.
     NoSignalHandler,
+    /// The backend's: it leaves them alone until it first watches a process in a way that
+    /// needs one, which its first process is not.
+    NoHandlerAtFirst,
     /// The backend's: it refuses what it can't watch by a pidfd, and to be made where
     /// there are none.
     PidfdsOnly,
@@ -137,6 +140,7 @@ impl Need {
             | Need::ChildSignal
             | Need::FilePerProcess
             | Need::NoSignalHandler
+            | Need::NoHandlerAtFirst
             | Need::PidfdsOnly
             | Need::WithoutPidfds => backend.offers(self),
             Need::AnAnswer => Ok(()),

@@ -69,6 +69,7 @@ impl BackendUnderTest for Sigchld {
             Need::NonChildren => Err("it watches children only".to_owned()),
             Need::FilePerProcess => Err("it needs no file descriptor".to_owned()),
             Need::NoSignalHandler => Err("it listens to SIGCHLD".to_owned()),
+            Need::NoHandlerAtFirst => Err("it listens to SIGCHLD from the start".to_owned()),
             Need::PidfdsOnly => Err("it needs no pidfds".to_owned()),
             _ => Ok(()),
         }
@@ -207,7 +208,7 @@ impl BackendUnderTest for Simulated {
 
     fn offers(&self, need: Need) -> Result<(), String> {
         match need {
-            Need::NoSignalHandler => Ok(()),
+            Need::NoSignalHandler | Need::NoHandlerAtFirst => Ok(()),
             _ => Err("its processes exist only in memory".to_owned()),
         }
     }

@@ -1,9 +1,9 @@
 //! The list of cases, and the one place that it is kept in.
 
 use crate::backend::Need::{
-    AnAnswer, ChildSignal, ChildrenOnly, ChosenPid, FilePerProcess, NoSignalHandler, NonChildren,
-    OpenFiles, PidfdsOnly, Processes, ProcessesOwnStatus, Ptrace, RealProcesses, Seccomp,
-    SharedMemory, WithoutPidfds,
+    AnAnswer, ChildSignal, ChildrenOnly, ChosenPid, FilePerProcess, NoHandlerAtFirst,
+    NoSignalHandler, NonChildren, OpenFiles, PidfdsOnly, Processes, ProcessesOwnStatus, Ptrace,
+    RealProcesses, Seccomp, SharedMemory, WithoutPidfds,
 };
 use crate::case::{Case, Clause};
 
@@ -155,6 +155,7 @@ cases! { $
     C16 footprint::ten_thousand_refusals_leave_nothing [],
     C16 footprint::full_lives_leave_nothing [],
     C16 footprint::no_handler_and_no_mask_is_touched [RealProcesses, NoSignalHandler],
+    C16 footprint::no_handler_is_touched_before_one_is_needed [RealProcesses, NoHandlerAtFirst],
     C16 footprint::the_makers_signal_mask_is_left_alone [RealProcesses],
     C16 footprint::no_signal_handler_runs_on_the_watchers_thread [NoSignalHandler],
 

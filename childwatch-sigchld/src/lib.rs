@@ -10,9 +10,11 @@
 //! # What is global to the process, and what stays
 //!
 //! - **The handler of `SIGCHLD`.** The first watcher installs signal-hook's, which
-//!   calls the handler that it found first, and so on for each `SIGCHLD`. It **stays
-//!   installed** when the last watcher is dropped: taking it out again cannot be done
-//!   without races. It does next to nothing then.
+//!   calls the handler that it found first, and so on for each `SIGCHLD`. In a
+//!   [`Fallback`](childwatch_core::Fallback) the first child that spills over does:
+//!   until then nothing is installed. It **stays installed** when the last watcher is
+//!   dropped: taking it out again cannot be done without races. It does next to nothing
+//!   then.
 //! - **Its flags.** `SA_RESTART` and `SA_ONSTACK` are set. `SA_NOCLDSTOP` is set unless
 //!   the handler that was found wants to hear of stopped children. Where the kernel
 //!   reaped children by itself (`SIG_IGN`, or `SA_NOCLDWAIT`), `SA_NOCLDWAIT` keeps that

@@ -34,7 +34,7 @@
 use std::fmt;
 use std::io;
 use std::process::ExitStatus;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use childwatch_core::{ExitSource, Pid, Report, Token, WatchError};
@@ -57,7 +57,9 @@ const CHUNK: usize = 64;
 /// [`Fallback`](childwatch_core::Fallback).
 pub struct SigchldSource {
     heard: Arc<Heard>,
-    handler: Handler,
+    /// Installed when the first child is armed, if not before: until then the kernel
+    /// does not interrupt the program for its children.
+    handler: OnceLock<Handler>,
     /// Guards what is armed. No system call is made under it, and nothing else is
     /// locked.
     table: Mutex<Table>,
@@ -79,13 +81,14 @@ enum Next {
 }
 
 impl SigchldSource {
-    /// A source that watches nothing yet. The first in a process installs a handler of
-    /// `SIGCHLD`, which stays.
+    /// A source that watches nothing yet. It has a handler of `SIGCHLD` from the first
+    /// child that it watches; the handler stays.
     ///
     /// # Errors
     ///
     /// [`Unsupported`](WatchError::Unsupported) where kernel or sandbox do not let
-    /// children be looked at or the handler be set.
+    /// children or the handler be looked at. If the handler cannot be set, watching a
+    /// child has this answer.
     pub fn new() -> Result<(Self, SigchldWaiter), WatchError> {
         crate::probe().verdict()?;
         let heard = Arc::new(Heard {
@@ -94,15 +97,9 @@ impl SigchldSource {
             is_listening: AtomicBool::new(false),
             bell: Bell::default(),
         });
-        let handler =
-            Handler::install(Arc::clone(&heard)).map_err(|source| WatchError::Unsupported {
-                operation: "a handler of SIGCHLD",
-                pid: None,
-                source,
-            })?;
         let source = SigchldSource {
             heard,
-            handler,
+            handler: OnceLock::new(),
             table: Mutex::default(),
             is_woken: AtomicBool::new(false),
         };
@@ -112,6 +109,23 @@ impl SigchldSource {
             suspects: Vec::new(),
         };
         Ok((source, waiter))
+    }
+
+    /// Installs the handler, unless that is done; `pid` is who it is for.
+    ///
+    /// Two threads may both do so at first. One's share is given back then, and a signal
+    /// that both have heard is as harmless as any other that names a child twice.
+    pub(crate) fn hear_signals(&self, pid: Option<Pid>) -> Result<(), WatchError> {
+        if self.handler.get().is_none() {
+            let installed = Handler::install(Arc::clone(&self.heard));
+            let installed = installed.map_err(|source| WatchError::Unsupported {
+                operation: "a handler of SIGCHLD",
+                pid,
+                source,
+            })?;
+            self.handler.get_or_init(|| installed);
+        }
+        Ok(())
     }
 }
 
@@ -125,6 +139,7 @@ impl ExitSource for SigchldSource {
     }
 
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
+        self.hear_signals(Some(pid))?;
         // Both before the child is looked at: an exit after that is of a later
         // generation, and its signal is listened to.
         let at = Ticks::now();
@@ -290,7 +305,7 @@ impl SigchldSource {
             cost: stopwatch.elapsed(),
             cursor,
         };
-        let is_replaced = || self.handler.is_replaced();
+        let is_replaced = || self.handler.get().is_some_and(Handler::is_replaced);
         waiter
             .plan
             .was_swept(sweep, &chunk, Instant::now(), is_replaced);
@@ -381,6 +396,22 @@ mod tests {
         })
         .join()
         .unwrap();
+    }
+
+    #[test]
+    fn a_source_hears_no_signals_before_its_first_child() {
+        let (source, _waiter) = source();
+        // The handler's share is the other.
+        let holders = |source: &SigchldSource| Arc::strong_count(&source.heard);
+        assert_eq!(holders(&source), 1);
+        let mut child = cat();
+        for index in [0, 1] {
+            let token = Token::from_parts(index, 0);
+            source.arm(Pid::from(&child), token).unwrap();
+            assert_eq!(holders(&source), 2);
+        }
+        dies(&mut child);
+        child.wait().unwrap();
     }
 
     #[test]

@@ -21,6 +21,7 @@ impl SigchldWatcher {
     /// [`ResourceLimit`](WatchError::ResourceLimit) when no thread can be had.
     pub fn new() -> Result<Self, WatchError> {
         let (source, waiter) = SigchldSource::new()?;
+        source.hear_signals(None)?;
         ThreadedWatcher::start(source, waiter).map(SigchldWatcher)
     }
 }

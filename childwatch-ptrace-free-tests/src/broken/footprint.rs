@@ -72,6 +72,10 @@ pub(super) const ALL: &[Broken] = &[
                 Saying("handlers or masks have changed"),
             ),
             (
+                "no_handler_is_touched_before_one_is_needed",
+                Saying("with nothing watched"),
+            ),
+            (
                 "no_signal_handler_runs_on_the_watchers_thread",
                 Saying("left: [9, 17, 19, 32, 33]"),
             ),

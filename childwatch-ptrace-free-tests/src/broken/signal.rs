@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::mem;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -152,20 +153,18 @@ pub(super) const ALL: &[Broken] = &[
     },
 ];
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct TrustsItsHandler {
-    handler: usize,
-}
-
-/// After the source, whose handler is installed.
-impl Default for TrustsItsHandler {
-    fn default() -> Self {
-        let (handler, _) = sys::sigchld_disposition();
-        TrustsItsHandler { handler }
-    }
+    handler: OnceLock<usize>,
 }
 
 impl SourceFault for TrustsItsHandler {
+    fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
+        good.arm(pid, token)?;
+        self.handler.get_or_init(|| sys::sigchld_disposition().0);
+        Ok(())
+    }
+
     fn wait<S: ExitSource>(
         &self,
         good: &Good<S>,
@@ -173,7 +172,8 @@ impl SourceFault for TrustsItsHandler {
         reports: &mut Vec<Report>,
     ) -> io::Result<()> {
         good.wait(waiter, reports)?;
-        if sys::sigchld_disposition().0 != self.handler {
+        let installed = self.handler.get();
+        if installed.is_some_and(|installed| *installed != sys::sigchld_disposition().0) {
             reports.clear();
         }
         Ok(())

@@ -125,6 +125,20 @@ pub(super) fn no_handler_and_no_mask_is_touched(stage: &Stage<'_>) {
     assert_eq!((sys::dispositions(), sys::blocked_signals()), before);
 }
 
+pub(super) fn no_handler_is_touched_before_one_is_needed(stage: &Stage<'_>) {
+    let before = sys::dispositions();
+    let watcher = stage.watcher();
+    assert_eq!(sys::dispositions(), before, "with nothing watched");
+    let mut first = stage.child();
+    let probe = Probe::new();
+    watcher.watch(first.pid(), probe.callback()).unwrap();
+    first.die(End::Code(5));
+    assert_eq!(probe.ran_once().status(), first.reap());
+    assert_eq!(sys::dispositions(), before, "for the first process");
+    // The next is told of too, whatever that takes.
+    stage.settle(&*watcher);
+}
+
 pub(super) fn the_makers_signal_mask_is_left_alone(stage: &Stage<'_>) {
     let before = sys::blocked_signals();
     let watcher = stage.watcher();

@@ -69,6 +69,7 @@ pub(super) fn a_replaced_handler_is_noticed(stage: &Stage<'_>) {
 pub(super) fn the_handler_found_is_called_on(stage: &Stage<'_>) {
     let _found = SigchldAction::counted();
     let watcher = stage.watcher();
+    stage.settle(&*watcher);
     let (_, flags) = sys::sigchld_disposition();
     assert_ne!(flags & libc::SA_ONSTACK, 0, "SA_ONSTACK");
     assert_ne!(flags & libc::SA_RESTART, 0, "SA_RESTART");
@@ -101,7 +102,8 @@ pub(super) fn the_handler_found_is_called_on(stage: &Stage<'_>) {
 
 pub(super) fn a_handler_over_the_default_does_not_hear_of_stops(stage: &Stage<'_>) {
     let _found = SigchldAction::default_action();
-    let _watcher = stage.watcher();
+    let watcher = stage.watcher();
+    stage.settle(&*watcher);
     let (_, flags) = sys::sigchld_disposition();
     for (flag, name) in [
         (libc::SA_ONSTACK, "SA_ONSTACK"),
@@ -123,7 +125,7 @@ pub(super) fn a_handler_over_no_child_wait_makes_no_zombies(stage: &Stage<'_>) {
 /// The handler is installed once in a process: a case has one disposition to find.
 fn makes_no_zombies(stage: &Stage<'_>, found: SigchldAction) {
     let watcher = stage.watcher();
-    for code in [0, 9] {
+    for code in [0, 9, 0, 9] {
         let child = stage.child();
         let probe = Probe::new();
         watcher.watch(child.pid(), probe.callback()).unwrap();

@@ -146,7 +146,7 @@ pub static CALLS: &[Call] = &[
     .used(|arguments| arguments[0] == SIGCHLD)
     .by(Caller)
     .with_sigchld(&[(Making, 6)])
-    .with_fallback(&[(Making, 6)]),
+    .with_fallback(&[(Making, 1), (Registering, 5)]),
     Call::new("mmap of the wiped page", &[libc::SYS_mmap], MEMORY)
         .used(|arguments| arguments[1] == WIPED_PAGE_BYTES)
         .by(Caller)
