@@ -1,0 +1,215 @@
+//! A [`Fallback`] over simulated processes and sources that refuse.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use super::*;
+use crate::simulated::SimulatedSource;
+use crate::{PidWatcher, PidWatcherExt, SimulatedProcesses};
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// A source that can be made to refuse.
+#[derive(Debug)]
+struct Refusing {
+    source: SimulatedSource,
+    refusal: fn(Pid) -> Option<WatchError>,
+    /// As many wakings fail.
+    failing_wakes: AtomicUsize,
+    is_started: Arc<AtomicBool>,
+}
+
+impl Refusing {
+    fn new(processes: &SimulatedProcesses, refusal: fn(Pid) -> Option<WatchError>) -> Self {
+        Refusing {
+            source: SimulatedSource::new(processes),
+            refusal,
+            failing_wakes: AtomicUsize::new(0),
+            is_started: Arc::default(),
+        }
+    }
+}
+
+impl ExitSource for Refusing {
+    type Waiter = ();
+
+    const THREAD_NAME: &'static str = "refusing";
+
+    fn start(&self, _waiter: &mut ()) {
+        self.is_started.store(true, Ordering::SeqCst);
+    }
+
+    fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
+        match (self.refusal)(pid) {
+            Some(refusal) => Err(refusal),
+            None => self.source.arm(pid, token),
+        }
+    }
+
+    fn disarm(&self, token: Token) {
+        self.source.disarm(token);
+    }
+
+    fn is_reaped(&self, token: Token) -> bool {
+        self.source.is_reaped(token)
+    }
+
+    fn wait(&self, waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
+        self.source.wait(waiter, reports)
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        let failing = |left: usize| left.checked_sub(1);
+        let order = Ordering::SeqCst;
+        match self.failing_wakes.fetch_update(order, order, failing) {
+            Ok(_) => Err(io::ErrorKind::OutOfMemory.into()),
+            Err(_none_left) => self.source.wake(),
+        }
+    }
+}
+
+fn nothing(_: Pid) -> Option<WatchError> {
+    None
+}
+
+fn short_of_files(pid: Pid) -> Option<WatchError> {
+    Some(WatchError::ResourceLimit {
+        operation: "a test",
+        pid: Some(pid),
+        source: io::ErrorKind::Other.into(),
+    })
+}
+
+fn odd_numbers(pid: Pid) -> Option<WatchError> {
+    match pid.as_raw() % 2 {
+        0 => None,
+        _ => short_of_files(pid),
+    }
+}
+
+fn no_child(pid: Pid) -> Option<WatchError> {
+    Some(WatchError::NotAChild { pid, source: None })
+}
+
+fn no_process(pid: Pid) -> Option<WatchError> {
+    Some(WatchError::NoSuchProcess { pid, source: None })
+}
+
+fn watcher(
+    processes: &SimulatedProcesses,
+    primarys: fn(Pid) -> Option<WatchError>,
+    secondarys: fn(Pid) -> Option<WatchError>,
+) -> Fallback<Refusing, Refusing> {
+    let primary = Refusing::new(processes, primarys);
+    let secondary = Refusing::new(processes, secondarys);
+    Fallback::new((primary, ()), (secondary, ())).unwrap()
+}
+
+fn exits(processes: &SimulatedProcesses, pid: Pid) {
+    assert!(processes.exit(pid, ExitStatus::from_raw(0)));
+}
+
+#[test]
+fn what_spills_over_is_counted_until_it_goes() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes, odd_numbers, nothing);
+    let pids = [(); 4].map(|()| processes.spawn());
+    for pid in pids {
+        watcher.register_pid(pid).unwrap();
+    }
+    assert_eq!(watcher.spilled(), 2);
+    for (pid, left) in pids.into_iter().zip([2, 1, 1, 0]) {
+        watcher.unregister_pid(pid);
+        assert_eq!(watcher.spilled(), left);
+    }
+    assert_eq!(processes.watched(), 0);
+}
+
+#[test]
+fn both_sources_are_started_and_tell_of_their_exits() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes, odd_numbers, nothing);
+    for _ in 0..4 {
+        let pid = processes.spawn();
+        watcher.register_pid(pid).unwrap();
+        exits(&processes, pid);
+        assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
+    }
+    let source = watcher.0.source();
+    for started in [&source.primary, &source.link.secondary] as [&Refusing; 2] {
+        assert!(started.is_started.load(Ordering::SeqCst));
+    }
+}
+
+#[test]
+fn each_source_is_asked_of_its_own_processes() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes, odd_numbers, nothing);
+    let pids = [processes.spawn(), processes.spawn()];
+    for pid in pids {
+        watcher.register_pid(pid).unwrap();
+    }
+    // Not reaped, says the source that has armed it.
+    for pid in pids {
+        let again = watcher.register_pid(pid);
+        assert!(matches!(again, Err(WatchError::AlreadyRegistered { .. })));
+    }
+    // And reaped, when it is.
+    for pid in pids {
+        exits(&processes, pid);
+        assert!(processes.reap(pid).is_some());
+        assert!(processes.spawn_as(pid));
+        watcher.register_pid(pid).unwrap();
+    }
+}
+
+#[test]
+fn a_process_that_is_no_child_is_the_primarys_refusal() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes, short_of_files, no_child);
+    let refused = watcher.register_pid(processes.spawn());
+    assert!(matches!(refused, Err(WatchError::ResourceLimit { .. })));
+    assert_eq!(watcher.spilled(), 0);
+}
+
+#[test]
+fn any_other_refusal_is_the_last_ones() {
+    let processes = SimulatedProcesses::new();
+    let pid = processes.spawn();
+    let spilled = watcher(&processes, short_of_files, no_process);
+    let refused = spilled.register_pid(pid);
+    assert!(matches!(refused, Err(WatchError::NoSuchProcess { .. })));
+    assert_eq!(spilled.spilled(), 0);
+
+    let kept = watcher(&processes, no_process, nothing);
+    let refused = kept.register_pid(pid);
+    assert!(matches!(refused, Err(WatchError::NoSuchProcess { .. })));
+    assert_eq!(processes.watched(), 0);
+}
+
+#[test]
+fn an_exit_is_handed_over_though_the_watcher_cannot_be_woken_at_first() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes, short_of_files, nothing);
+    let pid = processes.spawn();
+    let (tell, told) = std::sync::mpsc::channel();
+    let callback = move |exit| tell.send(exit).unwrap();
+    watcher.on_exit(pid, callback).unwrap();
+    let primary = &watcher.0.source().primary;
+    primary.failing_wakes.store(3, Ordering::SeqCst);
+    exits(&processes, pid);
+    assert_eq!(told.recv_timeout(LONG).unwrap().pid(), pid);
+}
+
+#[test]
+fn both_sources_go_with_the_watcher() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes, nothing, nothing);
+    let source = watcher.0.source();
+    let primarys = Arc::clone(&source.primary.is_started);
+    let secondarys = Arc::clone(&source.link.secondary.is_started);
+    drop(watcher);
+    assert_eq!(Arc::strong_count(&primarys), 1);
+    assert_eq!(Arc::strong_count(&secondarys), 1);
+}
