@@ -61,3 +61,4 @@ pub use case::{CASES, Case, Clause};
 pub use cell::{Cell, Outcome, Verdict};
 pub use sandbox::Sandbox;
 pub use stage::Stage;
+pub use sys::block_sigchld;

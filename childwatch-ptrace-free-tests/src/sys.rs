@@ -27,9 +27,10 @@ pub(crate) use notices::{Answer, Listener, Notice, may_listen_to_calls};
 #[cfg(test)]
 pub(crate) use permits::can_wipe_on_fork;
 pub(crate) use permits::{can_choose_pids, kernel_is_at_least, may_filter_calls, may_trace, seize};
+pub use signals::block_sigchld;
 pub(crate) use signals::{
-    CHILD_SIGNALS, SigchldAction, block_sigchld, blocked_signals, clear_sigchld_flags,
-    dispositions, fatal_signals, sigchld_disposition, signal_self,
+    CHILD_SIGNALS, SigchldAction, blocked_signals, clear_sigchld_flags, dispositions,
+    fatal_signals, sigchld_disposition, signal_self,
 };
 pub(crate) use threads::{
     exit_thread_only, is_asleep, processor_time, run_delay, since_boot, thread_id, time_by, wakeups,

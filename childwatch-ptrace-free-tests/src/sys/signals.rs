@@ -135,8 +135,9 @@ impl SigchldAction {
     }
 }
 
-/// Blocks SIGCHLD on this thread, and on those that it makes.
-pub(crate) fn block_sigchld() {
+/// Blocks `SIGCHLD` on this thread, and on the threads and processes that it makes from
+/// then on.
+pub fn block_sigchld() {
     // SAFETY: the set is initialised by sigemptyset, and lives across the calls.
     unsafe {
         let mut set: libc::sigset_t = mem::zeroed();
