@@ -41,6 +41,19 @@ pub(crate) struct Figure {
     pub(crate) unit: Unit,
 }
 
+impl Figure {
+    /// The median of the series of the same name.
+    pub(crate) const fn median(name: &'static str, title: &'static str, unit: Unit) -> Self {
+        Figure {
+            name,
+            title,
+            series: name,
+            quantile: 0.5,
+            unit,
+        }
+    }
+}
+
 /// What a figure counts, and how it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {

@@ -25,20 +25,8 @@ impl Row for Dead {
 
     fn figures(&self) -> &'static [Figure] {
         static FIGURES: [Figure; 2] = [
-            Figure {
-                name: "cpu",
-                title: "processor time, a child",
-                series: "cpu",
-                quantile: 0.5,
-                unit: Unit::Microseconds,
-            },
-            Figure {
-                name: "wall",
-                title: "time, a child",
-                series: "wall",
-                quantile: 0.5,
-                unit: Unit::Microseconds,
-            },
+            Figure::median("cpu", "processor time, a child", Unit::Microseconds),
+            Figure::median("wall", "time, a child", Unit::Microseconds),
         ];
         &FIGURES
     }

@@ -30,20 +30,12 @@ impl Row for Idle {
 
     fn figures(&self) -> &'static [Figure] {
         static FIGURES: [Figure; 2] = [
-            Figure {
-                name: "wake-ups",
-                title: "wake-ups of the candidate's threads",
-                series: "wake-ups",
-                quantile: 0.5,
-                unit: Unit::WakeUpsPerSecond,
-            },
-            Figure {
-                name: "cpu",
-                title: "processor time, of one core",
-                series: "cpu",
-                quantile: 0.5,
-                unit: Unit::PercentOfACore,
-            },
+            Figure::median(
+                "wake-ups",
+                "wake-ups of the candidate's threads",
+                Unit::WakeUpsPerSecond,
+            ),
+            Figure::median("cpu", "processor time, of one core", Unit::PercentOfACore),
         ];
         &FIGURES
     }

@@ -25,13 +25,7 @@ impl Row for Life {
     }
 
     fn figures(&self) -> &'static [Figure] {
-        static FIGURES: [Figure; 1] = [Figure {
-            name: "rate",
-            title: "lives",
-            series: "rate",
-            quantile: 0.5,
-            unit: Unit::PerSecond,
-        }];
+        static FIGURES: [Figure; 1] = [Figure::median("rate", "lives", Unit::PerSecond)];
         &FIGURES
     }
 

@@ -15,16 +15,6 @@ use crate::tally::Tally;
 
 pub(crate) struct Live;
 
-const fn a_child(name: &'static str, title: &'static str) -> Figure {
-    Figure {
-        name,
-        title,
-        series: name,
-        quantile: 0.5,
-        unit: Unit::Microseconds,
-    }
-}
-
 impl Row for Live {
     fn name(&self) -> &'static str {
         "live"
@@ -39,19 +29,16 @@ impl Row for Live {
     }
 
     fn figures(&self) -> &'static [Figure] {
+        const fn a_child(name: &'static str, title: &'static str) -> Figure {
+            Figure::median(name, title, Unit::Microseconds)
+        }
         static FIGURES: [Figure; 6] = [
             a_child("register-cpu", "processor time to register, a child"),
             a_child("register-wall", "time to register, a child"),
             a_child("exits-cpu", "processor time to be told, an exit"),
             a_child("exits-wall", "time to be told, an exit"),
             a_child("total-cpu", "processor time in all, a child"),
-            Figure {
-                name: "told-once",
-                title: "exits told exactly once",
-                series: "told-once",
-                quantile: 0.5,
-                unit: Unit::Count,
-            },
+            Figure::median("told-once", "exits told exactly once", Unit::Count),
         ];
         &FIGURES
     }

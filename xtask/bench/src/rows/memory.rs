@@ -25,18 +25,9 @@ impl Row for Memory {
     }
 
     fn figures(&self) -> &'static [Figure] {
-        const fn bytes(name: &'static str, title: &'static str) -> Figure {
-            Figure {
-                name,
-                title,
-                series: name,
-                quantile: 0.5,
-                unit: Unit::Bytes,
-            }
-        }
         static FIGURES: [Figure; 2] = [
-            bytes("heap", "a watched child"),
-            bytes("heap-total", "all watched children"),
+            Figure::median("heap", "a watched child", Unit::Bytes),
+            Figure::median("heap-total", "all watched children", Unit::Bytes),
         ];
         &FIGURES
     }

@@ -8,16 +8,6 @@ use crate::rows::live::{Lived, live};
 
 pub(crate) struct Scale;
 
-const fn figure(name: &'static str, title: &'static str, unit: Unit) -> Figure {
-    Figure {
-        name,
-        title,
-        series: name,
-        quantile: 0.5,
-        unit,
-    }
-}
-
 impl Row for Scale {
     fn name(&self) -> &'static str {
         "scale"
@@ -33,12 +23,12 @@ impl Row for Scale {
 
     fn figures(&self) -> &'static [Figure] {
         static FIGURES: [Figure; 6] = [
-            figure("cpu", "processor time in all", Unit::Milliseconds),
-            figure("wall", "time in all", Unit::Milliseconds),
-            figure("cpu-each", "processor time, a child", Unit::Microseconds),
-            figure("wall-each", "time, a child", Unit::Microseconds),
-            figure("told-once", "exits told exactly once", Unit::Count),
-            figure("with-status", "exits told with their status", Unit::Count),
+            Figure::median("cpu", "processor time in all", Unit::Milliseconds),
+            Figure::median("wall", "time in all", Unit::Milliseconds),
+            Figure::median("cpu-each", "processor time, a child", Unit::Microseconds),
+            Figure::median("wall-each", "time, a child", Unit::Microseconds),
+            Figure::median("told-once", "exits told exactly once", Unit::Count),
+            Figure::median("with-status", "exits told with their status", Unit::Count),
         ];
         &FIGURES
     }
