@@ -29,12 +29,26 @@ pub(crate) fn of_the_run(report: &Report) -> Vec<String> {
     .collect()
 }
 
-/// How many each row had.
+/// How many each row had; with each number of children, where that makes a difference.
 fn rounds(report: &Report) -> String {
     let of_a_row = |row: &'static dyn Row| {
-        let points = report.points_of(row.name(), candidates::FLOOR.name());
-        let rounds = points.map(|point| point.rounds.len()).max();
-        format!("{} {}", row.name(), rounds.unwrap_or_default())
+        let floors = report.points_of(row.name(), candidates::FLOOR.name());
+        let rounds: Vec<_> = floors
+            .map(|point| (count(point.size), point.rounds.len()))
+            .collect();
+        let text = match &rounds[..] {
+            [] => String::new(),
+            [(_, first), others @ ..] if others.iter().all(|(_, other)| other == first) => {
+                first.to_string()
+            }
+            _ => {
+                let texts = rounds
+                    .iter()
+                    .map(|(size, rounds)| format!("{rounds} of {size}"));
+                texts.collect::<Vec<_>>().join(" and ")
+            }
+        };
+        format!("{} {text}", row.name())
     };
     let rounds: Vec<_> = report.rows().into_iter().map(of_a_row).collect();
     rounds.join(", ")

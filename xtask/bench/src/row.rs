@@ -18,8 +18,8 @@ pub(crate) trait Row: Sync {
     /// The numbers that the report shows.
     fn figures(&self) -> &'static [Figure];
 
-    /// How often each candidate takes its turn.
-    fn rounds(&self, effort: Effort) -> usize;
+    /// How often each candidate is measured with this number.
+    fn rounds(&self, size: usize, effort: Effort) -> usize;
 
     /// Measures one candidate once, in a process where nothing else goes on.
     fn measure(

@@ -11,6 +11,7 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 use crate::candidate::Watching;
 use crate::clock;
 use crate::limits;
+use crate::options::Effort;
 use crate::row::Row;
 use crate::tally::Tally;
 
@@ -38,6 +39,17 @@ const A_MOMENT: Duration = Duration::from_millis(1);
 /// The row of this name.
 pub(crate) fn named(name: &str) -> Option<&'static dyn Row> {
     ALL.iter().copied().find(|row| row.name() == name)
+}
+
+/// How often a crowd is measured. A small one takes a fraction of a second, in which chance
+/// weighs more: it is measured more often.
+fn rounds_of_a_crowd(size: usize, effort: Effort) -> usize {
+    const SMALL: usize = 1_000;
+    match effort {
+        Effort::Full if size <= SMALL => 31,
+        Effort::Full => 12,
+        Effort::Quick => 1,
+    }
 }
 
 /// Children that have all arrived at their gate, so that their start takes no time from

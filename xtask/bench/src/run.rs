@@ -87,10 +87,10 @@ fn points(
         if !only.is_empty() && !only.iter().any(|name| name == part.row.name()) {
             continue;
         }
-        let rounds = options
-            .rounds
-            .unwrap_or_else(|| part.row.rounds(conditions.effort));
         for &size in part.sizes(conditions.effort) {
+            let rounds = options
+                .rounds
+                .unwrap_or_else(|| part.row.rounds(size, conditions.effort));
             points.extend(take_turns(part.row, size, candidates, rounds, conditions)?);
         }
     }

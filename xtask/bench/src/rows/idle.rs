@@ -41,7 +41,7 @@ impl Row for Idle {
     }
 
     /// Each takes its whole window, and there is little in it to vary.
-    fn rounds(&self, _effort: Effort) -> usize {
+    fn rounds(&self, _size: usize, _effort: Effort) -> usize {
         1
     }
 

@@ -49,7 +49,7 @@ impl Row for Latency {
         &FIGURES
     }
 
-    fn rounds(&self, effort: Effort) -> usize {
+    fn rounds(&self, _size: usize, effort: Effort) -> usize {
         match effort {
             Effort::Full => 9,
             Effort::Quick => 1,

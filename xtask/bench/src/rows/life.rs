@@ -29,7 +29,7 @@ impl Row for Life {
         &FIGURES
     }
 
-    fn rounds(&self, effort: Effort) -> usize {
+    fn rounds(&self, _size: usize, effort: Effort) -> usize {
         match effort {
             Effort::Full => 11,
             Effort::Quick => 1,

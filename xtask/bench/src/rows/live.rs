@@ -10,7 +10,7 @@ use crate::clock::{Cost, Stopwatch};
 use crate::options::Effort;
 use crate::outcome::{self, Samples};
 use crate::row::{Figure, Row, Unit};
-use crate::rows::{gather, wait_until_dead, watch_all};
+use crate::rows::{gather, rounds_of_a_crowd, wait_until_dead, watch_all};
 use crate::tally::Tally;
 
 pub(crate) struct Live;
@@ -43,11 +43,8 @@ impl Row for Live {
         &FIGURES
     }
 
-    fn rounds(&self, effort: Effort) -> usize {
-        match effort {
-            Effort::Full => 11,
-            Effort::Quick => 1,
-        }
+    fn rounds(&self, size: usize, effort: Effort) -> usize {
+        rounds_of_a_crowd(size, effort)
     }
 
     fn measure(

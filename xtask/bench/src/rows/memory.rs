@@ -33,7 +33,7 @@ impl Row for Memory {
     }
 
     /// Nothing here depends on time.
-    fn rounds(&self, _effort: Effort) -> usize {
+    fn rounds(&self, _size: usize, _effort: Effort) -> usize {
         1
     }
 

@@ -33,7 +33,7 @@ impl Row for Scale {
         &FIGURES
     }
 
-    fn rounds(&self, effort: Effort) -> usize {
+    fn rounds(&self, _size: usize, effort: Effort) -> usize {
         match effort {
             Effort::Full => 3,
             Effort::Quick => 1,
