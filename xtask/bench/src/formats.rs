@@ -11,7 +11,7 @@ pub(crate) mod markdown;
 pub(crate) mod numbers;
 mod text;
 
-pub(crate) use numbers::{count, ratio, value};
+pub(crate) use numbers::{count, ratio, times, value};
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Format {

@@ -23,6 +23,7 @@ mod clock;
 mod docs;
 mod formats;
 mod heap;
+mod interval;
 mod limits;
 mod machine;
 mod options;

@@ -4,7 +4,7 @@ use crate::candidates;
 use crate::options::Conditions;
 use crate::outcome::Outcome;
 use crate::row::{Figure, Row};
-use crate::stats::{self, Spread};
+use crate::stats::{self, Ratio, Spread};
 
 pub(crate) struct Report {
     /// The machine.
@@ -44,7 +44,7 @@ pub(crate) enum Cell {
         /// Of the rounds, in the figure's unit.
         spread: Spread,
         /// To the floor.
-        ratio: Option<f64>,
+        ratio: Option<Ratio>,
         rounds: usize,
         /// What went wrong in other rounds.
         failure: Option<Failure>,
@@ -122,14 +122,14 @@ impl Point {
         stats::quantile(&values, 0.5)
     }
 
-    /// The median of the rounds' ratios to another candidate's.
-    pub(crate) fn ratio_to(&self, other: &Point, figure: &Figure) -> Option<f64> {
+    /// The figure as so many times another candidate's.
+    pub(crate) fn ratio_to(&self, other: &Point, figure: &Figure) -> Option<Ratio> {
         if !figure.unit.is_comparable() {
             return None;
         }
         let (values, others) = (self.values(figure), other.values(figure));
         let pairs = values.into_iter().zip(others);
-        stats::ratio(pairs.filter_map(|(value, other)| value.zip(other)))
+        Ratio::of(pairs.filter_map(|(value, other)| value.zip(other)))
     }
 
     /// What went wrong, if anything did.
@@ -171,7 +171,7 @@ impl Report {
     }
 
     /// A point's figure as a ratio to another candidate's, if both were measured.
-    pub(crate) fn beside(&self, point: &Point, other: &str, figure: &Figure) -> Option<f64> {
+    pub(crate) fn beside(&self, point: &Point, other: &str, figure: &Figure) -> Option<Ratio> {
         let mut others = self.points_of(point.row.name(), other);
         let other = others.find(|other| other.size == point.size)?;
         point.ratio_to(other, figure)
@@ -268,7 +268,7 @@ mod tests {
             panic!("not measured");
         };
         assert!((spread.p50 - 3.0).abs() < 1e-9);
-        assert!((ratio.unwrap() - 2.0).abs() < 1e-9);
+        assert!((ratio.unwrap().median - 2.0).abs() < 1e-9);
         assert_eq!(rounds, 3);
     }
 

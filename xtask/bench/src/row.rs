@@ -125,3 +125,15 @@ pub(crate) enum Faster {
     Less,
     More,
 }
+
+impl Faster {
+    /// Whether so many times a rival's value is slower than the rival, to the two digits
+    /// that are shown.
+    pub(crate) fn is_slower(self, times: f64) -> bool {
+        let percent = (times * 100.0).round();
+        match self {
+            Faster::Less => percent > 100.0,
+            Faster::More => percent < 100.0,
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Quantiles, and what rounds come to.
 
+use crate::interval::Interval;
+
 /// The middle of a number of rounds, and how far they lie apart.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Spread {
@@ -29,14 +31,26 @@ pub(crate) fn quantile(values: &[f64], share: f64) -> Option<f64> {
     sorted.get(rank.saturating_sub(1)).copied()
 }
 
-/// The median of the rounds' own ratios: what slowed one round down slowed both down.
-/// `None` when no round has both, or the floor is zero.
-pub(crate) fn ratio(rounds: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
-    let ratios: Vec<_> = rounds
-        .filter(|(_, floor)| *floor > 0.0)
-        .map(|(value, floor)| value / floor)
-        .collect();
-    quantile(&ratios, 0.5)
+/// One candidate's figure as so many times another's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Ratio {
+    /// Of the rounds' own ratios: what slowed one round down slowed both down.
+    pub(crate) median: f64,
+    pub(crate) interval: Option<Interval>,
+}
+
+impl Ratio {
+    /// Of rounds with the two values. `None` when there are none, or the other is zero.
+    pub(crate) fn of(rounds: impl Iterator<Item = (f64, f64)>) -> Option<Self> {
+        let ratios: Vec<_> = rounds
+            .filter(|(_, other)| *other > 0.0)
+            .map(|(value, other)| value / other)
+            .collect();
+        Some(Ratio {
+            median: quantile(&ratios, 0.5)?,
+            interval: Interval::of_the_median(&ratios),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -66,8 +80,8 @@ mod tests {
     fn a_ratio_is_taken_round_by_round() {
         // The medians' own ratio would be 3.
         let rounds = [(2.0, 1.0), (20.0, 10.0), (3.0, 1.0)];
-        assert_eq!(ratio(rounds.into_iter()), Some(2.0));
-        assert_eq!(ratio([(1.0, 0.0)].into_iter()), None);
-        assert_eq!(ratio([].into_iter()), None);
+        assert_eq!(Ratio::of(rounds.into_iter()).unwrap().median, 2.0);
+        assert_eq!(Ratio::of([(1.0, 0.0)].into_iter()), None);
+        assert_eq!(Ratio::of([].into_iter()), None);
     }
 }

@@ -1,12 +1,13 @@
 //! What our own backends are to reach, and whether they do in a run.
 //!
 //! Each target stands for every number of children that its row was measured with, and is
-//! met only if all of them are. What was not measured is said not to be.
+//! met only if all of them are, by the median, however sure that is. What was not measured
+//! is said not to be.
 
 use serde::Serialize;
 
 use crate::candidates::{FLOOR, FLOOR_WITH_STATUS, PIDFD, SIGCHLD};
-use crate::formats::{count, ratio, value};
+use crate::formats::{count, ratio, times, value};
 use crate::options::Effort;
 use crate::report::{Point, Report};
 use crate::row::Figure;
@@ -96,6 +97,15 @@ pub(crate) enum Verdict {
     NotMeasured,
 }
 
+/// What stands below a table of targets.
+pub(crate) const HOW_JUDGED: &str = "\
+A ratio is the median of the rounds' own ratios. In brackets is its 95 % confidence interval:
+that of the true median, by the ranks of the rounds, exact whatever their distribution; fewer
+than six rounds have none. A bound is judged by the median itself. In a race a figure is slower
+only if its interval lies as a whole on the slow side; one that is slower in the median alone
+is \"within the noise\". Of 40 figures that are truly as fast as the rival's, one or so will be
+called slower by chance.";
+
 /// What the columns of a table of targets say.
 pub(crate) const HEADS: [&str; 4] = ["target", "measured", "beside floor+status", "verdict"];
 
@@ -157,7 +167,7 @@ impl Target {
                 };
             }
             if let Some(other) = report.beside(point, FLOOR_WITH_STATUS, figure) {
-                beside_status.push(format!("{size}: {}", ratio(other)));
+                beside_status.push(format!("{size}: {}", ratio(&other)));
             }
         }
         if matches!(self.bound, Bound::AtMost(_)) {
@@ -175,7 +185,7 @@ impl Target {
 impl Bound {
     fn text(self) -> String {
         match self {
-            Bound::TimesFloor(most) => format!("≤ {} of the {}'s", ratio(most), FLOOR.name()),
+            Bound::TimesFloor(most) => format!("≤ {} of the {}'s", times(most), FLOOR.name()),
             Bound::BelowFloor => format!("< the {}'s", FLOOR.name()),
             Bound::AtMost(most) => format!("≤ {most}"),
         }
@@ -189,11 +199,11 @@ impl Bound {
         match self {
             Bound::TimesFloor(most) => {
                 let measured = report.beside(point, FLOOR.name(), figure)?;
-                Some((ratio(measured), measured <= most))
+                Some((ratio(&measured), measured.median <= most))
             }
             Bound::BelowFloor => {
                 let measured = report.beside(point, FLOOR.name(), figure)?;
-                Some((ratio(measured), measured < 1.0))
+                Some((ratio(&measured), measured.median < 1.0))
             }
             Bound::AtMost(most) => {
                 let measured = point.median(figure)?;
@@ -214,21 +224,27 @@ mod tests {
     use crate::rows;
 
     fn report(effort: Effort, pidfd: f64) -> Report {
-        let point = |candidate: &'static str, value| Point {
+        report_of(effort, &[pidfd; 6])
+    }
+
+    fn report_of(effort: Effort, pidfd: &[f64]) -> Report {
+        let round = |value| Outcome::Measured(single([("cpu", value), ("wall", value)]));
+        let point = |candidate: &'static str, values: &[f64]| Point {
             row: rows::named("dead").unwrap(),
             size: 1_000,
             candidate,
-            rounds: vec![Outcome::Measured(single([("cpu", value), ("wall", value)]))],
+            rounds: values.iter().copied().map(round).collect(),
         };
+        let same = |value| vec![value; pidfd.len()];
         let conditions = Conditions { effort, pin: false };
         Report {
             place: String::new(),
             command: String::new(),
             conditions,
             points: vec![
-                point(FLOOR.name(), 1.0),
+                point(FLOOR.name(), &same(1.0)),
                 point(PIDFD, pidfd),
-                point(TOKIO, 1.2),
+                point(TOKIO, &same(1.2)),
             ],
         }
     }
@@ -262,6 +278,27 @@ mod tests {
             verdict(&report(Effort::Full, 1.1), old),
             Verdict::NotMeasured
         );
+    }
+
+    #[test]
+    fn who_is_slower_within_the_noise_alone_has_not_missed() {
+        let rounds = [1.1, 1.3, 1.3, 1.3, 1.3, 1.3];
+        let judged = judge(&report_of(Effort::Full, &rounds));
+        let race = "pidfd: never slower than tokio";
+        let race = judged.iter().find(|judged| judged.target == race).unwrap();
+        assert_eq!(race.verdict, Verdict::Met);
+        assert_eq!(
+            race.measured,
+            "slower in none of 2 figures; and 2 more within the noise: \
+             dead cpu of 1,000: 1.08× (0.92–1.08), dead wall of 1,000: 1.08× (0.92–1.08)"
+        );
+    }
+
+    #[test]
+    fn a_race_of_too_few_rounds_says_nothing() {
+        let race = "pidfd: never slower than tokio";
+        let report = report_of(Effort::Full, &[1.3; 5]);
+        assert_eq!(verdict(&report, race), Verdict::NotMeasured);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use crate::interval::Interval;
 use crate::options::Effort;
 use crate::report::{self, Cell, Report, Table};
 use crate::targets::{self, Judged};
@@ -38,6 +39,8 @@ struct Numbers {
     p50: f64,
     p90: f64,
     ratio: Option<f64>,
+    /// Where the ratio's true median lies, with a confidence of 95 %.
+    ratio_interval: Option<[f64; 2]>,
     rounds: usize,
 }
 
@@ -86,7 +89,10 @@ fn parts(cell: &Cell) -> (&'static str, Option<Numbers>, Option<&str>) {
                 p10: spread.p10,
                 p50: spread.p50,
                 p90: spread.p90,
-                ratio: *ratio,
+                ratio: ratio.map(|ratio| ratio.median),
+                ratio_interval: ratio
+                    .and_then(|ratio| ratio.interval)
+                    .map(|Interval { low, high }| [low, high]),
                 rounds: *rounds,
             };
             let reason = failure.as_ref().map(|failure| failure.reason.as_str());

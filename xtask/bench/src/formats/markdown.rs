@@ -26,7 +26,7 @@ pub(crate) fn write_targets(out: &mut impl Write, report: &Report) -> io::Result
     for target in targets {
         writeln!(out, "| {} |", target.cells().join(" | "))?;
     }
-    writeln!(out)
+    writeln!(out, "\n{}\n", targets::HOW_JUDGED)
 }
 
 pub(crate) fn write_remarks(out: &mut impl Write, report: &Report) -> io::Result<()> {

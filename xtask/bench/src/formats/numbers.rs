@@ -2,6 +2,7 @@
 
 use crate::report::{Cell, Table};
 use crate::row::{Figure, Unit};
+use crate::stats::Ratio;
 
 /// A count with its thousands apart.
 pub(crate) fn count(number: usize) -> String {
@@ -30,12 +31,28 @@ pub(crate) fn value(value: f64, unit: Unit) -> String {
     }
 }
 
-/// A ratio to the floor.
-pub(crate) fn ratio(ratio: f64) -> String {
-    if ratio >= 10.0 {
-        format!("{ratio:.0}×")
+/// So many times something else.
+pub(crate) fn times(times: f64) -> String {
+    format!("{}×", factor(times))
+}
+
+/// A ratio, and between which values it lies, where there were rounds enough to tell.
+pub(crate) fn ratio(ratio: &Ratio) -> String {
+    let median = times(ratio.median);
+    match ratio.interval {
+        None => median,
+        Some(interval) => {
+            let (low, high) = (factor(interval.low), factor(interval.high));
+            format!("{median} ({low}–{high})")
+        }
+    }
+}
+
+fn factor(factor: f64) -> String {
+    if factor >= 10.0 {
+        format!("{factor:.0}")
     } else {
-        format!("{ratio:.2}×")
+        format!("{factor:.2}")
     }
 }
 
@@ -50,7 +67,8 @@ pub(crate) fn cell(cell: &Cell, unit: Unit) -> String {
         } => {
             let mark = failure.as_ref().map(|_| "✗".to_owned());
             let median = Some(value(spread.p50, unit));
-            let parts = [mark, median, ratio.map(self::ratio)];
+            let ratio = ratio.map(|ratio| times(ratio.median));
+            let parts = [mark, median, ratio];
             parts.into_iter().flatten().collect::<Vec<_>>().join("  ")
         }
         Cell::Refused(_) => "–".to_owned(),
@@ -97,6 +115,15 @@ mod tests {
     fn thousands_stand_apart() {
         let text = [0, 999, 1_000, 19_000, 1_234_567].map(count);
         assert_eq!(text, ["0", "999", "1,000", "19,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn a_ratio_is_told_with_its_interval_where_there_is_one() {
+        let rounds = |count| Ratio::of([(2.08, 2.0)].into_iter().cycle().take(count)).unwrap();
+        assert_eq!(ratio(&rounds(5)), "1.04×");
+        assert_eq!(ratio(&rounds(6)), "1.04× (1.04–1.04)");
+        let many = Ratio::of([(123.0, 1.0)].into_iter()).unwrap();
+        assert_eq!(ratio(&many), "123×");
     }
 
     #[test]

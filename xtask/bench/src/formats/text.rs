@@ -17,7 +17,8 @@ pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     }
     let targets = targets::judge(report);
     if !targets.is_empty() {
-        writeln!(out, "Targets\n{}\n", targets_grid(&targets))?;
+        writeln!(out, "Targets\n{}", targets_grid(&targets))?;
+        writeln!(out, "{}\n", targets::HOW_JUDGED)?;
     }
     for note in remarks::of_the_cells(report) {
         writeln!(out, "{note}")?;
