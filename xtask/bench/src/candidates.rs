@@ -16,7 +16,7 @@ mod async_process;
 pub(crate) mod floor;
 mod pid_watcher;
 mod status;
-mod thread;
+pub(crate) mod thread;
 mod tokio;
 mod tokio_process;
 

@@ -26,8 +26,11 @@ const HEAD: &str = "\
 # childwatch beside other ways of hearing of an exit
 
 Written by `cargo xtask bench --docs docs/bench`, all of it in one run. Each measurement is
-made in a process of its own, and the candidates take turns, round after round, so that what
-else the machine does falls on all of them. The numbers are in
+made in a process of its own. The candidates are measured one after another, round after
+round, so that what else the machine does falls on all of them. For the latency that is not
+enough, for the machine's own speed changes from one second to the next: there the processes
+of a round are all there at once, each with its own idle children, and take turns, five exits
+at a time, in an order in which everyone follows everyone equally often. The numbers are in
 [results.json](results.json) too.
 
 | candidate | what it is |
@@ -45,9 +48,11 @@ Not among them:
 ";
 
 const LIMITS: &str = "\
-50,000 children need more numbers for processes than many machines give. A pid namespace of
-one's own adds none, for a process has a number in each namespace around it too; root may add
-`--raise-pid-max`, which raises `kernel.pid_max` for the time of the run.
+50,000 children need more numbers for processes than many machines give, and so do 16,000 of
+each candidate at once: without room, these take turns in smaller circles, each with the floor
+in it, or are measured one by one. A pid namespace of one's own adds no numbers, for a process
+has one in each namespace around it too; root may add `--raise-pid-max`, which raises
+`kernel.pid_max` for the time of the run.
 ";
 
 fn write_page(out: &mut impl Write, report: &Report, drawn: &[Drawn]) -> io::Result<()> {

@@ -28,7 +28,7 @@ pub(crate) const PID_MAX: &str = "/proc/sys/kernel/pid_max";
 const THREADS_MAX: &str = "/proc/sys/kernel/threads-max";
 
 /// The first 300 numbers are not given a second time, and somebody may begin something.
-const OTHER_PROCESSES: usize = 600;
+pub(crate) const OTHER_PROCESSES: usize = 600;
 
 /// Sets the limit on open files to [`MOST_FDS`], or as far as it goes, and has the kernel
 /// grow the table of files for it.
@@ -100,7 +100,7 @@ pub(crate) fn read(path: &str) -> Option<usize> {
 }
 
 /// Processes and threads on this machine.
-fn tasks() -> Option<usize> {
+pub(crate) fn tasks() -> Option<usize> {
     let load = fs::read_to_string("/proc/loadavg").ok()?;
     let (_running, all) = load.split(' ').nth(3)?.split_once('/')?;
     all.parse().ok()

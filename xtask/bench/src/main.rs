@@ -1,11 +1,13 @@
 //! `cargo xtask bench`: childwatch beside other ways of hearing of an exit, in one run.
 //!
 //! A [`Candidate`](candidate::Candidate) is one such way, a [`Row`](row::Row) one thing
-//! to measure. The candidates take turns, round after round, so that what else the
-//! machine does falls on all of them; and each measurement is a [slice](mod@slice), in a
-//! process of its own, so that no candidate's signal handler, threads or heap stand in
-//! another's way. All is told relative to the [floor](candidates::floor): what a program
-//! would write that needs nothing but to be told.
+//! to measure. Each measurement is a [slice](mod@slice), in a process of its own, so that
+//! no candidate's signal handler, threads or heap stand in another's way. The candidates
+//! are measured one after another, [round](mod@round) after round, so that what else the
+//! machine does falls on all of them; where that is not enough, their slices are there at
+//! once and take turns in a [circle](mod@circle). All is told relative to the
+//! [floor](candidates::floor): what a program would write that needs nothing but to be
+//! told.
 //!
 //! - `cargo xtask bench` compares the candidates in the rows that a user feels.
 //! - `cargo xtask bench scale` has them watch 1 to 50,000 children.
@@ -19,6 +21,7 @@ use clap::Parser;
 
 mod candidate;
 mod candidates;
+mod circle;
 mod clock;
 mod docs;
 mod formats;
@@ -33,13 +36,17 @@ mod plan;
 mod plot;
 mod remarks;
 mod report;
+mod room;
+mod round;
 mod row;
 mod rows;
 mod run;
+mod running;
 mod slice;
 mod stats;
 mod tally;
 mod targets;
+mod turns;
 
 #[global_allocator]
 static HEAP: heap::Counting = heap::Counting;

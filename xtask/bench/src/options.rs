@@ -24,7 +24,7 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) pin: bool,
     /// As root: raise kernel.pid_max for the time of the run, where it leaves no room for
-    /// 50,000 children
+    /// 50,000 children, or for those of all candidates at once
     #[arg(long)]
     pub(crate) raise_pid_max: bool,
     /// How to write the report

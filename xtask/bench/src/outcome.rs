@@ -31,10 +31,43 @@ impl From<anyhow::Result<Samples>> for Outcome {
     }
 }
 
+impl Outcome {
+    /// Takes in what a second slice has said of the same thing: more samples, unless one of
+    /// the two has none for a reason.
+    pub(crate) fn add(&mut self, other: Outcome) {
+        match (&mut *self, other) {
+            (Outcome::Measured(samples), Outcome::Measured(others)) => {
+                for (series, values) in others {
+                    samples.entry(series).or_default().extend(values);
+                }
+            }
+            (Outcome::Measured(_), other) => *self = other,
+            (Outcome::Refused(_) | Outcome::Failed(_), _) => {}
+        }
+    }
+}
+
 /// Samples of series that have one value each.
 pub(crate) fn single<const SERIES: usize>(values: [(&str, f64); SERIES]) -> Samples {
     values
         .into_iter()
         .map(|(series, value)| (series.to_owned(), vec![value]))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_slices_the_samples_are_one_and_a_failure_is_not_hidden() {
+        let measured = |value| Outcome::Measured(single([("latency", value)]));
+        let mut both = measured(1.0);
+        both.add(measured(2.0));
+        let samples = Samples::from([("latency".to_owned(), vec![1.0, 2.0])]);
+        assert_eq!(both, Outcome::Measured(samples));
+        both.add(Outcome::Failed("lost".to_owned()));
+        both.add(measured(3.0));
+        assert_eq!(both, Outcome::Failed("lost".to_owned()));
+    }
 }

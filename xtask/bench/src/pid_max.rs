@@ -12,9 +12,9 @@ use std::process::{Child, Command, Stdio};
 use anyhow::Context;
 
 use crate::limits::{PID_MAX, read};
-use crate::plan::MOST_CHILDREN;
+use crate::plan::MOST_PROCESSES;
 
-/// While this lives there are numbers for [`MOST_CHILDREN`] more.
+/// While this lives there are numbers for [`MOST_PROCESSES`] more.
 pub(crate) struct Raised {
     /// Puts the limit back when the other end of its standard input is closed: by our drop,
     /// or by the kernel when this process has been killed.
@@ -25,9 +25,10 @@ pub(crate) struct Raised {
 const KEEP: &str = "cat; echo $0 > /proc/sys/kernel/pid_max";
 
 impl Raised {
-    pub(crate) fn for_most_children() -> anyhow::Result<Self> {
+    pub(crate) fn raise() -> anyhow::Result<Self> {
         let found = read(PID_MAX).context("no /proc/sys/kernel/pid_max")?;
-        let wanted = 2 * MOST_CHILDREN;
+        // As many again, for those that the machine has.
+        let wanted = 2 * MOST_PROCESSES;
         if found >= wanted {
             return Ok(Raised { keeper: None });
         }
@@ -40,8 +41,7 @@ impl Raised {
         let raised = Raised {
             keeper: Some(keeper),
         };
-        fs::write(PID_MAX, wanted.to_string())
-            .context("kernel.pid_max can't be raised, and 50,000 children need that")?;
+        fs::write(PID_MAX, wanted.to_string()).context("kernel.pid_max can't be raised")?;
         Ok(raised)
     }
 }

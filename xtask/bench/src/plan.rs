@@ -7,6 +7,10 @@ use crate::rows::{dead, idle, latency, life, live, memory, scale};
 /// The most that any row watches.
 pub(crate) const MOST_CHILDREN: usize = 50_000;
 
+/// The most processes that are there at once: all candidates with all of a circle's
+/// children.
+pub(crate) const MOST_PROCESSES: usize = 160_000;
+
 /// Rows in the order of the report.
 pub(crate) type Plan = Vec<Part>;
 
@@ -83,4 +87,23 @@ pub(crate) fn whole() -> Plan {
     plan.retain(|part| !is_in_both(part));
     plan.extend(scale);
     plan
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::candidates;
+    use crate::row::Company;
+
+    #[test]
+    fn no_more_processes_are_there_at_once_than_it_says() {
+        for part in compare().iter().chain(&scale()) {
+            let slices = match part.row.company() {
+                Company::Alone => 1,
+                Company::InTurns => candidates::ALL.len(),
+            };
+            let most = part.sizes(Effort::Full).iter().max().unwrap();
+            assert!(slices * most <= MOST_PROCESSES);
+        }
+    }
 }

@@ -4,7 +4,7 @@ use crate::candidates;
 use crate::formats::count;
 use crate::options::{Conditions, Effort};
 use crate::outcome::Outcome;
-use crate::report::{Failure, Report};
+use crate::report::{Failure, InTurns, Report};
 use crate::row::Row;
 
 /// What a reader must know of the whole run.
@@ -16,10 +16,13 @@ pub(crate) fn of_the_run(report: &Report) -> Vec<String> {
     let quick = "A quick run: its numbers mean nothing.";
     let place = format!("{}: `{}`.", report.place, report.command);
     let rounds = format!("Rounds: {}.", rounds(report));
+    let circles: Vec<_> = report.circles.iter().map(in_turns).collect();
+    let circles = format!("Taking turns at once: {}.", circles.join("; "));
     [
         (true, place.as_str()),
         (pin, pinned),
         (true, rounds.as_str()),
+        (!report.circles.is_empty(), circles.as_str()),
         (true, legend),
         (effort == Effort::Quick, quick),
     ]
@@ -54,6 +57,23 @@ fn rounds(report: &Report) -> String {
     rounds.join(", ")
 }
 
+/// How many were there at once; and why not all, if not.
+fn in_turns(InTurns { row, size, circles }: &InTurns) -> String {
+    let size = count(*size);
+    let members: Vec<_> = circles.sizes.iter().map(usize::to_string).collect();
+    let members = match &circles.sizes[..] {
+        [] => "none".to_owned(),
+        [all] => format!("all {all}"),
+        sizes if sizes.iter().all(|&members| members == 1) => "each alone".to_owned(),
+        _ => members.join(" and "),
+    };
+    let reason = circles.reason.as_ref();
+    let reason = reason
+        .map(|reason| format!(" ({reason})"))
+        .unwrap_or_default();
+    format!("{row} of {size}: {members}{reason}")
+}
+
 /// Why cells, or whole lines, are empty or marked: each thing once.
 pub(crate) fn of_the_cells(report: &Report) -> Vec<String> {
     let refusals = refusals(report);
@@ -67,7 +87,7 @@ pub(crate) fn of_the_cells(report: &Report) -> Vec<String> {
 fn refusals(report: &Report) -> Vec<(&str, Vec<&'static str>)> {
     let mut refusals: Vec<(&str, Vec<&'static str>)> = Vec::new();
     for point in &report.points {
-        let Some(Outcome::Refused(reason)) = point.rounds.first() else {
+        let Some(Outcome::Refused(reason)) = point.refusal() else {
             continue;
         };
         match refusals.iter_mut().find(|(known, _)| known == reason) {

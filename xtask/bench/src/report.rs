@@ -1,8 +1,11 @@
 //! [`Report`]: what a run came to, as tables.
 
+use serde::Serialize;
+
 use crate::candidates;
 use crate::options::Conditions;
 use crate::outcome::Outcome;
+use crate::round::{Circles, Measurement};
 use crate::row::{Figure, Row};
 use crate::stats::{self, Ratio, Spread};
 
@@ -13,6 +16,16 @@ pub(crate) struct Report {
     pub(crate) command: String,
     pub(crate) conditions: Conditions,
     pub(crate) points: Vec<Point>,
+    pub(crate) circles: Vec<InTurns>,
+}
+
+/// In how large circles a row was measured, with one number of children.
+#[derive(Serialize)]
+pub(crate) struct InTurns {
+    pub(crate) row: &'static str,
+    pub(crate) size: usize,
+    #[serde(flatten)]
+    pub(crate) circles: Circles,
 }
 
 /// A row of one candidate with one number of children.
@@ -20,7 +33,7 @@ pub(crate) struct Point {
     pub(crate) row: &'static dyn Row,
     pub(crate) size: usize,
     pub(crate) candidate: &'static str,
-    pub(crate) rounds: Vec<Outcome>,
+    pub(crate) rounds: Vec<Measurement>,
 }
 
 /// One figure of all candidates, by the number of children.
@@ -71,30 +84,36 @@ impl Point {
     /// The outcome of the next round, if it is known already.
     pub(crate) fn settled(&self) -> Option<&Outcome> {
         let is_failed = |outcome: &&Outcome| matches!(outcome, Outcome::Failed(_));
-        match self.rounds.first() {
-            Some(refused @ Outcome::Refused(_)) => Some(refused),
-            _ => self
-                .rounds
-                .iter()
-                .filter(is_failed)
-                .nth(ENOUGH_FAILURES - 1),
-        }
+        self.refusal()
+            .or_else(|| self.outcomes().filter(is_failed).nth(ENOUGH_FAILURES - 1))
+    }
+
+    fn outcomes(&self) -> impl Iterator<Item = &Outcome> + Clone {
+        self.rounds.iter().map(|measurement| &measurement.outcome)
+    }
+
+    /// Who does not take part says so in the first round.
+    pub(crate) fn refusal(&self) -> Option<&Outcome> {
+        let is_refused = |outcome: &&Outcome| matches!(outcome, Outcome::Refused(_));
+        self.outcomes().next().filter(is_refused)
     }
 
     /// The figure's value in each round, in its unit; `None` where it was not measured.
     fn values(&self, figure: &Figure) -> Vec<Option<f64>> {
-        let value = |outcome: &Outcome| match outcome {
-            Outcome::Measured(samples) => samples
-                .get(figure.series)
-                .and_then(|series| stats::quantile(series, figure.quantile))
-                .map(|value| figure.unit.scale(value)),
-            Outcome::Refused(_) | Outcome::Failed(_) => None,
-        };
-        self.rounds.iter().map(value).collect()
+        self.outcomes()
+            .map(|outcome| value(outcome, figure))
+            .collect()
+    }
+
+    /// The floor's values to stand beside these: of the same circle, or of the same round.
+    fn floors_values(&self, floor: &Point, figure: &Figure) -> Vec<Option<f64>> {
+        let rounds = self.rounds.iter().zip(&floor.rounds);
+        let floors = rounds.map(|(own, floor)| own.floor.as_ref().unwrap_or(&floor.outcome));
+        floors.map(|outcome| value(outcome, figure)).collect()
     }
 
     fn cell(&self, figure: &Figure, floor: &Point) -> Cell {
-        if let Some(Outcome::Refused(reason)) = self.rounds.first() {
+        if let Some(Outcome::Refused(reason)) = self.refusal() {
             return Cell::Refused(reason.clone());
         }
         let values = self.values(figure);
@@ -127,14 +146,18 @@ impl Point {
         if !figure.unit.is_comparable() {
             return None;
         }
-        let (values, others) = (self.values(figure), other.values(figure));
-        let pairs = values.into_iter().zip(others);
+        let others = if other.candidate == candidates::FLOOR.name() {
+            self.floors_values(other, figure)
+        } else {
+            other.values(figure)
+        };
+        let pairs = self.values(figure).into_iter().zip(others);
         Ratio::of(pairs.filter_map(|(value, other)| value.zip(other)))
     }
 
     /// What went wrong, if anything did.
     pub(crate) fn failure(&self) -> Option<Failure> {
-        let reasons = self.rounds.iter().filter_map(|outcome| match outcome {
+        let reasons = self.outcomes().filter_map(|outcome| match outcome {
             Outcome::Failed(reason) => Some(reason),
             Outcome::Measured(_) | Outcome::Refused(_) => None,
         });
@@ -144,6 +167,17 @@ impl Point {
             of_rounds: self.rounds.len(),
             reason: first.clone(),
         })
+    }
+}
+
+/// A figure's value in an outcome, in its unit.
+fn value(outcome: &Outcome, figure: &Figure) -> Option<f64> {
+    match outcome {
+        Outcome::Measured(samples) => {
+            let value = stats::quantile(samples.get(figure.series)?, figure.quantile)?;
+            Some(figure.unit.scale(value))
+        }
+        Outcome::Refused(_) | Outcome::Failed(_) => None,
     }
 }
 
@@ -228,8 +262,12 @@ mod tests {
     use crate::outcome::single;
     use crate::rows::live::Live;
 
+    fn measured(value: f64) -> Outcome {
+        Outcome::Measured(single([("exits-cpu", value)]))
+    }
+
     fn point(candidate: &'static str, seconds: &[f64]) -> Point {
-        let round = |&value| Outcome::Measured(single([("exits-cpu", value)]));
+        let round = |&value| measured(value).into();
         Point {
             row: &Live,
             size: 10,
@@ -248,6 +286,7 @@ mod tests {
                 pin: false,
             },
             points,
+            circles: Vec::new(),
         };
         let tables = tables(&report);
         let table = tables.iter().find(|it| it.figure.name == "exits-cpu");
@@ -275,7 +314,9 @@ mod tests {
     #[test]
     fn a_failed_round_is_not_hidden_by_the_others() {
         let mut failing = point("pidfd", &[2e-6, 4e-6]);
-        failing.rounds.push(Outcome::Failed("1 lost".to_owned()));
+        failing
+            .rounds
+            .push(Outcome::Failed("1 lost".to_owned()).into());
         let Cell::Measured {
             rounds: 2,
             failure: Some(failure),
@@ -293,11 +334,25 @@ mod tests {
         let mut failing = point("pidfd", &[1e-6]);
         for _ in 0..3 {
             assert_eq!(failing.settled(), None);
-            failing.rounds.push(Outcome::Failed("lost".to_owned()));
+            failing
+                .rounds
+                .push(Outcome::Failed("lost".to_owned()).into());
         }
-        assert_eq!(failing.settled(), failing.rounds.last());
+        assert_eq!(failing.settled(), failing.outcomes().last());
         let mut refusing = point("thread", &[]);
-        refusing.rounds.push(Outcome::Refused("no".to_owned()));
-        assert_eq!(refusing.settled(), refusing.rounds.first());
+        refusing
+            .rounds
+            .push(Outcome::Refused("no".to_owned()).into());
+        assert_eq!(refusing.settled(), refusing.outcomes().next());
+    }
+
+    #[test]
+    fn a_ratio_to_the_floor_is_to_that_of_the_same_circle() {
+        let mut pidfd = point("pidfd", &[6e-6]);
+        pidfd.rounds[0].floor = Some(measured(2e-6));
+        let Cell::Measured { ratio, .. } = cell_of(vec![pidfd], "pidfd") else {
+            panic!("not measured");
+        };
+        assert!((ratio.unwrap().median - 3.0).abs() < 1e-9);
     }
 }

@@ -3,6 +3,7 @@
 use crate::candidate::Candidate;
 use crate::options::Effort;
 use crate::outcome::Samples;
+use crate::turns::Turns;
 
 /// A thing to measure of each candidate, with different numbers of children.
 pub(crate) trait Row: Sync {
@@ -21,13 +22,29 @@ pub(crate) trait Row: Sync {
     /// How often each candidate is measured with this number.
     fn rounds(&self, size: usize, effort: Effort) -> usize;
 
-    /// Measures one candidate once, in a process where nothing else goes on.
+    /// Whether its slices are there at once.
+    fn company(&self) -> Company {
+        Company::Alone
+    }
+
+    /// Measures one candidate once, in a process where nothing else goes on; where others
+    /// do the same beside it, in its turns.
     fn measure(
         &self,
         candidate: &dyn Candidate,
         size: usize,
         effort: Effort,
+        turns: &mut Turns<'_>,
     ) -> anyhow::Result<Samples>;
+}
+
+/// How a row's slices share the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Company {
+    /// Each has it for itself, from its start to its end.
+    Alone,
+    /// All of a round are there at once, and each waits for its [`Turns`].
+    InTurns,
 }
 
 /// One number of a row: a quantile of a series.

@@ -1,4 +1,4 @@
-//! A run: round after round, in which the candidates take turns.
+//! A run: each row of a plan, round after round, with every candidate.
 
 use std::env;
 use std::io::{self, IsTerminal};
@@ -11,26 +11,25 @@ use crate::candidate::Candidate;
 use crate::candidates::{self, OLD_DESIGN};
 use crate::docs;
 use crate::machine;
-use crate::options::{Conditions, Options};
+use crate::options::Options;
 use crate::pid_max::Raised;
 use crate::plan::Plan;
-use crate::report::{Point, Report};
-use crate::row::Row;
+use crate::report::{InTurns, Point, Report};
+use crate::round::{Circles, Round, Subject};
+use crate::row::Company;
 use crate::rows;
-use crate::slice;
 use crate::targets::{self, Judged, Verdict};
 
 pub(crate) fn main(plan: Plan, options: &Options) -> anyhow::Result<ExitCode> {
     let candidates = candidates(options)?;
-    let _raised = options
-        .raise_pid_max
-        .then(Raised::for_most_children)
-        .transpose()?;
+    let _raised = options.raise_pid_max.then(Raised::raise).transpose()?;
+    let (points, circles) = measure(&plan, &candidates, options)?;
     let report = Report {
         place: machine::describe(),
         command: command(),
         conditions: options.conditions(),
-        points: points(plan, &candidates, options)?,
+        points,
+        circles,
     };
     options.format.write(&mut io::stdout().lock(), &report)?;
     if let Some(directory) = &options.docs {
@@ -71,41 +70,56 @@ fn candidates(options: &Options) -> anyhow::Result<Vec<&'static dyn Candidate>> 
     Ok(candidates::ALL.iter().copied().filter(is_wanted).collect())
 }
 
-fn points(
-    plan: Plan,
+/// Measures all that the user wants of a plan.
+fn measure(
+    plan: &Plan,
     candidates: &[&'static dyn Candidate],
     options: &Options,
-) -> anyhow::Result<Vec<Point>> {
+) -> anyhow::Result<(Vec<Point>, Vec<InTurns>)> {
     let only = &options.only;
     if let Some(unknown) = only.iter().find(|name| rows::named(name).is_none()) {
         let known: Vec<_> = rows::ALL.iter().map(|row| row.name()).collect();
         bail!("no row `{unknown}`: there are {}", known.join(", "));
     }
     let conditions = options.conditions();
-    let mut points = Vec::new();
+    let (mut points, mut circles) = (Vec::new(), Vec::new());
     for part in plan {
-        if !only.is_empty() && !only.iter().any(|name| name == part.row.name()) {
+        let row = part.row;
+        if !only.is_empty() && !only.iter().any(|name| name == row.name()) {
             continue;
         }
         for &size in part.sizes(conditions.effort) {
             let rounds = options
                 .rounds
-                .unwrap_or_else(|| part.row.rounds(size, conditions.effort));
-            points.extend(take_turns(part.row, size, candidates, rounds, conditions)?);
+                .unwrap_or_else(|| row.rounds(size, conditions.effort));
+            let subject = Subject {
+                row,
+                size,
+                conditions,
+            };
+            let (measured, most) = measure_rounds(subject, candidates, rounds)?;
+            points.extend(measured);
+            if row.company() == Company::InTurns {
+                circles.push(InTurns {
+                    row: row.name(),
+                    size,
+                    circles: most,
+                });
+            }
         }
     }
     ensure!(!points.is_empty(), "none of these rows is part of this run");
-    Ok(points)
+    Ok((points, circles))
 }
 
-/// One row with one number of children.
-fn take_turns(
-    row: &'static dyn Row,
-    size: usize,
+/// One row with one number of children: what each candidate came to, and the circles of
+/// the round that had the most of them.
+fn measure_rounds(
+    subject: Subject,
     candidates: &[&'static dyn Candidate],
     rounds: usize,
-    conditions: Conditions,
-) -> anyhow::Result<Vec<Point>> {
+) -> anyhow::Result<(Vec<Point>, Circles)> {
+    let Subject { row, size, .. } = subject;
     let mut points: Vec<_> = candidates
         .iter()
         .map(|candidate| Point {
@@ -115,24 +129,33 @@ fn take_turns(
             rounds: Vec::with_capacity(rounds),
         })
         .collect();
+    let mut most = Circles::default();
     for round in 0..rounds {
-        let (name, of) = (row.name(), row.size());
-        progress(&format!(
-            "{name}, {size} {of}: round {}/{rounds}",
-            round + 1
-        ));
-        // Each begins in its turn: the first finds the machine as the last left it.
-        for turn in 0..candidates.len() {
-            let next = (round + turn) % candidates.len();
-            let outcome = match points[next].settled() {
-                Some(settled) => settled.clone(),
-                None => slice::measure(row, candidates[next], size, conditions)?,
-            };
-            points[next].rounds.push(outcome);
+        let (name, of, number) = (row.name(), row.size(), round + 1);
+        progress(&format!("{name}, {size} {of}: round {number}/{rounds}"));
+        let mut asked = Vec::new();
+        for (point, candidate) in points.iter_mut().zip(candidates) {
+            match point.settled().cloned() {
+                Some(settled) => point.rounds.push(settled.into()),
+                None => asked.push(*candidate),
+            }
+        }
+        let Round {
+            measurements,
+            circles,
+        } = subject.measure(&asked, round)?;
+        for (candidate, measurement) in measurements {
+            let mut points = points.iter_mut();
+            if let Some(point) = points.find(|point| point.candidate == candidate.name()) {
+                point.rounds.push(measurement);
+            }
+        }
+        if circles.sizes.len() > most.sizes.len() {
+            most = circles;
         }
     }
     progress("");
-    Ok(points)
+    Ok((points, most))
 }
 
 /// Shows where the run is, in a line that is written anew; to a terminal alone.

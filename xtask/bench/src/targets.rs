@@ -228,7 +228,7 @@ mod tests {
     }
 
     fn report_of(effort: Effort, pidfd: &[f64]) -> Report {
-        let round = |value| Outcome::Measured(single([("cpu", value), ("wall", value)]));
+        let round = |value| Outcome::Measured(single([("cpu", value), ("wall", value)])).into();
         let point = |candidate: &'static str, values: &[f64]| Point {
             row: rows::named("dead").unwrap(),
             size: 1_000,
@@ -246,6 +246,7 @@ mod tests {
                 point(PIDFD, pidfd),
                 point(TOKIO, &same(1.2)),
             ],
+            circles: Vec::new(),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::candidates::status;
 use crate::tally::Told;
 
 /// Beyond this it measures the scheduler, and soon the limit on threads.
-const MOST_THREADS: usize = 1_000;
+pub(crate) const MOST_THREADS: usize = 1_000;
 
 pub(crate) struct ThreadAChild;
 

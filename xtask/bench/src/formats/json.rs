@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::interval::Interval;
 use crate::options::Effort;
-use crate::report::{self, Cell, Report, Table};
+use crate::report::{self, Cell, InTurns, Report, Table};
 use crate::targets::{self, Judged};
 
 #[derive(Serialize)]
@@ -15,6 +15,7 @@ struct Document<'a> {
     command: &'a str,
     is_quick: bool,
     targets: Vec<Judged>,
+    circles: &'a [InTurns],
     figures: Vec<Line<'a>>,
 }
 
@@ -51,6 +52,7 @@ pub(crate) fn write(out: &mut impl Write, report: &Report) -> anyhow::Result<()>
         command: &report.command,
         is_quick: report.conditions.effort == Effort::Quick,
         targets: targets::judge(report),
+        circles: &report.circles,
         figures: tables.iter().flat_map(lines).collect(),
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;

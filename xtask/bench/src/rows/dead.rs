@@ -7,6 +7,7 @@ use crate::outcome::{self, Samples};
 use crate::row::{Figure, Row, Unit};
 use crate::rows::{gather, rounds_of_a_crowd, wait_until_dead, watch_all};
 use crate::tally::Tally;
+use crate::turns::Turns;
 
 pub(crate) struct Dead;
 
@@ -40,6 +41,7 @@ impl Row for Dead {
         candidate: &dyn Candidate,
         size: usize,
         _effort: Effort,
+        _turns: &mut Turns<'_>,
     ) -> anyhow::Result<Samples> {
         let mut watching = candidate.watch_up_to(size)?;
         let (mut crowd, gate) = gather(size)?;

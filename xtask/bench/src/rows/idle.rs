@@ -12,6 +12,7 @@ use crate::outcome::{self, Samples};
 use crate::row::{Figure, Row, Unit};
 use crate::rows::{gather, watch_all};
 use crate::tally::Tally;
+use crate::turns::Turns;
 
 pub(crate) struct Idle;
 
@@ -50,6 +51,7 @@ impl Row for Idle {
         candidate: &dyn Candidate,
         size: usize,
         effort: Effort,
+        _turns: &mut Turns<'_>,
     ) -> anyhow::Result<Samples> {
         let (calm, window) = match effort {
             // Until a heartbeat that backs off has done so.

@@ -8,14 +8,15 @@ use crate::candidate::{Candidate, Watching};
 use crate::clock;
 use crate::options::Effort;
 use crate::outcome::Samples;
-use crate::row::{Figure, Row, Unit};
+use crate::row::{Company, Figure, Row, Unit};
 use crate::rows::{gather, watch_all};
 use crate::tally::Tally;
+use crate::turns::Turns;
 
 /// By then all is over that the exit before has set off.
 const BETWEEN_EXITS: Duration = Duration::from_millis(8);
-/// Exits that come before those that are measured.
-const WARM_UP: usize = 5;
+/// A turn's exits: short beside what makes the machine slow or fast.
+const EXITS_A_TURN: usize = 5;
 
 pub(crate) struct Latency;
 
@@ -56,31 +57,47 @@ impl Row for Latency {
         }
     }
 
+    /// What is to be told apart is less than what the machine's speed changes by from one
+    /// second to the next.
+    fn company(&self) -> Company {
+        Company::InTurns
+    }
+
     fn measure(
         &self,
         candidate: &dyn Candidate,
         size: usize,
         effort: Effort,
+        turns: &mut Turns<'_>,
     ) -> anyhow::Result<Samples> {
-        let exits = match effort {
-            Effort::Full => 100,
-            Effort::Quick => 5,
+        let measured_turns = match effort {
+            Effort::Full => 20,
+            Effort::Quick => 2,
         };
         let mut watching = candidate.watch_up_to(size + 1)?;
         let (mut idle, _gate) = gather(size)?;
         let never = Tally::of(size);
         watch_all(&mut *watching, &mut idle, &never)?;
-        let mut latencies = Vec::with_capacity(exits);
-        for exit in 0..WARM_UP + exits {
-            let latency = one_exit(&mut *watching)?;
-            if exit >= WARM_UP {
-                latencies.push(latency.as_secs_f64());
-            }
+        turns.wait()?;
+        let _warm_up = some_exits(&mut *watching)?;
+        let mut latencies = Vec::new();
+        for _ in 0..measured_turns {
+            turns.wait()?;
+            latencies.extend(some_exits(&mut *watching)?);
         }
         // Before the crowd, whose end is not to be told of.
         drop(watching);
         Ok(Samples::from([("latency".to_owned(), latencies)]))
     }
+}
+
+/// What is done in a turn: the latency of each exit.
+fn some_exits(watching: &mut dyn Watching) -> anyhow::Result<[f64; EXITS_A_TURN]> {
+    let mut latencies = [0.0; EXITS_A_TURN];
+    for latency in &mut latencies {
+        *latency = one_exit(watching)?.as_secs_f64();
+    }
+    Ok(latencies)
 }
 
 fn one_exit(watching: &mut dyn Watching) -> anyhow::Result<Duration> {

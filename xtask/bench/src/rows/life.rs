@@ -6,6 +6,7 @@ use crate::candidate::Candidate;
 use crate::options::Effort;
 use crate::outcome::{self, Samples};
 use crate::row::{Figure, Row, Unit};
+use crate::turns::Turns;
 
 const WARM_UP: usize = 5;
 
@@ -41,6 +42,7 @@ impl Row for Life {
         candidate: &dyn Candidate,
         _size: usize,
         effort: Effort,
+        _turns: &mut Turns<'_>,
     ) -> anyhow::Result<Samples> {
         let time = match effort {
             Effort::Full => Duration::from_millis(500),

@@ -12,6 +12,7 @@ use crate::outcome::{self, Samples};
 use crate::row::{Figure, Row, Unit};
 use crate::rows::{gather, rounds_of_a_crowd, wait_until_dead, watch_all};
 use crate::tally::Tally;
+use crate::turns::Turns;
 
 pub(crate) struct Live;
 
@@ -52,6 +53,7 @@ impl Row for Live {
         candidate: &dyn Candidate,
         size: usize,
         _effort: Effort,
+        _turns: &mut Turns<'_>,
     ) -> anyhow::Result<Samples> {
         let Lived {
             register,

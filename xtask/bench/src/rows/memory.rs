@@ -8,6 +8,7 @@ use crate::outcome::{self, Samples};
 use crate::row::{Figure, Row, Unit};
 use crate::rows::{gather, watch_all};
 use crate::tally::Tally;
+use crate::turns::Turns;
 
 pub(crate) struct Memory;
 
@@ -42,6 +43,7 @@ impl Row for Memory {
         candidate: &dyn Candidate,
         size: usize,
         _effort: Effort,
+        _turns: &mut Turns<'_>,
     ) -> anyhow::Result<Samples> {
         let mut watching = candidate.watch_up_to(size)?;
         let (mut crowd, _gate) = gather(size)?;

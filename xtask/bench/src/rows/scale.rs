@@ -5,6 +5,7 @@ use crate::options::Effort;
 use crate::outcome::{self, Samples};
 use crate::row::{Figure, Row, Unit};
 use crate::rows::live::{Lived, live};
+use crate::turns::Turns;
 
 pub(crate) struct Scale;
 
@@ -45,6 +46,7 @@ impl Row for Scale {
         candidate: &dyn Candidate,
         size: usize,
         _effort: Effort,
+        _turns: &mut Turns<'_>,
     ) -> anyhow::Result<Samples> {
         let Lived {
             register,

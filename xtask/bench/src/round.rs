@@ -1,0 +1,210 @@
+//! A round: each candidate measured once, alone or in a [`Circle`] with the others.
+
+use std::collections::VecDeque;
+use std::process::Command;
+
+use serde::Serialize;
+
+use crate::candidate::Candidate;
+use crate::candidates::FLOOR;
+use crate::circle::Circle;
+use crate::options::Conditions;
+use crate::outcome::Outcome;
+use crate::row::{Company, Row};
+use crate::{room, slice};
+
+/// What is measured in a round.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject {
+    pub(crate) row: &'static dyn Row,
+    pub(crate) size: usize,
+    pub(crate) conditions: Conditions,
+}
+
+/// What a round says of a candidate.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Measurement {
+    pub(crate) outcome: Outcome,
+    /// What the floor came to in the same circle, if there was one.
+    pub(crate) floor: Option<Outcome>,
+}
+
+pub(crate) type Measurements = Vec<(&'static dyn Candidate, Measurement)>;
+
+/// What a round came to.
+pub(crate) struct Round {
+    pub(crate) measurements: Measurements,
+    pub(crate) circles: Circles,
+}
+
+/// In how large circles a round was made.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Circles {
+    /// How many took turns in each.
+    #[serde(rename = "circles")]
+    pub(crate) sizes: Vec<usize>,
+    /// Why not all in one, if they did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+}
+
+impl Subject {
+    /// Measures candidates in the round of this number.
+    pub(crate) fn measure(
+        self,
+        candidates: &[&'static dyn Candidate],
+        round: usize,
+    ) -> anyhow::Result<Round> {
+        // Each begins in its turn: the first finds the machine as the last left it.
+        let mut candidates = candidates.to_vec();
+        if !candidates.is_empty() {
+            let first = round % candidates.len();
+            candidates.rotate_left(first);
+        }
+        match self.row.company() {
+            Company::Alone => self.one_by_one(&candidates),
+            Company::InTurns => self.in_circles(&candidates, round),
+        }
+    }
+
+    fn one_by_one(self, candidates: &[&'static dyn Candidate]) -> anyhow::Result<Round> {
+        let mut measurements = Measurements::new();
+        for &candidate in candidates {
+            let mut circle = Circle::new();
+            circle.join(0, self.slice(candidate)?)?;
+            let outcomes = circle.go_round(0)?.into_iter();
+            measurements.extend(outcomes.map(|(_, outcome)| (candidate, outcome.into())));
+        }
+        Ok(Round {
+            measurements,
+            circles: Circles::default(),
+        })
+    }
+
+    /// In one circle if there is room for all; else in several, each with the floor if
+    /// there is room for two.
+    fn in_circles(
+        self,
+        candidates: &[&'static dyn Candidate],
+        round: usize,
+    ) -> anyhow::Result<Round> {
+        let is_floor = |candidate: &&dyn Candidate| candidate.name() == FLOOR.name();
+        let floor = candidates.iter().copied().find(is_floor);
+        let others = candidates.iter().copied().filter(|it| !is_floor(it));
+        let mut left: VecDeque<_> = floor.into_iter().chain(others).collect();
+        let mut measurements = Measurements::new();
+        let mut circles = Circles::default();
+        while let Some(first) = left.pop_front() {
+            let mut members = vec![first];
+            let mut circle = Circle::new();
+            circle.join(0, self.slice(first)?)?;
+            if let (Some(floor), false) = (floor, is_floor(&first)) {
+                if self.check_room().is_ok() {
+                    circle.join(members.len(), self.slice(floor)?)?;
+                    members.push(floor);
+                }
+            }
+            while let Some(next) = left.pop_front() {
+                if let Err(reason) = self.check_room() {
+                    circles.reason = Some(reason.to_string());
+                    left.push_front(next);
+                    break;
+                }
+                circle.join(members.len(), self.slice(next)?)?;
+                members.push(next);
+            }
+            if circle.waiting() > 0 {
+                circles.sizes.push(circle.waiting());
+            }
+            let outcomes = circle.go_round(round)?.into_iter();
+            let outcomes = outcomes.map(|(member, outcome)| (members[member], outcome));
+            add(&mut measurements, outcomes.collect());
+        }
+        Ok(Round {
+            measurements,
+            circles,
+        })
+    }
+
+    fn check_room(self) -> anyhow::Result<()> {
+        room::check_one_more(self.size)
+    }
+
+    fn slice(self, candidate: &dyn Candidate) -> anyhow::Result<Command> {
+        slice::command(self.row, candidate, self.size, self.conditions)
+    }
+}
+
+/// Adds a circle's outcomes to a round's. The floor's, of several circles, become one.
+fn add(measurements: &mut Measurements, outcomes: Vec<(&'static dyn Candidate, Outcome)>) {
+    let of_the_floor = outcomes.iter().find(|(it, _)| it.name() == FLOOR.name());
+    let floor = of_the_floor.map(|(_, outcome)| outcome.clone());
+    for (candidate, outcome) in outcomes {
+        let mut known = measurements
+            .iter_mut()
+            .map(|(known, measurement)| (known.name(), measurement));
+        match known.find(|(name, _)| *name == candidate.name()) {
+            Some((_, measurement)) => measurement.outcome.add(outcome),
+            None => {
+                let floor = floor.clone();
+                measurements.push((candidate, Measurement { outcome, floor }));
+            }
+        }
+    }
+}
+
+impl From<Outcome> for Measurement {
+    fn from(outcome: Outcome) -> Self {
+        let floor = None;
+        Measurement { outcome, floor }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::candidates;
+    use crate::outcome::single;
+
+    fn measured(value: f64) -> Outcome {
+        Outcome::Measured(single([("latency", value)]))
+    }
+
+    #[test]
+    fn each_measurement_stands_beside_the_floor_of_its_own_circle() {
+        let candidate = |name| candidates::named(name).unwrap();
+        let mut measurements = Measurements::new();
+        let (pidfd, tokio) = (candidate("pidfd"), candidate("tokio"));
+        add(
+            &mut measurements,
+            vec![(FLOOR, measured(1.0)), (pidfd, measured(2.0))],
+        );
+        add(
+            &mut measurements,
+            vec![(tokio, measured(4.0)), (FLOOR, measured(3.0))],
+        );
+        let names: Vec<_> = measurements
+            .iter()
+            .map(|(candidate, _)| candidate.name())
+            .collect();
+        assert_eq!(names, ["floor", "pidfd", "tokio"]);
+        let floors: Vec<_> = measurements
+            .iter()
+            .map(|(_, measurement)| measurement.floor.clone())
+            .collect();
+        let of = |value| Some(measured(value));
+        assert_eq!(floors, [of(1.0), of(1.0), of(3.0)]);
+        let mut both = measured(1.0);
+        both.add(measured(3.0));
+        assert_eq!(measurements[0].1.outcome, both);
+    }
+
+    #[test]
+    fn who_was_alone_has_no_floor_beside_it() {
+        let mut measurements = Measurements::new();
+        let tokio = candidates::named("tokio").unwrap();
+        add(&mut measurements, vec![(FLOOR, measured(1.0))]);
+        add(&mut measurements, vec![(tokio, measured(4.0))]);
+        assert_eq!(measurements[1].1.floor, None);
+    }
+}
