@@ -15,15 +15,20 @@ use crate::limits::{self, OTHER_PROCESSES, read};
 
 /// What a child takes of memory, in KiB: of the kernel's for a task and its pidfd, and of
 /// its own stack. Twice what was found on Linux 6.18.
-const MEMORY_A_CHILD: usize = 80;
+const MEMORY_A_CHILD: usize = 56;
 
 /// Where cgroups are found, of either version.
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// [`Refused`] if there is none for a slice with so many children, a thread for each as far
-/// as there is a candidate that has them, and one that exits.
+/// [`Refused`] if there is none for a slice with so many children and one that exits, and a
+/// thread for each as long as a candidate has that many.
 pub(crate) fn check_one_more(children: usize) -> anyhow::Result<()> {
-    let processes = children + children.min(MOST_THREADS) + 1;
+    let threads = if children <= MOST_THREADS {
+        children
+    } else {
+        0
+    };
+    let processes = children + threads + 1;
     limits::check_processes(processes)?;
     let limits = [of_the_user(), of_memory()].into_iter().flatten();
     for Limit { name, free } in limits.chain(of_cgroups()) {

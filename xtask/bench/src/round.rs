@@ -25,7 +25,7 @@ pub(crate) struct Subject {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Measurement {
     pub(crate) outcome: Outcome,
-    /// What the floor came to in the same circle, if there was one.
+    /// What the floor came to in the same circle, if it was there.
     pub(crate) floor: Option<Outcome>,
 }
 
@@ -88,9 +88,8 @@ impl Subject {
         candidates: &[&'static dyn Candidate],
         round: usize,
     ) -> anyhow::Result<Round> {
-        let is_floor = |candidate: &&dyn Candidate| candidate.name() == FLOOR.name();
-        let floor = candidates.iter().copied().find(is_floor);
-        let others = candidates.iter().copied().filter(|it| !is_floor(it));
+        let floor = candidates.iter().copied().find(|it| is_floor(*it));
+        let others = candidates.iter().copied().filter(|it| !is_floor(*it));
         let mut left: VecDeque<_> = floor.into_iter().chain(others).collect();
         let mut measurements = Measurements::new();
         let mut circles = Circles::default();
@@ -98,7 +97,7 @@ impl Subject {
             let mut members = vec![first];
             let mut circle = Circle::new();
             circle.join(0, self.slice(first)?)?;
-            if let (Some(floor), false) = (floor, is_floor(&first)) {
+            if let (Some(floor), false) = (floor, is_floor(first)) {
                 if self.check_room().is_ok() {
                     circle.join(members.len(), self.slice(floor)?)?;
                     members.push(floor);
@@ -135,9 +134,13 @@ impl Subject {
     }
 }
 
+fn is_floor(candidate: &dyn Candidate) -> bool {
+    candidate.name() == FLOOR.name()
+}
+
 /// Adds a circle's outcomes to a round's. The floor's, of several circles, become one.
 fn add(measurements: &mut Measurements, outcomes: Vec<(&'static dyn Candidate, Outcome)>) {
-    let of_the_floor = outcomes.iter().find(|(it, _)| it.name() == FLOOR.name());
+    let of_the_floor = outcomes.iter().find(|(it, _)| is_floor(*it));
     let floor = of_the_floor.map(|(_, outcome)| outcome.clone());
     for (candidate, outcome) in outcomes {
         let mut known = measurements
@@ -146,7 +149,7 @@ fn add(measurements: &mut Measurements, outcomes: Vec<(&'static dyn Candidate, O
         match known.find(|(name, _)| *name == candidate.name()) {
             Some((_, measurement)) => measurement.outcome.add(outcome),
             None => {
-                let floor = floor.clone();
+                let floor = floor.clone().filter(|_| !is_floor(candidate));
                 measurements.push((candidate, Measurement { outcome, floor }));
             }
         }
@@ -193,7 +196,7 @@ mod tests {
             .map(|(_, measurement)| measurement.floor.clone())
             .collect();
         let of = |value| Some(measured(value));
-        assert_eq!(floors, [of(1.0), of(1.0), of(3.0)]);
+        assert_eq!(floors, [None, of(1.0), of(3.0)]);
         let mut both = measured(1.0);
         both.add(measured(3.0));
         assert_eq!(measurements[0].1.outcome, both);
