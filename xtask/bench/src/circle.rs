@@ -11,11 +11,18 @@ use crate::running::{Running, Turned};
 
 /// Slices by what the caller knows them by.
 pub(crate) struct Circle<Name> {
-    waiting: Vec<(Name, Running)>,
+    waiting: Vec<Seat<Name>>,
     ended: Vec<(Name, Outcome)>,
 }
 
-impl<Name: Copy + Ord> Circle<Name> {
+/// A slice that waits for its turn.
+struct Seat<Name> {
+    number: usize,
+    name: Name,
+    running: Running,
+}
+
+impl<Name> Circle<Name> {
     pub(crate) fn new() -> Self {
         Circle {
             waiting: Vec::new(),
@@ -26,8 +33,8 @@ impl<Name: Copy + Ord> Circle<Name> {
     /// Starts a slice, and waits until it waits for its first turn. One that ends instead
     /// has its outcome, and no turns.
     pub(crate) fn join(&mut self, name: Name, slice: Command) -> anyhow::Result<()> {
-        let turned = Running::start(slice)?;
-        self.keep(name, turned);
+        let number = self.waiting.len();
+        self.keep(number, name, Running::start(slice)?);
         Ok(())
     }
 
@@ -41,12 +48,12 @@ impl<Name: Copy + Ord> Circle<Name> {
     pub(crate) fn go_round(mut self, first_lap: usize) -> anyhow::Result<Vec<(Name, Outcome)>> {
         let mut lap = first_lap;
         while !self.waiting.is_empty() {
-            self.waiting.sort_by_key(|(name, _)| *name);
+            self.waiting.sort_by_key(|seat| seat.number);
             let mut seats: Vec<_> = self.waiting.drain(..).map(Some).collect();
-            for seat in order(lap, seats.len()) {
-                if let Some((name, running)) = seats[seat].take() {
-                    let turned = running.take_turn()?;
-                    self.keep(name, turned);
+            for next in order(lap, seats.len()) {
+                if let Some(seat) = seats[next].take() {
+                    let turned = seat.running.take_turn()?;
+                    self.keep(seat.number, seat.name, turned);
                 }
             }
             lap += 1;
@@ -54,9 +61,13 @@ impl<Name: Copy + Ord> Circle<Name> {
         Ok(self.ended)
     }
 
-    fn keep(&mut self, name: Name, turned: Turned) {
+    fn keep(&mut self, number: usize, name: Name, turned: Turned) {
         match turned {
-            Turned::Waits(running) => self.waiting.push((name, running)),
+            Turned::Waits(running) => self.waiting.push(Seat {
+                number,
+                name,
+                running,
+            }),
             Turned::Ended(outcome) => self.ended.push((name, outcome)),
         }
     }

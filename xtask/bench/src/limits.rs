@@ -63,7 +63,7 @@ pub(crate) fn check(fds: Fds, children: usize) -> anyhow::Result<()> {
 
 /// Whether there are numbers for so many processes more; [`Refused`] if not. They are
 /// the whole machine's: trying it would keep every other program from forking.
-pub(crate) fn check_processes(count: usize) -> anyhow::Result<()> {
+pub(crate) fn check_processes(count: usize) -> Result<(), Refused> {
     let tasks = tasks().unwrap_or_default();
     for sysctl in [PID_MAX, THREADS_MAX] {
         let limit = read(sysctl).unwrap_or(usize::MAX);
@@ -73,7 +73,7 @@ pub(crate) fn check_processes(count: usize) -> anyhow::Result<()> {
                 "{name} is {limit}, which leaves no room for {} processes",
                 formats::count(count)
             );
-            return Err(Refused(reason).into());
+            return Err(Refused(reason));
         }
     }
     Ok(())
@@ -112,8 +112,7 @@ mod tests {
 
     #[test]
     fn more_processes_than_there_are_numbers_are_refused_with_the_reason() {
-        let refused = check_processes(1 << 23).unwrap_err();
-        let Refused(reason) = refused.downcast().unwrap();
+        let Refused(reason) = check_processes(1 << 23).unwrap_err();
         assert!(reason.starts_with("kernel.pid_max is "), "{reason}");
     }
 

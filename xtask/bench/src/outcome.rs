@@ -32,8 +32,8 @@ impl From<anyhow::Result<Samples>> for Outcome {
 }
 
 impl Outcome {
-    /// Takes in what a second slice has said of the same thing: more samples, unless one of
-    /// the two has none for a reason.
+    /// Takes in what a second slice has said of the same thing. A failure of either is not
+    /// hidden; a second one that was refused takes nothing away.
     pub(crate) fn add(&mut self, other: Outcome) {
         match (&mut *self, other) {
             (Outcome::Measured(samples), Outcome::Measured(others)) => {
@@ -41,8 +41,8 @@ impl Outcome {
                     samples.entry(series).or_default().extend(values);
                 }
             }
-            (Outcome::Measured(_), other) => *self = other,
-            (Outcome::Refused(_) | Outcome::Failed(_), _) => {}
+            (Outcome::Failed(_), _) | (_, Outcome::Refused(_)) => {}
+            (_, other) => *self = other,
         }
     }
 }
@@ -65,6 +65,8 @@ mod tests {
         let mut both = measured(1.0);
         both.add(measured(2.0));
         let samples = Samples::from([("latency".to_owned(), vec![1.0, 2.0])]);
+        assert_eq!(both, Outcome::Measured(samples.clone()));
+        both.add(Outcome::Refused("no room".to_owned()));
         assert_eq!(both, Outcome::Measured(samples));
         both.add(Outcome::Failed("lost".to_owned()));
         both.add(measured(3.0));

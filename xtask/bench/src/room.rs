@@ -22,7 +22,7 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// [`Refused`] if there is none for a slice with so many children and one that exits, and a
 /// thread for each as long as a candidate has that many.
-pub(crate) fn check_one_more(children: usize) -> anyhow::Result<()> {
+pub(crate) fn check_one_more(children: usize) -> Result<(), Refused> {
     let threads = if children <= MOST_THREADS {
         children
     } else {
@@ -35,7 +35,7 @@ pub(crate) fn check_one_more(children: usize) -> anyhow::Result<()> {
         if processes + OTHER_PROCESSES > free {
             let processes = count(processes);
             let reason = format!("{name} leaves no room for {processes} processes");
-            return Err(Refused(reason).into());
+            return Err(Refused(reason));
         }
     }
     Ok(())
@@ -113,8 +113,11 @@ mod tests {
 
     #[test]
     fn a_crowd_beyond_every_machine_is_refused_with_the_reason() {
-        let refused = check_one_more(1 << 23).unwrap_err();
-        assert!(refused.downcast_ref::<Refused>().is_some(), "{refused}");
+        let Refused(reason) = check_one_more(1 << 23).unwrap_err();
+        assert!(
+            reason.contains(" leaves no room for 8,388,609 processes"),
+            "{reason}"
+        );
         assert!(check_one_more(0).is_ok());
     }
 

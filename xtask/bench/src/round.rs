@@ -1,11 +1,10 @@
 //! A round: each candidate measured once, alone or in a [`Circle`] with the others.
 
 use std::collections::VecDeque;
-use std::process::Command;
 
 use serde::Serialize;
 
-use crate::candidate::Candidate;
+use crate::candidate::{Candidate, Refused};
 use crate::candidates::FLOOR;
 use crate::circle::Circle;
 use crate::options::Conditions;
@@ -70,10 +69,10 @@ impl Subject {
     fn one_by_one(self, candidates: &[&'static dyn Candidate]) -> anyhow::Result<Round> {
         let mut measurements = Measurements::new();
         for &candidate in candidates {
-            let mut circle = Circle::new();
-            circle.join(0, self.slice(candidate)?)?;
-            let outcomes = circle.go_round(0)?.into_iter();
-            measurements.extend(outcomes.map(|(_, outcome)| (candidate, outcome.into())));
+            let mut alone = Circle::new();
+            self.join(&mut alone, candidate)?;
+            let outcomes = alone.go_round(0)?.into_iter();
+            measurements.extend(outcomes.map(|(candidate, outcome)| (candidate, outcome.into())));
         }
         Ok(Round {
             measurements,
@@ -94,30 +93,21 @@ impl Subject {
         let mut measurements = Measurements::new();
         let mut circles = Circles::default();
         while let Some(first) = left.pop_front() {
-            let mut members = vec![first];
             let mut circle = Circle::new();
-            circle.join(0, self.slice(first)?)?;
-            if let (Some(floor), false) = (floor, is_floor(first)) {
-                if self.check_room().is_ok() {
-                    circle.join(members.len(), self.slice(floor)?)?;
-                    members.push(floor);
+            // Without a look at the room: alone it may try.
+            self.join(&mut circle, first)?;
+            if !is_floor(first) && self.check_room().is_ok() {
+                if let Some(floor) = floor {
+                    self.join(&mut circle, floor)?;
                 }
             }
-            while let Some(next) = left.pop_front() {
-                if let Err(reason) = self.check_room() {
-                    circles.reason = Some(reason.to_string());
-                    left.push_front(next);
-                    break;
-                }
-                circle.join(members.len(), self.slice(next)?)?;
-                members.push(next);
+            if let Some(reason) = self.join_while_there_is_room(&mut circle, &mut left)? {
+                circles.reason = Some(reason.to_string());
             }
             if circle.waiting() > 0 {
                 circles.sizes.push(circle.waiting());
             }
-            let outcomes = circle.go_round(round)?.into_iter();
-            let outcomes = outcomes.map(|(member, outcome)| (members[member], outcome));
-            add(&mut measurements, outcomes.collect());
+            add(&mut measurements, circle.go_round(round)?);
         }
         Ok(Round {
             measurements,
@@ -125,12 +115,33 @@ impl Subject {
         })
     }
 
-    fn check_room(self) -> anyhow::Result<()> {
-        room::check_one_more(self.size)
+    /// Why there is none for who is left, if anybody is.
+    fn join_while_there_is_room(
+        self,
+        circle: &mut Circle<&'static dyn Candidate>,
+        left: &mut VecDeque<&'static dyn Candidate>,
+    ) -> anyhow::Result<Option<Refused>> {
+        while let Some(&next) = left.front() {
+            if let Err(reason) = self.check_room() {
+                return Ok(Some(reason));
+            }
+            left.pop_front();
+            self.join(circle, next)?;
+        }
+        Ok(None)
     }
 
-    fn slice(self, candidate: &dyn Candidate) -> anyhow::Result<Command> {
-        slice::command(self.row, candidate, self.size, self.conditions)
+    fn join(
+        self,
+        circle: &mut Circle<&'static dyn Candidate>,
+        candidate: &'static dyn Candidate,
+    ) -> anyhow::Result<()> {
+        let slice = slice::command(self.row, candidate, self.size, self.conditions)?;
+        circle.join(candidate, slice)
+    }
+
+    fn check_room(self) -> Result<(), Refused> {
+        room::check_one_more(self.size)
     }
 }
 
