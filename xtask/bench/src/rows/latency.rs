@@ -85,6 +85,8 @@ impl Row for Latency {
             turns.wait()?;
             latencies.extend(some_exits(&mut *watching)?);
         }
+        // Till the others have measured too: the end of a crowd is work for the machine.
+        turns.wait()?;
         // Before the crowd, whose end is not to be told of.
         drop(watching);
         Ok(Samples::from([("latency".to_owned(), latencies)]))
