@@ -2,9 +2,9 @@
 
 use childwatch_core::Fallback;
 use childwatch_pidfd::PidfdSource;
-use childwatch_ptrace_free_tests::BackendUnderTest;
 use childwatch_ptrace_free_tests::backends::{Pidfd, Sigchld};
 use childwatch_ptrace_free_tests::broken::OldDesign;
+use childwatch_ptrace_free_tests::{BackendUnderTest, block_sigchld};
 use childwatch_sigchld::SigchldSource;
 
 use crate::candidate::Candidate;
@@ -29,6 +29,7 @@ pub(crate) const OLD_DESIGN: &str = "old design";
 pub(crate) const TOKIO: &str = "tokio";
 pub(crate) const PIDFD: &str = "pidfd";
 pub(crate) const SIGCHLD: &str = "sigchld";
+pub(crate) const SIGCHLD_BLOCKED: &str = "sigchld+blocked";
 pub(crate) const FALLBACK: &str = "fallback";
 
 /// Why two that one might look for are not among the candidates.
@@ -59,6 +60,14 @@ pub(crate) static ALL: &[&dyn Candidate] = &[
     &ByPidWatcher {
         name: SIGCHLD,
         make: || Sigchld.watcher(),
+        fds: Fds::NoneAChild,
+    },
+    &ByPidWatcher {
+        name: SIGCHLD_BLOCKED,
+        make: || {
+            block_sigchld();
+            Sigchld.watcher()
+        },
         fds: Fds::NoneAChild,
     },
     &ByPidWatcher {

@@ -42,6 +42,7 @@ at a time, in an order in which everyone follows everyone equally often. The num
 | `tokio` | a task a child, awaiting an `AsyncFd` on its pidfd; no status |
 | `tokio::process`, `async-process` | children of their own, which they reap |
 | `pidfd`, `sigchld` | childwatch |
+| `sigchld+blocked` | `sigchld` in a program that blocks SIGCHLD on its own threads, so that the watcher's hears it |
 | `fallback` | childwatch: pidfds while there are file descriptors, of which 20,000 are allowed, and SIGCHLD beyond |
 
 Not among them:

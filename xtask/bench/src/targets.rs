@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use crate::candidates::{FLOOR, FLOOR_WITH_STATUS, PIDFD, SIGCHLD};
+use crate::candidates::{FLOOR, FLOOR_WITH_STATUS, PIDFD, SIGCHLD, SIGCHLD_BLOCKED};
 use crate::formats::{count, ratio, times, value};
 use crate::options::Effort;
 use crate::report::{Point, Report};
@@ -65,6 +65,7 @@ static TARGETS: &[Target] = &[
     },
     target(SIGCHLD, "dead", "cpu", Bound::BelowFloor),
     target(SIGCHLD, "live", "exits-cpu", Bound::BelowFloor),
+    target(SIGCHLD_BLOCKED, "live", "exits-cpu", Bound::BelowFloor),
     Target {
         sizes: CROWDS,
         ..target(SIGCHLD, "memory", "heap", Bound::AtMost(160.0))

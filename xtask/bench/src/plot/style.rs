@@ -2,7 +2,9 @@
 
 use plotters::style::RGBColor;
 
-use crate::candidates::{FALLBACK, FLOOR, FLOOR_WITH_STATUS, OLD_DESIGN, PIDFD, SIGCHLD, TOKIO};
+use crate::candidates::{
+    FALLBACK, FLOOR, FLOOR_WITH_STATUS, OLD_DESIGN, PIDFD, SIGCHLD, SIGCHLD_BLOCKED, TOKIO,
+};
 
 /// A colour and a mark, either of which would do alone.
 #[derive(Clone, Copy)]
@@ -62,6 +64,10 @@ pub(super) fn of(candidate: &str) -> Style {
     match candidate {
         PIDFD => ours(BLUE, Mark::Circle, 5),
         SIGCHLD => ours(GREEN, Mark::Square, 4),
+        SIGCHLD_BLOCKED => Style {
+            stroke: Stroke::Dashed,
+            ..other(GREEN, Mark::Diamond)
+        },
         FALLBACK => Style {
             radius: 9,
             width: 7,
