@@ -9,7 +9,7 @@ pub(crate) const MOST_CHILDREN: usize = 50_000;
 
 /// The most processes that are there at once: all candidates with all of a circle's
 /// children.
-pub(crate) const MOST_PROCESSES: usize = 160_000;
+pub(crate) const MOST_PROCESSES: usize = 176_000;
 
 /// Rows in the order of the report.
 pub(crate) type Plan = Vec<Part>;

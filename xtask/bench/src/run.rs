@@ -134,10 +134,9 @@ fn measure_rounds(
         let (name, of, number) = (row.name(), row.size(), round + 1);
         progress(&format!("{name}, {size} {of}: round {number}/{rounds}"));
         let mut asked = Vec::new();
-        for (point, candidate) in points.iter_mut().zip(candidates) {
-            match point.settled().cloned() {
-                Some(settled) => point.rounds.push(settled.into()),
-                None => asked.push(*candidate),
+        for (point, candidate) in points.iter().zip(candidates) {
+            if point.is_open() {
+                asked.push(*candidate);
             }
         }
         let Round {
