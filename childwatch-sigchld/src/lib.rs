@@ -35,7 +35,7 @@
 //!   child after another library has replaced the handler, is found by a *heartbeat*:
 //!   a look at all children, 250 ms after the last news, then ever less often, up to
 //!   every 5 s; less often with ten thousands of children, so that it takes no more than
-//!   0.5 % of one core while they come and go, and 0.1 % when they don't. A replaced
+//!   0.5 % of one core while they come and go, and 0.05 % when they don't. A replaced
 //!   handler is noticed then, and keeps the heartbeat at 250 ms; it is not put back, for
 //!   the replacement may have reasons.
 //! - When a number comes back for another child within the 10 ms in which the first

@@ -102,8 +102,8 @@ pub(crate) struct Heartbeat {
 
 const SHORTEST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(5);
-/// When idle, heartbeats take at most one part in so many of a core (0.1 %).
-const IDLE_SHARE: u32 = 1_000;
+/// When idle, heartbeats take at most one part in so many of a core (0.05 %).
+const IDLE_SHARE: u32 = 2_000;
 /// And with children that come and go, one part in so many (0.5 %).
 const BUSY_SHARE: u32 = 200;
 
@@ -256,7 +256,7 @@ mod tests {
             now = heartbeat.due();
             heartbeat.found_nothing(now, Duration::from_millis(20));
         }
-        assert_eq!(heartbeat.due() - now, Duration::from_secs(20));
+        assert_eq!(heartbeat.due() - now, Duration::from_secs(40));
         // News quicken it too, to the busy share.
         heartbeat.quicken(now);
         assert_eq!(heartbeat.due() - now, Duration::from_secs(4));
