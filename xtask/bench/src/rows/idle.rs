@@ -9,7 +9,7 @@ use crate::candidate::Candidate;
 use crate::clock;
 use crate::options::Effort;
 use crate::outcome::{self, Samples};
-use crate::row::{Figure, Row, Unit};
+use crate::row::{Company, Figure, Row, Unit};
 use crate::rows::{gather, watch_all};
 use crate::tally::Tally;
 use crate::turns::Turns;
@@ -41,9 +41,16 @@ impl Row for Idle {
         &FIGURES
     }
 
-    /// Each takes its whole window, and there is little in it to vary.
-    fn rounds(&self, _size: usize, _effort: Effort) -> usize {
-        1
+    fn rounds(&self, _size: usize, effort: Effort) -> usize {
+        match effort {
+            Effort::Full => 5,
+            Effort::Quick => 1,
+        }
+    }
+
+    /// All are idle together, which disturbs nobody and takes no longer than one.
+    fn company(&self) -> Company {
+        Company::InTurns
     }
 
     fn measure(
@@ -51,31 +58,42 @@ impl Row for Idle {
         candidate: &dyn Candidate,
         size: usize,
         effort: Effort,
-        _turns: &mut Turns<'_>,
+        turns: &mut Turns<'_>,
     ) -> anyhow::Result<Samples> {
         let (calm, window) = match effort {
             // Until a heartbeat that backs off has done so.
-            Effort::Full => (Duration::from_secs(10), Duration::from_secs(20)),
+            Effort::Full => (Duration::from_secs(20), Duration::from_secs(20)),
             Effort::Quick => (Duration::from_millis(20), Duration::from_millis(100)),
         };
         let mut watching = candidate.watch_up_to(size)?;
         let (mut crowd, _gate) = gather(size)?;
         let tally = Tally::of(size);
         watch_all(&mut *watching, &mut crowd, &tally)?;
-        clock::pause(calm);
+        // All have begun to watch, and one waits for all.
+        turns.wait()?;
+        let watched = Instant::now();
+        turns.wait()?;
+        pause_until(watched + calm);
 
         let start = Instant::now();
         let (wake_ups, cpu) = (others_wake_ups()?, clock::others_cpu());
-        clock::pause(window);
+        turns.wait()?;
+        pause_until(start + window);
         let wake_ups = others_wake_ups()? - wake_ups;
         let cpu = clock::others_cpu().saturating_sub(cpu);
         let seconds = start.elapsed().as_secs_f64();
+        // Nobody's crowd ends before all have measured.
+        turns.wait()?;
         drop(watching);
         Ok(outcome::single([
             ("wake-ups", wake_ups as f64 / seconds),
             ("cpu", cpu.as_secs_f64() / seconds),
         ]))
     }
+}
+
+fn pause_until(moment: Instant) {
+    clock::pause(moment.saturating_duration_since(Instant::now()));
 }
 
 /// How often any thread but this one has waited, and so been woken.
