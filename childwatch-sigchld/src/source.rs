@@ -191,6 +191,9 @@ impl ExitSource for SigchldSource {
         else {
             return true;
         };
+        if is_reported && told.is_none() {
+            return true;
+        }
         let is_reaped = match child::look_at(pid) {
             Child::Gone => true,
             Child::Exited(status) => {
@@ -333,14 +336,14 @@ impl SigchldSource {
         let suspects = std::mem::take(&mut waiter.suspects);
         let looks = waiter.filter.look_at_each(&suspects, checks_identity);
         let mut table = self.table();
+        if looks.iter().any(|look| matches!(look, Look::Over(None))) {
+            // It may have been reaped just now, and its signal heard before that.
+            table.hear(&self.heard.hints);
+        }
         for (suspect, look) in suspects.iter().zip(looks) {
             match look {
-                Look::Alive => table.settle(suspect.token, generation),
-                Look::Over(status) if table.report(suspect.token, status) => reports.push(Report {
-                    token: suspect.token,
-                    status,
-                }),
-                Look::Over(_) => {}
+                Look::Alive => table.settle(suspect, generation),
+                Look::Over(status) => reports.extend(table.report(suspect.token, status)),
             }
         }
         drop(table);
@@ -350,7 +353,7 @@ impl SigchldSource {
 
     /// Has the watcher's thread report what another thread has found.
     fn keep_report(&self, token: Token, status: Option<ExitStatus>) {
-        self.table().keep_report(Report { token, status });
+        self.table().keep_report(token, status);
         self.heard.bell.ring();
     }
 

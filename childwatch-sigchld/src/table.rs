@@ -44,7 +44,8 @@ enum Progress {
     Watched,
     /// A signal has said that it exited, with this status.
     Hinted(ExitStatus),
-    /// The engine has been told, with what was known of the status.
+    /// The engine has been told, with what was known of the status: something, unless the
+    /// process had been reaped by then.
     Reported(Option<ExitStatus>),
 }
 
@@ -217,33 +218,35 @@ impl Table {
         })
     }
 
-    /// Marks an entry as reported; `false` when it has been, or has been disarmed.
-    pub(crate) fn report(&mut self, token: Token, status: Option<ExitStatus>) -> bool {
-        match self.entries.get_mut(token) {
-            Some(entry) if !entry.progress.is_reported() => {
-                entry.progress = Progress::Reported(status);
-                true
-            }
-            _ => false,
-        }
+    /// Marks an entry as reported, and gives the report; `None` when it has been, or has
+    /// been disarmed. Without a status it is told what a signal has said.
+    pub(crate) fn report(&mut self, token: Token, status: Option<ExitStatus>) -> Option<Report> {
+        let entry = self.entries.get_mut(token)?;
+        let hint = match entry.progress {
+            Progress::Watched => None,
+            Progress::Hinted(status) => Some(status),
+            Progress::Reported(_) => return None,
+        };
+        let status = status.or(hint);
+        entry.progress = Progress::Reported(status);
+        Some(Report { token, status })
     }
 
-    /// Marks an entry as seen alive after `generation` had begun. A hint that it
-    /// had is spent.
-    pub(crate) fn settle(&mut self, token: Token, generation: u32) {
-        if let Some(entry) = self.entries.get_mut(token) {
+    /// Marks an entry as seen alive after `generation` had begun. The hint that it was
+    /// looked at for is spent; one that has come since is not.
+    pub(crate) fn settle(&mut self, suspect: &Suspect, generation: u32) {
+        if let Some(entry) = self.entries.get_mut(suspect.token) {
             entry.settled = generation;
-            if !entry.progress.is_reported() {
+            if suspect.hint.is_some() && !entry.progress.is_reported() {
                 entry.progress = Progress::Watched;
             }
         }
     }
 
     /// Keeps a report for the watcher's thread.
-    pub(crate) fn keep_report(&mut self, report: Report) {
-        if self.report(report.token, report.status) {
-            self.reports.push(report);
-        }
+    pub(crate) fn keep_report(&mut self, token: Token, status: Option<ExitStatus>) {
+        let report = self.report(token, status);
+        self.reports.extend(report);
     }
 
     pub(crate) fn take_reports(&mut self, reports: &mut Vec<Report>) {

@@ -180,7 +180,8 @@ fn is_reaped(child: &std::process::Child, armed_at: Ticks, is_reported: bool) ->
     let (source, mut waiter) = source();
     source.table().insert(Pid::from(child), TOKEN, armed_at, 0);
     if is_reported {
-        assert!(source.table().report(TOKEN, None));
+        let status = Some(ExitStatus::from_raw(0));
+        assert!(source.table().report(TOKEN, status).is_some());
     }
     let is_reaped = source.is_reaped(TOKEN);
     let mut reports = Vec::new();
@@ -207,6 +208,40 @@ fn a_number_is_free_when_its_child_is_another_or_gone_and_that_is_told_of_once()
     child.wait().unwrap();
     assert_eq!(is_reaped(&child, after, false), yes_and_told);
     assert_eq!(is_reaped(&child, after, true), yes);
+}
+
+/// Whoever has the number, in the same tick or not.
+#[test]
+fn what_is_reported_without_a_status_had_been_reaped() {
+    let (source, _waiter) = source();
+    let mut child = cat();
+    let after = Ticks::now().and(1);
+    source.table().insert(Pid::from(&child), TOKEN, after, 0);
+    assert!(!source.is_reaped(TOKEN));
+    assert!(source.table().report(TOKEN, None).is_some());
+    assert!(source.is_reaped(TOKEN));
+    dies(&mut child);
+    assert!(source.is_reaped(TOKEN));
+    child.wait().unwrap();
+}
+
+/// Between the moment that made it a suspect and the look.
+#[test]
+fn a_child_that_is_reaped_meanwhile_has_the_status_that_its_signal_brought() {
+    let (source, mut waiter) = source();
+    let mut child = cat();
+    let pid = Pid::from(&child);
+    source.table().insert(pid, TOKEN, Ticks::now(), 0);
+    waiter.suspects.extend(source.table().suspect(TOKEN));
+    dies(&mut child);
+    source.heard.is_listening.store(true, Ordering::SeqCst);
+    source.heard.signal(pid.as_raw(), libc::CLD_EXITED, 5);
+    child.wait().unwrap();
+    let mut reports = Vec::new();
+    source.look_at_suspects(&mut waiter, &mut reports, |_| false);
+    let status = Some(ExitStatus::from_raw(5 << 8));
+    let token = TOKEN;
+    assert_eq!(reports, [Report { token, status }]);
 }
 
 #[test]

@@ -66,9 +66,10 @@ fn a_sweep_takes_what_is_neither_settled_nor_reported() {
     for index in 0..5 {
         table.insert(pid(10 + index as i32), token(index), Ticks::ZERO, 1);
     }
-    table.settle(token(1), 2);
-    assert!(table.report(token(3), None));
-    assert!(!table.report(token(3), None));
+    let alive = table.suspect(token(1)).unwrap();
+    table.settle(&alive, 2);
+    assert!(table.report(token(3), None).is_some());
+    assert!(table.report(token(3), None).is_none());
     let mut suspects = Vec::new();
     let cursor = table.unsettled(2, 0, 2, &mut suspects);
     assert_eq!(cursor, Some(3));
@@ -128,8 +129,9 @@ fn an_entry_is_known_by_its_token_until_it_is_disarmed() {
     let status = Some(ExitStatus::default());
     table.take_hint(hint(7, 1));
     assert_eq!(table.identity(token(0)), Some(identity(false, status)));
-    assert!(table.report(token(0), None));
-    assert_eq!(table.identity(token(0)), Some(identity(true, None)));
+    let report = table.report(token(0), None).unwrap();
+    assert_eq!(report.status, status, "the signal has said it");
+    assert_eq!(table.identity(token(0)), Some(identity(true, status)));
     assert_eq!(table.identity(Token::from_parts(0, 1)), None);
     table.remove(token(0));
     assert_eq!(table.identity(token(0)), None);
@@ -140,12 +142,27 @@ fn a_child_seen_alive_has_spent_its_hint_and_a_reported_one_stays_so() {
     let mut table = Table::default();
     table.insert(pid(7), token(0), Ticks::ZERO, 0);
     table.take_hint(hint(7, 1));
-    assert!(table.suspect(token(0)).unwrap().hint.is_some());
-    table.settle(token(0), 1);
-    assert!(table.suspect(token(0)).unwrap().hint.is_none());
-    assert!(table.report(token(0), None));
-    table.settle(token(0), 2);
+    let hinted = table.suspect(token(0)).unwrap();
+    assert!(hinted.hint.is_some());
+    table.settle(&hinted, 1);
+    let alive = table.suspect(token(0)).unwrap();
+    assert!(alive.hint.is_none());
+    assert!(table.report(token(0), None).is_some());
+    table.settle(&hinted, 2);
     assert!(table.suspect(token(0)).is_none());
+}
+
+#[test]
+fn a_hint_that_comes_while_its_child_is_looked_at_is_kept() {
+    let mut table = Table::default();
+    table.insert(pid(7), token(0), Ticks::ZERO, 0);
+    let suspect = table.suspect(token(0)).unwrap();
+    table.take_hint(hint(7, 1));
+    table.settle(&suspect, 1);
+    let status = Some(ExitStatus::default());
+    assert_eq!(table.suspect(token(0)).unwrap().hint, status);
+    // And told, if the look found it reaped.
+    assert_eq!(table.report(token(0), None).unwrap().status, status);
 }
 
 #[test]
@@ -156,8 +173,8 @@ fn a_report_is_kept_once() {
         token: token(0),
         status: None,
     };
-    table.keep_report(report);
-    table.keep_report(report);
+    table.keep_report(report.token, report.status);
+    table.keep_report(report.token, report.status);
     let mut reports = Vec::new();
     table.take_reports(&mut reports);
     table.take_reports(&mut reports);
