@@ -53,6 +53,10 @@ pub(super) const ALL: &[Broken] = &[
                 Saying("AlreadyRegistered"),
             ),
             (
+                "a_registered_processes_number_comes_back_and_exits_again",
+                Saying("the old process's exit fired for the new one"),
+            ),
+            (
                 "a_watch_joins_the_process_and_not_the_number",
                 Saying("the old process's exit fired for the new one"),
             ),

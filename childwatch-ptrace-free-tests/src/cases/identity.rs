@@ -58,6 +58,31 @@ pub(super) fn the_number_of_a_registered_process_comes_back(stage: &Stage<'_>) {
     pending.ran_once();
 }
 
+/// Two zombies of one number, of which the second alone is left to be looked at when the
+/// first is told of. Both may have been started in the same unit of time.
+pub(super) fn a_registered_processes_number_comes_back_and_exits_again(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    for _ in 0..20 {
+        let mut old = stage.child();
+        let (first, second) = (Probe::new(), Probe::new());
+        let occupied = stage.occupy(&*watcher);
+        watcher.watch(old.pid(), first.callback()).unwrap();
+        old.die(End::Code(1));
+        old.reap();
+        let mut new = stage.successor(&*old);
+        new.die(End::Code(2));
+        watcher.watch(new.pid(), second.callback()).unwrap();
+        occupied.release();
+
+        let told = first.ran_once().status();
+        assert!(
+            told.is_none_or(|status| status.code() == Some(1)),
+            "{told:?}"
+        );
+        assert_eq!(second.ran_once().status(), new.reap(), "{FIRED}");
+    }
+}
+
 /// The watcher's thread has been told of the old process's exit, and is busy
 /// with another's, when the number changes hands.
 pub(super) fn a_stale_event_fires_nothing_of_the_new_process(stage: &Stage<'_>) {
