@@ -108,6 +108,8 @@ impl BackendUnderTest for PidfdOrSigchld {
             Need::FilePerProcess => Err("what finds no file descriptor spills over".to_owned()),
             Need::NoSignalHandler => Err("it listens to SIGCHLD".to_owned()),
             Need::PidfdsOnly => Err("what can't have a pidfd spills over".to_owned()),
+            // Every process spills over, the first too.
+            Need::NoHandlerAtFirst => Pidfd.is_available(),
             // The half that pidfds watch does not need it.
             Need::ChildrenOnly => Err("it watches any process that does not spill".to_owned()),
             _ => Ok(()),
