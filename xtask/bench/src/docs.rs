@@ -27,11 +27,11 @@ const HEAD: &str = "\
 
 Written by `cargo xtask bench --docs docs/bench`, all of it in one run. Each measurement is
 made in a process of its own. The candidates are measured one after another, round after
-round, so that what else the machine does falls on all of them. For the latency that is not
-enough, for the machine's own speed changes from one second to the next: there the processes
-of a round are all there at once, each with its own idle children, and take turns, five exits
-at a time, in an order in which everyone follows everyone equally often. The numbers are in
-[results.json](results.json) too.
+round, and in each round with every number of children, so that what else the machine does
+falls on all of them. For the latency that is not enough, for the machine's own speed changes
+from one second to the next: there the processes of a round are all there at once, each with
+its own idle children, and take turns, five exits at a time, in an order in which everyone
+follows everyone equally often. The numbers are in [results.json](results.json) too.
 
 | candidate | what it is |
 |---|---|

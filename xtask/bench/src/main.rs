@@ -42,6 +42,7 @@ mod row;
 mod rows;
 mod run;
 mod running;
+mod series;
 mod slice;
 mod stats;
 mod tally;

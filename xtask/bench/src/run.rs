@@ -15,9 +15,9 @@ use crate::options::Options;
 use crate::pid_max::Raised;
 use crate::plan::Plan;
 use crate::report::{InTurns, Point, Report};
-use crate::round::{Circles, Round, Subject};
-use crate::row::Company;
+use crate::round::Subject;
 use crate::rows;
+use crate::series::Series;
 use crate::targets::{self, Judged, Verdict};
 
 pub(crate) fn main(plan: Plan, options: &Options) -> anyhow::Result<ExitCode> {
@@ -88,73 +88,42 @@ fn measure(
         if !only.is_empty() && !only.iter().any(|name| name == row.name()) {
             continue;
         }
-        for &size in part.sizes(conditions.effort) {
-            let rounds = options
-                .rounds
-                .unwrap_or_else(|| row.rounds(size, conditions.effort));
-            let subject = Subject {
-                row,
-                size,
-                conditions,
-            };
-            let (measured, most) = measure_rounds(subject, candidates, rounds)?;
-            points.extend(measured);
-            if row.company() == Company::InTurns {
-                circles.push(InTurns {
-                    row: row.name(),
+        let mut series: Vec<_> = part
+            .sizes(conditions.effort)
+            .iter()
+            .map(|&size| {
+                let rounds = options.rounds;
+                let rounds = rounds.unwrap_or_else(|| row.rounds(size, conditions.effort));
+                let subject = Subject {
+                    row,
                     size,
-                    circles: most,
-                });
-            }
+                    conditions,
+                };
+                Series::new(subject, candidates, rounds)
+            })
+            .collect();
+        take_rounds(&mut series)?;
+        for measured in series {
+            circles.extend(measured.circles());
+            points.extend(measured.points);
         }
     }
     ensure!(!points.is_empty(), "none of these rows is part of this run");
     Ok((points, circles))
 }
 
-/// One row with one number of children: what each candidate came to, and the circles of
-/// the round that had the most of them.
-fn measure_rounds(
-    subject: Subject,
-    candidates: &[&'static dyn Candidate],
-    rounds: usize,
-) -> anyhow::Result<(Vec<Point>, Circles)> {
-    let Subject { row, size, .. } = subject;
-    let mut points: Vec<_> = candidates
-        .iter()
-        .map(|candidate| Point {
-            row,
-            size,
-            candidate: candidate.name(),
-            rounds: Vec::with_capacity(rounds),
-        })
-        .collect();
-    let mut most = Circles::default();
-    for round in 0..rounds {
-        let (name, of, number) = (row.name(), row.size(), round + 1);
-        progress(&format!("{name}, {size} {of}: round {number}/{rounds}"));
-        let mut asked = Vec::new();
-        for (point, candidate) in points.iter().zip(candidates) {
-            if point.is_open() {
-                asked.push(*candidate);
-            }
-        }
-        let Round {
-            measurements,
-            circles,
-        } = subject.measure(&asked, round)?;
-        for (candidate, measurement) in measurements {
-            let mut points = points.iter_mut();
-            if let Some(point) = points.find(|point| point.candidate == candidate.name()) {
-                point.rounds.push(measurement);
-            }
-        }
-        if circles.sizes.len() > most.sizes.len() {
-            most = circles;
+/// Round after round. The numbers of children take turns too: what one takes longer than
+/// another is then not the machine's.
+fn take_rounds(series: &mut [Series]) -> anyhow::Result<()> {
+    let most_rounds = series.iter().map(Series::rounds).max();
+    for round in 0..most_rounds.unwrap_or(0) {
+        for one in series.iter_mut().filter(|one| round < one.rounds()) {
+            progress(&one.describe(round));
+            one.measure_round(round)?;
         }
     }
     progress("");
-    Ok((points, most))
+    Ok(())
 }
 
 /// Shows where the run is, in a line that is written anew; to a terminal alone.

@@ -43,7 +43,7 @@ impl Row for Idle {
 
     fn rounds(&self, _size: usize, effort: Effort) -> usize {
         match effort {
-            Effort::Full => 5,
+            Effort::Full => 3,
             Effort::Quick => 1,
         }
     }
