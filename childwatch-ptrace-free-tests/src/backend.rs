@@ -119,6 +119,9 @@ pub enum Need {
     /// The machine's: before reaping, the kernel tells a process's status and not its
     /// first thread's, where that has ended before others (Linux 5.17).
     ProcessesOwnStatus,
+    /// The machine's: `SIGCHLD` tells a process's status and not its first thread's (Linux
+    /// 6.18), or the backend does not go by it.
+    SignalsOwnStatus,
     /// The machine's: this many processes are allowed.
     Processes(u32),
     /// This program's: its children may share its memory. ThreadSanitizer keeps a record
@@ -149,6 +152,10 @@ impl Need {
             Need::Seccomp => Sandbox::can_be_applied(),
             Need::ProcessesOwnStatus => sys::kernel_is_at_least(5, 17).map_err(|release| {
                 format!("until it is reaped, Linux {release} tells the status of its first thread")
+            }),
+            Need::SignalsOwnStatus if backend.offers(Need::ChildSignal).is_err() => Ok(()),
+            Need::SignalsOwnStatus => sys::kernel_is_at_least(6, 18).map_err(|release| {
+                format!("SIGCHLD of Linux {release} may tell the status of a first thread")
             }),
             Need::Processes(wanted) => sys::may_have_processes(wanted.into()),
             Need::SharedMemory if cfg!(thread_sanitizer) => {

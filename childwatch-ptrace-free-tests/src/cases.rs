@@ -3,7 +3,7 @@
 use crate::backend::Need::{
     AnAnswer, ChildSignal, ChildrenOnly, ChosenPid, FilePerProcess, NoHandlerAtFirst,
     NoSignalHandler, NonChildren, OpenFiles, PidfdsOnly, Processes, ProcessesOwnStatus, Ptrace,
-    RealProcesses, Seccomp, SharedMemory, WithoutPidfds,
+    RealProcesses, Seccomp, SharedMemory, SignalsOwnStatus, WithoutPidfds,
 };
 use crate::case::{Case, Clause};
 
@@ -135,7 +135,7 @@ cases! { $
 
     C13 identity::the_number_of_a_reaped_and_unregistered_process_comes_back [ChosenPid],
     C13 identity::the_number_of_a_registered_process_comes_back [ChosenPid],
-    C13 identity::a_registered_processes_number_comes_back_and_exits_again [ChosenPid],
+    C13 identity::a_registered_processes_number_comes_back_and_exits_again [ChosenPid, SignalsOwnStatus],
     C13 identity::a_stale_event_fires_nothing_of_the_new_process [ChosenPid],
     C13 identity::a_watch_joins_the_process_and_not_the_number [ChosenPid],
 

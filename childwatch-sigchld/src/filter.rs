@@ -1,11 +1,11 @@
 //! [`Filter`]: looks at many children, by the cheaper of two ways.
 
-use std::fs;
 use std::time::Duration;
 
 use childwatch_core::Token;
 
 use crate::child;
+use crate::kernel;
 use crate::look::{Look, look_at};
 use crate::stopwatch::Stopwatch;
 use crate::table::Suspect;
@@ -30,9 +30,8 @@ const SAMPLE: usize = 8;
 
 impl Filter {
     pub(crate) fn new() -> Self {
-        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         Filter {
-            may_be_slow: walks_over_all(&release),
+            may_be_slow: kernel::walks_over_all(),
             is_waitid_slow: false,
         }
     }
@@ -78,18 +77,6 @@ impl Filter {
     }
 }
 
-/// Whether a kernel's `waitid` of one child walks over all of them. So may one's whose
-/// release says nothing.
-fn walks_over_all(release: &str) -> bool {
-    let mut numbers = release
-        .split(|letter: char| !letter.is_ascii_digit())
-        .map_while(|number| number.parse::<u32>().ok());
-    match (numbers.next(), numbers.next()) {
-        (Some(major), Some(minor)) => (major, minor) < (5, 13),
-        _ => true,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::process::ExitStatusExt;
@@ -109,16 +96,6 @@ mod tests {
         is_waitid_slow: true,
         ..OLD
     };
-
-    #[test]
-    fn kernels_are_told_apart_by_their_release() {
-        for old in ["4.7.0", "5.10.0-28-amd64", "5.12.19", "", "linux"] {
-            assert!(walks_over_all(old), "{old}");
-        }
-        for new in ["5.13.0", "5.15.0-100-generic", "6.1", "10.0.0-rc1"] {
-            assert!(!walks_over_all(new), "{new}");
-        }
-    }
 
     #[test]
     fn a_kernel_that_walks_over_none_is_never_slow() {

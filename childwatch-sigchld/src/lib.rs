@@ -41,7 +41,8 @@
 //! - When a number comes back for another child within the 10 ms in which the first
 //!   was registered, and somebody else has reaped the first, the two are taken for one
 //!   if nothing was heard of the first's end, its signal merged with another's, or if
-//!   the second has exited with the same status before it is registered.
+//!   the second has exited with the same status before it is registered; before Linux
+//!   6.18 with any status.
 //! - When somebody else has reaped a child whose signal was merged with another's, and
 //!   its number comes back for a child that exits without having been registered here,
 //!   and all that before the watcher looks (a heartbeat at most), the first is told the
@@ -105,6 +106,7 @@ mod filter;
 mod futex;
 mod handler;
 mod hints;
+mod kernel;
 mod look;
 #[cfg(loom)]
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::process::ExitStatus;
 use childwatch_core::Pid;
 
 use crate::child::{self, Child, Started, Ticks};
+use crate::kernel;
 use crate::table::Suspect;
 
 /// What a look at a suspect comes to.
@@ -58,11 +59,13 @@ pub(crate) fn zombie_is_anothers(
     status: ExitStatus,
 ) -> bool {
     match hint {
-        // One process has one status.
-        Some(told) if told != status => matches!(
-            child::started(pid, armed_at),
-            Started::After | Started::AboutThen
-        ),
+        // One process has one status, if its signal tells that; else it is more likely that
+        // its first thread ended first than that the number came back within one tick.
+        Some(told) if told != status => match child::started(pid, armed_at) {
+            Started::After => true,
+            Started::AboutThen => kernel::signals_tell_own_status(),
+            Started::Before | Started::Unknown => false,
+        },
         // The start is looked at when somebody asks for the number: see `is_reaped`.
         _ => false,
     }
