@@ -184,7 +184,7 @@ pub(super) fn a_forked_child_is_registered_before_it_runs(stage: &Stage<'_>) {
     }
     // A registration that is refused takes the child with it.
     let few = sys::FewFiles::left(3);
-    let held: Vec<_> = (0..4)
+    let held: Vec<_> = (0..8)
         .map(|_| fork_that_exits(stage, &*watcher))
         .take_while(Result::is_ok)
         .collect();
