@@ -5,7 +5,7 @@ use std::time::Duration;
 use childwatch_core::Token;
 
 use crate::child;
-use crate::kernel;
+use crate::kernel::Release;
 use crate::look::{Look, look_at};
 use crate::stopwatch::Stopwatch;
 use crate::table::Suspect;
@@ -31,7 +31,7 @@ const SAMPLE: usize = 8;
 impl Filter {
     pub(crate) fn new() -> Self {
         Filter {
-            may_be_slow: kernel::walks_over_all(),
+            may_be_slow: Release::running().walks_over_all(),
             is_waitid_slow: false,
         }
     }

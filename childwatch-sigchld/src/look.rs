@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use childwatch_core::Pid;
 
 use crate::child::{self, Child, Started, Ticks};
-use crate::kernel;
+use crate::kernel::Release;
 use crate::table::Suspect;
 
 /// What a look at a suspect comes to.
@@ -63,7 +63,7 @@ pub(crate) fn zombie_is_anothers(
         // its first thread ended first than that the number came back within one tick.
         Some(told) if told != status => match child::started(pid, armed_at) {
             Started::After => true,
-            Started::AboutThen => kernel::signals_tell_own_status(),
+            Started::AboutThen => Release::running().signals_tell_own_status(),
             Started::Before | Started::Unknown => false,
         },
         // The start is looked at when somebody asks for the number: see `is_reaped`.
@@ -179,6 +179,9 @@ mod tests {
             .map(|back| spawned.and(-back))
             .find(|moment| child::started(pid, *moment) == Started::AboutThen)
             .unwrap();
+        let (own, other) = (ExitStatus::from_raw(0), Some(ExitStatus::from_raw(9)));
+        let is_believed = Release::running().signals_tell_own_status();
+        assert_eq!(zombie_is_anothers(pid, about_then, other, own), is_believed);
         assert!(!is_anothers(pid, about_then, None));
         assert!(is_anothers(pid, about_then, Some(ExitStatus::from_raw(0))));
         dies(&mut child);

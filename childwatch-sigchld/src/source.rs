@@ -191,6 +191,7 @@ impl ExitSource for SigchldSource {
         else {
             return true;
         };
+        // Nobody could tell a status: it had been reaped.
         if is_reported && told.is_none() {
             return true;
         }
