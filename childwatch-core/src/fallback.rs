@@ -20,7 +20,7 @@ use crate::{delegate_pid_watcher, quiet_thread};
 /// handles; the contract holds as if there were one source. The primary is tried anew
 /// for each process: nothing is latched, so what spilled over in a shortage of file
 /// descriptors does not make the next process spill too. What the primary watches costs
-/// nothing more than without the secondary; an exit that the secondary sees is handed
+/// next to nothing more than without the secondary; an exit that the secondary sees is handed
 /// from its thread to the watcher's.
 ///
 /// A process goes to the secondary when the primary answers
