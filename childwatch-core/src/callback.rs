@@ -67,12 +67,15 @@ pub enum Unregistered {
     /// This call took the callback out: it has not run and never will, and what
     /// it captured has been dropped.
     WillNotRun,
-    /// There was nothing left to take out: the callback has returned, what it
-    /// captured has been dropped, and its effects are visible to the caller.
-    /// It is also the answer when an earlier call has taken the callback out.
+    /// The callback has returned, what it captured has been dropped, and its effects
+    /// are visible to the caller.
     HasRun,
     /// The call came from inside that very callback, which goes on running.
     IsRunning,
+    /// The watcher found nothing to remove, and does not claim that the callback
+    /// ran. An earlier call, or the watcher's `Drop`, has removed it (and may still
+    /// be dropping its captures), or the handle is another watcher's.
+    NotPending,
 }
 
 /// Unregisters callbacks without borrowing their watcher.

@@ -72,7 +72,9 @@ pub trait PidWatcherExt: PidWatcher {
         }
         match self.unregister_callback(handle) {
             Unregistered::HasRun => Ok(told.try_recv().ok()),
-            Unregistered::WillNotRun | Unregistered::IsRunning => Ok(None),
+            Unregistered::WillNotRun | Unregistered::IsRunning | Unregistered::NotPending => {
+                Ok(None)
+            }
         }
     }
 

@@ -269,7 +269,7 @@ impl<S: ExitSource> Shared<S> {
                 pid: Some(handle.pid()),
                 source,
             }),
-            Unregistered::HasRun | Unregistered::IsRunning => Ok(handle),
+            Unregistered::HasRun | Unregistered::IsRunning | Unregistered::NotPending => Ok(handle),
         }
     }
 

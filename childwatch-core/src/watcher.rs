@@ -27,28 +27,35 @@ use crate::{ExitCallback, Pid, Unregistered, WatchError, WatchHandle};
 ///   memory, unsupported kernel, forked copy: each is its own [`WatchError`]. A
 ///   refused call leaves nothing behind: no fd, no entry, no changed state. A
 ///   refused callback has been dropped when the call returns.
-/// - **\[C13\] identity.** A registration means a process, not a number. When
-///   the number comes back for another process, nothing of the old one fires for
-///   it, and it can be registered while the old one's callbacks are still
-///   pending. Registering it ends the old one's registration as
-///   `unregister_pid` does. Between the old process's reaping and the next
-///   `register_pid` or `watch` of the number, `register_callback` and
-///   `unregister_pid` mean the old process.
+/// - **\[C13\] identity.** A registration means a process, not a pid. If the pid
+///   is reused, nothing of the old process fires for the new one, and the new one
+///   can be registered while callbacks of the old one are pending. Registering it
+///   ends the registration of the old process as `unregister_pid` does. Between the
+///   reaping of the old process and the next `register_pid` or `watch` of the pid,
+///   `register_callback` and `unregister_pid` mean the old process. Doubt never
+///   becomes an exit: a process that `waitid` shows alive is not reported, unless
+///   there is proof that its pid now belongs to another process.
 ///
 /// ## Callbacks
 ///
 /// - **\[C3\] once.** A callback runs exactly once, after the exit, never before
 ///   it.
-/// - **\[C4\] where.** On the watcher's own thread, one at a time, in order of
-///   registration for one pid, with no lock of the watcher held. The closure and
-///   its captures are never dropped under a lock either.
+/// - **\[C4\] where.** Callbacks run on the watcher's own thread, one at a time, in
+///   order of registration for one pid, with no lock of the watcher held. The
+///   closure and its captures are never dropped under a lock either. While a
+///   callback runs, that thread has the signal mask of the thread that created the
+///   watcher, so a process or thread started there has an ordinary mask. Between
+///   callbacks the thread blocks all signals except SIGSEGV, SIGBUS, SIGFPE,
+///   SIGILL, SIGTRAP and SIGSYS: no thread of the library ever blocks these six.
 /// - **\[C5\] late.** A callback registered after the exit, before
 ///   `unregister_pid`, runs at once (on the watcher's thread).
 /// - **\[C6\] truth.** [`Exit`](crate::Exit) carries code, signal and core-dump
-///   flag when they can be known; `None` when somebody else has reaped the child
-///   and the kernel no longer tells. Never an invented 0. (Before Linux 5.17 the kernel
-///   itself errs until the child is reaped: of a process whose first thread has ended
-///   before the others it tells that thread's code.)
+///   flag whenever the kernel can still tell them to this backend. From Linux 6.15
+///   on a pidfd also tells the status of every child that the kernel or another
+///   part of the program has reaped. Otherwise the status is `None`, and never an
+///   invented 0. (Before Linux 5.17 the kernel itself errs until the child is
+///   reaped: if the first thread of a process ended before the others, the kernel
+///   shows the code of that thread.)
 /// - **\[C7\] no reaping.** No child's status is consumed, watched or not. Inside
 ///   the callback `waitpid(pid, WNOHANG)` by the program returns the child, unless
 ///   somebody reaped it before. A child held by a tracer is not yet waitable: the
@@ -72,21 +79,34 @@ use crate::{ExitCallback, Pid, Unregistered, WatchError, WatchHandle};
 ///   returned, its captures are dropped, its effects happen-before the return. If
 ///   it is running on the watcher's thread, the call waits for it, save from
 ///   inside that callback itself: [`IsRunning`](Unregistered::IsRunning), at once.
+///   [`NotPending`](Unregistered::NotPending): this call found nothing to remove,
+///   and the watcher does not claim that the callback ran. This is the answer to a
+///   second cancellation, to a handle of another watcher, and for a callback that
+///   `Drop` has removed.
 /// - **\[C12\] drop.** After `Drop` returns no callback runs or will run, captures
 ///   are dropped, fds closed, the thread joined (from inside a callback: the
 ///   thread ends after it, running no other). So `Drop` waits for a callback that
-///   is running, as C9 does.
+///   is running, as C9 does. Nothing else that a program can hold, such as an
+///   [`Exited`](crate::Exited), keeps a file descriptor or a thread of the watcher
+///   beyond that.
 ///
 /// ## The process around it
 ///
 /// - **\[C15\] fork.** In a forked copy of the process every call answers
 ///   [`Forked`](WatchError::Forked) (or does nothing), `Drop` returns at once
-///   without dropping captures, and the parent's watcher is unharmed. (A copy made while
-///   a thread is being started, a watcher's for one, may be unable to start threads of its
-///   own, and so a watcher: std holds a lock then.)
+///   without dropping captures, and the parent's watcher is unharmed. This holds
+///   too for a copy that is forked inside a callback and returns from it: that copy
+///   runs no further callback and makes no system call on the parent's epoll
+///   instance, and its only thread ends. (A copy made while a thread is being
+///   started, a watcher's for one, may be unable to start threads of its own, and so
+///   a watcher: std holds a lock then.)
 /// - **\[C16\] footprint.** Close-on-exec everywhere; no fd, thread or memory left
-///   over after any number of cycles; what a backend changes in the process
-///   (signal handlers, masks) stands in its crate's documentation.
+///   over after any number of cycles.
+/// - **\[C18\] host.** A program with a watcher behaves as it did without one: its
+///   signals, handlers, masks, signalfd and sigwait loops, file descriptors, children
+///   and sandboxes work as before, while the watcher is idle, while it watches, and
+///   after it is dropped. Each exception is listed in the documentation of the
+///   backend, with what the program will notice and how to avoid it.
 /// - **\[C17\] concurrency.** `Send + Sync`. No call waits for a callback, save
 ///   C9's and C12's.
 ///

@@ -85,6 +85,7 @@ clauses! {
     C15 = "fork",
     C16 = "footprint",
     C17 = "concurrency",
+    C18 = "host",
 }
 
 impl fmt::Display for Clause {

@@ -155,18 +155,19 @@ cases! { $
     C16 footprint::ten_thousand_cycles_leave_nothing [],
     C16 footprint::ten_thousand_refusals_leave_nothing [],
     C16 footprint::full_lives_leave_nothing [],
-    C16 footprint::no_handler_and_no_mask_is_touched [RealProcesses, NoSignalHandler],
-    C16 footprint::no_handler_is_touched_before_one_is_needed [RealProcesses, NoHandlerAtFirst],
-    C16 footprint::the_makers_signal_mask_is_left_alone [RealProcesses],
-    C16 footprint::no_signal_handler_runs_on_the_watchers_thread [NoSignalHandler],
 
-    C16 signal::the_handler_found_is_called_on [ChildSignal],
-    C16 signal::a_handler_over_the_default_does_not_hear_of_stops [ChildSignal],
-    C16 signal::a_handler_over_an_ignored_signal_makes_no_zombies [ChildSignal],
-    C16 signal::a_handler_over_no_child_wait_makes_no_zombies [ChildSignal],
     C16 signal::nothing_watched_wakes_nothing [RealProcesses],
 
     C17 concurrency::a_slow_callback_blocks_no_call [],
     C17 concurrency::many_threads_at_once [],
     C17 concurrency::many_threads_watch_one_process [],
+
+    C18 footprint::no_handler_and_no_mask_is_touched [RealProcesses, NoSignalHandler],
+    C18 footprint::no_handler_is_touched_before_one_is_needed [RealProcesses, NoHandlerAtFirst],
+    C18 footprint::the_makers_signal_mask_is_left_alone [RealProcesses],
+    C18 footprint::no_signal_handler_runs_on_the_watchers_thread [NoSignalHandler],
+    C18 signal::the_handler_found_is_called_on [ChildSignal],
+    C18 signal::a_handler_over_the_default_does_not_hear_of_stops [ChildSignal],
+    C18 signal::a_handler_over_an_ignored_signal_makes_no_zombies [ChildSignal],
+    C18 signal::a_handler_over_no_child_wait_makes_no_zombies [ChildSignal],
 }

@@ -1,4 +1,4 @@
-//! C16: watchers that leave something behind, or touch what is not theirs.
+//! C16 and C18: watchers that leave something behind, or change the program around them.
 
 use std::os::fd::OwnedFd;
 
@@ -9,7 +9,7 @@ use super::Fails::{InVain, Saying};
 use super::source::{Good, SourceFault, over_pidfds};
 use super::watcher::{WatcherFault, with};
 use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::C16;
+use crate::Clause::{C16, C18};
 use crate::backend::BackendUnderTest;
 use crate::backends::Sigchld;
 
@@ -63,7 +63,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "sigchld-as-pidfd",
         fault: "It claims to leave handlers and masks alone, and listens to SIGCHLD.",
-        breaks: Rule::Clause(C16),
+        breaks: Rule::Clause(C18),
         built_on: &Sigchld,
         watcher: || Sigchld.watcher(),
         fails: &[

@@ -14,7 +14,7 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 use super::Fails::{InVain, Saying};
 use super::source::{Good, SourceFault, over_pidfds, over_sigchld};
 use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::{C1, C2, C3, C14, C16};
+use crate::Clause::{C1, C2, C3, C14, C16, C18};
 use crate::backend::BackendUnderTest;
 use crate::backends::Sigchld;
 use crate::deadline;
@@ -82,7 +82,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "forgets-the-handler-found",
         fault: "The handler that it found is not called any more.",
-        breaks: Rule::Clause(C16),
+        breaks: Rule::Clause(C18),
         watcher: forgets_the_handler_found,
         fails: &[(
             "the_handler_found_is_called_on",
@@ -93,7 +93,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "overruns-small-stacks",
         fault: "Its handler does not run on the alternate stack.",
-        breaks: Rule::Clause(C16),
+        breaks: Rule::Clause(C18),
         watcher: || without_flag(libc::SA_ONSTACK),
         fails: &[(
             "a_handler_over_the_default_does_not_hear_of_stops",
@@ -104,7 +104,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "hears-of-stops",
         fault: "Stops of children are signals to it, which nobody wanted before.",
-        breaks: Rule::Clause(C16),
+        breaks: Rule::Clause(C18),
         watcher: || without_flag(libc::SA_NOCLDSTOP),
         fails: &[(
             "a_handler_over_the_default_does_not_hear_of_stops",
@@ -115,7 +115,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "blocks-its-makers-signals",
         fault: "The thread that makes it has SIGCHLD blocked from then on.",
-        breaks: Rule::Clause(C16),
+        breaks: Rule::Clause(C18),
         watcher: blocks_its_makers_signals,
         fails: &[(
             "the_makers_signal_mask_is_left_alone",
@@ -126,7 +126,7 @@ pub(super) const ALL: &[Broken] = &[
     Broken {
         name: "makes-zombies",
         fault: "Where the kernel reaped children by itself, it does so no more.",
-        breaks: Rule::Clause(C16),
+        breaks: Rule::Clause(C18),
         watcher: || without_flag(libc::SA_NOCLDWAIT),
         fails: &[
             (

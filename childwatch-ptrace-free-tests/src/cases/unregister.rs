@@ -387,7 +387,9 @@ pub(super) fn unregister_races_the_exit(stage: &Stage<'_>) {
                 assert_eq!(probe.runs(), 1);
                 ran += 1;
             }
-            Unregistered::IsRunning => panic!("not inside a callback"),
+            Unregistered::IsRunning | Unregistered::NotPending => {
+                panic!("neither inside a callback nor cancelled before")
+            }
         }
         assert!(probe.captures_are_dropped());
         child.confirm_dead();

@@ -161,6 +161,7 @@ impl Child {
                 (true, false) => Some("what it captured is not dropped"),
             },
             Unregistered::IsRunning => Some("this is not its callback"),
+            Unregistered::NotPending => Some("nobody else has cancelled it"),
         };
         if let Some(fault) = fault {
             let words = format!("{}: {answer:?}, but {fault}", self.pid());
