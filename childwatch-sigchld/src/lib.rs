@@ -100,29 +100,23 @@
 //! ```
 
 // Outside the macro: tools that follow the modules do not look into one.
-mod bell;
-mod child;
-mod filter;
-mod futex;
-mod handler;
-mod hints;
-mod kernel;
+mod clock;
+mod listen;
 mod look;
 #[cfg(loom)]
 #[cfg(test)]
 mod models;
-mod pace;
-mod plan;
 mod probe;
+mod schedule;
 mod source;
-mod stopwatch;
 mod sync;
 mod table;
 mod watcher;
 
 cfg_if::cfg_if! {
     if #[cfg(target_os = "linux")] {
-        pub use probe::{Disposition, Probe, probe};
+        pub use listen::forwarder::Forwarder;
+        pub use probe::{Disposition, Probe, ProcView, probe};
         pub use source::{SigchldSource, SigchldWaiter};
         pub use watcher::SigchldWatcher;
     } else {

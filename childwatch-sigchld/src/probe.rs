@@ -4,9 +4,11 @@ use std::fmt;
 use std::io;
 
 use childwatch_core::WatchError;
-use rustix::io::Errno;
 
-use crate::{child, handler};
+use crate::listen::{handler, mask};
+use crate::look::{child, proc};
+
+pub use crate::look::proc::ProcView;
 
 /// What there is for watching children by `SIGCHLD`. [`probe`] makes it; its
 /// `Display` is a line an item.
@@ -17,9 +19,13 @@ pub struct Probe {
     pub waitid: io::Result<()>,
     /// What `SIGCHLD` does to this process now; to be able to ask is needed.
     pub disposition: io::Result<Disposition>,
-    /// Whether `SIGCHLD` is blocked on the thread that asks. It does not matter to
-    /// a watcher, whose own thread lets it through.
+    /// `true` if `SIGCHLD` is blocked on the calling thread. A watcher still receives
+    /// it: the watcher's thread unblocks it while it watches a child.
     pub is_blocked: bool,
+    /// What `/proc` is to this process. It is not needed. Unless it is
+    /// [`Own`](ProcView::Own), a reused pid is noticed only when the process that has it
+    /// ends.
+    pub proc: ProcView,
 }
 
 /// What a `SIGCHLD` does to the process.
@@ -38,12 +44,10 @@ pub enum Disposition {
 #[must_use]
 pub fn probe() -> Probe {
     Probe {
-        waitid: match child::first_zombie() {
-            Ok(_) | Err(Errno::CHILD) => Ok(()),
-            Err(errno) => Err(errno.into()),
-        },
+        waitid: child::can_be_looked_at().map_err(io::Error::from),
         disposition: handler::disposition().map(|action| Disposition::of(action.sa_sigaction)),
-        is_blocked: handler::is_blocked_on_this_thread(),
+        is_blocked: mask::is_blocked(),
+        proc: proc::view_with_mount(),
     }
 }
 
@@ -95,15 +99,30 @@ impl fmt::Display for Probe {
                     Disposition::Ignored => "ignored: the kernel reaps children",
                     Disposition::Handled => "has a handler, which will be called on",
                 };
-                write!(f, "SIGCHLD          yes  ({does}{blocked})")
+                writeln!(f, "SIGCHLD          yes  ({does}{blocked})")?;
             }
-            Err(error) => write!(f, "SIGCHLD          no   {error}; needed"),
+            Err(error) => writeln!(f, "SIGCHLD          no   {error}; needed")?,
         }
+        let (answer, meaning) = match self.proc {
+            ProcView::Own => ("yes", "tells a reused pid"),
+            ProcView::Hidden => (
+                "part",
+                "hidepid: a reused pid of another user is noticed late",
+            ),
+            ProcView::Foreign => (
+                "no ",
+                "of another pid namespace: a reused pid is noticed late",
+            ),
+            ProcView::Missing => ("no ", "not readable: a reused pid is noticed late"),
+        };
+        write!(f, "/proc            {answer:<4} ({meaning})")
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
     use super::*;
 
     #[test]
@@ -119,12 +138,14 @@ mod tests {
             waitid: Ok(()),
             disposition: Ok(Disposition::Handled),
             is_blocked: true,
+            proc: ProcView::Foreign,
         };
         assert_eq!(
             probe.to_string(),
             "waitid(WNOWAIT)  yes  (needed)\n\
              SIGCHLD          yes  \
-             (has a handler, which will be called on, blocked on this thread)"
+             (has a handler, which will be called on, blocked on this thread)\n\
+             /proc            no   (of another pid namespace: a reused pid is noticed late)"
         );
     }
 
@@ -134,6 +155,7 @@ mod tests {
             waitid: Err(Errno::INVAL.into()),
             disposition: Ok(Disposition::Default),
             is_blocked: false,
+            proc: ProcView::Missing,
         };
         let text = refused.to_string();
         assert!(text.contains("no   Invalid argument"), "{text}");
@@ -147,6 +169,7 @@ mod tests {
             waitid: Ok(()),
             disposition: Err(Errno::PERM.into()),
             is_blocked: false,
+            proc: ProcView::Missing,
         };
         let refused = refused.verdict();
         let Err(WatchError::Unsupported { operation, .. }) = refused else {

@@ -1,131 +1,164 @@
 //! [`SigchldSource`]: from signals to reports.
 //!
-//! # The signal
+//! ```text
+//!  a child exits
+//!    │ the kernel makes it a zombie, then sends SIGCHLD (or merges it into one queued)
+//!    ▼
+//!  Inbox::signal          generation + 1 · a hint: this pid, this status · ring the bell
+//!    │
+//!    ▼                    the watcher's thread, in `wait`
+//!  look_at_hinted         one waitid for each child that a hint names
+//!    │
+//!    ▼                    if a generation is not answered, or at a heartbeat
+//!  sweep_a_chunk          one waitid for each of the next 64 unreported children
+//!    │
+//!    ▼
+//!  judge ──▶ Report       what the answers mean
+//! ```
 //!
-//! The kernel makes a child a zombie before it queues the signal, and merges a signal
-//! into one of its kind that is still queued. So a handler's run may stand for many
-//! exits, but for each exit a handler's run is still to come: it begins a new
-//! *generation*. The child it names is a *hint*.
+//! # Why no exit is lost
 //!
-//! # What the watcher's thread does
+//! 1. `arm` reads the generation, opens the inbox, inserts the entry, and only then looks
+//!    at the child. So the look sees an exit that came before it.
+//! 2. The kernel makes a child a zombie before it queues or merges the signal. So after
+//!    each exit a run of the handler follows, which raises the generation and then rings.
+//! 3. The thread reads the bell, then the generation, and then sleeps on the bell. So it
+//!    misses no ring. A generation that is not answered makes a sweep begin after a finite
+//!    time.
+//! 4. A sweep answers only the generation that was read before its first look. An entry
+//!    that is armed behind its cursor exits in a later generation.
+//! 5. What no signal reports is found by a heartbeat, which signals cannot postpone.
 //!
-//! 1. It follows the hints: one `waitid` for each named child. An exit that comes alone
-//!    is told of then, whatever the number of children.
-//! 2. For each new generation it asks for any zombie at all (`P_ALL`). None: every
-//!    child is *settled* for this generation. One that is watched and has not been
-//!    reported: it is, and the question is put again.
-//! 3. A zombie that has been reported, or that nobody watches, stands in the way of
-//!    that question until somebody reaps it. Then it *sweeps*: it looks at each child
-//!    not yet settled, in chunks, within a budget. Hints that come meanwhile go first.
-//! 4. A *heartbeat* sweeps for what no signal tells: children that somebody else has
-//!    reaped, or that have no exit signal, and a handler that has been replaced.
+//! # Why none is invented
 //!
-//! Which of 2 to 4 it is, and when, the [`Plan`] says; here is what they do.
+//! A hint alone is never an exit. It chooses whom to look at, and lends its status where
+//! the zombie is gone. What a look means is decided in [`judge`](crate::look::judge).
 //!
-//! With nothing watched the handler passes signals by, and the thread sleeps.
+//! # Progress
 //!
-//! # Identity
-//!
-//! A number is armed while its child has it. A hint younger than the arming is of that
-//! very child, as a number's first exit; if the number is alive all the same, another
-//! child has it by now. Without a hint the start time in `/proc` decides, if it lies
-//! after the arming: it is looked at when in doubt, and for some children a heartbeat.
+//! Callbacks run between two calls of `wait`, and may cause ever more signals. So each
+//! call begins with a chunk, if one is due, before it takes the next batch of hints.
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::io;
+use std::ops::Deref;
 use std::process::ExitStatus;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use childwatch_core::{ExitSource, Pid, Report, Token, WatchError};
 
-use crate::bell::Bell;
-use crate::child::{self, Child, Started, Ticks};
-use crate::filter::Filter;
-use crate::handler::{self, Handler, Heard};
-use crate::hints::Hints;
-use crate::look::{Look, is_anothers, zombie_is_anothers};
-use crate::plan::{Chunk, Plan, Step, Sweep};
-use crate::stopwatch::Stopwatch;
-use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use crate::table::{Identity, Suspect, Table};
-
-/// Children looked at between two looks at the hints.
-const CHUNK: usize = 64;
+use crate::clock::{self, Stopwatch, Ticks};
+use crate::listen::forwarder::Forwarder;
+use crate::listen::handler::{self, Subscription};
+use crate::listen::inbox::Inbox;
+use crate::listen::mask;
+use crate::look::child::{self, Kinship, State};
+use crate::look::judge::{Start, Verdict, judge, start};
+use crate::look::kernel;
+use crate::look::proc::OwnProc;
+use crate::schedule::{CHUNK, Chunk, Schedule};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::table::{Heard, Known, Suspect, Table};
 
 /// The [`ExitSource`] behind [`SigchldWatcher`](crate::SigchldWatcher), for a
 /// [`Fallback`](childwatch_core::Fallback).
 pub struct SigchldSource {
-    heard: Arc<Heard>,
-    /// Installed when the first child is armed, if not before: until then the kernel
-    /// does not interrupt the program for its children.
-    handler: OnceLock<Handler>,
+    signals: Signals,
     /// Guards what is armed. No system call is made under it, and nothing else is
     /// locked.
     table: Mutex<Table>,
     is_woken: AtomicBool,
+    /// A `waitid` of one child walks over all of them, so `/proc` is asked first.
+    asks_proc_first: bool,
+}
+
+/// Where signals come from.
+#[derive(Debug)]
+enum Signals {
+    /// From the handler, which is installed when the first child is armed.
+    Handler(Subscription),
+    /// From the program.
+    Forwarder(Arc<Inbox>),
+}
+
+impl Deref for Signals {
+    type Target = Inbox;
+
+    fn deref(&self) -> &Inbox {
+        match self {
+            Signals::Handler(subscription) => subscription,
+            Signals::Forwarder(inbox) => inbox,
+        }
+    }
 }
 
 /// The half of a [`SigchldSource`] that only the watcher's thread uses.
 #[derive(Debug)]
 pub struct SigchldWaiter {
-    plan: Plan,
-    filter: Filter,
+    schedule: Schedule,
+    /// The thread lets `SIGCHLD` through. The engine blocks it at first.
+    lets_signal_through: bool,
     suspects: Vec<Suspect>,
+    states: Vec<State>,
+    verdicts: Vec<Verdict>,
 }
 
-/// What the watcher's thread does next.
-enum Next {
-    LookAgain,
-    Listen(Option<Duration>),
+/// What came of asking whether a chunk is due.
+enum Step {
+    Swept,
+    /// Nothing is due for so long, or for ever if nothing is armed.
+    Rest(Option<Duration>),
 }
 
 impl SigchldSource {
-    /// A source that watches nothing yet. It has a handler of `SIGCHLD` from the first
-    /// child that it watches; the handler stays.
+    /// Creates a source that watches nothing yet.
+    ///
+    /// It installs the handler of `SIGCHLD` when it arms its first child. The handler
+    /// stays.
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](WatchError::Unsupported) where kernel or sandbox do not let
-    /// children or the handler be looked at. If the handler cannot be set, watching a
-    /// child has this answer.
+    /// [`Unsupported`](WatchError::Unsupported) if the kernel or a sandbox does not allow
+    /// to look at children or to read the disposition of `SIGCHLD`. If the handler cannot
+    /// be installed, arming a child returns this error.
     pub fn new() -> Result<(Self, SigchldWaiter), WatchError> {
-        crate::probe().verdict()?;
-        let heard = Arc::new(Heard {
-            hints: Hints::new(),
-            generation: AtomicU32::new(0),
-            is_listening: AtomicBool::new(false),
-            bell: Bell::default(),
-        });
-        let source = SigchldSource {
-            heard,
-            handler: OnceLock::new(),
-            table: Mutex::default(),
-            is_woken: AtomicBool::new(false),
-        };
-        let waiter = SigchldWaiter {
-            plan: Plan::new(Instant::now()),
-            filter: Filter::new(),
-            suspects: Vec::new(),
-        };
-        Ok((source, waiter))
+        Self::over(Signals::Handler(Subscription::new()))
     }
 
-    /// Installs the handler, unless that is done; `pid` is who it is for.
+    /// Creates a source that installs no handler and changes no signal mask: the program
+    /// passes `SIGCHLD` on through the [`Forwarder`].
     ///
-    /// Two threads may both do so at first. One's share is given back then, and a signal
-    /// that both have heard is as harmless as any other that names a child twice.
-    pub(crate) fn hear_signals(&self, pid: Option<Pid>) -> Result<(), WatchError> {
-        if self.handler.get().is_none() {
-            let installed = Handler::install(Arc::clone(&self.heard));
-            let installed = installed.map_err(|source| WatchError::Unsupported {
-                operation: "a handler of SIGCHLD",
-                pid,
-                source,
-            })?;
-            self.handler.get_or_init(|| installed);
-        }
-        Ok(())
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    #[expect(
+        clippy::type_complexity,
+        reason = "the first half is what `Fallback::new` takes"
+    )]
+    pub fn with_forwarder() -> Result<((Self, SigchldWaiter), Forwarder), WatchError> {
+        let inbox = Arc::new(Inbox::new());
+        let forwarder = Forwarder::new(Arc::clone(&inbox));
+        Ok((Self::over(Signals::Forwarder(inbox))?, forwarder))
+    }
+
+    fn over(signals: Signals) -> Result<(Self, SigchldWaiter), WatchError> {
+        crate::probe().verdict()?;
+        let source = SigchldSource {
+            signals,
+            table: Mutex::default(),
+            is_woken: AtomicBool::new(false),
+            asks_proc_first: kernel::walks_over_all(),
+        };
+        let waiter = SigchldWaiter {
+            schedule: Schedule::new(clock::monotonic()),
+            lets_signal_through: false,
+            suspects: Vec::new(),
+            states: Vec::new(),
+            verdicts: Vec::new(),
+        };
+        Ok((source, waiter))
     }
 }
 
@@ -134,232 +167,287 @@ impl ExitSource for SigchldSource {
 
     const THREAD_NAME: &'static str = "childwatch-chld";
 
-    fn start(&self, _waiter: &mut SigchldWaiter) {
-        handler::unblock_on_this_thread();
-    }
-
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
-        self.hear_signals(Some(pid))?;
-        // Both before the child is looked at: an exit after that is of a later
-        // generation, and its signal is listened to.
-        let at = Ticks::now();
-        let generation = self.heard.generation.load(Ordering::SeqCst);
-        let was_asleep = {
+        if let Signals::Handler(_) = self.signals {
+            handler::install().map_err(|source| WatchError::Unsupported {
+                operation: "a handler of SIGCHLD",
+                pid: Some(pid),
+                source,
+            })?;
+        }
+        // The order is that of the argument above.
+        let generation = self.signals.generation();
+        let is_first = {
             let mut table = self.table();
-            self.heard.is_listening.store(true, Ordering::SeqCst);
-            table.insert(pid, token, at, generation)
+            self.signals.open();
+            let is_first = table.is_empty();
+            table.insert(pid, token, generation);
+            is_first
         };
-        if was_asleep {
-            self.heard.bell.ring();
+        if is_first {
+            self.signals.bell.ring();
         }
-        match child::look_at(pid) {
-            Child::NotYet => {}
-            Child::Exited(status) => self.keep_report(token, Some(status)),
-            Child::Gone => {
-                self.disarm(token);
-                return Err(child::not_a_child(pid));
+        match (child::look(pid), child::kinship(pid)) {
+            (State::NotYet, Kinship::Child) => {
+                // After the look: the child had the pid by then.
+                self.table().set_armed_at(token, Ticks::now());
+                Ok(())
             }
-            Child::Refused(errno) => {
+            (State::Exited(status), Kinship::Child) => {
+                self.keep(|table| table.report_ended(token, Some(status)));
+                Ok(())
+            }
+            (State::Refused(errno), _) => {
                 self.disarm(token);
-                return Err(child::not_to_be_asked_about(pid, errno));
+                Err(child::not_to_be_looked_at(pid, errno))
+            }
+            (State::Gone | State::NotYet | State::Exited(_), _) => {
+                self.disarm(token);
+                Err(child::not_a_child(pid))
             }
         }
-        Ok(())
     }
 
     fn disarm(&self, token: Token) {
-        let mut table = self.table();
-        table.remove(token);
-        // Under the table's lock, as an arming's, so that it can't undo a later one's.
-        if table.is_empty() {
-            self.heard.is_listening.store(false, Ordering::SeqCst);
+        let is_last = {
+            let mut table = self.table();
+            table.remove(token);
+            let is_last = table.is_empty();
+            if is_last {
+                // `arm` opens the inbox under the same lock, so this cannot undo a later
+                // arming.
+                self.signals.close();
+            }
+            is_last
+        };
+        if is_last {
+            // The thread gives the signal back to the program.
+            self.signals.bell.ring();
         }
     }
 
     fn is_reaped(&self, token: Token) -> bool {
-        let identity = {
+        let known = {
             let mut table = self.table();
-            table.hear(&self.heard.hints);
-            table.identity(token)
+            table.take_hints(&self.signals);
+            table.known(token)
         };
-        let Some(Identity {
-            pid,
-            armed_at,
-            is_reported,
-            told,
-        }) = identity
-        else {
-            return true;
-        };
-        // Nobody could tell a status: it had been reaped.
-        if is_reported && told.is_none() {
-            return true;
+        match known {
+            None => true,
+            Some(Known::Unreported(suspect)) => self.is_unreported_reaped(suspect),
+            Some(Known::Reported {
+                pid,
+                armed_at,
+                status,
+                was_gone,
+            }) => was_gone || is_other_than_reported(pid, armed_at, status),
         }
-        let is_reaped = match child::look_at(pid) {
-            Child::Gone => true,
-            Child::Exited(status) => {
-                child::started(pid, armed_at) == Started::After
-                    || zombie_is_anothers(pid, armed_at, told, status)
-            }
-            Child::NotYet | Child::Refused(_) => is_reported || is_anothers(pid, armed_at, told),
-        };
-        if is_reaped && !is_reported {
-            self.keep_report(token, told);
-        }
-        is_reaped
     }
 
     fn wait(&self, waiter: &mut SigchldWaiter, reports: &mut Vec<Report>) -> io::Result<()> {
+        self.sweep_a_chunk_if_due(waiter, reports);
         loop {
-            let rings = self.heard.bell.rings();
-            self.follow_hints(waiter, reports);
+            // The order is that of the argument above.
+            let rings = self.signals.bell.rings();
+            self.look_at_hinted(waiter, reports);
             let is_woken = self.is_woken.swap(false, Ordering::SeqCst);
             if is_woken || !reports.is_empty() {
                 return Ok(());
             }
-            if let Next::Listen(limit) = self.settle(waiter, reports) {
-                self.heard.bell.listen(rings, limit)?;
+            match self.sweep_a_chunk_if_due(waiter, reports) {
+                Step::Swept => {}
+                Step::Rest(limit) => self.signals.bell.listen(rings, limit)?,
             }
         }
     }
 
     fn wake(&self) -> io::Result<()> {
         self.is_woken.store(true, Ordering::SeqCst);
-        self.heard.bell.ring();
+        self.signals.bell.ring();
         Ok(())
     }
 }
 
 impl SigchldSource {
-    /// Step 1.
-    fn follow_hints(&self, waiter: &mut SigchldWaiter, reports: &mut Vec<Report>) {
-        let mut suspects = std::mem::take(&mut waiter.suspects);
+    /// Adds what other threads have found, and looks at each child that a hint names.
+    fn look_at_hinted(&self, waiter: &mut SigchldWaiter, reports: &mut Vec<Report>) {
         {
             let mut table = self.table();
-            table.hear(&self.heard.hints);
+            table.take_hints(&self.signals);
             table.take_reports(reports);
-            table.take_hinted(&mut suspects);
+            table.take_hinted(&mut waiter.suspects);
         }
-        waiter.suspects = suspects;
         if !waiter.suspects.is_empty() {
             self.look_at_suspects(waiter, reports, |_| false);
         }
     }
 
-    /// Steps 2 to 4, whichever it is the turn of.
-    fn settle(&self, waiter: &mut SigchldWaiter, reports: &mut Vec<Report>) -> Next {
-        {
-            let mut table = self.table();
-            if table.is_empty() {
-                table.is_asleep = true;
-                waiter.plan.is_idle();
-                return Next::Listen(None);
-            }
+    /// Makes one chunk of the sweep that is due, if one is.
+    fn sweep_a_chunk_if_due(&self, waiter: &mut SigchldWaiter, reports: &mut Vec<Report>) -> Step {
+        let now = clock::monotonic();
+        let is_watching = !self.table().is_empty();
+        self.let_signal_through(waiter, is_watching);
+        if !is_watching {
+            waiter.schedule.mark_idle(now);
+            return Step::Rest(None);
         }
-        let generation = self.heard.generation.load(Ordering::SeqCst);
-        match waiter.plan.next(Instant::now(), generation) {
-            Step::Rest(rest) => return Next::Listen(Some(rest)),
-            Step::AskForAnyZombie => self.ask_for_any_zombie(waiter, generation, reports),
-            Step::GoOn(sweep) => self.go_on_sweeping(waiter, sweep, reports),
-            Step::BeginHeartbeat => self.begin_heartbeat(waiter),
+        let generation = self.signals.generation();
+        let rest = waiter.schedule.rest(now, generation);
+        if !rest.is_zero() {
+            return Step::Rest(Some(rest));
         }
-        Next::LookAgain
+        self.sweep_a_chunk(waiter, now, generation, reports);
+        Step::Swept
     }
 
-    /// Step 2.
-    fn ask_for_any_zombie(
+    fn sweep_a_chunk(
         &self,
         waiter: &mut SigchldWaiter,
+        now: Duration,
         generation: u32,
         reports: &mut Vec<Report>,
     ) {
         let stopwatch = Stopwatch::start();
-        let answer = child::first_zombie();
-        let cost = stopwatch.elapsed();
-        waiter.plan.was_asked(Instant::now(), cost);
-        let zombie = match answer {
-            Ok(None) => {
-                waiter.plan.is_settled(generation);
-                return;
-            }
-            Ok(zombie @ Some(_)) => zombie,
-            // ECHILD: no child is left, so somebody else has reaped the watched ones.
-            Err(_) => None,
+        let cursor = waiter.schedule.begin_chunk(now, generation);
+        let cursor = self
+            .table()
+            .unreported_from(cursor, CHUNK, &mut waiter.suspects);
+        for suspect in &mut waiter.suspects {
+            suspect.checks_identity = waiter.schedule.take_check(suspect.token);
+        }
+        let proc = if self.asks_proc_first {
+            OwnProc::prove()
+        } else {
+            None
         };
-        if let Some(pid) = zombie {
-            self.table().of_pid(pid, &mut waiter.suspects);
-            self.look_at_suspects(waiter, reports, |_| false);
-        }
-        if reports.is_empty() {
-            waiter.plan.is_blinded(generation);
-        }
-    }
-
-    /// Step 3, one chunk of it.
-    fn go_on_sweeping(&self, waiter: &mut SigchldWaiter, sweep: Sweep, reports: &mut Vec<Report>) {
-        let stopwatch = Stopwatch::start();
-        let cursor =
-            self.table()
-                .unsettled(sweep.generation, sweep.cursor, CHUNK, &mut waiter.suspects);
-        let looks = waiter.suspects.len();
-        self.look_at_suspects(waiter, reports, |token| sweep.checks_identity(token));
+        let (looks, before) = (waiter.suspects.len(), reports.len());
+        self.look_at_suspects(waiter, reports, |suspect| {
+            suspect.heard == Heard::Nothing
+                && proc.is_some_and(|proc| proc.shows_alive(suspect.pid))
+        });
         let chunk = Chunk {
             looks,
-            found: reports.len(),
+            found: reports.len() - before,
             cost: stopwatch.elapsed(),
             cursor,
         };
-        let is_replaced = || self.handler.get().is_some_and(Handler::is_replaced);
-        waiter
-            .plan
-            .was_swept(sweep, &chunk, Instant::now(), is_replaced);
+        waiter.schedule.end_chunk(clock::monotonic(), &chunk);
     }
 
-    /// Step 4. A generation of its own makes every child unsettled.
-    fn begin_heartbeat(&self, waiter: &mut SigchldWaiter) {
-        waiter.filter.forget();
-        let armed = self.table().armed();
-        let generation = self.heard.generation.fetch_add(1, Ordering::SeqCst);
-        waiter
-            .plan
-            .begin_heartbeat(generation.wrapping_add(1), armed);
-    }
-
-    /// Looks at each of the waiter's suspects, and reports or settles it.
+    /// Looks at each of the waiter's suspects, and adds the reports of those that are over.
+    /// A suspect that `is_known_alive` costs no look.
     fn look_at_suspects(
         &self,
         waiter: &mut SigchldWaiter,
         reports: &mut Vec<Report>,
-        checks_identity: impl Fn(Token) -> bool,
+        is_known_alive: impl Fn(&Suspect) -> bool,
     ) {
-        // Before the children are looked at: what happens after is of a later one.
-        let generation = self.heard.generation.load(Ordering::SeqCst);
-        let suspects = std::mem::take(&mut waiter.suspects);
-        let looks = waiter.filter.look_at_each(&suspects, checks_identity);
-        let mut table = self.table();
-        if looks.iter().any(|look| matches!(look, Look::Over(None))) {
-            // It may have been reaped just now, and its signal heard before that.
-            table.hear(&self.heard.hints);
-        }
-        for (suspect, look) in suspects.iter().zip(looks) {
-            match look {
-                Look::Alive => table.settle(suspect, generation),
-                Look::Over(status) => reports.extend(table.report(suspect.token, status)),
+        let SigchldWaiter {
+            suspects,
+            states,
+            verdicts,
+            ..
+        } = waiter;
+        states.extend(suspects.iter().map(|suspect| {
+            if is_known_alive(suspect) {
+                State::NotYet
+            } else {
+                child::look(suspect.pid)
             }
+        }));
+        if states.iter().any(|state| *state != State::NotYet) {
+            self.refresh(suspects);
         }
-        drop(table);
-        waiter.suspects = suspects;
-        waiter.suspects.clear();
+        let proof = OnceCell::new();
+        let prove = || *proof.get_or_init(OwnProc::prove);
+        let states = states.drain(..);
+        verdicts.extend(
+            suspects
+                .iter()
+                .zip(states)
+                .map(|(suspect, state)| judge(suspect, state, prove)),
+        );
+        // Now, because `judge` may have read files.
+        let mut table = self.table();
+        for (suspect, verdict) in suspects.drain(..).zip(verdicts.drain(..)) {
+            reports.extend(match verdict {
+                Verdict::Alive => None,
+                Verdict::Ended(status) => table.report_ended(suspect.token, status),
+                Verdict::Gone => table.report_gone(suspect.token),
+            });
+        }
     }
 
-    /// Has the watcher's thread report what another thread has found.
-    fn keep_report(&self, token: Token, status: Option<ExitStatus>) {
-        self.table().keep_report(token, status);
-        self.heard.bell.ring();
+    /// Renews what has been heard of each suspect. A signal that came before the look, and
+    /// whose hint had not been taken in, counts in the verdict.
+    fn refresh(&self, suspects: &mut [Suspect]) {
+        let mut table = self.table();
+        table.take_hints(&self.signals);
+        for suspect in suspects {
+            if let Some(Suspect { heard, .. }) = table.suspect(suspect.token) {
+                suspect.heard = heard;
+            }
+        }
+    }
+
+    fn is_unreported_reaped(&self, suspect: Suspect) -> bool {
+        let mut suspects = [Suspect {
+            checks_identity: true,
+            ..suspect
+        }];
+        let state = child::look(suspect.pid);
+        self.refresh(&mut suspects);
+        let [suspect] = suspects;
+        let is_reaped = match judge(&suspect, state, OwnProc::prove) {
+            Verdict::Gone => true,
+            Verdict::Alive => false,
+            // Also if nothing that was heard gives rise to doubt.
+            Verdict::Ended(_) => {
+                start(suspect.pid, suspect.armed_at, OwnProc::prove) == Start::Later
+            }
+        };
+        if is_reaped {
+            self.keep(|table| table.report_gone(suspect.token));
+        }
+        is_reaped
+    }
+
+    /// Lets `SIGCHLD` through on this thread while something is watched, for programs that
+    /// block it on all of theirs. Otherwise a `signalfd` or `sigwaitinfo` of the program
+    /// would lose its signals to us.
+    fn let_signal_through(&self, waiter: &mut SigchldWaiter, is_wanted: bool) {
+        if let Signals::Forwarder(_) = self.signals {
+            return;
+        }
+        // A sandbox may refuse: then heartbeats find what no other thread is interrupted for.
+        if waiter.lets_signal_through != is_wanted && mask::set_blocked(!is_wanted).is_ok() {
+            waiter.lets_signal_through = is_wanted;
+        }
+    }
+
+    /// Lets the watcher's thread report what another thread has found.
+    fn keep(&self, report: impl FnOnce(&mut Table) -> Option<Report>) {
+        {
+            let mut table = self.table();
+            let report = report(&mut table);
+            table.keep(report);
+        }
+        self.signals.bell.ring();
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns `true` if the pid belongs to another process than the one that was reported,
+/// which was a zombie then. A zombie has one status.
+fn is_other_than_reported(pid: Pid, armed_at: Ticks, status: Option<ExitStatus>) -> bool {
+    match child::look(pid) {
+        State::Gone | State::NotYet => true,
+        State::Exited(now) if status.is_some_and(|status| status != now) => true,
+        State::Exited(_) => start(pid, armed_at, OwnProc::prove) == Start::Later,
+        State::Refused(_) => false,
     }
 }
 

@@ -1,62 +1,59 @@
-//! [`Table`]: the armed children, and what has been heard of them.
+//! [`Table`]: the armed children, and what signals have brought of each.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use childwatch_core::{Pid, PidIndex, Report, Token, TokenTable};
 
-use crate::child::Ticks;
-use crate::hints::{Hint, Hints, Reader};
+use crate::clock::Ticks;
+use crate::listen::hints::Hint;
+use crate::listen::inbox::Inbox;
 
 /// # Invariants
 ///
-/// 1. `by_pid` leads to the chain of a number's entries, newest first, through
-///    `older`; each armed entry stands in exactly one chain.
-/// 2. Of one number at most one process's entries are unreported: an entry whose
-///    number is found to be another process's is reported then.
+/// 1. `by_pid` leads to the chain of a pid's entries, newest first, through `older`. Each
+///    armed entry stands in exactly one chain.
+/// 2. All unreported entries of one pid belong to the same process, or are doubtful: as
+///    soon as a pid is proven to be reused, its old entries are reported.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     entries: TokenTable<Entry>,
     by_pid: PidIndex,
-    /// Hinted entries that have not been looked at.
+    /// Entries that a hint has named, to be looked at next. An entry may stand here twice.
     hinted: Vec<Token>,
-    /// Reports that came up on other threads than the watcher's.
+    /// Reports that other threads than the watcher's have found.
     reports: Vec<Report>,
-    reader: Reader,
-    /// The watcher's thread waits without end, for there was nothing armed.
-    pub(crate) is_asleep: bool,
 }
 
 #[derive(Debug)]
 struct Entry {
     pid: Pid,
     older: Option<u32>,
-    /// The child had its number then.
+    /// A moment at which the child had the pid. [`Ticks::NEVER`] until that is known.
     armed_at: Ticks,
     /// The generation of signals when it was armed.
     armed_in: u32,
-    /// The generation for which it has been seen alive.
-    settled: u32,
     progress: Progress,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
-    Watched,
-    /// A signal has said that it exited, with this status.
-    Hinted(ExitStatus),
-    /// The engine has been told, with what was known of the status: something, unless the
-    /// process had been reaped by then.
-    Reported(Option<ExitStatus>),
+    Watched(Heard),
+    Reported {
+        status: Option<ExitStatus>,
+        /// It had been reaped by then, so the pid may be another process's.
+        was_gone: bool,
+    },
 }
 
-/// What is known of an armed child.
+/// What signals have brought of a child's status since it was armed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Identity {
-    pub(crate) pid: Pid,
-    pub(crate) armed_at: Ticks,
-    pub(crate) is_reported: bool,
-    /// The status that a signal has told of, or a look that was reported.
-    pub(crate) told: Option<ExitStatus>,
+pub(crate) enum Heard {
+    Nothing,
+    /// A wait status.
+    Status(i32),
+    /// Two that differ, so one of them is another process's.
+    Conflicting,
 }
 
 /// A child to be looked at.
@@ -65,8 +62,54 @@ pub(crate) struct Suspect {
     pub(crate) token: Token,
     pub(crate) pid: Pid,
     pub(crate) armed_at: Ticks,
-    /// What a signal has said.
-    pub(crate) hint: Option<ExitStatus>,
+    pub(crate) heard: Heard,
+    /// Its start is to be compared though nothing gives rise to doubt.
+    pub(crate) checks_identity: bool,
+}
+
+/// What is known of an armed child.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Known {
+    Unreported(Suspect),
+    Reported {
+        pid: Pid,
+        armed_at: Ticks,
+        status: Option<ExitStatus>,
+        was_gone: bool,
+    },
+}
+
+impl Heard {
+    fn and(self, status: i32) -> Self {
+        match self {
+            Heard::Nothing => Heard::Status(status),
+            Heard::Status(heard) if heard == status => self,
+            Heard::Status(_) | Heard::Conflicting => Heard::Conflicting,
+        }
+    }
+
+    /// Returns `true` if nothing heard speaks against this status.
+    pub(crate) fn agrees_with(self, status: ExitStatus) -> bool {
+        match self {
+            Heard::Nothing => true,
+            Heard::Status(heard) => heard == status.into_raw(),
+            Heard::Conflicting => false,
+        }
+    }
+
+    fn status(self) -> Option<ExitStatus> {
+        match self {
+            Heard::Status(status) => Some(ExitStatus::from_raw(status)),
+            Heard::Nothing | Heard::Conflicting => None,
+        }
+    }
+}
+
+impl Suspect {
+    /// Returns `true` if the pid may be another child's by now.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.checks_identity || self.heard != Heard::Nothing
+    }
 }
 
 impl Table {
@@ -74,28 +117,28 @@ impl Table {
         self.entries.is_empty()
     }
 
-    pub(crate) fn armed(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Adds an entry; whether the watcher's thread has to be woken for it.
-    pub(crate) fn insert(&mut self, pid: Pid, token: Token, at: Ticks, generation: u32) -> bool {
+    pub(crate) fn insert(&mut self, pid: Pid, token: Token, generation: u32) {
         self.entries.insert(
             token,
             Entry {
                 pid,
                 older: None,
-                armed_at: at,
+                armed_at: Ticks::NEVER,
                 armed_in: generation,
-                settled: generation,
-                progress: Progress::Watched,
+                progress: Progress::Watched(Heard::Nothing),
             },
         );
-        let older = self.lead(pid, token.index());
+        let older = self.set_newest(pid, token.index());
         if let Some(entry) = self.entries.get_mut(token) {
             entry.older = older;
         }
-        std::mem::take(&mut self.is_asleep)
+    }
+
+    /// Records a moment at which the child was seen to have its pid.
+    pub(crate) fn set_armed_at(&mut self, token: Token, armed_at: Ticks) {
+        if let Some(entry) = self.entries.get_mut(token) {
+            entry.armed_at = armed_at;
+        }
     }
 
     pub(crate) fn remove(&mut self, token: Token) {
@@ -112,7 +155,7 @@ impl Table {
         }
         let mut newer = self.newest(pid);
         if let (true, Some(older)) = (newer == Some(index), older) {
-            self.lead(pid, older);
+            self.set_newest(pid, older);
             return;
         }
         while let Some((_, entry)) = newer.and_then(|at| self.entries.at_mut(at)) {
@@ -124,25 +167,24 @@ impl Table {
         }
     }
 
-    /// The head of the number's chain.
+    /// The head of the pid's chain.
     fn newest(&self, pid: Pid) -> Option<u32> {
         self.by_pid.get(pid, pid_of(&self.entries))
     }
 
-    /// Makes an entry the head of its number's chain; gives the head so far.
-    fn lead(&mut self, pid: Pid, index: u32) -> Option<u32> {
+    /// Makes an entry the head of its pid's chain, and returns the former head.
+    fn set_newest(&mut self, pid: Pid, index: u32) -> Option<u32> {
         self.by_pid.insert(pid, index, pid_of(&self.entries))
     }
 
-    /// Takes in what the handler has heard.
-    pub(crate) fn hear(&mut self, hints: &Hints) {
-        while let Some(hint) = hints.pop(&mut self.reader) {
+    /// Takes in the hints that signals have left.
+    pub(crate) fn take_hints(&mut self, inbox: &Inbox) {
+        while let Some(hint) = inbox.pop_hint() {
             self.take_hint(hint);
         }
     }
 
     fn take_hint(&mut self, hint: Hint) {
-        use std::os::unix::process::ExitStatusExt;
         let Ok(pid) = Pid::try_from(hint.pid) else {
             return;
         };
@@ -150,102 +192,90 @@ impl Table {
         while let Some((token, entry)) = at.and_then(|index| self.entries.at_mut(index)) {
             // A signal of an earlier generation is a former process's.
             let is_since_arming = hint.generation.wrapping_sub(entry.armed_in) as i32 > 0;
-            if entry.progress == Progress::Watched && is_since_arming {
-                entry.progress = Progress::Hinted(ExitStatus::from_raw(hint.status));
+            if let (Progress::Watched(heard), true) = (&mut entry.progress, is_since_arming) {
+                *heard = heard.and(hint.status);
                 self.hinted.push(token);
             }
             at = entry.older;
         }
     }
 
-    /// Hinted entries, each once.
+    /// Moves the hinted entries to `suspects`.
     pub(crate) fn take_hinted(&mut self, suspects: &mut Vec<Suspect>) {
-        let hinted = std::mem::take(&mut self.hinted);
-        suspects.extend(hinted.into_iter().filter_map(|token| self.suspect(token)));
+        // Its room is kept.
+        let mut hinted = std::mem::take(&mut self.hinted);
+        suspects.extend(hinted.drain(..).filter_map(|token| self.suspect(token)));
+        self.hinted = hinted;
     }
 
-    /// Up to `count` entries from `cursor` on that are not settled for `generation`;
-    /// `None` for the cursor when the end is reached.
-    pub(crate) fn unsettled(
+    /// Adds up to `count` unreported entries from `cursor` on. Returns where to go on, or
+    /// `None` at the end.
+    pub(crate) fn unreported_from(
         &self,
-        generation: u32,
         cursor: u32,
         count: usize,
         suspects: &mut Vec<Suspect>,
     ) -> Option<u32> {
         for (token, entry) in self.entries.iter_from(cursor) {
-            let is_settled = entry.settled.wrapping_sub(generation) as i32 >= 0;
-            if entry.progress.is_reported() || is_settled {
-                continue;
-            }
-            suspects.push(entry.suspect(token));
+            suspects.extend(entry.suspect(token));
             if suspects.len() == count {
-                return Some(token.index() + 1);
+                return token.index().checked_add(1);
             }
         }
         None
     }
 
-    /// Every entry of the number that has not been reported.
-    pub(crate) fn of_pid(&self, pid: Pid, suspects: &mut Vec<Suspect>) {
-        let mut at = self.newest(pid);
-        while let Some((token, entry)) = at.and_then(|index| self.entries.at(index)) {
-            if !entry.progress.is_reported() {
-                suspects.push(entry.suspect(token));
-            }
-            at = entry.older;
-        }
-    }
-
     /// The entry, unless it has been reported or disarmed.
     pub(crate) fn suspect(&self, token: Token) -> Option<Suspect> {
-        let entry = self.entries.get(token)?;
-        (!entry.progress.is_reported()).then(|| entry.suspect(token))
+        self.entries.get(token)?.suspect(token)
     }
 
-    /// Who an armed entry is.
-    pub(crate) fn identity(&self, token: Token) -> Option<Identity> {
+    /// What is known of an armed entry.
+    pub(crate) fn known(&self, token: Token) -> Option<Known> {
         let entry = self.entries.get(token)?;
-        Some(Identity {
-            pid: entry.pid,
-            armed_at: entry.armed_at,
-            is_reported: entry.progress.is_reported(),
-            told: match entry.progress {
-                Progress::Watched => None,
-                Progress::Hinted(status) => Some(status),
-                Progress::Reported(status) => status,
+        Some(match (entry.progress, entry.suspect(token)) {
+            (Progress::Reported { status, was_gone }, _) => Known::Reported {
+                pid: entry.pid,
+                armed_at: entry.armed_at,
+                status,
+                was_gone,
             },
+            (Progress::Watched(_), suspect) => Known::Unreported(suspect?),
         })
     }
 
-    /// Marks an entry as reported, and gives the report; `None` when it has been, or has
-    /// been disarmed. Without a status it is told what a signal has said.
-    pub(crate) fn report(&mut self, token: Token, status: Option<ExitStatus>) -> Option<Report> {
+    /// Marks a zombie as reported, and returns the report. `None` if it has been reported
+    /// or disarmed before.
+    pub(crate) fn report_ended(
+        &mut self,
+        token: Token,
+        status: Option<ExitStatus>,
+    ) -> Option<Report> {
+        self.report(token, false, |_| status)
+    }
+
+    /// The same for a child that has been reaped: its status is the one heard, if any.
+    pub(crate) fn report_gone(&mut self, token: Token) -> Option<Report> {
+        self.report(token, true, Heard::status)
+    }
+
+    fn report(
+        &mut self,
+        token: Token,
+        was_gone: bool,
+        status: impl FnOnce(Heard) -> Option<ExitStatus>,
+    ) -> Option<Report> {
         let entry = self.entries.get_mut(token)?;
-        let hint = match entry.progress {
-            Progress::Watched => None,
-            Progress::Hinted(status) => Some(status),
-            Progress::Reported(_) => return None,
+        let Progress::Watched(heard) = entry.progress else {
+            return None;
         };
-        let status = status.or(hint);
-        entry.progress = Progress::Reported(status);
+        let status = status(heard);
+        entry.progress = Progress::Reported { status, was_gone };
         Some(Report { token, status })
     }
 
-    /// Marks an entry as seen alive after `generation` had begun. The hint that it was
-    /// looked at for is spent; one that has come since is not.
-    pub(crate) fn settle(&mut self, suspect: &Suspect, generation: u32) {
-        if let Some(entry) = self.entries.get_mut(suspect.token) {
-            entry.settled = generation;
-            if suspect.hint.is_some() && !entry.progress.is_reported() {
-                entry.progress = Progress::Watched;
-            }
-        }
-    }
-
     /// Keeps a report for the watcher's thread.
-    pub(crate) fn keep_report(&mut self, token: Token, status: Option<ExitStatus>) {
-        let report = self.report(token, status);
+    pub(crate) fn keep(&mut self, report: Option<Report>) {
         self.reports.extend(report);
     }
 
@@ -262,23 +292,18 @@ fn pid_of(entries: &TokenTable<Entry>) -> impl Fn(u32) -> Pid {
     }
 }
 
-impl Progress {
-    fn is_reported(self) -> bool {
-        matches!(self, Progress::Reported(_))
-    }
-}
-
 impl Entry {
-    fn suspect(&self, token: Token) -> Suspect {
-        Suspect {
+    fn suspect(&self, token: Token) -> Option<Suspect> {
+        let Progress::Watched(heard) = self.progress else {
+            return None;
+        };
+        Some(Suspect {
             token,
             pid: self.pid,
             armed_at: self.armed_at,
-            hint: match self.progress {
-                Progress::Hinted(status) => Some(status),
-                Progress::Watched | Progress::Reported(_) => None,
-            },
-        }
+            heard,
+            checks_identity: false,
+        })
     }
 }
 

@@ -6,15 +6,19 @@ use childwatch_core::interleavings;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use crate::bell::Bell;
+use crate::listen::bell::Bell;
 
-/// A bell that has been rung and listened to: loom does not take an atomic's first value
-/// for a sequentially consistent store, as which the bell's argument needs it.
-pub(super) fn used_bell() -> Bell {
-    let bell = Bell::default();
+/// Rings a bell and listens to it: loom does not take an atomic's first value for a
+/// sequentially consistent store, as which the bell's argument needs it.
+pub(super) fn use_once(bell: &Bell) {
     bell.ring();
     // It has been rung since, so this does not wait.
     bell.listen(bell.rings().wrapping_sub(1), None).unwrap();
+}
+
+fn used_bell() -> Bell {
+    let bell = Bell::default();
+    use_once(&bell);
     bell
 }
 

@@ -6,28 +6,28 @@ use std::sync::Arc;
 use childwatch_core::interleavings;
 use loom::thread;
 
-use super::bell::used_bell;
-use crate::handler::Heard;
-use crate::hints::{Hints, PLACES, Reader};
-use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use super::bell::use_once;
+use crate::listen::hints::PLACES;
+use crate::listen::inbox::Inbox;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
-fn heard(is_listening: bool) -> Arc<Heard> {
-    let heard = Heard {
-        hints: Hints::new(),
-        generation: AtomicU32::new(0),
-        is_listening: AtomicBool::new(false),
-        bell: used_bell(),
-    };
-    // As for the bell: a sequentially consistent store, which a first value is not.
-    heard.generation.store(0, Ordering::SeqCst);
-    heard.is_listening.store(is_listening, Ordering::SeqCst);
-    Arc::new(heard)
+fn inbox(is_open: bool) -> Arc<Inbox> {
+    let inbox = Inbox::new();
+    // loom does not take an atomic's first value for a sequentially consistent store, as
+    // which the arguments need it. So each is stored once.
+    use_once(&inbox.bell);
+    inbox.open();
+    inbox.signal_unknown();
+    if !is_open {
+        inbox.close();
+    }
+    Arc::new(inbox)
 }
 
 /// Runs the handler on a thread of its own, for a child that has exited with 0.
-fn begin_signal(heard: &Arc<Heard>, pid: i32) -> thread::JoinHandle<()> {
-    let heard = Arc::clone(heard);
-    thread::spawn(move || heard.signal(pid, libc::CLD_EXITED, 0))
+fn begin_signal(inbox: &Arc<Inbox>, pid: i32) -> thread::JoinHandle<()> {
+    let inbox = Arc::clone(inbox);
+    thread::spawn(move || inbox.signal(pid, libc::CLD_EXITED, 0))
 }
 
 /// Two handlers at once: one that is interrupted before it has filled its place holds up
@@ -35,16 +35,15 @@ fn begin_signal(heard: &Arc<Heard>, pid: i32) -> thread::JoinHandle<()> {
 #[test]
 fn every_hint_is_read_before_the_thread_sleeps_for_good() {
     interleavings::preempted(2, || {
-        let heard = heard(true);
-        let signals = [begin_signal(&heard, 1), begin_signal(&heard, 2)];
-        let mut reader = Reader::default();
+        let inbox = inbox(true);
+        let signals = [begin_signal(&inbox, 1), begin_signal(&inbox, 2)];
         let mut pids = Vec::new();
         while pids.len() < 2 {
-            let rings = heard.bell.rings();
+            let rings = inbox.bell.rings();
             let before = pids.len();
-            pids.extend(std::iter::from_fn(|| heard.hints.pop(&mut reader)).map(|hint| hint.pid));
+            pids.extend(std::iter::from_fn(|| inbox.pop_hint()).map(|hint| hint.pid));
             if pids.len() == before {
-                heard.bell.listen(rings, None).unwrap();
+                inbox.bell.listen(rings, None).unwrap();
             }
         }
         pids.sort_unstable();
@@ -60,18 +59,18 @@ fn every_hint_is_read_before_the_thread_sleeps_for_good() {
 #[test]
 fn a_signal_whose_hint_is_dropped_is_heard_by_its_generation() {
     interleavings::preempted(2, || {
-        let heard = heard(true);
+        let inbox = inbox(true);
         for pid in 1..=PLACES as i32 {
-            heard.signal(pid, libc::CLD_EXITED, 0);
+            inbox.signal(pid, libc::CLD_EXITED, 0);
         }
-        let generation = heard.generation.load(Ordering::SeqCst);
-        let signals = [11, 12].map(|pid| begin_signal(&heard, pid));
+        let generation = inbox.generation();
+        let signals = [11, 12].map(|pid| begin_signal(&inbox, pid));
         loop {
-            let rings = heard.bell.rings();
-            if heard.generation.load(Ordering::SeqCst) == generation + 2 {
+            let rings = inbox.bell.rings();
+            if inbox.generation() == generation + 2 {
                 break;
             }
-            heard.bell.listen(rings, None).unwrap();
+            inbox.bell.listen(rings, None).unwrap();
         }
         for signal in signals {
             signal.join().unwrap();
@@ -84,23 +83,23 @@ fn a_signal_whose_hint_is_dropped_is_heard_by_its_generation() {
 #[test]
 fn an_exit_while_the_first_child_is_armed_is_seen_or_heard() {
     interleavings::all(|| {
-        let heard = heard(false);
+        let inbox = inbox(false);
         let is_zombie = Arc::new(AtomicBool::new(false));
         is_zombie.store(false, Ordering::SeqCst);
         let exiting = thread::spawn({
-            let (heard, is_zombie) = (Arc::clone(&heard), Arc::clone(&is_zombie));
+            let (inbox, is_zombie) = (Arc::clone(&inbox), Arc::clone(&is_zombie));
             move || {
                 is_zombie.store(true, Ordering::SeqCst);
-                heard.signal(1, libc::CLD_EXITED, 0);
+                inbox.signal(1, libc::CLD_EXITED, 0);
             }
         });
-        let generation = heard.generation.load(Ordering::SeqCst);
-        heard.is_listening.store(true, Ordering::SeqCst);
+        let generation = inbox.generation();
+        inbox.open();
         let mut is_known = is_zombie.load(Ordering::SeqCst);
         while !is_known {
-            let rings = heard.bell.rings();
-            if heard.generation.load(Ordering::SeqCst) == generation {
-                heard.bell.listen(rings, None).unwrap();
+            let rings = inbox.bell.rings();
+            if inbox.generation() == generation {
+                inbox.bell.listen(rings, None).unwrap();
             } else {
                 is_known = is_zombie.load(Ordering::SeqCst);
                 assert!(is_known, "the generation comes after the zombie");

@@ -6,7 +6,7 @@ use childwatch_core::interleavings;
 use loom::sync::Mutex;
 use loom::thread;
 
-use crate::hints::{Hint, Hints, PLACES, Reader};
+use crate::listen::hints::{Hint, Hints, PLACES};
 
 /// Torn, it would not be what any `hint` gives.
 fn hint(pid: i32) -> Hint {
@@ -23,8 +23,8 @@ fn push_all(hints: &Hints, pids: &[i32]) -> Vec<Hint> {
     hinted.filter(|hint| hints.push(*hint)).collect()
 }
 
-fn drain(hints: &Hints, reader: &mut Reader) -> Vec<Hint> {
-    std::iter::from_fn(|| hints.pop(reader)).collect()
+fn drain(hints: &Hints) -> Vec<Hint> {
+    std::iter::from_fn(|| hints.pop()).collect()
 }
 
 /// `read` has what each writer has written, in its order, and nothing else.
@@ -47,15 +47,14 @@ fn two_writers_fill_the_ring_and_what_finds_no_place_is_refused() {
         });
         let mine = push_all(&hints, &[11, 12]);
         let written = [mine, other.join().unwrap()];
-        let mut reader = Reader::default();
-        let read = drain(&hints, &mut reader);
+        let read = drain(&hints);
         assert_eq!(read.len(), PLACES);
         assert_read(&read, &written);
 
         // And it goes on as if nothing had been.
         let written = [push_all(&hints, &[21, 22])];
         assert_eq!(written[0].len(), PLACES);
-        assert_read(&drain(&hints, &mut reader), &written);
+        assert_read(&drain(&hints), &written);
     });
 }
 
@@ -67,10 +66,9 @@ fn a_ring_that_overflows_while_it_is_drained_loses_nothing_that_it_has_taken() {
             let hints = Arc::clone(&hints);
             move || push_all(&hints, &[1, 2, 3, 4])
         });
-        let mut reader = Reader::default();
-        let mut read = drain(&hints, &mut reader);
+        let mut read = drain(&hints);
         let written = [writing.join().unwrap()];
-        read.extend(drain(&hints, &mut reader));
+        read.extend(drain(&hints));
         assert!(written[0].len() >= PLACES);
         assert_read(&read, &written);
     });
@@ -84,10 +82,9 @@ fn two_writers_and_a_reader_tear_no_hint_and_lose_none() {
             let hints = Arc::clone(&hints);
             thread::spawn(move || push_all(&hints, &pids))
         });
-        let mut reader = Reader::default();
-        let mut read = drain(&hints, &mut reader);
+        let mut read = drain(&hints);
         let written = writing.map(|writing| writing.join().unwrap());
-        read.extend(drain(&hints, &mut reader));
+        read.extend(drain(&hints));
         assert_read(&read, &written);
     });
 }
@@ -98,7 +95,7 @@ fn two_writers_and_a_reader_tear_no_hint_and_lose_none() {
 fn two_that_drain_share_what_is_there() {
     interleavings::preempted(3, || {
         let hints = Arc::new(Hints::new());
-        let table = Arc::new(Mutex::new((Reader::default(), Vec::new())));
+        let table = Arc::new(Mutex::new(Vec::new()));
         let writing = thread::spawn({
             let hints = Arc::clone(&hints);
             move || push_all(&hints, &[1, 2, 3])
@@ -106,8 +103,7 @@ fn two_that_drain_share_what_is_there() {
         let drain_under_lock = {
             let (hints, table) = (Arc::clone(&hints), Arc::clone(&table));
             move || {
-                let (reader, read) = &mut *table.lock().unwrap();
-                read.extend(drain(&hints, reader));
+                table.lock().unwrap().extend(drain(&hints));
             }
         };
         let draining = thread::spawn(drain_under_lock.clone());
@@ -115,6 +111,6 @@ fn two_that_drain_share_what_is_there() {
         let written = [writing.join().unwrap()];
         draining.join().unwrap();
         drain_under_lock();
-        assert_read(&table.lock().unwrap().1, &written);
+        assert_read(&table.lock().unwrap(), &written);
     });
 }

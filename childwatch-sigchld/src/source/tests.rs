@@ -4,168 +4,209 @@ use std::os::unix::process::ExitStatusExt;
 use std::thread;
 
 use super::*;
-use crate::child::tests::{cat, dies};
+use crate::look::child::tests::{cat, dies};
+use crate::schedule::HEARTBEAT;
 
 const TOKEN: Token = Token::from_parts(0, 0);
+const BEFORE: Ticks = Ticks::from_raw(0);
 
-fn source() -> (SigchldSource, SigchldWaiter) {
-    SigchldSource::new().unwrap()
+/// A source that hears only the signals that a test gives it.
+fn source() -> (SigchldSource, SigchldWaiter, Forwarder) {
+    let ((source, waiter), forwarder) = SigchldSource::with_forwarder().unwrap();
+    (source, waiter, forwarder)
+}
+
+fn status(raw: i32) -> Option<ExitStatus> {
+    Some(ExitStatus::from_raw(raw))
 }
 
 fn success() -> Report {
     Report {
         token: TOKEN,
-        status: Some(ExitStatus::from_raw(0)),
+        status: status(0),
     }
 }
 
+/// Arms without a look, as `arm` would have at this moment.
+fn insert(source: &SigchldSource, child: &std::process::Child, armed_at: Ticks) {
+    source.signals.open();
+    let mut table = source.table();
+    table.insert(Pid::from(child), TOKEN, source.signals.generation());
+    table.set_armed_at(TOKEN, armed_at);
+}
+
+/// A sweep as at a heartbeat, or for signals.
+fn sweep(source: &SigchldSource, waiter: &mut SigchldWaiter, is_heartbeat: bool) -> Vec<Report> {
+    let mut now = clock::monotonic();
+    if is_heartbeat {
+        now += HEARTBEAT * 2;
+    }
+    let mut reports = Vec::new();
+    let generation = source.signals.generation();
+    source.sweep_a_chunk(waiter, now, generation, &mut reports);
+    reports
+}
+
 #[test]
-fn the_watchers_thread_lets_the_signal_through() {
-    let (source, mut waiter) = source();
+fn the_thread_lets_the_signal_through_only_while_something_is_watched() {
+    let (source, mut waiter) = SigchldSource::new().unwrap();
     thread::spawn(move || {
-        handler::tests::block_on_this_thread();
-        source.start(&mut waiter);
-        assert!(!handler::is_blocked_on_this_thread());
+        mask::set_blocked(true).unwrap();
+        let mut wait = || {
+            source.wake().unwrap();
+            source.wait(&mut waiter, &mut Vec::new()).unwrap();
+        };
+        wait();
+        assert!(mask::is_blocked());
+        let mut child = cat();
+        source.arm(Pid::from(&child), TOKEN).unwrap();
+        wait();
+        assert!(!mask::is_blocked());
+        source.disarm(TOKEN);
+        wait();
+        assert!(mask::is_blocked());
+        dies(&mut child);
+        child.wait().unwrap();
     })
     .join()
     .unwrap();
 }
 
 #[test]
-fn a_source_hears_no_signals_before_its_first_child() {
-    let (source, _waiter) = source();
-    // The handler's share is the other.
-    let holders = |source: &SigchldSource| Arc::strong_count(&source.heard);
-    assert_eq!(holders(&source), 1);
-    let mut child = cat();
-    for index in [0, 1] {
-        let token = Token::from_parts(index, 0);
-        source.arm(Pid::from(&child), token).unwrap();
-        assert_eq!(holders(&source), 2);
-    }
-    dies(&mut child);
-    child.wait().unwrap();
+fn with_a_forwarder_the_mask_stays_as_it_is() {
+    let (source, mut waiter, _forwarder) = source();
+    thread::spawn(move || {
+        mask::set_blocked(true).unwrap();
+        let mut child = cat();
+        source.arm(Pid::from(&child), TOKEN).unwrap();
+        source.wake().unwrap();
+        source.wait(&mut waiter, &mut Vec::new()).unwrap();
+        assert!(mask::is_blocked());
+        dies(&mut child);
+        child.wait().unwrap();
+    })
+    .join()
+    .unwrap();
 }
 
 #[test]
-fn what_another_thread_has_found_is_told_of_at_once() {
-    let (source, mut waiter) = source();
+fn a_forwarded_signal_reports_an_exit() {
+    for notify in [
+        |forwarder: &Forwarder, _: Pid| forwarder.notify(),
+        |forwarder: &Forwarder, pid: Pid| {
+            forwarder.notify_child(pid.as_raw(), libc::CLD_EXITED, 0);
+        },
+    ] {
+        let (source, mut waiter, forwarder) = source();
+        let mut child = cat();
+        let pid = Pid::from(&child);
+        source.arm(pid, TOKEN).unwrap();
+        dies(&mut child);
+        notify(&forwarder, pid);
+        let mut reports = Vec::new();
+        source.wait(&mut waiter, &mut reports).unwrap();
+        assert_eq!(reports, [success()]);
+        child.wait().unwrap();
+        drop(source);
+        notify(&forwarder, pid);
+    }
+}
+
+#[test]
+fn an_exit_before_the_arming_is_reported() {
+    let (source, mut waiter, _forwarder) = source();
     let mut child = cat();
     dies(&mut child);
+    let rings = source.signals.bell.rings();
     source.arm(Pid::from(&child), TOKEN).unwrap();
+    assert_ne!(source.signals.bell.rings(), rings);
     let mut reports = Vec::new();
-    source.follow_hints(&mut waiter, &mut reports);
+    source.look_at_hinted(&mut waiter, &mut reports);
     assert_eq!(reports, [success()]);
     child.wait().unwrap();
 }
 
 #[test]
-fn what_another_thread_has_found_rings_for_the_watchers() {
-    let (source, mut waiter) = source();
-    let mut child = cat();
-    // Not armed by `arm`: no signal is listened to.
-    let armed_at = Ticks::now();
-    source.table().insert(Pid::from(&child), TOKEN, armed_at, 0);
-    let rings = source.heard.bell.rings();
-    source.keep_report(TOKEN, None);
-    assert_ne!(source.heard.bell.rings(), rings);
-    let mut reports = Vec::new();
-    source.wait(&mut waiter, &mut reports).unwrap();
-    assert_eq!(reports.len(), 1);
-    dies(&mut child);
-    child.wait().unwrap();
+fn a_refused_arming_leaves_nothing() {
+    let (source, _waiter, _forwarder) = source();
+    let own = Pid::try_from(std::process::id()).unwrap();
+    let refused = source.arm(own, TOKEN);
+    assert!(matches!(refused, Err(WatchError::NotAChild { .. })));
+    assert!(source.table().is_empty());
+    assert!(!source.signals.is_open());
 }
 
 #[test]
-fn a_hinted_exit_is_told_of_once_before_anything_else_is_looked_at() {
-    let (source, mut waiter) = source();
+fn a_hinted_exit_is_reported_once_before_anything_else_is_looked_at() {
+    let (source, mut waiter, forwarder) = source();
     let mut child = cat();
     let pid = Pid::from(&child);
     source.arm(pid, TOKEN).unwrap();
     dies(&mut child);
-    source.heard.signal(pid.as_raw(), libc::CLD_EXITED, 0);
+    forwarder.notify_child(pid.as_raw(), libc::CLD_EXITED, 0);
     let mut reports = Vec::new();
-    source.follow_hints(&mut waiter, &mut reports);
+    source.look_at_hinted(&mut waiter, &mut reports);
     assert_eq!(reports, [success()]);
-    source.heard.signal(pid.as_raw(), libc::CLD_EXITED, 0);
-    source.follow_hints(&mut waiter, &mut reports);
+    forwarder.notify_child(pid.as_raw(), libc::CLD_EXITED, 0);
+    source.look_at_hinted(&mut waiter, &mut reports);
     assert_eq!(reports, [success()]);
     child.wait().unwrap();
 }
 
 #[test]
-fn what_is_looked_at_again_is_not_told_of_again() {
-    let (source, mut waiter) = source();
+fn an_exit_without_a_hint_is_found_by_a_sweep_once() {
+    let (source, mut waiter, _forwarder) = source();
     let mut child = cat();
     dies(&mut child);
-    source
-        .table()
-        .insert(Pid::from(&child), TOKEN, Ticks::now(), 0);
-    let suspect = source.table().suspect(TOKEN).unwrap();
-    let mut reports = Vec::new();
-    for _ in 0..2 {
-        waiter.suspects.push(suspect);
-        source.look_at_suspects(&mut waiter, &mut reports, |_| false);
-        assert_eq!(reports, [success()]);
-    }
+    insert(&source, &child, Ticks::now());
+    assert_eq!(sweep(&source, &mut waiter, false), [success()]);
+    assert_eq!(sweep(&source, &mut waiter, false), []);
     child.wait().unwrap();
 }
 
+/// Whatever signals and callbacks do, each wait makes a chunk of a sweep that is due.
 #[test]
-fn an_exit_without_a_hint_is_found_by_the_question_or_a_sweep() {
-    let (source, mut waiter) = source();
-    let mut child = cat();
-    dies(&mut child);
-    source
-        .table()
-        .insert(Pid::from(&child), TOKEN, Ticks::now(), 0);
-    // Its signal was merged into another.
-    source.heard.generation.fetch_add(1, Ordering::SeqCst);
+fn a_wait_that_is_full_of_hints_makes_progress_in_its_sweep() {
+    let (source, mut waiter, forwarder) = source();
+    let mut silent = cat();
+    dies(&mut silent);
+    insert(&source, &silent, Ticks::now());
+    let mut noisy = cat();
+    let noisy_pid = Pid::from(&noisy);
+    let other = Token::from_parts(1, 0);
+    source.arm(noisy_pid, other).unwrap();
+    dies(&mut noisy);
+    forwarder.notify_child(noisy_pid.as_raw(), libc::CLD_EXITED, 0);
     let mut reports = Vec::new();
-    source.ask_for_any_zombie(&mut waiter, 1, &mut reports);
-    if reports.is_empty() {
-        // Another test's zombie stands in the way.
-        let next = waiter.plan.next(Instant::now(), 1);
-        let Step::GoOn(sweep) = next else {
-            panic!("{next:?}");
-        };
-        source.go_on_sweeping(&mut waiter, sweep, &mut reports);
-    }
-    assert_eq!(reports, [success()]);
-    child.wait().unwrap();
+    source.wait(&mut waiter, &mut reports).unwrap();
+    let mut tokens: Vec<_> = reports.iter().map(|report| report.token).collect();
+    tokens.sort_by_key(|token| token.index());
+    assert_eq!(tokens, [TOKEN, other]);
+    silent.wait().unwrap();
+    noisy.wait().unwrap();
 }
 
 #[test]
-fn a_heartbeat_finds_a_number_that_is_another_childs_by_now() {
-    let (source, mut waiter) = source();
+fn a_heartbeat_finds_a_pid_that_is_another_childs_by_now() {
+    let (source, mut waiter, _forwarder) = source();
     let mut child = cat();
-    // It was armed for a former one.
-    source
-        .table()
-        .insert(Pid::from(&child), TOKEN, Ticks::ZERO, 0);
-    source.begin_heartbeat(&mut waiter);
-    let generation = source.heard.generation.load(Ordering::SeqCst);
-    let next = waiter.plan.next(Instant::now(), generation);
-    let Step::GoOn(sweep) = next else {
-        panic!("{next:?}");
+    insert(&source, &child, BEFORE);
+    assert_eq!(sweep(&source, &mut waiter, false), []);
+    let token = TOKEN;
+    let expected = Report {
+        token,
+        status: None,
     };
-    let mut reports = Vec::new();
-    source.go_on_sweeping(&mut waiter, sweep, &mut reports);
-    let [Report { token, status }] = reports[..] else {
-        panic!("{reports:?}");
-    };
-    assert_eq!((token, status), (TOKEN, None));
+    assert_eq!(sweep(&source, &mut waiter, true), [expected]);
     dies(&mut child);
     child.wait().unwrap();
 }
 
 #[test]
-fn a_wait_does_not_end_before_there_is_something_to_tell() {
-    let (source, mut waiter) = source();
+fn a_wait_lasts_until_there_is_something_to_report() {
+    let (source, mut waiter, _forwarder) = source();
     let mut child = cat();
-    source
-        .table()
-        .insert(Pid::from(&child), TOKEN, Ticks::ZERO, 0);
+    insert(&source, &child, BEFORE);
     let mut reports = Vec::new();
     // By a heartbeat.
     source.wait(&mut waiter, &mut reports).unwrap();
@@ -174,51 +215,92 @@ fn a_wait_does_not_end_before_there_is_something_to_tell() {
     child.wait().unwrap();
 }
 
+/// A signal of the pid's former process that is delivered late, after the pid was armed.
+#[test]
+fn a_late_signal_of_a_former_process_ends_no_living_child() {
+    let (source, mut waiter, forwarder) = source();
+    let mut child = cat();
+    let pid = Pid::from(&child);
+    source.arm(pid, TOKEN).unwrap();
+    forwarder.notify_child(pid.as_raw(), libc::CLD_EXITED, 5);
+    let mut reports = Vec::new();
+    source.look_at_hinted(&mut waiter, &mut reports);
+    assert_eq!(reports, []);
+    assert_eq!(sweep(&source, &mut waiter, true), []);
+    assert!(!source.is_reaped(TOKEN));
+    dies(&mut child);
+    forwarder.notify_child(pid.as_raw(), libc::CLD_EXITED, 0);
+    source.look_at_hinted(&mut waiter, &mut reports);
+    // Its own status, or none if it was armed in the tick of its start.
+    let [
+        Report {
+            token: TOKEN,
+            status,
+        },
+    ] = reports[..]
+    else {
+        panic!("{reports:?}");
+    };
+    assert!(status.is_none_or(|status| status.success()), "{status:?}");
+    child.wait().unwrap();
+}
+
 /// Whether the child is taken for reaped, armed then and reported or not; and
 /// whether the watcher's thread gets to report that.
 fn is_reaped(child: &std::process::Child, armed_at: Ticks, is_reported: bool) -> (bool, bool) {
-    let (source, mut waiter) = source();
-    source.table().insert(Pid::from(child), TOKEN, armed_at, 0);
+    let (source, mut waiter, _forwarder) = source();
+    insert(&source, child, armed_at);
     if is_reported {
-        let status = Some(ExitStatus::from_raw(0));
-        assert!(source.table().report(TOKEN, status).is_some());
+        assert!(source.table().report_ended(TOKEN, status(0)).is_some());
     }
     let is_reaped = source.is_reaped(TOKEN);
     let mut reports = Vec::new();
-    source.follow_hints(&mut waiter, &mut reports);
+    source.look_at_hinted(&mut waiter, &mut reports);
     (is_reaped, !reports.is_empty())
 }
 
 #[test]
-fn a_number_is_free_when_its_child_is_another_or_gone_and_that_is_told_of_once() {
+fn a_pid_is_free_when_its_child_is_another_or_gone_and_that_is_reported_once() {
     let mut child = cat();
-    let (before, after) = (Ticks::ZERO, Ticks::now().and(1));
-    let yes_and_told = (true, true);
+    let after = Ticks::now().and(1);
+    let yes_and_reported = (true, true);
     let yes = (true, false);
     let no = (false, false);
 
     assert_eq!(is_reaped(&child, after, false), no);
     assert_eq!(is_reaped(&child, after, true), yes, "one exits only once");
-    assert_eq!(is_reaped(&child, before, false), yes_and_told);
-    assert_eq!(is_reaped(&child, before, true), yes);
+    assert_eq!(is_reaped(&child, BEFORE, false), yes_and_reported);
+    assert_eq!(is_reaped(&child, BEFORE, true), yes);
+    assert_eq!(is_reaped(&child, Ticks::NEVER, false), no, "in doubt");
     dies(&mut child);
     assert_eq!(is_reaped(&child, after, false), no);
     assert_eq!(is_reaped(&child, after, true), no, "it is the zombie");
-    assert_eq!(is_reaped(&child, before, false), yes_and_told);
+    assert_eq!(is_reaped(&child, BEFORE, false), yes_and_reported);
+    assert_eq!(is_reaped(&child, BEFORE, true), yes);
     child.wait().unwrap();
-    assert_eq!(is_reaped(&child, after, false), yes_and_told);
+    assert_eq!(is_reaped(&child, after, false), yes_and_reported);
     assert_eq!(is_reaped(&child, after, true), yes);
 }
 
-/// Whoever has the number, in the same tick or not.
 #[test]
-fn what_is_reported_without_a_status_had_been_reaped() {
-    let (source, _waiter) = source();
+fn a_zombie_with_another_status_than_the_reported_one_is_another_process() {
+    let (source, _waiter, _forwarder) = source();
     let mut child = cat();
-    let after = Ticks::now().and(1);
-    source.table().insert(Pid::from(&child), TOKEN, after, 0);
+    dies(&mut child);
+    insert(&source, &child, Ticks::NEVER);
+    assert!(source.table().report_ended(TOKEN, status(9)).is_some());
+    assert!(source.is_reaped(TOKEN));
+    child.wait().unwrap();
+}
+
+/// Whoever has the pid, in the same tick or not.
+#[test]
+fn what_was_reported_as_gone_had_been_reaped() {
+    let (source, _waiter, _forwarder) = source();
+    let mut child = cat();
+    insert(&source, &child, Ticks::now().and(1));
     assert!(!source.is_reaped(TOKEN));
-    assert!(source.table().report(TOKEN, None).is_some());
+    assert!(source.table().report_gone(TOKEN).is_some());
     assert!(source.is_reaped(TOKEN));
     dies(&mut child);
     assert!(source.is_reaped(TOKEN));
@@ -228,46 +310,74 @@ fn what_is_reported_without_a_status_had_been_reaped() {
 /// Between the moment that made it a suspect and the look.
 #[test]
 fn a_child_that_is_reaped_meanwhile_has_the_status_that_its_signal_brought() {
-    let (source, mut waiter) = source();
+    let (source, mut waiter, forwarder) = source();
     let mut child = cat();
     let pid = Pid::from(&child);
-    source.table().insert(pid, TOKEN, Ticks::now(), 0);
+    insert(&source, &child, Ticks::now());
     waiter.suspects.extend(source.table().suspect(TOKEN));
     dies(&mut child);
-    source.heard.is_listening.store(true, Ordering::SeqCst);
-    source.heard.signal(pid.as_raw(), libc::CLD_EXITED, 5);
+    forwarder.notify_child(pid.as_raw(), libc::CLD_EXITED, 5);
     child.wait().unwrap();
     let mut reports = Vec::new();
     source.look_at_suspects(&mut waiter, &mut reports, |_| false);
-    let status = Some(ExitStatus::from_raw(5 << 8));
-    let token = TOKEN;
+    let (token, status) = (TOKEN, status(5 << 8));
     assert_eq!(reports, [Report { token, status }]);
 }
 
+/// The zombie that the look finds is the pid's next child: its signal cannot have come
+/// before that of the first.
 #[test]
-fn with_the_last_child_disarmed_no_signal_is_listened_to() {
-    let (source, _waiter) = source();
+fn a_zombie_is_not_believed_against_a_signal_that_came_before_the_look() {
+    let (source, mut waiter, forwarder) = source();
+    let mut child = cat();
+    insert(&source, &child, BEFORE);
+    waiter.suspects.extend(source.table().suspect(TOKEN));
+    forwarder.notify_child(Pid::from(&child).as_raw(), libc::CLD_EXITED, 5);
+    dies(&mut child);
+    let mut reports = Vec::new();
+    source.look_at_suspects(&mut waiter, &mut reports, |_| false);
+    let (token, status) = (TOKEN, status(5 << 8));
+    assert_eq!(reports, [Report { token, status }]);
+    child.wait().unwrap();
+}
+
+#[test]
+fn where_waitid_walks_over_all_a_sweep_finds_zombies_and_passes_over_the_living() {
+    let (mut source, mut waiter, _forwarder) = source();
+    source.asks_proc_first = true;
+    let mut child = cat();
+    insert(&source, &child, Ticks::now());
+    assert_eq!(sweep(&source, &mut waiter, false), []);
+    dies(&mut child);
+    assert_eq!(sweep(&source, &mut waiter, false), [success()]);
+    child.wait().unwrap();
+}
+
+#[test]
+fn with_the_last_child_disarmed_signals_pass_by_and_the_thread_is_woken() {
+    let (source, _waiter, _forwarder) = source();
     let mut child = cat();
     let pid = Pid::from(&child);
     let other = Token::from_parts(1, 0);
     source.arm(pid, TOKEN).unwrap();
     source.arm(pid, other).unwrap();
-    let is_listening = || source.heard.is_listening.load(Ordering::SeqCst);
     source.disarm(TOKEN);
     assert!(source.is_reaped(TOKEN), "it is not armed");
-    assert!(is_listening());
+    assert!(source.signals.is_open());
+    let rings = source.signals.bell.rings();
     source.disarm(other);
-    assert!(!is_listening());
+    assert!(!source.signals.is_open());
+    assert_ne!(source.signals.bell.rings(), rings);
     dies(&mut child);
     child.wait().unwrap();
 }
 
 #[test]
 fn a_waking_ends_one_wait() {
-    let (source, mut waiter) = source();
-    let rings = source.heard.bell.rings();
+    let (source, mut waiter, _forwarder) = source();
+    let rings = source.signals.bell.rings();
     source.wake().unwrap();
-    assert_ne!(source.heard.bell.rings(), rings);
+    assert_ne!(source.signals.bell.rings(), rings);
     let mut reports = Vec::new();
     source.wait(&mut waiter, &mut reports).unwrap();
     assert_eq!(reports, []);

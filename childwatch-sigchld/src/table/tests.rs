@@ -1,4 +1,4 @@
-//! Entries, hints and the chains of a number.
+//! Entries, hints and the chains of a pid.
 
 use super::*;
 
@@ -10,34 +10,42 @@ fn token(index: u32) -> Token {
     Token::from_parts(index, 0)
 }
 
-fn hint(raw: i32, generation: u32) -> Hint {
+fn hint(raw: i32, status: i32, generation: u32) -> Hint {
     Hint {
         pid: raw,
-        status: 0,
+        status,
         generation,
     }
 }
 
-fn of_pid(table: &Table, raw: i32) -> Vec<u32> {
+fn status(raw: i32) -> Option<ExitStatus> {
+    Some(ExitStatus::from_raw(raw))
+}
+
+/// The entries of a pid, by who gets its hint.
+fn of_pid(table: &mut Table, raw: i32) -> Vec<u32> {
     let mut suspects = Vec::new();
-    table.of_pid(pid(raw), &mut suspects);
-    suspects
-        .iter()
-        .map(|suspect| suspect.token.index())
-        .collect()
+    table.take_hint(hint(raw, 0, 1));
+    table.take_hinted(&mut suspects);
+    let tokens = suspects.iter().map(|suspect| suspect.token.index());
+    tokens.collect()
+}
+
+fn heard(table: &Table, index: u32) -> Heard {
+    table.suspect(token(index)).unwrap().heard
 }
 
 #[test]
-fn a_numbers_entries_are_found_whichever_is_removed() {
+fn a_pids_entries_are_found_whichever_is_removed() {
     for removed in 0..3 {
         let mut table = Table::default();
         for index in 0..3 {
-            table.insert(pid(7), token(index), Ticks::ZERO, 0);
+            table.insert(pid(7), token(index), 0);
         }
-        assert_eq!(of_pid(&table, 7), [2, 1, 0]);
+        assert_eq!(of_pid(&mut table, 7), [2, 1, 0]);
         table.remove(token(removed));
         let left: Vec<_> = [2, 1, 0].into_iter().filter(|at| *at != removed).collect();
-        assert_eq!(of_pid(&table, 7), left);
+        assert_eq!(of_pid(&mut table, 7), left);
         left.into_iter().for_each(|at| table.remove(token(at)));
         assert!(table.is_empty());
         assert!(table.by_pid.is_empty());
@@ -47,136 +55,126 @@ fn a_numbers_entries_are_found_whichever_is_removed() {
 #[test]
 fn a_hint_from_before_the_arming_is_a_former_processs() {
     let mut table = Table::default();
-    table.insert(pid(7), token(0), Ticks::ZERO, 5);
+    table.insert(pid(7), token(0), 5);
     let mut suspects = Vec::new();
     for generation in [4, 5] {
-        table.take_hint(hint(7, generation));
+        table.take_hint(hint(7, 0, generation));
         table.take_hinted(&mut suspects);
         assert!(suspects.is_empty());
+        assert_eq!(heard(&table, 0), Heard::Nothing);
     }
-    table.take_hint(hint(7, 6));
-    table.take_hint(hint(7, 7));
+    table.take_hint(hint(7, 0, 6));
     table.take_hinted(&mut suspects);
     assert_eq!(suspects.len(), 1);
 }
 
 #[test]
-fn a_sweep_takes_what_is_neither_settled_nor_reported() {
+fn generations_are_compared_across_their_end() {
     let mut table = Table::default();
-    for index in 0..5 {
-        table.insert(pid(10 + index as i32), token(index), Ticks::ZERO, 1);
-    }
-    let alive = table.suspect(token(1)).unwrap();
-    table.settle(&alive, 2);
-    assert!(table.report(token(3), None).is_some());
-    assert!(table.report(token(3), None).is_none());
-    let mut suspects = Vec::new();
-    let cursor = table.unsettled(2, 0, 2, &mut suspects);
-    assert_eq!(cursor, Some(3));
-    assert_eq!(table.unsettled(2, 3, 9, &mut suspects), None);
-    let tokens: Vec<_> = suspects.iter().map(|suspect| suspect.token).collect();
-    assert_eq!(tokens, [token(0), token(2), token(4)]);
+    table.insert(pid(7), token(0), u32::MAX);
+    table.take_hint(hint(7, 0, u32::MAX));
+    assert_eq!(heard(&table, 0), Heard::Nothing);
+    table.take_hint(hint(7, 0, 0));
+    assert_eq!(heard(&table, 0), Heard::Status(0));
 }
 
 #[test]
-fn the_armed_are_counted() {
+fn what_was_heard_stays_and_two_statuses_conflict() {
     let mut table = Table::default();
-    assert!(table.is_empty());
-    for index in 0..3 {
-        table.insert(pid(7), token(index), Ticks::ZERO, 0);
-    }
-    assert_eq!(table.armed(), 3);
-    assert!(!table.is_empty());
-    table.remove(token(1));
-    // It is not armed any more.
-    table.remove(token(1));
-    assert_eq!(table.armed(), 2);
-}
-
-#[test]
-fn what_the_handler_has_heard_makes_a_suspect() {
-    let (mut table, hints) = (Table::default(), Hints::new());
-    table.insert(pid(7), token(0), Ticks::ZERO, 0);
-    assert!(hints.push(hint(7, 1)));
-    assert!(hints.push(hint(8, 2)));
-    table.hear(&hints);
+    table.insert(pid(7), token(0), 0);
+    table.take_hint(hint(7, 9, 1));
     let mut suspects = Vec::new();
     table.take_hinted(&mut suspects);
-    let [suspect] = &suspects[..] else {
-        panic!("{suspects:?}");
+    assert_eq!(suspects[0].heard, Heard::Status(9));
+    assert_eq!(heard(&table, 0), Heard::Status(9), "after it was taken too");
+    table.take_hint(hint(7, 9, 2));
+    assert_eq!(heard(&table, 0), Heard::Status(9), "the same once more");
+    table.take_hint(hint(7, 256, 3));
+    assert_eq!(heard(&table, 0), Heard::Conflicting);
+    table.take_hint(hint(7, 9, 4));
+    assert_eq!(heard(&table, 0), Heard::Conflicting);
+    assert!(!Heard::Conflicting.agrees_with(ExitStatus::from_raw(9)));
+    let report = table.report_gone(token(0)).unwrap();
+    assert_eq!(report.status, None);
+}
+
+#[test]
+fn a_sweep_takes_what_is_not_reported_a_chunk_at_a_time() {
+    let mut table = Table::default();
+    for index in 0..5 {
+        table.insert(pid(10 + index as i32), token(index), 1);
+    }
+    assert!(table.report_ended(token(3), None).is_some());
+    assert!(table.report_ended(token(3), None).is_none());
+    assert!(table.report_gone(token(3)).is_none());
+    let mut suspects = Vec::new();
+    assert_eq!(table.unreported_from(0, 2, &mut suspects), Some(2));
+    assert_eq!(table.unreported_from(2, 9, &mut suspects), None);
+    let tokens: Vec<_> = suspects.iter().map(|suspect| suspect.token).collect();
+    assert_eq!(tokens, [token(0), token(1), token(2), token(4)]);
+}
+
+#[test]
+fn a_report_has_the_zombies_status_or_what_was_heard_of_a_child_that_is_gone() {
+    let mut table = Table::default();
+    for index in 0..4 {
+        table.insert(pid(7), token(index), 0);
+    }
+    table.take_hint(hint(7, 9, 1));
+    let ended = table.report_ended(token(0), status(256)).unwrap();
+    assert_eq!(ended.status, status(256));
+    let unknown = table.report_ended(token(1), None).unwrap();
+    assert_eq!(unknown.status, None, "a doubt is not resolved by the hint");
+    let gone = table.report_gone(token(2)).unwrap();
+    assert_eq!(gone.status, status(9));
+
+    let was_gone = |index| match table.known(token(index)) {
+        Some(Known::Reported { was_gone, .. }) => Some(was_gone),
+        _ => None,
     };
-    assert_eq!(suspect.pid, pid(7));
-    assert_eq!(suspect.hint, Some(ExitStatus::default()));
+    assert_eq!((was_gone(0), was_gone(2)), (Some(false), Some(true)));
+    assert_eq!(was_gone(3), None);
+    assert!(table.known(token(4)).is_none());
 }
 
 #[test]
-fn an_entry_takes_no_more_than_five_words() {
-    assert!(size_of::<Entry>() <= 5 * size_of::<u64>());
-}
-
-#[test]
-fn an_entry_is_known_by_its_token_until_it_is_disarmed() {
+fn a_reported_or_disarmed_entry_is_not_looked_at_again() {
     let mut table = Table::default();
-    let at = Ticks::ZERO.and(3);
-    table.insert(pid(7), token(0), at, 0);
-    let identity = |is_reported, told| Identity {
-        pid: pid(7),
-        armed_at: at,
-        is_reported,
-        told,
-    };
-    assert_eq!(table.identity(token(0)), Some(identity(false, None)));
-    let status = Some(ExitStatus::default());
-    table.take_hint(hint(7, 1));
-    assert_eq!(table.identity(token(0)), Some(identity(false, status)));
-    let report = table.report(token(0), None).unwrap();
-    assert_eq!(report.status, status, "the signal has said it");
-    assert_eq!(table.identity(token(0)), Some(identity(true, status)));
-    assert_eq!(table.identity(Token::from_parts(0, 1)), None);
-    table.remove(token(0));
-    assert_eq!(table.identity(token(0)), None);
+    for index in 0..3 {
+        table.insert(pid(7), token(index), 0);
+    }
+    table.take_hint(hint(7, 0, 1));
+    assert!(table.report_ended(token(0), None).is_some());
+    table.remove(token(1));
+    let mut suspects = Vec::new();
+    table.take_hinted(&mut suspects);
+    assert_eq!(suspects.len(), 1);
+    assert_eq!(suspects[0].token, token(2));
+    table.take_hint(hint(7, 0, 2));
+    suspects.clear();
+    table.take_hinted(&mut suspects);
+    assert_eq!(suspects.len(), 1);
 }
 
 #[test]
-fn a_child_seen_alive_has_spent_its_hint_and_a_reported_one_stays_so() {
+fn the_moment_of_arming_is_set_once_it_is_known() {
     let mut table = Table::default();
-    table.insert(pid(7), token(0), Ticks::ZERO, 0);
-    table.take_hint(hint(7, 1));
-    let hinted = table.suspect(token(0)).unwrap();
-    assert!(hinted.hint.is_some());
-    table.settle(&hinted, 1);
-    let alive = table.suspect(token(0)).unwrap();
-    assert!(alive.hint.is_none());
-    assert!(table.report(token(0), None).is_some());
-    table.settle(&hinted, 2);
-    assert!(table.suspect(token(0)).is_none());
+    table.insert(pid(7), token(0), 0);
+    let armed_at = |table: &Table| table.suspect(token(0)).unwrap().armed_at;
+    assert_eq!(armed_at(&table), Ticks::NEVER);
+    table.set_armed_at(token(0), Ticks::from_raw(5));
+    assert_eq!(armed_at(&table), Ticks::from_raw(5));
 }
 
 #[test]
-fn a_hint_that_comes_while_its_child_is_looked_at_is_kept() {
+fn kept_reports_are_handed_over_once() {
     let mut table = Table::default();
-    table.insert(pid(7), token(0), Ticks::ZERO, 0);
-    let suspect = table.suspect(token(0)).unwrap();
-    table.take_hint(hint(7, 1));
-    table.settle(&suspect, 1);
-    let status = Some(ExitStatus::default());
-    assert_eq!(table.suspect(token(0)).unwrap().hint, status);
-    // And told, if the look found it reaped.
-    assert_eq!(table.report(token(0), None).unwrap().status, status);
-}
-
-#[test]
-fn a_report_is_kept_once() {
-    let mut table = Table::default();
-    table.insert(pid(7), token(0), Ticks::ZERO, 0);
-    let report = Report {
-        token: token(0),
-        status: None,
-    };
-    table.keep_report(report.token, report.status);
-    table.keep_report(report.token, report.status);
+    table.insert(pid(7), token(0), 0);
+    let report = table.report_gone(token(0));
+    table.keep(report);
+    table.keep(None);
     let mut reports = Vec::new();
     table.take_reports(&mut reports);
     table.take_reports(&mut reports);
-    assert_eq!(reports, [report]);
+    assert_eq!(reports.len(), 1);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use crate::futex::Futex;
+use super::futex::Futex;
 use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// Counts its rings, and ends a wait that began before one.
@@ -24,7 +24,7 @@ impl Bell {
     }
 
     /// Async-signal-safe: two atomic operations, and the system call futex only if
-    /// somebody waits. That call is made without libc, so `errno` stays as it was.
+    /// somebody waits. `errno` stays as it was.
     pub(crate) fn ring(&self) {
         self.rings.increment();
         if self.is_listened_to.load(Ordering::SeqCst) {

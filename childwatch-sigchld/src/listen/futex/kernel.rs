@@ -20,10 +20,14 @@ impl Futex {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Ends one wait that has begun. Async-signal-safe, and leaves `errno` alone.
+    /// Ends one wait that has begun. Async-signal-safe, and leaves `errno` as it was.
     pub(crate) fn wake_one(&self) {
+        // rustix calls the kernel without libc, unless another crate of the program has
+        // it use libc.
+        let before = errno::errno();
         // It can fail only for a bad address.
         let _ = futex::wake(&self.0, futex::Flags::PRIVATE, 1);
+        errno::set_errno(before);
     }
 
     /// Waits unless the value is another than `expected`, `limit` at most.

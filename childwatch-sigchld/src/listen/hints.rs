@@ -1,18 +1,19 @@
-//! [`Hints`]: what the signal handler has heard, for the watcher to look at.
+//! [`Hints`]: the children that signals have named, for the watcher to look at first.
 //!
-//! A bounded queue that never blocks and never allocates, so a signal handler may
-//! write to it on any thread: each place has a ticket, which says whose turn it is. A
-//! hint that finds no place is dropped: hints only say where to look first.
+//! A bounded ring that never blocks and never allocates, so a signal handler may write to
+//! it on any thread. It is D. Vyukov's bounded queue, with one reader: each place has a
+//! ticket, which says whose turn it is. If the ring is full, the hint is dropped. Hints
+//! only say where to look first.
 //!
 //! # Invariants
 //!
 //! 1. The place `position % PLACES` may be written by the writer that has claimed
 //!    `position` when its ticket is `position`, and read when it is `position + 1`.
-//! 2. Only one reader at a time: `pop` wants `&mut Reader`.
+//! 2. Only one thread reads at a time. (If two did, a hint could be read twice or skipped.)
 //!
 //! A writer that is interrupted between claiming and filling its place holds up the
-//! reader at that place, not other writers; it rings the bell when it has done so, and
-//! the reader comes back then.
+//! reader at that place, not other writers. When it goes on it rings the bell, and the
+//! reader looks again.
 
 use std::cmp;
 
@@ -21,7 +22,7 @@ use crate::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 /// A power of two, so that positions may wrap round. In a model few, to be filled soon.
 pub(crate) const PLACES: usize = if cfg!(loom) { 2 } else { 256 };
 
-/// A child that the handler was told of.
+/// A child that a signal has named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hint {
     pub(crate) pid: i32,
@@ -36,6 +37,8 @@ pub(crate) struct Hints {
     places: Box<[Place]>,
     /// The next position to be claimed by a writer.
     next: AtomicU32,
+    /// The next position to be read.
+    read: AtomicU32,
 }
 
 #[derive(Debug)]
@@ -45,10 +48,6 @@ struct Place {
     status: AtomicI32,
     generation: AtomicU32,
 }
-
-/// The one reader's position.
-#[derive(Debug, Default)]
-pub(crate) struct Reader(u32);
 
 impl Hints {
     pub(crate) fn new() -> Self {
@@ -61,10 +60,11 @@ impl Hints {
         Hints {
             places: (0..PLACES as u32).map(place).collect(),
             next: AtomicU32::new(0),
+            read: AtomicU32::new(0),
         }
     }
 
-    /// Whether there was a place for it. Async-signal-safe.
+    /// Adds a hint, and returns `true` if there was a place for it. Async-signal-safe.
     pub(crate) fn push(&self, hint: Hint) -> bool {
         // Relaxed: a stale position only costs another try; the ticket decides.
         let mut position = self.next.load(Ordering::Relaxed);
@@ -101,9 +101,11 @@ impl Hints {
         }
     }
 
-    /// The oldest hint.
-    pub(crate) fn pop(&self, reader: &mut Reader) -> Option<Hint> {
-        let position = reader.0;
+    /// Takes out the oldest hint.
+    pub(crate) fn pop(&self) -> Option<Hint> {
+        // Relaxed, as the store below: only the reader uses it, and successive readers
+        // are ordered by what makes them one at a time.
+        let position = self.read.load(Ordering::Relaxed);
         let place = self.place(position);
         // Acquire: the writer has filled the place (its Release).
         if place.ticket.load(Ordering::Acquire) != position.wrapping_add(1) {
@@ -119,7 +121,7 @@ impl Hints {
             // Release: the loads above come before the next writer's stores.
             Ordering::Release,
         );
-        reader.0 = position.wrapping_add(1);
+        self.read.store(position.wrapping_add(1), Ordering::Relaxed);
         Some(hint)
     }
 
@@ -145,32 +147,32 @@ mod tests {
 
     #[test]
     fn hints_come_out_in_order_over_many_rounds() {
-        let (hints, mut reader) = (Hints::new(), Reader::default());
+        let hints = Hints::new();
         for round in 0..10 {
             for pid in 1..=100 {
                 assert!(hints.push(hint(round * 100 + pid)));
             }
             for pid in 1..=100 {
-                assert_eq!(hints.pop(&mut reader), Some(hint(round * 100 + pid)));
+                assert_eq!(hints.pop(), Some(hint(round * 100 + pid)));
             }
-            assert_eq!(hints.pop(&mut reader), None);
+            assert_eq!(hints.pop(), None);
         }
     }
 
     #[test]
     fn a_full_queue_drops_the_newest_and_says_so() {
-        let (hints, mut reader) = (Hints::new(), Reader::default());
+        let hints = Hints::new();
         for pid in 1..=PLACES as i32 {
             assert!(hints.push(hint(pid)));
         }
         assert!(!hints.push(hint(-1)));
         for pid in 1..=PLACES as i32 {
-            assert_eq!(hints.pop(&mut reader), Some(hint(pid)));
+            assert_eq!(hints.pop(), Some(hint(pid)));
         }
-        assert_eq!(hints.pop(&mut reader), None);
+        assert_eq!(hints.pop(), None);
         // And it goes on as if nothing had been.
         assert!(hints.push(hint(7)));
-        assert_eq!(hints.pop(&mut reader), Some(hint(7)));
+        assert_eq!(hints.pop(), Some(hint(7)));
     }
 
     #[test]
@@ -188,9 +190,9 @@ mod tests {
                 })
             })
             .collect();
-        let (mut reader, mut seen) = (Reader::default(), vec![-1; 3]);
-        let mut read_all = |seen: &mut Vec<i32>| {
-            while let Some(read) = hints.pop(&mut reader) {
+        let mut seen = vec![-1; 3];
+        let read_all = |seen: &mut Vec<i32>| {
+            while let Some(read) = hints.pop() {
                 assert_eq!(read, hint(read.pid), "a torn hint");
                 let (writer, count) = (read.pid / EACH, read.pid % EACH);
                 assert!(seen[writer as usize] < count, "out of order");

@@ -1,0 +1,74 @@
+//! [`Forwarder`]: for programs that own `SIGCHLD` themselves.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::inbox::Inbox;
+
+/// Passes `SIGCHLD` on to a watcher that has no handler of its own.
+///
+/// A program that receives `SIGCHLD` through its own handler, through `signalfd` or
+/// through `sigwaitinfo` takes one from
+/// [`SigchldWatcher::with_forwarder`](crate::SigchldWatcher::with_forwarder) and calls it
+/// for every `SIGCHLD` that it receives. The watcher then changes no disposition, no mask
+/// and no flag of the signal.
+///
+/// Every method is async-signal-safe, so a handler may call it. Calls after the watcher
+/// has been dropped do nothing. A forwarder holds no file descriptor and no thread.
+///
+/// If the program forwards a signal late, the exit is reported late. If it forwards none,
+/// the watcher finds the exit by its heartbeat, within about a second.
+///
+/// # Examples
+///
+/// ```
+/// use std::process::Command;
+/// use childwatch_sigchld::{Pid, PidWatcherExt, SigchldWatcher};
+///
+/// let (watcher, forwarder) = SigchldWatcher::with_forwarder()?;
+/// let mut child = Command::new("sh").args(["-c", "exit 3"]).spawn()?;
+/// let pid = Pid::from(&child);
+/// let exited = watcher.exited(pid)?;
+///
+/// // Where the program receives SIGCHLD, in a handler or after a read of a signalfd:
+/// forwarder.notify();
+///
+/// let exit = watcher.wait_timeout(pid, std::time::Duration::from_secs(60))?;
+/// assert_eq!(exit.unwrap().status().unwrap().code(), Some(3));
+/// # drop(exited);
+/// child.wait()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Forwarder {
+    inbox: Arc<Inbox>,
+}
+
+impl Forwarder {
+    pub(crate) fn new(inbox: Arc<Inbox>) -> Self {
+        Forwarder { inbox }
+    }
+
+    /// Tells the watcher that a `SIGCHLD` has come.
+    ///
+    /// The watcher then looks at all of its children. If the signal's `siginfo` is at
+    /// hand, [`notify_child`](Self::notify_child) lets it look at the right child first.
+    pub fn notify(&self) {
+        self.inbox.signal_unknown();
+    }
+
+    /// Tells the watcher that a `SIGCHLD` has come, with three fields of its `siginfo`.
+    ///
+    /// `pid`, `code` and `status` are `si_pid`, `si_code` and `si_status` of a `siginfo_t`,
+    /// or `ssi_pid`, `ssi_code` and `ssi_status` of a `signalfd_siginfo`. If the child has
+    /// been reaped before the watcher looks, its status comes from here.
+    pub fn notify_child(&self, pid: i32, code: i32, status: i32) {
+        self.inbox.signal(pid, code, status);
+    }
+}
+
+impl fmt::Debug for Forwarder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Forwarder").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,363 @@
+//! [`Subscription`]: an inbox that the process's handler of `SIGCHLD` delivers to.
+//!
+//! # One handler for all watchers
+//!
+//! signal-hook installs the real handler and chains to the handler that it found. We
+//! register one action with it, once in the life of a process, which delivers to the
+//! inboxes in a list. signal-hook is not called again after that: not when another watcher
+//! is made, not when one is dropped, and not in a forked copy, which inherits handler and
+//! action. Therefore no watcher ever waits for signal-hook's lock, which a copy would
+//! find locked for ever if another thread held it at the fork.
+//!
+//! # The list
+//!
+//! The handler walks the list without a lock, so an inbox is never freed. A dropped
+//! subscription gives its inbox back for the next one. The list is as long as the most
+//! subscriptions that existed at one time; each takes 4 KiB.
+//!
+//! # Flags and mask
+//!
+//! signal-hook installs its handler with `SA_RESTART`, `SA_SIGINFO` and an empty mask. We
+//! set what the disposition had before: see [`merged`].
+
+#![expect(
+    unsafe_code,
+    reason = "`sigaction`, the signal's siginfo, signal-hook's registration, the list"
+)]
+
+use std::fmt;
+use std::io;
+use std::mem;
+use std::ops::Deref;
+use std::process;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use signal_hook::consts::SIGCHLD;
+
+use super::inbox::Inbox;
+
+/// An inbox in the handler's list, until dropped.
+pub(crate) struct Subscription {
+    entry: &'static Entry,
+}
+
+/// An inbox in the list. It is never freed.
+struct Entry {
+    inbox: Inbox,
+    is_taken: AtomicBool,
+    /// The process that made it. A forked copy never takes an inherited entry.
+    process: u32,
+    /// Set before the entry is published, and never changed.
+    next: *const Entry,
+}
+
+// SAFETY: `next` is the only field that is not `Sync` by itself. It is written before the
+// entry is published, and points to an entry, which is `Sync` and never freed.
+unsafe impl Sync for Entry {}
+
+/// The newest entry.
+static LIST: AtomicPtr<Entry> = AtomicPtr::new(ptr::null_mut());
+
+impl Subscription {
+    /// Takes an inbox, which is closed and empty. Signals reach it once the handler has
+    /// been [installed](install).
+    pub(crate) fn new() -> Self {
+        let own = process::id();
+        let free = entries().find(|entry| {
+            let is_ours = entry.process == own;
+            // Acquire: what the last holder did to the inbox comes before (its Release).
+            is_ours && !entry.is_taken.swap(true, Ordering::Acquire)
+        });
+        let entry = free.unwrap_or_else(|| publish(own));
+        // The last holder's hints, and those of a handler that was about to leave one.
+        while entry.inbox.pop_hint().is_some() {}
+        Subscription { entry }
+    }
+}
+
+impl Deref for Subscription {
+    type Target = Inbox;
+
+    fn deref(&self) -> &Inbox {
+        &self.entry.inbox
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.entry.inbox.close();
+        // Release: closing comes before the next holder's use (its Acquire).
+        self.entry.is_taken.store(false, Ordering::Release);
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Subscription")
+            .field(&self.entry.inbox)
+            .finish()
+    }
+}
+
+/// Adds a new entry to the list. It is lock-free, because a copy forked in the middle of
+/// it must be able to do the same.
+fn publish(process: u32) -> &'static Entry {
+    let entry = Box::into_raw(Box::new(Entry {
+        inbox: Inbox::new(),
+        is_taken: AtomicBool::new(true),
+        process,
+        next: ptr::null(),
+    }));
+    let mut newest = LIST.load(Ordering::Acquire);
+    loop {
+        // SAFETY: the entry is not published yet, so nothing else refers to it.
+        unsafe { (*entry).next = newest };
+        // Release: the entry is whole before another thread can see it.
+        match LIST.compare_exchange(newest, entry, Ordering::Release, Ordering::Acquire) {
+            // SAFETY: the entry is never freed, and only shared from here on.
+            Ok(_) => return unsafe { &*entry },
+            Err(current) => newest = current,
+        }
+    }
+}
+
+/// Every entry, newest first. Async-signal-safe.
+fn entries() -> impl Iterator<Item = &'static Entry> {
+    // Acquire: the entries are whole (Release in `publish`).
+    let mut next = LIST.load(Ordering::Acquire).cast_const();
+    std::iter::from_fn(move || {
+        // SAFETY: null, or a published entry, which is never freed and only shared.
+        let entry = unsafe { next.as_ref() }?;
+        next = entry.next;
+        Some(entry)
+    })
+}
+
+const NOT_INSTALLED: u8 = 0;
+const BEING_INSTALLED: u8 = 1;
+const INSTALLED: u8 = 2;
+
+static STATE: AtomicU8 = AtomicU8::new(NOT_INSTALLED);
+
+/// How long a thread waits for another one that installs the handler.
+///
+/// Installing takes microseconds. In a copy that was forked in the middle of it, nobody
+/// finishes: then this is how long the copy waits for its error.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Installs the handler, unless that has been done. It stays.
+///
+/// # Errors
+///
+/// What the kernel or a sandbox answers to `sigaction`, or `TimedOut` in a copy that was
+/// forked while another thread installed the handler.
+pub(crate) fn install() -> io::Result<()> {
+    const PAUSE: Duration = Duration::from_millis(1);
+    let mut left = PATIENCE.as_millis();
+    loop {
+        match STATE.compare_exchange(
+            NOT_INSTALLED,
+            BEING_INSTALLED,
+            Ordering::SeqCst,
+            Ordering::SeqCst,
+        ) {
+            Ok(_) => {
+                let installed = register();
+                let state = if installed.is_ok() {
+                    INSTALLED
+                } else {
+                    NOT_INSTALLED
+                };
+                STATE.store(state, Ordering::SeqCst);
+                return installed;
+            }
+            Err(INSTALLED) => return Ok(()),
+            Err(_) if left == 0 => {
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "this process was forked while another thread installed the handler",
+                ));
+            }
+            Err(_) => {
+                left -= 1;
+                thread::sleep(PAUSE);
+            }
+        }
+    }
+}
+
+/// Registers the action with signal-hook, and corrects the disposition.
+fn register() -> io::Result<()> {
+    let before = disposition()?;
+    // SAFETY: the action makes atomic operations and the system call futex. It does not
+    // allocate, lock or panic.
+    let action = unsafe {
+        signal_hook_registry::register_sigaction(SIGCHLD, |info| {
+            // SAFETY: these fields may be read of any siginfo_t that came with SIGCHLD;
+            // `signal` judges their meaning by si_code.
+            let (pid, status) = (info.si_pid(), info.si_status());
+            for entry in entries() {
+                entry.inbox.signal(pid, info.si_code, status);
+            }
+        })
+    }?;
+    let corrected = disposition().and_then(|now| set_disposition(&merged(&before, &now)));
+    corrected.inspect_err(|_| {
+        signal_hook::low_level::unregister(action);
+    })
+}
+
+/// The disposition to set: signal-hook's handler, with the flags and the mask of the
+/// disposition before.
+///
+/// - If a handler was found, its flags and mask stay, because the program around it may
+///   depend on them: a `read` that `SIGCHLD` interrupts, a signal that must not come
+///   meanwhile. `SA_SIGINFO` is added. `SA_RESETHAND` is taken away: with it only the
+///   first exit would have a signal.
+/// - If no handler was found, nothing was interrupted before, so `SA_RESTART` is set.
+///   `SA_ONSTACK` is set too: without it a signal on a thread with a small stack and an
+///   alternate one, as Go's and some coroutines' are, overruns the small one.
+/// - If the kernel reaped children by itself (`SIG_IGN` or `SA_NOCLDWAIT`), it goes on:
+///   `SA_NOCLDWAIT` is set. A handler over `SIG_IGN` would leave zombies otherwise.
+/// - `SA_NOCLDSTOP` is set if it was set. A program may read of stopped children through
+///   `signalfd` while the disposition is the default one.
+fn merged(before: &libc::sigaction, now: &libc::sigaction) -> libc::sigaction {
+    let mut merged = *now;
+    let had_handler = ![libc::SIG_DFL, libc::SIG_IGN].contains(&before.sa_sigaction);
+    if had_handler {
+        merged.sa_flags = before.sa_flags & !libc::SA_RESETHAND | libc::SA_SIGINFO;
+        merged.sa_mask = before.sa_mask;
+    } else {
+        let kept = before.sa_flags & (libc::SA_NOCLDSTOP | libc::SA_NOCLDWAIT);
+        merged.sa_flags |= kept | libc::SA_RESTART | libc::SA_ONSTACK;
+    }
+    if before.sa_sigaction == libc::SIG_IGN {
+        merged.sa_flags |= libc::SA_NOCLDWAIT;
+    }
+    merged
+}
+
+fn set_disposition(action: &libc::sigaction) -> io::Result<()> {
+    // SAFETY: the action is one that was read, with other flags and mask, so its handler
+    // is a function or a constant. It lives across the call, and a null old action is
+    // allowed.
+    if unsafe { libc::sigaction(SIGCHLD, action, ptr::null_mut()) } == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Reads what `SIGCHLD` does to this process now.
+pub(crate) fn disposition() -> io::Result<libc::sigaction> {
+    // SAFETY: a null new action only reads; the old one lives across the call, and all
+    // zeros is a valid one.
+    unsafe {
+        let mut action: libc::sigaction = mem::zeroed();
+        if libc::sigaction(SIGCHLD, ptr::null(), &raw mut action) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(action)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn action(sa_sigaction: libc::sighandler_t, sa_flags: libc::c_int) -> libc::sigaction {
+        // SAFETY: all zeros is a valid sigaction.
+        let zeros: libc::sigaction = unsafe { mem::zeroed() };
+        libc::sigaction {
+            sa_sigaction,
+            sa_flags,
+            ..zeros
+        }
+    }
+
+    #[test]
+    fn the_flags_keep_what_the_disposition_before_meant() {
+        use libc::{
+            SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART,
+            SA_SIGINFO, SIG_DFL, SIG_IGN,
+        };
+        const HANDLER: libc::sighandler_t = 0x1000;
+        const HOOKS: libc::sighandler_t = 0x2000;
+        let now = action(HOOKS, SA_RESTART | SA_SIGINFO);
+        let over = |handler, flags| {
+            let merged = merged(&action(handler, flags), &now);
+            assert_eq!(merged.sa_sigaction, HOOKS);
+            merged.sa_flags
+        };
+        let plain = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+        assert_eq!(over(SIG_DFL, 0), plain);
+        assert_eq!(over(SIG_DFL, SA_NOCLDSTOP), plain | SA_NOCLDSTOP);
+        assert_eq!(over(SIG_DFL, SA_NOCLDWAIT), plain | SA_NOCLDWAIT);
+        assert_eq!(over(SIG_IGN, 0), plain | SA_NOCLDWAIT);
+        assert_eq!(over(HANDLER, 0), SA_SIGINFO, "it interrupts");
+        assert_eq!(over(HANDLER, SA_RESTART), SA_SIGINFO | SA_RESTART);
+        assert_eq!(over(HANDLER, SA_RESETHAND), SA_SIGINFO, "it is called on");
+        let all = SA_NOCLDSTOP | SA_NOCLDWAIT | SA_NODEFER | SA_ONSTACK;
+        assert_eq!(over(HANDLER, all), SA_SIGINFO | all);
+    }
+
+    #[test]
+    fn the_mask_of_the_handler_before_is_kept() {
+        let mut before = action(0x1000, 0);
+        // SAFETY: the sets live across the calls, and all zeros is a valid set.
+        unsafe { libc::sigaddset(&raw mut before.sa_mask, libc::SIGUSR1) };
+        let merged = merged(&before, &action(0x2000, 0));
+        // SAFETY: as above.
+        let is_member = |signal| unsafe { libc::sigismember(&raw const merged.sa_mask, signal) };
+        assert_eq!(is_member(libc::SIGUSR1), 1);
+        assert_eq!(is_member(libc::SIGUSR2), 0);
+    }
+
+    #[test]
+    fn a_dropped_subscriptions_inbox_is_taken_again_closed_and_empty() {
+        // Other tests have theirs, so the same one need not come at once.
+        let mut seen = Vec::new();
+        loop {
+            let subscription = Subscription::new();
+            assert!(!subscription.is_open());
+            assert_eq!(subscription.pop_hint(), None);
+            let address = ptr::from_ref(subscription.entry).addr();
+            if seen.contains(&address) {
+                return;
+            }
+            seen.push(address);
+            subscription.open();
+            subscription.signal(7, libc::CLD_EXITED, 0);
+        }
+    }
+
+    #[test]
+    fn two_subscriptions_have_two_inboxes() {
+        let (first, second) = (Subscription::new(), Subscription::new());
+        assert!(!ptr::eq(first.entry, second.entry));
+        let count = |wanted: &Subscription| {
+            let is_wanted = |entry: &&Entry| ptr::eq(*entry, wanted.entry);
+            entries().filter(is_wanted).count()
+        };
+        assert_eq!((count(&first), count(&second)), (1, 1));
+    }
+
+    #[test]
+    fn the_handler_is_installed_once_and_delivers() {
+        install().unwrap();
+        let installed = disposition().unwrap();
+        install().unwrap();
+        assert_eq!(disposition().unwrap().sa_sigaction, installed.sa_sigaction);
+        assert!(![libc::SIG_DFL, libc::SIG_IGN].contains(&installed.sa_sigaction));
+
+        let subscription = Subscription::new();
+        subscription.open();
+        let before = subscription.generation();
+        // SAFETY: takes plain values; the handler is ours.
+        unsafe { libc::raise(SIGCHLD) };
+        assert_ne!(subscription.generation(), before);
+    }
+}

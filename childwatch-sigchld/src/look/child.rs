@@ -1,0 +1,193 @@
+//! What the kernel tells of one child without reaping it.
+
+use std::process::ExitStatus;
+
+use childwatch_core::{Pid, WatchError, exit_status};
+use rustix::io::Errno;
+use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
+
+/// The state of a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// A zombie, waitable.
+    Exited(ExitStatus),
+    /// Alive, or not waitable yet: a tracer holds it, or its leader has exited and
+    /// another thread lives.
+    NotYet,
+    /// No child of this process, or not any more.
+    Gone,
+    /// A sandbox refuses `waitid`, so nothing is known.
+    Refused(Errno),
+}
+
+/// Looks at the child with this pid: one `waitid`.
+pub(crate) fn look(pid: Pid) -> State {
+    match peek(WaitId::Pid(rustix_pid(pid))) {
+        Ok(Some(status)) => State::Exited(status),
+        Ok(None) => State::NotYet,
+        Err(Errno::CHILD) => State::Gone,
+        Err(errno) => State::Refused(errno),
+    }
+}
+
+/// Asks `waitid` about any child, to see whether the kernel and the sandbox offer it.
+pub(crate) fn can_be_looked_at() -> Result<(), Errno> {
+    match peek(WaitId::All) {
+        Ok(_) | Err(Errno::CHILD) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// `waitid` for exits alone, of any kind of child (`__WALL`, which `waitid` takes since
+/// Linux 4.7: also of a child whose exit signal is not `SIGCHLD`), neither waiting nor
+/// reaping.
+fn peek(id: WaitId<'_>) -> Result<Option<ExitStatus>, Errno> {
+    const WALL: u32 = libc::__WALL as u32;
+    let options = WaitIdOptions::EXITED
+        | WaitIdOptions::NOHANG
+        | WaitIdOptions::NOWAIT
+        | WaitIdOptions::from_bits_retain(WALL);
+    let found = waitid(id, options)?;
+    Ok(found.and_then(|status| status_of(&status)))
+}
+
+fn status_of(status: &WaitIdStatus) -> Option<ExitStatus> {
+    let value = status.exit_status().or(status.terminating_signal())?;
+    exit_status(status.raw_code(), value)
+}
+
+/// Whether a pid is the process id of a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kinship {
+    /// It is, or a sandbox refuses to tell.
+    Child,
+    /// It is another process, which this one may be tracing, or nobody.
+    NoChild,
+    /// It is the id of a thread.
+    Thread,
+}
+
+/// Tells a child from a process or thread that this process only traces. `waitid` answers
+/// for all three.
+///
+/// `setpgid` looks the parent up and changes nothing here: the process group that it is to
+/// move the child to does not exist, because it is beyond the largest pid (2²²). For a
+/// child the answer is EPERM or EACCES, for another process ESRCH, for a thread EINVAL.
+pub(crate) fn kinship(pid: Pid) -> Kinship {
+    let nonexistent = rustix::process::Pid::from_raw(i32::MAX);
+    match rustix::process::setpgid(Some(rustix_pid(pid)), nonexistent) {
+        Err(Errno::SRCH) => Kinship::NoChild,
+        Err(Errno::INVAL) => Kinship::Thread,
+        Ok(()) | Err(_) => Kinship::Child,
+    }
+}
+
+/// The error for a pid that this backend cannot watch.
+pub(crate) fn not_a_child(pid: Pid) -> WatchError {
+    let source = Some(Errno::CHILD.into());
+    if exists(pid) && kinship(pid) != Kinship::Thread {
+        WatchError::NotAChild { pid, source }
+    } else {
+        WatchError::NoSuchProcess { pid, source }
+    }
+}
+
+/// The error for a child that a sandbox does not let us look at.
+pub(crate) fn not_to_be_looked_at(pid: Pid, errno: Errno) -> WatchError {
+    WatchError::Unsupported {
+        operation: "waitid(P_PID)",
+        pid: Some(pid),
+        source: errno.into(),
+    }
+}
+
+fn exists(pid: Pid) -> bool {
+    rustix::process::test_kill_process(rustix_pid(pid)) != Err(Errno::SRCH)
+}
+
+fn rustix_pid(pid: Pid) -> rustix::process::Pid {
+    rustix::process::Pid::from_raw(pid.as_raw()).expect("a Pid is positive")
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Child, Command, Stdio};
+    use std::thread;
+
+    use super::*;
+
+    /// A child that ends with its standard input.
+    pub(crate) fn cat() -> Child {
+        let mut cat = Command::new("cat");
+        cat.stdin(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Lets it end, and be a zombie.
+    pub(crate) fn dies(child: &mut Child) {
+        drop(child.stdin.take());
+        while look(Pid::from(&*child)) == State::NotYet {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_child_is_alive_then_a_zombie_then_gone() {
+        let mut child = cat();
+        let pid = Pid::from(&child);
+        assert_eq!(look(pid), State::NotYet);
+        assert_eq!(kinship(pid), Kinship::Child);
+        dies(&mut child);
+        let status = ExitStatus::from_raw(0);
+        assert_eq!(look(pid), State::Exited(status), "and not reaped");
+        assert_eq!(kinship(pid), Kinship::Child);
+        assert_eq!(child.wait().unwrap(), status);
+        assert_eq!(look(pid), State::Gone);
+        assert_eq!(kinship(pid), Kinship::NoChild);
+    }
+
+    /// Whether it has executed a program or not, and whatever session it is in.
+    #[test]
+    fn asking_for_kinship_moves_a_child_to_no_other_group() {
+        let mut child = cat();
+        let number = rustix_pid(Pid::from(&child));
+        let before = rustix::process::getpgid(Some(number)).unwrap();
+        assert_eq!(kinship(Pid::from(&child)), Kinship::Child);
+        assert_eq!(rustix::process::getpgid(Some(number)).unwrap(), before);
+        dies(&mut child);
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_threads_id_is_no_process() {
+        thread::spawn(|| {
+            let thread = Pid::try_from(rustix::thread::gettid().as_raw_nonzero().get()).unwrap();
+            assert_eq!(kinship(thread), Kinship::Thread);
+            let refused = not_a_child(thread);
+            assert!(matches!(refused, WatchError::NoSuchProcess { .. }));
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn what_is_no_child_is_told_apart() {
+        let own = Pid::try_from(std::process::id()).unwrap();
+        assert_eq!(look(own), State::Gone);
+        assert!(matches!(not_a_child(own), WatchError::NotAChild { .. }));
+        let parent = rustix::process::getppid().unwrap();
+        let parent = Pid::try_from(parent.as_raw_nonzero().get()).unwrap();
+        assert_eq!(kinship(parent), Kinship::NoChild);
+        assert!(matches!(not_a_child(parent), WatchError::NotAChild { .. }));
+        let nobody = Pid::try_from(i32::MAX).unwrap();
+        assert!(matches!(
+            not_a_child(nobody),
+            WatchError::NoSuchProcess { .. }
+        ));
+    }
+
+    #[test]
+    fn the_kernel_offers_a_look() {
+        assert_eq!(can_be_looked_at(), Ok(()));
+    }
+}

@@ -1,0 +1,235 @@
+//! [`judge`]: what it means for an armed child that its pid is in some state.
+//!
+//! # Doubt is never an exit
+//!
+//! A pid that `waitid` shows alive may have been reused: then the armed child is over, and
+//! another one lives. That is concluded only from a proof. `/proc` must belong to the pid
+//! namespace of this process, the process with the pid must be a child of this process,
+//! and its start must be strictly later than the tick in which the armed child was seen to
+//! have the pid. Without the proof the child is alive.
+//!
+//! # Whose status it is
+//!
+//! | state of the pid | status heard from a signal | verdict |
+//! |---|---|---|
+//! | alive | any | alive, unless the proof above says reused |
+//! | gone | any | gone: the status heard, or none |
+//! | zombie | none, or the same as the zombie's | ended, with the zombie's status |
+//! | zombie | another than the zombie's | by the start of the zombie, as follows |
+//! | … started later than the armed child | | gone: the status heard |
+//! | … started earlier | | ended, with the zombie's status |
+//! | … in the same tick, or not known | | ended, without a status |
+//!
+//! A status that differs may be the first thread's of the same process (seen from Linux
+//! 5.17 to 6.12), or that of a former process, whose signal was delivered late.
+
+use std::process::ExitStatus;
+
+use childwatch_core::Pid;
+
+use super::child::State;
+use super::proc::OwnProc;
+use crate::clock::Ticks;
+use crate::table::{Heard, Suspect};
+
+/// What has become of an armed child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Alive,
+    /// It is a zombie, with this status if it is known.
+    Ended(Option<ExitStatus>),
+    /// It has been reaped. What has been heard of its status counts.
+    Gone,
+}
+
+/// Judges one armed child. `proof` is asked for only if there is a doubt.
+pub(crate) fn judge(
+    suspect: &Suspect,
+    state: State,
+    proof: impl Fn() -> Option<OwnProc>,
+) -> Verdict {
+    let Suspect { pid, armed_at, .. } = *suspect;
+    match state {
+        State::Gone => Verdict::Gone,
+        State::NotYet if suspect.is_doubtful() && start(pid, armed_at, &proof) == Start::Later => {
+            Verdict::Gone
+        }
+        State::NotYet => Verdict::Alive,
+        State::Exited(status) if suspect.heard.agrees_with(status) => Verdict::Ended(Some(status)),
+        State::Exited(status) => match start(pid, armed_at, &proof) {
+            Start::Later => Verdict::Gone,
+            Start::Earlier => Verdict::Ended(Some(status)),
+            Start::Unknown => Verdict::Ended(None),
+        },
+        // A sandbox refuses `waitid`. A signal reported the exit, and `/proc` does not
+        // contradict.
+        State::Refused(_) if suspect.heard != Heard::Nothing => {
+            if proof().is_some_and(|proc| proc.shows_alive(pid)) {
+                Verdict::Alive
+            } else {
+                Verdict::Gone
+            }
+        }
+        State::Refused(_) => Verdict::Alive,
+    }
+}
+
+/// How the start of the child that has a pid now lies to a moment at which the armed child
+/// had it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// It is the armed child.
+    Earlier,
+    /// It is another child.
+    Later,
+    /// It may be either: the same tick, or `/proc` does not tell.
+    Unknown,
+}
+
+pub(crate) fn start(pid: Pid, armed_at: Ticks, proof: impl Fn() -> Option<OwnProc>) -> Start {
+    let Some(start) = proof().and_then(|proc| proc.child_start(pid)) else {
+        return Start::Unknown;
+    };
+    match start.cmp(&armed_at) {
+        std::cmp::Ordering::Less => Start::Earlier,
+        std::cmp::Ordering::Equal => Start::Unknown,
+        std::cmp::Ordering::Greater => Start::Later,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Child;
+
+    use childwatch_core::Token;
+    use rustix::io::Errno;
+
+    use super::*;
+    use crate::look::child;
+    use crate::look::child::tests::{cat, dies};
+
+    const BEFORE: Ticks = Ticks::from_raw(0);
+    /// As wait statuses: killed by signal 9, and exited with 0.
+    const OTHER: Heard = Heard::Status(9);
+    const OWN: Heard = Heard::Status(0);
+
+    fn status(raw: i32) -> Option<ExitStatus> {
+        Some(ExitStatus::from_raw(raw))
+    }
+
+    fn suspect(child: &Child, armed_at: Ticks, heard: Heard) -> Suspect {
+        Suspect {
+            token: Token::from_parts(0, 0),
+            pid: Pid::from(child),
+            armed_at,
+            heard,
+            checks_identity: false,
+        }
+    }
+
+    fn judged(suspect: &Suspect) -> Verdict {
+        judge(suspect, child::look(suspect.pid), OwnProc::prove)
+    }
+
+    #[test]
+    fn a_live_pid_is_reused_only_with_proof() {
+        let mut child = cat();
+        let after = Ticks::now().and(1);
+        for heard in [Heard::Nothing, OTHER, Heard::Conflicting] {
+            for checks_identity in [false, true] {
+                let suspect = Suspect {
+                    checks_identity,
+                    ..suspect(&child, after, heard)
+                };
+                assert_eq!(judged(&suspect), Verdict::Alive, "it was there when armed");
+                let former = Suspect {
+                    armed_at: BEFORE,
+                    ..suspect
+                };
+                let is_doubtful = checks_identity || heard != Heard::Nothing;
+                let expected = if is_doubtful {
+                    Verdict::Gone
+                } else {
+                    Verdict::Alive
+                };
+                assert_eq!(judged(&former), expected);
+                // Without a /proc of its own nothing is proven.
+                let state = child::look(former.pid);
+                assert_eq!(judge(&former, state, || None), Verdict::Alive);
+                // Nor by an unknown moment.
+                let unknown = Suspect {
+                    armed_at: Ticks::NEVER,
+                    ..suspect
+                };
+                assert_eq!(judged(&unknown), Verdict::Alive);
+            }
+        }
+        dies(&mut child);
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_zombie_has_its_own_status_unless_a_signal_brought_another() {
+        let mut child = cat();
+        let after = Ticks::now().and(1);
+        dies(&mut child);
+        for heard in [Heard::Nothing, OWN] {
+            for armed_at in [BEFORE, after, Ticks::NEVER] {
+                let suspect = suspect(&child, armed_at, heard);
+                assert_eq!(judged(&suspect), Verdict::Ended(status(0)));
+            }
+        }
+        for heard in [OTHER, Heard::Conflicting] {
+            let suspect = |armed_at| suspect(&child, armed_at, heard);
+            assert_eq!(judged(&suspect(after)), Verdict::Ended(status(0)));
+            assert_eq!(judged(&suspect(BEFORE)), Verdict::Gone, "it is another");
+            let state = child::look(Pid::from(&child));
+            let without_proc = judge(&suspect(BEFORE), state, || None);
+            assert_eq!(without_proc, Verdict::Ended(None));
+        }
+        let gone = suspect(&child, after, OTHER);
+        child.wait().unwrap();
+        assert_eq!(judged(&gone), Verdict::Gone);
+    }
+
+    #[test]
+    fn in_the_same_tick_two_statuses_are_none() {
+        let mut child = cat();
+        let spawned = Ticks::now();
+        let pid = Pid::from(&child);
+        let start = OwnProc::prove().unwrap().child_start(pid).unwrap();
+        assert!(start <= spawned);
+        assert_eq!(super::start(pid, start, OwnProc::prove), Start::Unknown);
+        assert_eq!(
+            super::start(pid, start.and(1), OwnProc::prove),
+            Start::Earlier
+        );
+        assert_eq!(
+            super::start(pid, start.and(-1), OwnProc::prove),
+            Start::Later
+        );
+        dies(&mut child);
+        assert_eq!(judged(&suspect(&child, start, OTHER)), Verdict::Ended(None));
+        child.wait().unwrap();
+        assert_eq!(super::start(pid, BEFORE, OwnProc::prove), Start::Unknown);
+    }
+
+    #[test]
+    fn where_a_sandbox_refuses_waitid_a_signal_is_believed_unless_proc_contradicts() {
+        let mut child = cat();
+        let refused = |heard| {
+            let suspect = suspect(&child, Ticks::now(), heard);
+            judge(&suspect, State::Refused(Errno::PERM), OwnProc::prove)
+        };
+        assert_eq!(refused(Heard::Nothing), Verdict::Alive);
+        assert_eq!(refused(OTHER), Verdict::Alive);
+        dies(&mut child);
+        let suspect = suspect(&child, Ticks::now(), OTHER);
+        let refused =
+            |proof: fn() -> Option<OwnProc>| judge(&suspect, State::Refused(Errno::PERM), proof);
+        assert_eq!(refused(OwnProc::prove), Verdict::Gone);
+        assert_eq!(refused(|| None), Verdict::Gone);
+        child.wait().unwrap();
+    }
+}

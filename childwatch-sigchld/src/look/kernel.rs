@@ -1,0 +1,40 @@
+//! What depends on the kernel's release.
+
+/// Returns `true` if a `waitid` of one child walks over all children, as before Linux 5.13.
+///
+/// A kernel whose release says nothing is taken for an old one: that is slower, and right.
+pub(crate) fn walks_over_all() -> bool {
+    let name = rustix::system::uname();
+    is_before_5_13(&name.release().to_string_lossy())
+}
+
+fn is_before_5_13(release: &str) -> bool {
+    let mut numbers = release
+        .split(|letter: char| !letter.is_ascii_digit())
+        .map_while(|number| number.parse::<u32>().ok());
+    let release = numbers.next().zip(numbers.next());
+    release.is_none_or(|release| release < (5, 13))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_are_told_apart_by_their_release() {
+        for old in [
+            "4.7.0",
+            "5.10.0-28-amd64",
+            "5.12.19",
+            "",
+            "linux",
+            "6",
+            "6.",
+        ] {
+            assert!(is_before_5_13(old), "{old}");
+        }
+        for new in ["5.13.0", "5.15.0-100-generic", "6.1", "10.0.0-rc1\n"] {
+            assert!(!is_before_5_13(new), "{new}");
+        }
+    }
+}

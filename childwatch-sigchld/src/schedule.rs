@@ -1,0 +1,173 @@
+//! [`Schedule`]: what is due, and when.
+//!
+//! It decides and keeps count. It asks the kernel for nothing.
+//!
+//! A *sweep* looks at every armed child that has not been reported. One is due when signals
+//! have come that no sweep has answered, and at each *heartbeat*, whether signals come or
+//! not. A sweep is made in chunks, so that hints wait for a chunk and not for a sweep.
+//!
+//! # The constants, and what each trades
+//!
+//! | constant | value | more of it means | less of it means |
+//! |---|---|---|---|
+//! | [`CHUNK`] | 64 children, about 40 µs | hints wait longer | more locking |
+//! | [`SWEEP_SHARE`] | 1/20 of a core | processor time while exits keep coming | merged exits are reported later |
+//! | [`HEARTBEAT_SHARE`] | 1/1000 of a core | processor time while idle | what nothing signals is reported later |
+//! | [`HEARTBEAT`] | 1 s | what nothing signals is reported later | more wake-ups of an idle program |
+
+use std::time::Duration;
+
+use childwatch_core::Token;
+
+/// Children that a sweep looks at between two batches of hints. It is also how many starts
+/// a heartbeat compares.
+pub(crate) const CHUNK: usize = 64;
+
+/// After a sweep, the next one for signals waits so many times the processor time of the
+/// looks that found nothing.
+const SWEEP_SHARE: u32 = 20;
+
+/// After a heartbeat, the next one waits at least so many times its processor time.
+const HEARTBEAT_SHARE: u32 = 1_000;
+
+/// The shortest time between two heartbeats.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// All times are of [`clock::monotonic`](crate::clock::monotonic).
+#[derive(Debug)]
+pub(crate) struct Schedule {
+    /// Every exit whose signal belongs to this generation, or to one before, has been
+    /// reported.
+    answered: u32,
+    sweep: Option<Sweep>,
+    /// When the next sweep for signals may begin.
+    next_sweep: Duration,
+    next_heartbeat: Duration,
+    /// The index from which on the next heartbeat compares starts.
+    next_check: u32,
+}
+
+/// A sweep that has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sweep {
+    /// What it answers: the generation before its first look.
+    generation: u32,
+    /// The index at which it goes on.
+    cursor: u32,
+    is_heartbeat: bool,
+    /// How many starts it has still to compare.
+    checks_left: usize,
+    cost: Duration,
+    cost_in_vain: Duration,
+}
+
+/// What a chunk has come to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chunk {
+    pub(crate) looks: usize,
+    pub(crate) found: usize,
+    /// Processor time.
+    pub(crate) cost: Duration,
+    /// Where the sweep goes on. `None` at its end.
+    pub(crate) cursor: Option<u32>,
+}
+
+impl Schedule {
+    pub(crate) fn new(now: Duration) -> Self {
+        Schedule {
+            answered: 0,
+            sweep: None,
+            next_sweep: now,
+            next_heartbeat: now + HEARTBEAT,
+            next_check: 0,
+        }
+    }
+
+    /// Nothing is armed any more. The next heartbeat comes a full interval after this, or
+    /// after the last call.
+    pub(crate) fn mark_idle(&mut self, now: Duration) {
+        self.sweep = None;
+        self.next_heartbeat = now + HEARTBEAT;
+    }
+
+    /// Returns how long to rest before a chunk is due: zero if one is due now.
+    /// `generation` is that of the last signal.
+    pub(crate) fn rest(&self, now: Duration, generation: u32) -> Duration {
+        if self.sweep.is_some() {
+            return Duration::ZERO;
+        }
+        let due = if generation == self.answered {
+            self.next_heartbeat
+        } else {
+            self.next_sweep.min(self.next_heartbeat)
+        };
+        due.saturating_sub(now)
+    }
+
+    /// Begins the sweep that is due, unless one has begun, and returns the index at which
+    /// its next chunk begins. `generation` must have been read before this call.
+    pub(crate) fn begin_chunk(&mut self, now: Duration, generation: u32) -> u32 {
+        let is_heartbeat = now >= self.next_heartbeat;
+        let sweep = self.sweep.get_or_insert(Sweep {
+            generation,
+            cursor: 0,
+            is_heartbeat,
+            checks_left: if is_heartbeat { CHUNK } else { 0 },
+            cost: Duration::ZERO,
+            cost_in_vain: Duration::ZERO,
+        });
+        sweep.cursor
+    }
+
+    /// Returns `true` if this child's start is to be compared in the chunk that has begun.
+    /// The heartbeats take turns over all children.
+    pub(crate) fn take_check(&mut self, token: Token) -> bool {
+        let Some(sweep) = &mut self.sweep else {
+            return false;
+        };
+        let is_its_turn = sweep.checks_left > 0 && token.index() >= self.next_check;
+        if is_its_turn {
+            sweep.checks_left -= 1;
+            self.next_check = token.index().saturating_add(1);
+        }
+        is_its_turn
+    }
+
+    /// Ends the chunk that has begun.
+    pub(crate) fn end_chunk(&mut self, now: Duration, chunk: &Chunk) {
+        let Some(sweep) = &mut self.sweep else {
+            return;
+        };
+        sweep.cost += chunk.cost;
+        sweep.cost_in_vain += chunk.cost_in_vain();
+        if let Some(cursor) = chunk.cursor {
+            sweep.cursor = cursor;
+            return;
+        }
+        self.answered = sweep.generation;
+        self.next_sweep = now + sweep.cost_in_vain * SWEEP_SHARE;
+        if sweep.is_heartbeat {
+            self.next_heartbeat = now + HEARTBEAT.max(sweep.cost * HEARTBEAT_SHARE);
+            if sweep.checks_left > 0 {
+                // The end was reached, so the next one begins with the first child.
+                self.next_check = 0;
+            }
+        }
+        self.sweep = None;
+    }
+}
+
+impl Chunk {
+    /// A look that finds an exit is not charged: each child exits once, so there cannot be
+    /// many of them.
+    fn cost_in_vain(&self) -> Duration {
+        let in_vain = self.looks.saturating_sub(self.found);
+        match u32::try_from(self.looks) {
+            Ok(looks @ 1..) => self.cost / looks * u32::try_from(in_vain).unwrap_or(looks),
+            _ => self.cost,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

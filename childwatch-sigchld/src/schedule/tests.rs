@@ -1,0 +1,152 @@
+//! When sweeps and heartbeats come, without a clock and without children.
+
+use super::*;
+
+const START: Duration = Duration::from_secs(1_000);
+const MS: Duration = Duration::from_millis(1);
+
+fn schedule() -> Schedule {
+    Schedule::new(START)
+}
+
+fn chunk(looks: usize, found: usize, cost: Duration, cursor: Option<u32>) -> Chunk {
+    Chunk {
+        looks,
+        found,
+        cost,
+        cursor,
+    }
+}
+
+/// A sweep of one chunk, begun and ended at `now`.
+fn sweep(schedule: &mut Schedule, now: Duration, generation: u32, found: usize, cost: Duration) {
+    assert_eq!(schedule.begin_chunk(now, generation), 0);
+    schedule.end_chunk(now, &chunk(10, found, cost, None));
+}
+
+#[test]
+fn without_signals_a_heartbeat_is_due_every_second() {
+    let mut schedule = schedule();
+    assert_eq!(schedule.rest(START, 0), HEARTBEAT);
+    let beat = START + HEARTBEAT;
+    assert_eq!(schedule.rest(beat - MS, 0), MS);
+    assert_eq!(schedule.rest(beat, 0), Duration::ZERO);
+    sweep(&mut schedule, beat, 0, 0, MS / 10);
+    assert_eq!(schedule.rest(beat, 0), HEARTBEAT);
+}
+
+#[test]
+fn a_costly_heartbeat_comes_less_often() {
+    let mut schedule = schedule();
+    let beat = START + HEARTBEAT;
+    sweep(&mut schedule, beat, 0, 0, MS * 5);
+    assert_eq!(schedule.rest(beat, 0), MS * 5_000);
+}
+
+#[test]
+fn after_a_pause_a_signal_is_answered_at_once_and_then_within_the_share() {
+    let mut schedule = schedule();
+    assert_eq!(schedule.rest(START, 1), Duration::ZERO);
+    sweep(&mut schedule, START, 1, 0, MS);
+    assert_eq!(schedule.rest(START, 1), HEARTBEAT, "it is answered");
+    assert_eq!(schedule.rest(START, 2), MS * 20);
+    assert_eq!(schedule.rest(START + MS * 20, 2), Duration::ZERO);
+}
+
+#[test]
+fn looks_that_find_an_exit_are_not_charged() {
+    let mut schedule = schedule();
+    sweep(&mut schedule, START, 1, 10, MS);
+    assert_eq!(schedule.rest(START, 2), Duration::ZERO);
+    sweep(&mut schedule, START, 2, 5, MS);
+    assert_eq!(schedule.rest(START, 3), MS * 10);
+    // Also where there was nothing to look at.
+    assert_eq!(schedule.begin_chunk(START, 3), 0);
+    schedule.end_chunk(START, &chunk(0, 0, MS, None));
+    assert_eq!(schedule.rest(START, 4), MS * 20);
+}
+
+#[test]
+fn a_sweep_that_has_begun_goes_on_without_a_rest_and_answers_its_first_generation() {
+    let mut schedule = schedule();
+    assert_eq!(schedule.begin_chunk(START, 1), 0);
+    schedule.end_chunk(START, &chunk(64, 0, MS, Some(70)));
+    assert_eq!(schedule.rest(START, 2), Duration::ZERO);
+    assert_eq!(schedule.begin_chunk(START, 2), 70);
+    schedule.end_chunk(START, &chunk(64, 0, MS, None));
+    // The exits of generation 2 may lie behind its cursor.
+    assert_eq!(schedule.rest(START, 2), MS * 40);
+    assert_eq!(schedule.rest(START, 1), HEARTBEAT);
+}
+
+/// Signals that keep coming put off no heartbeat.
+#[test]
+fn a_heartbeat_comes_in_its_time_whatever_the_signals_do() {
+    let mut schedule = schedule();
+    let (mut now, mut generation) = (START, 0);
+    let mut heartbeats = 0;
+    while now < START + HEARTBEAT * 10 {
+        generation += 1;
+        let rest = schedule.rest(now, generation);
+        now += rest;
+        schedule.begin_chunk(now, generation);
+        heartbeats += usize::from(schedule.sweep.is_some_and(|sweep| sweep.is_heartbeat));
+        schedule.end_chunk(now, &chunk(10, 0, MS / 10, None));
+        now += MS;
+    }
+    assert_eq!(heartbeats, 10);
+}
+
+#[test]
+fn a_heartbeat_is_due_though_a_sweep_must_wait() {
+    let mut schedule = schedule();
+    sweep(&mut schedule, START, 1, 0, HEARTBEAT);
+    assert_eq!(schedule.rest(START, 2), HEARTBEAT);
+}
+
+#[test]
+fn heartbeats_compare_the_starts_of_all_children_in_turn() {
+    let mut schedule = schedule();
+    let token = |index| Token::from_parts(index, 0);
+    let mut checked = Vec::new();
+    let mut now = START;
+    for beat in 1..=5 {
+        now += HEARTBEAT;
+        schedule.begin_chunk(now, 0);
+        let mut of_this_beat = 0;
+        for index in 0..150 {
+            if schedule.take_check(token(index)) {
+                checked.push(index);
+                of_this_beat += 1;
+            }
+        }
+        assert!(of_this_beat <= CHUNK, "beat {beat}");
+        schedule.end_chunk(now, &chunk(150, 0, MS, None));
+        now = schedule.next_heartbeat - HEARTBEAT;
+    }
+    let twice: Vec<_> = (0..150).chain(0..128).collect();
+    assert_eq!(checked, twice);
+}
+
+#[test]
+fn a_sweep_for_signals_compares_no_starts() {
+    let mut schedule = schedule();
+    schedule.begin_chunk(START, 1);
+    assert!(!schedule.take_check(Token::from_parts(0, 0)));
+    schedule.end_chunk(START, &chunk(1, 0, MS, None));
+    assert!(
+        !schedule.take_check(Token::from_parts(0, 0)),
+        "none has begun"
+    );
+}
+
+#[test]
+fn with_nothing_armed_the_sweep_ends() {
+    let mut schedule = schedule();
+    schedule.begin_chunk(START, 1);
+    schedule.end_chunk(START, &chunk(64, 0, MS, Some(70)));
+    let later = START + HEARTBEAT * 60;
+    schedule.mark_idle(later);
+    assert_eq!(schedule.rest(later, 0), HEARTBEAT);
+    assert_eq!(schedule.begin_chunk(later, 2), 0, "from the first child on");
+}
