@@ -94,6 +94,8 @@ pub enum Need {
     FilePerProcess,
     /// The backend's: it leaves the process's signal handlers alone.
     NoSignalHandler,
+    /// The backend's: no other handler of `SIGCHLD` is needed for it than a case installs.
+    NoHandlerOfTheProgram,
     /// The backend's: it leaves them alone until it first watches a process in a way that
     /// needs one, which its first process is not.
     NoHandlerAtFirst,
@@ -111,6 +113,8 @@ pub enum Need {
     ChosenPid,
     /// The machine's: a process may trace another.
     Ptrace,
+    /// The machine's: a process may leave for a new pid namespace, and mount there.
+    PidNamespace,
     /// The machine's: a process may have its system calls filtered (seccomp, with
     /// `TSYNC`: Linux 3.17).
     Seccomp,
@@ -143,12 +147,14 @@ impl Need {
             | Need::ChildSignal
             | Need::FilePerProcess
             | Need::NoSignalHandler
+            | Need::NoHandlerOfTheProgram
             | Need::NoHandlerAtFirst
             | Need::PidfdsOnly
             | Need::WithoutPidfds => backend.offers(self),
             Need::AnAnswer => Ok(()),
             Need::ChosenPid => backend.nursery().can_choose_pids(),
             Need::Ptrace => sys::may_trace(),
+            Need::PidNamespace => crate::namespace::may_leave(),
             Need::Seccomp => Sandbox::can_be_applied(),
             Need::ProcessesOwnStatus => sys::kernel_is_at_least(5, 17).map_err(|release| {
                 format!("until it is reaped, Linux {release} tells the status of its first thread")

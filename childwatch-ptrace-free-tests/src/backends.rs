@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use childwatch_core::{
     ExitSource, Fallback, Pid, PidWatcher, Report, SimulatedProcesses, SimulatedWatcher, Token,
-    WatchError,
+    WatchError, delegate_pid_watcher,
 };
 use childwatch_pidfd::{PidfdSource, PidfdWatcher};
 use childwatch_sigchld::{SigchldSource, SigchldWatcher};
 
 use crate::backend::{BackendUnderTest, Need};
 use crate::child::{Nursery, SimulatedNursery};
+use crate::sys::Forwarding;
 
 /// Every backend of this workspace.
-pub static ALL: &[&dyn BackendUnderTest] = &[&Pidfd, &Sigchld, &PidfdOrSigchld, &Simulated];
+pub static ALL: &[&dyn BackendUnderTest] =
+    &[&Pidfd, &Sigchld, &Forwarded, &PidfdOrSigchld, &Simulated];
 
 /// `childwatch-pidfd`.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +71,7 @@ impl BackendUnderTest for Sigchld {
             Need::NonChildren => Err("it watches children only".to_owned()),
             Need::FilePerProcess => Err("it needs no file descriptor".to_owned()),
             Need::NoSignalHandler => Err("it listens to SIGCHLD".to_owned()),
-            Need::NoHandlerAtFirst => Err("it listens to SIGCHLD from the start".to_owned()),
+            Need::NoHandlerAtFirst => Err("its first process needs the handler".to_owned()),
             Need::PidfdsOnly => Err("it needs no pidfds".to_owned()),
             _ => Ok(()),
         }
@@ -81,6 +83,53 @@ impl BackendUnderTest for Sigchld {
         Duration::from_millis(10)
     }
 }
+
+/// `childwatch-sigchld` in a program that owns `SIGCHLD`: the program's handler forwards
+/// it.
+#[derive(Clone, Copy, Debug)]
+pub struct Forwarded;
+
+impl BackendUnderTest for Forwarded {
+    fn name(&self) -> &'static str {
+        "forwarded"
+    }
+
+    fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+        let (watcher, forwarder) = SigchldWatcher::with_forwarder()?;
+        Ok(Box::new(WithItsProgram {
+            watcher,
+            _forwarding: Forwarding::to(forwarder),
+        }))
+    }
+
+    fn is_available(&self) -> Result<(), String> {
+        Sigchld.is_available()
+    }
+
+    fn offers(&self, need: Need) -> Result<(), String> {
+        match need {
+            Need::ChildSignal => Err("the program owns SIGCHLD".to_owned()),
+            Need::NoSignalHandler | Need::NoHandlerOfTheProgram => {
+                Err("the program has a handler of SIGCHLD".to_owned())
+            }
+            _ => Sigchld.offers(need),
+        }
+    }
+
+    fn unit_of_start_times(&self) -> Duration {
+        Sigchld.unit_of_start_times()
+    }
+}
+
+/// The watcher, and the part of the program that forwards signals to it. The watcher is
+/// dropped first.
+#[derive(Debug)]
+struct WithItsProgram {
+    watcher: SigchldWatcher,
+    _forwarding: Forwarding,
+}
+
+delegate_pid_watcher!(impl for WithItsProgram, |this| this.watcher);
 
 /// `Fallback` of `childwatch-core`, from pidfds to `SIGCHLD`. Every second process
 /// spills over, as if file descriptors had run out for it.

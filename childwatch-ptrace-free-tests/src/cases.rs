@@ -2,8 +2,9 @@
 
 use crate::backend::Need::{
     AnAnswer, ChildSignal, ChildrenOnly, ChosenPid, FilePerProcess, NoHandlerAtFirst,
-    NoSignalHandler, NonChildren, OpenFiles, PidfdsOnly, Processes, ProcessesOwnStatus, Ptrace,
-    RealProcesses, Seccomp, SharedMemory, SignalsOwnStatus, WithoutPidfds,
+    NoHandlerOfTheProgram, NoSignalHandler, NonChildren, OpenFiles, PidNamespace, PidfdsOnly,
+    Processes, ProcessesOwnStatus, Ptrace, RealProcesses, Seccomp, SharedMemory, SignalsOwnStatus,
+    WithoutPidfds,
 };
 use crate::case::{Case, Clause};
 
@@ -12,7 +13,9 @@ mod concurrency;
 mod drop;
 mod footprint;
 mod fork;
+mod host;
 mod identity;
+mod namespaces;
 mod only_exit;
 mod reentry;
 mod register;
@@ -57,6 +60,7 @@ cases! { $
     C1 sandbox::a_filter_set_up_later_hides_no_exit [WithoutPidfds, Seccomp],
 
     C2 signal::a_process_that_is_no_child_is_refused [ChildrenOnly],
+    C2 signal::a_process_or_thread_that_is_only_traced_is_refused [ChildrenOnly, Ptrace],
     C2 register::the_same_pid_twice_is_refused [],
     C2 register::of_many_at_once_one_registers [],
     C2 register::an_unused_number_is_refused [],
@@ -83,6 +87,9 @@ cases! { $
     C3 signal::foreign_zombies_hide_no_exit [RealProcesses],
     C3 signal::a_replaced_handler_is_noticed [ChildSignal],
     C3 signal::a_blocked_child_signal_is_heard [RealProcesses],
+    C3 signal::removed_actions_of_the_handler_hide_no_exit [ChildSignal],
+    C3 host::a_program_that_takes_the_signals_keeps_no_exit_back [RealProcesses],
+    C3 callbacks::exits_are_told_in_a_storm_of_restarts [RealProcesses],
     C3 signal::more_exits_than_hints_are_all_told [RealProcesses, OpenFiles(1_400)],
     C3 scale::of_ten_thousand_one_exits
         [RealProcesses, SharedMemory, OpenFiles(10_200), Processes(10_200)],
@@ -136,6 +143,13 @@ cases! { $
     C13 identity::the_number_of_a_reaped_and_unregistered_process_comes_back [ChosenPid],
     C13 identity::the_number_of_a_registered_process_comes_back [ChosenPid],
     C13 identity::a_registered_processes_number_comes_back_and_exits_again [ChosenPid, SignalsOwnStatus],
+    C13 identity::a_late_signal_of_a_former_process_ends_no_living_one [RealProcesses, ChosenPid],
+    C13 identity::a_successors_status_is_not_told_for_a_process [ChosenPid],
+    C13 identity::a_successors_status_is_not_told_without_files [RealProcesses, ChosenPid],
+    C13 namespaces::in_a_foreign_proc_no_living_process_is_told
+        [RealProcesses, ChosenPid, PidNamespace],
+    C13 namespaces::without_proc_a_successors_status_is_not_told
+        [RealProcesses, ChosenPid, PidNamespace],
     C13 identity::a_stale_event_fires_nothing_of_the_new_process [ChosenPid],
     C13 identity::a_watch_joins_the_process_and_not_the_number [ChosenPid],
 
@@ -162,12 +176,17 @@ cases! { $
     C17 concurrency::many_threads_at_once [],
     C17 concurrency::many_threads_watch_one_process [],
 
+    C18 host::an_idle_watcher_touches_no_handler [RealProcesses, NoHandlerOfTheProgram],
+    C18 host::a_signalfd_reader_hears_of_every_exit [RealProcesses],
+    C18 host::a_signalfd_reader_hears_of_every_stop [RealProcesses],
+    C18 host::a_sigwait_loop_hears_of_every_exit [RealProcesses],
+    C18 host::a_handlers_flags_and_mask_are_kept [RealProcesses, NoHandlerOfTheProgram],
     C18 footprint::no_handler_and_no_mask_is_touched [RealProcesses, NoSignalHandler],
     C18 footprint::no_handler_is_touched_before_one_is_needed [RealProcesses, NoHandlerAtFirst],
     C18 footprint::the_makers_signal_mask_is_left_alone [RealProcesses],
     C18 footprint::no_signal_handler_runs_on_the_watchers_thread [NoSignalHandler],
     C18 signal::the_handler_found_is_called_on [ChildSignal],
-    C18 signal::a_handler_over_the_default_does_not_hear_of_stops [ChildSignal],
+    C18 signal::a_handler_over_the_default_keeps_its_flags [ChildSignal],
     C18 signal::a_handler_over_an_ignored_signal_makes_no_zombies [ChildSignal],
     C18 signal::a_handler_over_no_child_wait_makes_no_zombies [ChildSignal],
 }

@@ -3,6 +3,7 @@
 //! Nothing here measures time to judge a watcher: a deadline only ends a case
 //! that would otherwise hang, and is far above what a busy machine needs.
 
+use std::num::NonZeroU128;
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,6 +37,17 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
         "not within {:?}: {what}",
         patience()
     );
+}
+
+/// Waits until the next of the units of time in which the kernel counts since boot has
+/// begun. Does not wait for a unit of zero.
+pub(crate) fn await_next(unit: Duration) {
+    let Some(unit) = NonZeroU128::new(unit.as_nanos()) else {
+        return;
+    };
+    let current = || crate::sys::since_boot().as_nanos() / unit;
+    let last = current();
+    until("a unit of time has passed", || current() > last);
 }
 
 /// Waits until `condition` holds, `limit` at most; whether it came to hold.

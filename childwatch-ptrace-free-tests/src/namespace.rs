@@ -1,7 +1,7 @@
 //! A private pid namespace, whose numbers come round fast and whose processes all end with
 //! its first.
 
-#![expect(unsafe_code, reason = "`unshare`")]
+#![expect(unsafe_code, reason = "`unshare`, and a copy to try it in")]
 
 use std::fs;
 use std::io;
@@ -9,6 +9,8 @@ use std::io;
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::{getgid, getuid};
+
+use crate::sys;
 
 /// Has the children of this process be born in a new pid namespace, the first as its
 /// process 1, and gives it a mount namespace of its own. An ordinary user gets a user
@@ -34,6 +36,18 @@ pub fn leave_for_a_new_one() -> Result<(), String> {
     write("setgroups", "deny".to_owned())?;
     write("uid_map", format!("0 {user} 1"))?;
     write("gid_map", format!("0 {group} 1"))
+}
+
+/// Returns `Ok` if a process may [leave for a new one](leave_for_a_new_one).
+pub(crate) fn may_leave() -> Result<(), String> {
+    // SAFETY: the copy makes system calls, and allocates only for what it writes to a
+    // file. Nothing else runs in this process while a case's needs are looked at.
+    let copy = unsafe { sys::fork_copy(|| i32::from(leave_for_a_new_one().is_err())) };
+    let copy = copy.map_err(|error| error.to_string())?;
+    match sys::reap(copy) {
+        Some(status) if status.success() => Ok(()),
+        _ => Err("no pid namespace can be had here".to_owned()),
+    }
 }
 
 fn unshare(namespaces: libc::c_int) -> io::Result<()> {
@@ -70,7 +84,7 @@ const PID_MAX: &str = "/proc/sys/kernel/pid_max";
 
 /// Since Linux 6.14 each pid namespace has its own limit.
 fn has_a_limit_of_its_own() -> bool {
-    crate::sys::kernel_is_at_least(6, 14).is_ok()
+    sys::kernel_is_at_least(6, 14).is_ok()
 }
 
 /// The highest number that a process may have here, and one.

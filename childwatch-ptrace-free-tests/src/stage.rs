@@ -4,6 +4,7 @@ use childwatch_core::PidWatcher;
 
 use crate::backend::BackendUnderTest;
 use crate::child::{End, GatedChild};
+use crate::deadline;
 use crate::probe::{Gate, Probe};
 
 /// The backend under test, and the children it is to watch.
@@ -52,6 +53,12 @@ impl<'a> Stage<'a> {
     #[must_use]
     pub fn successor(&self, child: &dyn GatedChild) -> Box<dyn GatedChild> {
         self.backend.nursery().spawn_as(child.pid())
+    }
+
+    /// Waits until the backend can tell a process that starts now from one that has been
+    /// registered before.
+    pub(crate) fn await_next_unit_of_start_times(&self) {
+        deadline::await_next(self.backend.unit_of_start_times());
     }
 
     /// Waits until the watcher has dealt with all that has happened so far: an

@@ -8,6 +8,7 @@ mod directory;
 mod limits;
 mod notices;
 mod permits;
+mod receive;
 mod signals;
 mod threads;
 
@@ -27,11 +28,15 @@ pub(crate) use notices::{Answer, Listener, Notice, may_listen_to_calls};
 #[cfg(test)]
 pub(crate) use permits::can_wipe_on_fork;
 pub(crate) use permits::{can_choose_pids, kernel_is_at_least, may_filter_calls, may_trace, seize};
+pub(crate) use receive::{
+    ChildSignals, read_once, remove_all_actions, take_child_signal, threads_that_let_through,
+};
 pub use signals::block_sigchld;
 pub(crate) use signals::{
-    CHILD_SIGNALS, SigchldAction, blocked_signals, clear_sigchld_flags, dispositions,
-    fatal_signals, sigchld_disposition, signal_self,
+    CHILD_SIGNALS, Forwarding, SigchldAction, blocked_signals, clear_sigchld_flags, dispositions,
+    fatal_signals, sigchld_disposition, sigchld_mask, signal_self,
 };
 pub(crate) use threads::{
-    exit_thread_only, is_asleep, processor_time, run_delay, since_boot, thread_id, time_by, wakeups,
+    another_thread_of, exit_thread_only, is_asleep, name_this_thread, processor_time, run_delay,
+    since_boot, thread_id, time_by, wakeups,
 };

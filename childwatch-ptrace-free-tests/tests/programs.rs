@@ -8,7 +8,9 @@ use std::cell::Cell;
 use std::path::Path;
 use std::time::Duration;
 
-use childwatch_ptrace_free_tests::backends::{Pidfd, PidfdOrSigchld, Sigchld, Simulated};
+use childwatch_ptrace_free_tests::backends::{
+    Forwarded, Pidfd, PidfdOrSigchld, Sigchld, Simulated,
+};
 use childwatch_ptrace_free_tests::program::{Body, Place, Program, Step};
 use childwatch_ptrace_free_tests::{BackendUnderTest, Outcome, broken};
 use proptest::collection::vec;
@@ -34,7 +36,8 @@ const KEPT: &str = concat!(
 
 #[rstest]
 fn programs_keep_to_the_contract(
-    #[values(&Pidfd, &Sigchld, &PidfdOrSigchld, &Simulated)] backend: &'static dyn BackendUnderTest,
+    #[values(&Pidfd, &Sigchld, &Forwarded, &PidfdOrSigchld, &Simulated)]
+    backend: &'static dyn BackendUnderTest,
 ) {
     let config = ProptestConfig {
         cases: cases(),
@@ -61,7 +64,8 @@ fn programs_keep_to_the_contract(
 /// Programs that have found something, or all but: each several times, for they race.
 #[rstest]
 fn a_program_that_found_something_keeps_to_the_contract(
-    #[values(&Pidfd, &Sigchld, &PidfdOrSigchld, &Simulated)] backend: &'static dyn BackendUnderTest,
+    #[values(&Pidfd, &Sigchld, &Forwarded, &PidfdOrSigchld, &Simulated)]
+    backend: &'static dyn BackendUnderTest,
     #[values(
         // Of two calls that made one registration last, both were told so.
         "watch:0 register:0 | register:0 | register:0",

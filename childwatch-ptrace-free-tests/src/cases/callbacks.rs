@@ -1,14 +1,14 @@
 //! C3, C4 and C5: how often callbacks run, where, in which order, and how late.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use childwatch_core::{Pid, PidWatcherExt};
+use childwatch_core::{Pid, PidWatcher, PidWatcherExt};
 
-use crate::child::End;
+use crate::child::{End, GatedChild, RealChild};
 use crate::probe::Probe;
-use crate::{Stage, sys};
+use crate::{Stage, deadline, sys};
 
 pub(super) fn each_callback_runs_once(stage: &Stage<'_>) {
     let watcher = stage.watcher();
@@ -212,4 +212,74 @@ pub(super) fn a_late_callback_runs_after_reaping_too(stage: &Stage<'_>) {
     watcher.watch(child.pid(), late.callback()).unwrap();
     late.ran(2);
     assert_eq!(late.exits(), [told, told]);
+}
+
+/// Services that end at once are restarted in their callbacks, so the watcher always has
+/// something to do. The signals of other exits merge with theirs.
+pub(super) fn exits_are_told_in_a_storm_of_restarts(stage: &Stage<'_>) {
+    const SERVICES: usize = 8;
+    let watcher: Arc<dyn PidWatcher> = Arc::from(stage.watcher());
+    let storm = Arc::new(Storm::default());
+    let others: Vec<_> = (0..60).map(|_| (stage.child(), Probe::new())).collect();
+    for (child, probe) in &others {
+        watcher.watch(child.pid(), probe.callback()).unwrap();
+    }
+    for _ in 0..SERVICES {
+        storm.restart(&watcher);
+    }
+    deadline::until("the storm has risen", || storm.restarts() > 100);
+    for (child, _) in &others {
+        child.let_go(End::Code(5));
+    }
+    for (_, probe) in &others {
+        assert_eq!(probe.ran_once().status().unwrap().code(), Some(5));
+    }
+    assert!(storm.goes_on(), "some were told only after the storm");
+    storm.end();
+    deadline::until("the last services have ended", || {
+        storm.ended.load(Ordering::SeqCst) == SERVICES
+    });
+}
+
+#[derive(Debug, Default)]
+struct Storm {
+    restarts: AtomicUsize,
+    is_over: AtomicBool,
+    ended: AtomicUsize,
+}
+
+impl Storm {
+    /// It ends by itself then.
+    const MOST_RESTARTS: usize = 20_000;
+
+    fn restarts(&self) -> usize {
+        self.restarts.load(Ordering::SeqCst)
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.is_over.load(Ordering::SeqCst) && self.restarts() < Self::MOST_RESTARTS
+    }
+
+    fn end(&self) {
+        self.is_over.store(true, Ordering::SeqCst);
+    }
+
+    fn restart(self: &Arc<Self>, watcher: &Arc<dyn PidWatcher>) {
+        if !self.goes_on() {
+            self.ended.fetch_add(1, Ordering::SeqCst);
+            return;
+        }
+        self.restarts.fetch_add(1, Ordering::SeqCst);
+        let mut service = RealChild::fork(sys::Birth::default());
+        let pid = service.pid();
+        service.let_go(End::Code(0));
+        let (storm, again) = (Arc::clone(self), Arc::downgrade(watcher));
+        let restart = move |_| {
+            service.reap();
+            if let Some(watcher) = again.upgrade() {
+                storm.restart(&watcher);
+            }
+        };
+        watcher.watch(pid, Box::new(restart)).unwrap();
+    }
 }

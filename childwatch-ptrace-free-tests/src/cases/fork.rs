@@ -19,7 +19,7 @@ use crate::{Stage, sys};
 
 /// Runs `body` in a forked copy of this process, which must answer that all is
 /// well within the deadline.
-fn in_a_copy(what: &str, body: impl FnOnce() -> bool) {
+pub(super) fn in_a_copy(what: &str, body: impl FnOnce() -> bool) {
     // SAFETY: the bodies call watchers, for which it is under test that they do
     // nothing unsound in a copy, and compare plain values. A panic would abort
     // the copy: it does not unwind past `fork_copy`.

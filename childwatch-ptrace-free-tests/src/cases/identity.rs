@@ -2,9 +2,9 @@
 
 use childwatch_core::PidWatcher;
 
-use crate::Stage;
 use crate::child::{End, GatedChild};
 use crate::probe::{Gate, Probe};
+use crate::{Stage, sys};
 
 const FIRED: &str = "the old process's exit fired for the new one";
 
@@ -59,7 +59,7 @@ pub(super) fn the_number_of_a_registered_process_comes_back(stage: &Stage<'_>) {
 }
 
 /// Two zombies of one number, of which the second alone is left to be looked at when the
-/// first is told of. Both may have been started in the same unit of time.
+/// first is told of.
 pub(super) fn a_registered_processes_number_comes_back_and_exits_again(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     for _ in 0..20 {
@@ -69,6 +69,7 @@ pub(super) fn a_registered_processes_number_comes_back_and_exits_again(stage: &S
         watcher.watch(old.pid(), first.callback()).unwrap();
         old.die(End::Code(1));
         old.reap();
+        stage.await_next_unit_of_start_times();
         let mut new = stage.successor(&*old);
         new.die(End::Code(2));
         watcher.watch(new.pid(), second.callback()).unwrap();
@@ -137,6 +138,69 @@ pub(super) fn a_watch_joins_the_process_and_not_the_number(stage: &Stage<'_>) {
     assert_eq!(second.runs(), 0, "{FIRED}");
     new.die(End::Code(2));
     assert_eq!(second.ran_once().status(), new.reap());
+}
+
+/// With nothing watched and the signal blocked, a former process's signal stays pending. It
+/// is delivered once the next process of the pid is watched.
+pub(super) fn a_late_signal_of_a_former_process_ends_no_living_one(stage: &Stage<'_>) {
+    sys::block_sigchld();
+    let watcher = stage.watcher();
+    for _ in 0..10 {
+        let mut old = stage.child();
+        old.die(End::Code(1));
+        old.reap();
+        let mut new = stage.successor(&*old);
+        let probe = Probe::new();
+        watcher.watch(new.pid(), probe.callback()).unwrap();
+        stage.settle(&*watcher);
+        assert_eq!(probe.runs(), 0, "told while it lives");
+        new.die(End::Code(2));
+        let told = probe.ran_once().status();
+        let reaped = new.reap();
+        assert!(told.is_none() || told == reaped, "{told:?}");
+    }
+}
+
+/// A signal has told the old process's status. Its pid's next process has a name that is
+/// no text, and ends with another status.
+pub(super) fn a_successors_status_is_not_told_for_a_process(stage: &Stage<'_>) {
+    if stage.child().is_real() {
+        sys::name_this_thread(c"\xff) Z 1 (\xfe");
+    }
+    successors_status_is_not_told(stage, || ());
+}
+
+/// The same with no file descriptor left to find out.
+pub(super) fn a_successors_status_is_not_told_without_files(stage: &Stage<'_>) {
+    successors_status_is_not_told(stage, || sys::FewFiles::left(0));
+}
+
+pub(super) fn successors_status_is_not_told<T>(stage: &Stage<'_>, shortage: impl Fn() -> T) {
+    let watcher = stage.watcher();
+    for _ in 0..3 {
+        let mut old = stage.child();
+        let (first, settled) = (Probe::new(), Probe::new());
+        let occupied = stage.occupy(&*watcher);
+        watcher.watch(old.pid(), first.callback()).unwrap();
+        old.die(End::Code(1));
+        old.reap();
+        let mut new = stage.successor(&*old);
+        let last = stage.child();
+        watcher.watch(last.pid(), settled.callback()).unwrap();
+        let short = shortage();
+        occupied.release();
+        last.die(End::Code(0));
+        settled.ran_once();
+        // By now the signal of the old one has been looked at, while the new one lives.
+        new.die(End::Code(2));
+        let told = first.ran_once().status();
+        assert!(
+            told.is_none_or(|status| status.code() == Some(1)),
+            "{told:?}"
+        );
+        drop(short);
+        new.reap();
+    }
 }
 
 fn register(watcher: &dyn PidWatcher, child: &dyn GatedChild, probe: &Probe) {

@@ -136,7 +136,7 @@ impl World {
         if !resident.is_reaped {
             return;
         }
-        self.await_next_unit_of_start_times();
+        deadline::await_next(self.backend.unit_of_start_times());
         let nursery = self.backend.nursery();
         let child = if self.can_choose_pids {
             nursery.spawn_as(resident.child.pid())
@@ -153,16 +153,6 @@ impl World {
                 let callback = self.make_callback(place, &Body::default(), label);
                 answer(watched.get().watch(pid, callback).map(Answer::Accepted))
             });
-        }
-    }
-
-    /// Lets the backend tell the next child of a number from the last.
-    fn await_next_unit_of_start_times(&self) {
-        let unit = self.backend.unit_of_start_times().as_nanos();
-        if unit > 0 {
-            let current = || sys::since_boot().as_nanos() / unit;
-            let last = current();
-            deadline::until("a unit of start times has passed", || current() > last);
         }
     }
 

@@ -1,10 +1,16 @@
 //! Dispositions and masks.
 
-#![expect(unsafe_code, reason = "`sigaction`, masks, `kill`")]
+#![expect(
+    unsafe_code,
+    reason = "`sigaction`, masks, `kill`, a handler that forwards"
+)]
 
 use std::mem;
 use std::ptr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Once;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+use childwatch_sigchld::Forwarder;
 
 /// What SIGCHLD does to this process, until dropped.
 pub(crate) struct SigchldAction {
@@ -21,11 +27,19 @@ impl SigchldAction {
     }
 
     fn set(handler: libc::sighandler_t, flags: i32) -> Self {
-        // SAFETY: both actions live across the call, and neither runs code.
+        Self::set_with_mask(handler, flags, &[])
+    }
+
+    fn set_with_mask(handler: libc::sighandler_t, flags: i32, mask: &[i32]) -> Self {
+        // SAFETY: both actions live across the call. The handler is a constant, or a
+        // function of this file that fits its flags.
         unsafe {
             let mut action: libc::sigaction = mem::zeroed();
             action.sa_sigaction = handler;
             action.sa_flags = flags;
+            for signal in mask {
+                libc::sigaddset(&raw mut action.sa_mask, *signal);
+            }
             let mut before: libc::sigaction = mem::zeroed();
             let answer = libc::sigaction(libc::SIGCHLD, &raw const action, &raw mut before);
             assert_eq!(answer, 0, "SIGCHLD can be ignored");
@@ -102,6 +116,18 @@ pub(crate) fn sigchld_disposition() -> (usize, i32) {
         .expect("SIGCHLD has a disposition")
 }
 
+/// What the handler of SIGCHLD blocks while it runs.
+pub(crate) fn sigchld_mask() -> Vec<i32> {
+    // SAFETY: a null new action only reads; the old one lives across the calls.
+    unsafe {
+        let mut action: libc::sigaction = mem::zeroed();
+        libc::sigaction(libc::SIGCHLD, ptr::null(), &raw mut action);
+        (1..=64)
+            .filter(|signal| libc::sigismember(&raw const action.sa_mask, *signal) == 1)
+            .collect()
+    }
+}
+
 /// Takes flags from what SIGCHLD does.
 pub(crate) fn clear_sigchld_flags(flags: i32) {
     // SAFETY: the action is the one just read, with fewer flags; both live across the
@@ -130,6 +156,15 @@ impl SigchldAction {
         )
     }
 
+    /// The same, which interrupts system calls, and blocks a signal meanwhile.
+    pub(crate) fn interrupting(blocked: i32) -> Self {
+        Self::set_with_mask(
+            count_child_signal as *const () as libc::sighandler_t,
+            0,
+            &[blocked],
+        )
+    }
+
     pub(crate) fn default_action() -> Self {
         Self::set(libc::SIG_DFL, 0)
     }
@@ -144,5 +179,77 @@ pub fn block_sigchld() {
         libc::sigemptyset(&raw mut set);
         libc::sigaddset(&raw mut set, libc::SIGCHLD);
         libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut());
+    }
+}
+
+/// A handler of the program's own that passes `SIGCHLD` on, until dropped.
+#[derive(Debug)]
+pub(crate) struct Forwarding {
+    place: usize,
+}
+
+/// Whom the handler passes it on to.
+static FORWARDERS: [AtomicPtr<Forwarder>; 64] = [const { AtomicPtr::new(ptr::null_mut()) }; 64];
+/// How many threads are in the handler.
+static FORWARDING: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn forward_child_signal(
+    _signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    _context: *mut libc::c_void,
+) {
+    FORWARDING.fetch_add(1, Ordering::SeqCst);
+    for place in &FORWARDERS {
+        // SAFETY: null, or a forwarder that its owner frees only when no handler runs
+        // that has seen it. The siginfo comes from the kernel with SIGCHLD, whose fields
+        // may be read.
+        unsafe {
+            if let (Some(forwarder), Some(info)) =
+                (place.load(Ordering::SeqCst).as_ref(), info.as_ref())
+            {
+                forwarder.notify_child(info.si_pid(), info.si_code, info.si_status());
+            }
+        }
+    }
+    FORWARDING.fetch_sub(1, Ordering::SeqCst);
+}
+
+impl Forwarding {
+    /// Installs the handler, unless that is done, and adds a forwarder.
+    ///
+    /// # Panics
+    ///
+    /// When there are too many.
+    pub(crate) fn to(forwarder: Forwarder) -> Self {
+        let forwarder = Box::into_raw(Box::new(forwarder));
+        let place = FORWARDERS.iter().position(|place| {
+            let null = ptr::null_mut();
+            let taken = place.compare_exchange(null, forwarder, Ordering::SeqCst, Ordering::SeqCst);
+            taken.is_ok()
+        });
+        static INSTALLED: Once = Once::new();
+        INSTALLED.call_once(|| {
+            let before = sigchld_disposition();
+            let reaps = before.0 == libc::SIG_IGN || before.1 & libc::SA_NOCLDWAIT != 0;
+            let flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
+            let flags = flags | if reaps { libc::SA_NOCLDWAIT } else { 0 };
+            let handler = forward_child_signal as *const () as libc::sighandler_t;
+            mem::forget(SigchldAction::set(handler, flags));
+        });
+        Forwarding {
+            place: place.expect("a place for a forwarder"),
+        }
+    }
+}
+
+impl Drop for Forwarding {
+    fn drop(&mut self) {
+        let forwarder = FORWARDERS[self.place].swap(ptr::null_mut(), Ordering::SeqCst);
+        // A handler that has seen it has counted itself before.
+        while FORWARDING.load(Ordering::SeqCst) != 0 {
+            std::thread::yield_now();
+        }
+        // SAFETY: it came from a box, nobody else has it any more, and it is freed once.
+        drop(unsafe { Box::from_raw(forwarder) });
     }
 }

@@ -2,8 +2,10 @@
 
 #![expect(unsafe_code, reason = "the raw `exit` of one thread")]
 
+use std::ffi::CStr;
 use std::time::Duration;
 
+use childwatch_core::Pid;
 use rustix::time::{ClockId, clock_gettime};
 
 /// This thread's number.
@@ -59,6 +61,21 @@ fn stat(thread: i32) -> Option<String> {
         .rsplit_once(") ")
         .expect("stat names its thread in parentheses");
     Some(fields.to_owned())
+}
+
+/// A thread of another process that is not its first.
+pub(crate) fn another_thread_of(pid: Pid) -> Pid {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("the process lives");
+    threads
+        .flatten()
+        .filter_map(|thread| thread.file_name().to_str()?.parse().ok())
+        .find(|thread| *thread != pid)
+        .expect("it has another thread")
+}
+
+/// Names this thread, and the processes that it forks.
+pub(crate) fn name_this_thread(name: &CStr) {
+    rustix::thread::set_name(name).expect("prctl(PR_SET_NAME)");
 }
 
 /// How often a thread of this process has been switched to.

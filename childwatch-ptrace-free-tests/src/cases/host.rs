@@ -1,0 +1,178 @@
+//! C18: the program around the watcher goes on as it did without.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use childwatch_core::PidWatcher;
+use rustix::io::Errno;
+
+use crate::child::End;
+use crate::probe::Probe;
+use crate::sys::{ChildSignals, SigchldAction};
+use crate::{Stage, deadline, sys};
+
+/// The times in the life of a watcher at which a program looks.
+const WITHOUT: &str = "without a watcher";
+const IDLE: &str = "with an idle watcher";
+const WATCHING: &str = "while it watches";
+const GIVEN_BACK: &str = "after its last child";
+const DROPPED: &str = "after it was dropped";
+
+/// Lets a program do its job without a watcher, with an idle one, after its last child and
+/// after its end.
+fn at_rest(stage: &Stage<'_>, mut job: impl FnMut(&str)) {
+    job(WITHOUT);
+    let watcher = stage.watcher();
+    job(IDLE);
+    watch_one(stage, &*watcher);
+    // Its thread does this when it has told of the last child.
+    deadline::until("no thread takes the program's signals", || {
+        sys::threads_that_let_through(libc::SIGCHLD).is_empty()
+    });
+    job(GIVEN_BACK);
+    drop(watcher);
+    job(DROPPED);
+}
+
+/// A child lives and dies watched. What it leaves pending is the job's to take.
+fn watch_one(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
+    let mut child = stage.child();
+    let probe = Probe::new();
+    watcher.watch(child.pid(), probe.callback()).unwrap();
+    child.die(End::Code(0));
+    probe.ran_once();
+    child.reap();
+}
+
+/// A signal that is there is taken at once; one that was taken by somebody else never
+/// comes.
+const A_MOMENT: Duration = Duration::from_millis(200);
+
+pub(super) fn a_signalfd_reader_hears_of_every_exit(stage: &Stage<'_>) {
+    sys::block_sigchld();
+    let signals = ChildSignals::open();
+    at_rest(stage, |when| {
+        while signals.receive(Duration::ZERO) {}
+        for _ in 0..50 {
+            let child = stage.child();
+            child.die(End::Code(0));
+            drop(child);
+            assert!(signals.receive(A_MOMENT), "{when}: a signal is missing");
+        }
+    });
+}
+
+pub(super) fn a_sigwait_loop_hears_of_every_exit(stage: &Stage<'_>) {
+    sys::block_sigchld();
+    at_rest(stage, |when| {
+        while sys::take_child_signal(Duration::ZERO) {}
+        for _ in 0..50 {
+            let child = stage.child();
+            child.die(End::Code(0));
+            drop(child);
+            assert!(
+                sys::take_child_signal(A_MOMENT),
+                "{when}: a signal is missing"
+            );
+        }
+    });
+}
+
+/// The signal is taken from a watcher that listens to it, by a program that waits for it.
+/// Its exits are told all the same.
+pub(super) fn a_program_that_takes_the_signals_keeps_no_exit_back(stage: &Stage<'_>) {
+    sys::block_sigchld();
+    let signals = ChildSignals::open();
+    let watcher = stage.watcher();
+    for _ in 0..3 {
+        let mut child = stage.child();
+        let probe = Probe::new();
+        watcher.watch(child.pid(), probe.callback()).unwrap();
+        child.let_go(End::Code(4));
+        deadline::until("the exit is told", || {
+            signals.receive(Duration::ZERO);
+            sys::take_child_signal(Duration::from_millis(1));
+            probe.runs() > 0
+        });
+        assert_eq!(probe.ran_once().status(), child.reap());
+    }
+}
+
+/// With a default action and the signal blocked, a `signalfd` also tells of stops.
+pub(super) fn a_signalfd_reader_hears_of_every_stop(stage: &Stage<'_>) {
+    sys::block_sigchld();
+    let signals = ChildSignals::open();
+    at_rest(stage, |when| {
+        let child = stage.child();
+        while signals.receive(Duration::ZERO) {}
+        for _ in 0..20 {
+            sys::stop(child.pid());
+            assert!(signals.receive(A_MOMENT), "{when}: of a stop");
+            sys::continue_(child.pid());
+            assert!(signals.receive(A_MOMENT), "{when}: of its end");
+        }
+    });
+}
+
+/// A handler without `SA_RESTART` interrupts a `read`, and blocks another signal meanwhile.
+pub(super) fn a_handlers_flags_and_mask_are_kept(stage: &Stage<'_>) {
+    let _found = SigchldAction::interrupting(libc::SIGUSR1);
+    let (_, flags) = sys::sigchld_disposition();
+    let mask = sys::sigchld_mask();
+    let (pipe, writer) = rustix::pipe::pipe().unwrap();
+    let job = |when: &str| {
+        let (_, now) = sys::sigchld_disposition();
+        // It may get a siginfo, which it does not ask for.
+        assert_eq!(now | libc::SA_SIGINFO, flags | libc::SA_SIGINFO, "{when}");
+        assert_eq!(sys::sigchld_mask(), mask, "{when}");
+        is_interrupted(stage, &pipe, &writer, when);
+    };
+    job(WITHOUT);
+    let watcher = stage.watcher();
+    job(IDLE);
+    watch_one(stage, &*watcher);
+    job(GIVEN_BACK);
+    let watched = stage.child();
+    watcher.register_pid(watched.pid()).unwrap();
+    job(WATCHING);
+    watcher.unregister_pid(watched.pid());
+    drop(watcher);
+    job(DROPPED);
+}
+
+/// A child exits while this thread reads an empty pipe.
+fn is_interrupted(stage: &Stage<'_>, pipe: &OwnedFd, writer: &OwnedFd, when: &str) {
+    let reading = sys::thread_id();
+    let has_returned = AtomicBool::new(false);
+    let read = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // The signal is the reading thread's.
+            sys::block_sigchld();
+            // The first may come before the read.
+            for _ in 0..20 {
+                deadline::until("the reader waits", || sys::is_asleep(reading));
+                stage.child().die(End::Code(0));
+                if deadline::holds_within(A_MOMENT, || has_returned.load(Ordering::SeqCst)) {
+                    return;
+                }
+            }
+            rustix::io::write(writer, &[0]).unwrap();
+        });
+        let read = sys::read_once(pipe);
+        has_returned.store(true, Ordering::SeqCst);
+        read
+    });
+    let interrupted = read.err().and_then(|error| error.raw_os_error());
+    let expected = Some(Errno::INTR.raw_os_error());
+    assert_eq!(interrupted, expected, "{when}: the read is not interrupted");
+}
+
+/// A watcher without a child has installed nothing.
+pub(super) fn an_idle_watcher_touches_no_handler(stage: &Stage<'_>) {
+    let before = (sys::dispositions(), sys::sigchld_mask());
+    let watcher = stage.watcher();
+    assert_eq!((sys::dispositions(), sys::sigchld_mask()), before);
+    drop(watcher);
+    assert_eq!((sys::dispositions(), sys::sigchld_mask()), before);
+}

@@ -1,0 +1,101 @@
+//! How a program that owns `SIGCHLD` receives it: `signalfd`, `sigtimedwait`, or a read
+//! that the signal interrupts.
+
+#![expect(
+    unsafe_code,
+    reason = "`signalfd`, `sigtimedwait`, `sigaction`, a raw `read`"
+)]
+
+use std::fs;
+use std::io;
+use std::mem;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::ptr;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+fn child_signal() -> libc::sigset_t {
+    // SAFETY: all zeros is a valid set, which lives across the calls.
+    unsafe {
+        let mut set: libc::sigset_t = mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, libc::SIGCHLD);
+        set
+    }
+}
+
+/// A program's `signalfd` for `SIGCHLD`, which must be blocked on all its threads.
+#[derive(Debug)]
+pub(crate) struct ChildSignals(OwnedFd);
+
+impl ChildSignals {
+    pub(crate) fn open() -> Self {
+        let set = child_signal();
+        // SAFETY: the set lives across the call. The answer is a new file descriptor, or -1.
+        let fd = unsafe {
+            let fd = libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
+            assert!(fd >= 0, "a signalfd");
+            OwnedFd::from_raw_fd(fd)
+        };
+        ChildSignals(fd)
+    }
+
+    /// Reads one signal, and returns `true` if one came within the limit.
+    pub(crate) fn receive(&self, limit: Duration) -> bool {
+        let limit = Timespec::try_from(limit).expect("a short time");
+        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
+        // EINTR: another signal. The caller's next read tells.
+        let _ = poll(&mut fds, Some(&limit));
+        let mut info = [0_u8; size_of::<libc::signalfd_siginfo>()];
+        rustix::io::read(&self.0, &mut info).is_ok_and(|read| read == info.len())
+    }
+}
+
+/// Takes one pending `SIGCHLD` of the process, and returns `true` if one came within the
+/// limit. The signal must be blocked on all threads of the program.
+pub(crate) fn take_child_signal(limit: Duration) -> bool {
+    let set = child_signal();
+    let limit = libc::timespec {
+        tv_sec: limit.as_secs() as libc::time_t,
+        tv_nsec: libc::c_long::from(limit.subsec_nanos() as i32),
+    };
+    // SAFETY: set and time live across the call, and a null siginfo is allowed.
+    let taken = unsafe { libc::sigtimedwait(&raw const set, ptr::null_mut(), &raw const limit) };
+    taken == libc::SIGCHLD
+}
+
+/// The threads of this process that do not block a signal.
+pub(crate) fn threads_that_let_through(signal: i32) -> Vec<i32> {
+    let threads = fs::read_dir("/proc/self/task").expect("/proc is mounted");
+    threads
+        .flatten()
+        .filter(|thread| {
+            let status = fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+            let mut lines = status.lines();
+            let mask = lines.find_map(|line| line.strip_prefix("SigBlk:"));
+            let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+            mask.is_some_and(|mask| mask & 1 << (signal - 1) == 0)
+        })
+        .filter_map(|thread| thread.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+/// Reads one byte as C programs do, and so is interrupted by a handler that was installed
+/// without `SA_RESTART`.
+pub(crate) fn read_once(fd: &OwnedFd) -> io::Result<u8> {
+    let mut byte = 0_u8;
+    // SAFETY: reads into one byte, which lives across the call.
+    let read = unsafe { libc::read(fd.as_raw_fd(), (&raw mut byte).cast(), 1) };
+    if read == 1 {
+        Ok(byte)
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Takes out all that signal-hook calls for `SIGCHLD`, whoever has registered it.
+pub(crate) fn remove_all_actions() {
+    #[expect(deprecated, reason = "other libraries call it")]
+    signal_hook_registry::unregister_signal(libc::SIGCHLD);
+}
