@@ -35,6 +35,7 @@ mod construction;
 mod end;
 mod footprint;
 mod fork;
+mod hosts;
 mod identity;
 mod late;
 mod laws;
@@ -132,6 +133,7 @@ const FAMILIES: &[&[Broken]] = &[
     identity::ALL,
     fork::ALL,
     footprint::ALL,
+    hosts::ALL,
     signal::ALL,
     old_design::ALL,
 ];

@@ -29,12 +29,13 @@ pub(crate) use notices::{Answer, Listener, Notice, may_listen_to_calls};
 pub(crate) use permits::can_wipe_on_fork;
 pub(crate) use permits::{can_choose_pids, kernel_is_at_least, may_filter_calls, may_trace, seize};
 pub(crate) use receive::{
-    ChildSignals, read_once, remove_all_actions, take_child_signal, threads_that_let_through,
+    ChildSignals, count_through_signal_hook, read_once, remove_all_actions, take_child_signal,
+    threads_that_let_through,
 };
 pub use signals::block_sigchld;
 pub(crate) use signals::{
-    CHILD_SIGNALS, Forwarding, SigchldAction, blocked_signals, clear_sigchld_flags, dispositions,
-    fatal_signals, sigchld_disposition, sigchld_mask, signal_self,
+    CHILD_SIGNALS, Forwarding, SigchldAction, blocked_signals, change_sigchld_flags, dispositions,
+    fatal_signals, sigchld_disposition, sigchld_mask, signal_self, unblock_sigchld,
 };
 pub(crate) use threads::{
     another_thread_of, exit_thread_only, is_asleep, name_this_thread, processor_time, run_delay,

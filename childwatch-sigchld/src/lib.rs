@@ -1,73 +1,10 @@
-//! Tells of a child's exit through `SIGCHLD` and `waitid(WNOWAIT)`: the fallback
-//! backend of childwatch.
+//! Reports a child's exit through `SIGCHLD` and `waitid(WNOWAIT)`: the fallback backend
+//! of childwatch.
 //!
-//! For kernels before 5.4, sandboxes without `pidfd_open`, and programs that run out
-//! of file descriptors: [`SigchldWatcher`] uses none. It costs one thread, named
+//! It is for kernels before 5.4, for sandboxes without `pidfd_open`, and for programs that
+//! run out of file descriptors: [`SigchldWatcher`] uses none. It costs one thread, named
 //! `childwatch-chld`, and keeps the contract of [`PidWatcher`] for children of this
-//! process. On a kernel that has pidfds, `childwatch-pidfd` is simpler and is the one
-//! to choose.
-//!
-//! # What is global to the process, and what stays
-//!
-//! - **The handler of `SIGCHLD`.** The first watcher installs signal-hook's, which
-//!   calls the handler that it found first, and so on for each `SIGCHLD`. In a
-//!   [`Fallback`](childwatch_core::Fallback) the first child that spills over does:
-//!   until then nothing is installed. It **stays installed** when the last watcher is
-//!   dropped: taking it out again cannot be done without races. It does next to nothing
-//!   then.
-//! - **Its flags.** `SA_RESTART` and `SA_ONSTACK` are set. `SA_NOCLDSTOP` is set unless
-//!   the handler that was found wants to hear of stopped children. Where the kernel
-//!   reaped children by itself (`SIG_IGN`, or `SA_NOCLDWAIT`), `SA_NOCLDWAIT` keeps that
-//!   on.
-//! - **Signal masks.** Only the watcher's own thread has `SIGCHLD` unblocked by us, and
-//!   everything else blocked; a program that blocks `SIGCHLD` in all its threads is
-//!   heard nevertheless.
-//!
-//! # Where this backend differs
-//!
-//! - Only children can be watched: others are refused with
-//!   [`NotAChild`](WatchError::NotAChild).
-//! - The status of a child that somebody else has reaped is known if its own signal
-//!   brought it, which is so unless several children exit within microseconds; `None`
-//!   otherwise. (Seen up to Linux 6.12, and no more on 6.18: of a process whose first
-//!   thread has ended before the others that signal tells the first thread's code.)
-//! - A child that nobody signals for (its exit signal is not `SIGCHLD`), and every
-//!   child after another library has replaced the handler, is found by a *heartbeat*:
-//!   a look at all children, 250 ms after the last news, then ever less often, up to
-//!   every 5 s; less often with ten thousands of children, so that it takes no more than
-//!   0.5 % of one core while they come and go, and 0.05 % when they don't. A replaced
-//!   handler is noticed then, and keeps the heartbeat at 250 ms; it is not put back, for
-//!   the replacement may have reasons.
-//! - When a number comes back for another child within the 10 ms in which the first
-//!   was registered, and somebody else has reaped the first, the two are taken for one
-//!   if nothing was heard of the first's end, its signal merged with another's, or if
-//!   the second has exited with the same status before it is registered; before Linux
-//!   6.18 with any status.
-//! - When somebody else has reaped a child whose signal was merged with another's, and
-//!   its number comes back for a child that exits without having been registered here,
-//!   and all that before the watcher looks (a heartbeat at most), the first is told the
-//!   second's status: a signal carries a number and no more.
-//!
-//! # Cost
-//!
-//! An exit that comes alone costs one `waitid`, whatever the number of children. When
-//! signals may have been merged, all watched children are looked at, in chunks: looks that
-//! find nothing take a burst of 2 ms of processor time and then at most 5 % of one core.
-//! Signals that come meanwhile go first. With no children watched nothing runs at all.
-//!
-//! What costs most in a crowd's exits is the signal. The kernel interrupts the thread that
-//! has started the child, some microseconds for each, and turns to another thread only if
-//! that one blocks `SIGCHLD`. A program that blocks it on all threads of its own leaves
-//! it to the watcher's, which is awake anyway: such exits then take about half the
-//! processor time. Children inherit the mask, through
-//! [`Command`](std::process::Command) too, and some programs mind: a child should unblock
-//! the signal before its `exec`.
-//!
-//! # Kernels
-//!
-//! Linux 4.7 or later (`__WALL` in `waitid`); [`probe`] says what is there. Before 5.13 a
-//! `waitid` of one child walks all of them (268 µs at 1,000 children on 5.10): there the
-//! watcher looks into `/proc` first.
+//! process. Where pidfds are available, `childwatch-pidfd` is the backend to choose.
 //!
 //! # Examples
 //!
@@ -87,7 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Pidfds as long as there are file descriptors for them, and then this:
+//! Pidfds as long as there are file descriptors for them, and `SIGCHLD` for the rest:
 //!
 //! ```
 //! use childwatch_core::Fallback;
@@ -98,6 +35,89 @@
 //! assert_eq!(watcher.spilled(), 0);
 //! # Ok::<(), childwatch_core::WatchError>(())
 //! ```
+//!
+//! # What changes in the process
+//!
+//! - **The handler of `SIGCHLD`.** The first child that is watched in a process installs
+//!   signal-hook's handler, which calls the handler that it found first. It **stays
+//!   installed**, because it cannot be removed without races. While nothing is watched it
+//!   does next to nothing.
+//! - **The flags and the mask of the handler.** If a handler was found, its flags and its
+//!   mask stay, except that `SA_SIGINFO` is added and `SA_RESETHAND` removed. If none was
+//!   found, `SA_RESTART` and `SA_ONSTACK` are set. `SA_NOCLDSTOP` and `SA_NOCLDWAIT` stay
+//!   as they were. If `SIGCHLD` was ignored, `SA_NOCLDWAIT` lets the kernel reap as before.
+//! - **The mask of one thread.** The watcher's thread unblocks `SIGCHLD` while the watcher
+//!   watches a child, and blocks it otherwise. It blocks all other signals except the
+//!   synchronous ones.
+//!
+//! A program that receives `SIGCHLD` itself takes
+//! [`SigchldWatcher::with_forwarder`] instead. Then none of these three changes.
+//!
+//! # What your program must know
+//!
+//! Each of these is an exception to clause C18 of [`PidWatcher`]'s contract: the program
+//! notices the watcher.
+//!
+//! | what the program does | what it notices | the way around |
+//! |---|---|---|
+//! | It reads `SIGCHLD` by `signalfd` or `sigwaitinfo`, blocked on all threads. | While a child is watched, signals go to the watcher's thread and not to the program. | [`with_forwarder`](SigchldWatcher::with_forwarder) |
+//! | The same, and a thread waits in `sigwaitinfo` when the signal comes. | The program gets the signal. The watcher reports the exit by its heartbeat, at most about a second later. | [`with_forwarder`](SigchldWatcher::with_forwarder) |
+//! | It had no handler of `SIGCHLD`. | `poll`, `select`, `epoll_wait`, `nanosleep`, `sigtimedwait` and reads with a timeout return `EINTR` when a child exits, with `SA_RESTART` too (signal(7)). The same when a child stops. | Block `SIGCHLD` on the threads concerned, or repeat the call. std and rustix's `retry_on_intr` repeat it. |
+//! | Its handler was installed with `SA_RESETHAND`. | The handler is called for every signal, not only for the first. | Let the handler ignore the others. |
+//! | It, or another library, sets another handler, or removes signal-hook's actions. | Exits are reported by the heartbeat, at most about a second late. The watcher does not undo the change. | Call the handler that was found. |
+//! | It unloads a shared library that contains this crate (`dlclose`). | The handler's code is gone: the next `SIGCHLD` crashes the program. | Do not unload it; `RTLD_NODELETE` prevents that. |
+//! | It forks while another thread is inside signal-hook, registering or removing an action of the program's own. | signal-hook's lock stays locked in the copy. This crate calls signal-hook once in the life of a process. A copy forked during that call gets an error after one second. | Watch the first child before other threads fork. |
+//! | A checkpoint is restored (CRIU) | The boot-time clock may jump. Start times are compared with it only to prove that a pid was reused. | None is needed: doubt is never an exit. |
+//!
+//! What holds for every backend is on the
+//! [first page of `childwatch-core`](childwatch_core#what-your-program-must-know).
+//!
+//! # Where this backend differs
+//!
+//! - Only children can be watched. Other processes are refused with
+//!   [`NotAChild`](WatchError::NotAChild), also a process that this one traces.
+//! - **Lateness.** An exit whose signal names it is reported at once. An exit whose signal
+//!   was merged into another is found by a sweep over all watched children. It begins at
+//!   once after a pause, and otherwise when 20 times the processor time of the last sweep
+//!   has passed (0.02 s with 4,000 children). What no signal reports is found by the
+//!   heartbeat: a sweep every second, or less often so that it takes 0.1 % of a core
+//!   (with more than about 3,000 children). Neither signals nor callbacks postpone it.
+//! - **The status of a child that another part of the program has reaped** is known if its
+//!   own signal brought it, which is so unless several children exit within microseconds.
+//!   Otherwise it is `None`.
+//! - **A reused pid.** The watcher reports the old process at once if its signal was not
+//!   merged, or else within a heartbeat or two, if `/proc` proves that the pid was reused.
+//!   The proof needs a `/proc` of the program's own pid namespace, a file descriptor to
+//!   read it, and a start later than the 10 ms tick in which the old process was
+//!   registered. Without it the old process is reported when the new one ends, without a
+//!   status or with the one that its own signal brought, and until then the new one cannot
+//!   be registered. [`probe`] tells what `/proc` is.
+//! - If the signal of a reaped child was merged, and its pid is reused by a child that ends
+//!   before the watcher looks, the status of the second is reported for the first: no
+//!   signal has told of the first one's.
+//! - Before Linux 6.18 the signal of a process whose first thread ended before the others
+//!   carries the status of that thread. If such a process was registered in the tick in
+//!   which it was started, it is reported without a status.
+//!
+//! # Cost
+//!
+//! An exit that comes alone costs one `waitid`, and then a sweep: 0.3 µs for each watched
+//! child, at most 5 % of a core while exits keep coming. With no child watched nothing runs
+//! at all.
+//!
+//! The signal costs most when many children exit at once. The kernel interrupts the thread
+//! that has started the child, some microseconds for each, and turns to another thread only
+//! if that one blocks `SIGCHLD`. If a program blocks it on all of its own threads, the
+//! signals go to the watcher's thread, which is awake anyway: such exits then take about
+//! half the processor time. Children inherit the mask, through
+//! [`Command`](std::process::Command) too, and some programs mind: a child should unblock
+//! the signal before its `exec`.
+//!
+//! # Kernels
+//!
+//! Linux 4.7 or later (`__WALL` in `waitid`); [`probe`] says what is available. Before 5.13
+//! a `waitid` of one child walks over all of them (268 µs at 1,000 children on 5.10), so a
+//! sweep reads `/proc/PID/stat` first.
 
 // Outside the macro: tools that follow the modules do not look into one.
 mod clock;

@@ -73,7 +73,7 @@ pub(super) const ALL: &[Broken] = &[
             ),
             (
                 "no_handler_is_touched_before_one_is_needed",
-                Saying("with nothing watched"),
+                Saying("for the first process"),
             ),
             (
                 "no_signal_handler_runs_on_the_watchers_thread",

@@ -1,24 +1,25 @@
 //! What watchers do wrong that listen to `SIGCHLD`, or look at children as those do.
 
-use std::fs;
 use std::io;
 use std::mem;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use childwatch_core::{ExitSource, Pid, PidWatcher, Report, Token, WatchError};
+use childwatch_sigchld::SigchldSource;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::Fails::{InVain, Saying};
-use super::source::{Good, SourceFault, over_pidfds, over_sigchld};
+use super::hosts::look_round;
+use super::source::{Good, SourceFault, over_pidfds, over_sigchld, start};
 use super::{Broken, ON_PIDFDS, Rule};
 use crate::Clause::{C1, C2, C3, C14, C16, C18};
 use crate::backend::BackendUnderTest;
 use crate::backends::Sigchld;
-use crate::deadline;
-use crate::sys::{self, CHILD_SIGNALS, SigchldAction};
+use crate::locked::lock;
+use crate::sys::{self, CHILD_SIGNALS, Forwarding, SigchldAction};
 
 const ON_SIGCHLD: Broken = Broken {
     built_on: &Sigchld,
@@ -39,10 +40,27 @@ pub(super) const ALL: &[Broken] = &[
         ..ON_SIGCHLD
     },
     Broken {
+        name: "hears-only-signals",
+        fault: "An exit that no signal tells of is not told.",
+        breaks: Rule::Clause(C3),
+        watcher: hears_only_signals,
+        fails: &[
+            (
+                "removed_actions_of_the_handler_hide_no_exit",
+                InVain("the callback ran 0 times"),
+            ),
+            (
+                "a_program_that_takes_the_signals_keeps_no_exit_back",
+                InVain("not within"),
+            ),
+        ],
+        ..ON_SIGCHLD
+    },
+    Broken {
         name: "keeps-its-signal-blocked",
         fault: "Its thread blocks SIGCHLD too, and what no signal tells of is not told.",
         breaks: Rule::Clause(C3),
-        watcher: over_sigchld::<KeepsItsSignalBlocked>,
+        watcher: keeps_its_signal_blocked,
         fails: &[(
             "a_blocked_child_signal_is_heard",
             InVain("the callback ran 0 times"),
@@ -65,7 +83,13 @@ pub(super) const ALL: &[Broken] = &[
         fault: "Each SIGCHLD is taken for the exit of some child.",
         breaks: Rule::Clause(C14),
         watcher: counts_signals,
-        fails: &[("a_child_signal_sent_by_hand", Saying("told while it lives"))],
+        fails: &[
+            ("a_child_signal_sent_by_hand", Saying("told while it lives")),
+            (
+                "a_late_signal_of_a_former_process_ends_no_living_one",
+                Saying("told while it lives"),
+            ),
+        ],
         ..ON_SIGCHLD
     },
     Broken {
@@ -94,22 +118,28 @@ pub(super) const ALL: &[Broken] = &[
         name: "overruns-small-stacks",
         fault: "Its handler does not run on the alternate stack.",
         breaks: Rule::Clause(C18),
-        watcher: || without_flag(libc::SA_ONSTACK),
+        watcher: over_sigchld::<Clears<{ libc::SA_ONSTACK }>>,
         fails: &[(
-            "a_handler_over_the_default_does_not_hear_of_stops",
+            "a_handler_over_the_default_keeps_its_flags",
             Saying("SA_ONSTACK"),
         )],
         ..ON_SIGCHLD
     },
     Broken {
-        name: "hears-of-stops",
-        fault: "Stops of children are signals to it, which nobody wanted before.",
+        name: "hides-stops",
+        fault: "The program hears no more of children that stop.",
         breaks: Rule::Clause(C18),
-        watcher: || without_flag(libc::SA_NOCLDSTOP),
-        fails: &[(
-            "a_handler_over_the_default_does_not_hear_of_stops",
-            Saying("SA_NOCLDSTOP"),
-        )],
+        watcher: over_sigchld::<HidesStops>,
+        fails: &[
+            (
+                "a_handler_over_the_default_keeps_its_flags",
+                Saying("SA_NOCLDSTOP"),
+            ),
+            (
+                "a_signalfd_reader_hears_of_every_stop",
+                Saying("after its last child: of a stop"),
+            ),
+        ],
         ..ON_SIGCHLD
     },
     Broken {
@@ -127,7 +157,7 @@ pub(super) const ALL: &[Broken] = &[
         name: "makes-zombies",
         fault: "Where the kernel reaped children by itself, it does so no more.",
         breaks: Rule::Clause(C18),
-        watcher: || without_flag(libc::SA_NOCLDWAIT),
+        watcher: over_sigchld::<Clears<{ libc::SA_NOCLDWAIT }>>,
         fails: &[
             (
                 "a_handler_over_an_ignored_signal_makes_no_zombies",
@@ -180,40 +210,41 @@ impl SourceFault for TrustsItsHandler {
     }
 }
 
+fn hears_only_signals() -> Result<Box<dyn PidWatcher>, WatchError> {
+    sys::count_through_signal_hook();
+    over_sigchld::<HearsOnlySignals>()
+}
+
+/// The program's handler forwards to it, where the signal is not blocked, and counts.
+fn keeps_its_signal_blocked() -> Result<Box<dyn PidWatcher>, WatchError> {
+    let (source, forwarder) = SigchldSource::with_forwarder()?;
+    mem::forget(Forwarding::to(forwarder));
+    start::<HearsOnlySignals, _>(source)
+}
+
+/// Without a heartbeat, that is.
 #[derive(Debug, Default)]
-struct KeepsItsSignalBlocked;
+struct HearsOnlySignals {
+    heard: AtomicUsize,
+    /// Exits that were found before a signal told of them.
+    kept: Mutex<Vec<Report>>,
+}
 
-impl SourceFault for KeepsItsSignalBlocked {
-    fn start<S: ExitSource>(&self, _good: &Good<S>, _waiter: &mut S::Waiter) {}
-
-    /// Without a heartbeat, that is.
+impl SourceFault for HearsOnlySignals {
     fn wait<S: ExitSource>(
         &self,
         good: &Good<S>,
         waiter: &mut S::Waiter,
         reports: &mut Vec<Report>,
     ) -> io::Result<()> {
-        good.wait(waiter, reports)?;
-        // While a handler runs its thread has the signal blocked, for a moment.
-        if !deadline::holds_within(A_MOMENT, || !is_blocked_everywhere()) {
-            reports.clear();
+        let mut kept = lock(&self.kept);
+        look_round(good, waiter, &mut kept)?;
+        let signals = CHILD_SIGNALS.load(Ordering::SeqCst);
+        if !kept.is_empty() && self.heard.swap(signals, Ordering::SeqCst) != signals {
+            reports.append(&mut kept);
         }
         Ok(())
     }
-}
-
-const A_MOMENT: Duration = Duration::from_millis(200);
-
-/// Whether no thread of this process lets SIGCHLD through.
-fn is_blocked_everywhere() -> bool {
-    let threads = fs::read_dir("/proc/self/task").expect("/proc is mounted");
-    threads.flatten().all(|thread| {
-        let status = fs::read_to_string(thread.path().join("status")).unwrap_or_default();
-        let mut lines = status.lines();
-        let mask = lines.find_map(|line| line.strip_prefix("SigBlk:"));
-        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-        mask.is_none_or(|mask| mask & 1 << (libc::SIGCHLD - 1) != 0)
-    })
 }
 
 #[derive(Debug, Default)]
@@ -282,14 +313,30 @@ impl SourceFault for AsksWithoutWall {
 
 fn forgets_the_handler_found() -> Result<Box<dyn PidWatcher>, WatchError> {
     mem::forget(SigchldAction::default_action());
-    without_flag(libc::SA_NOCLDSTOP)
+    Sigchld.watcher()
 }
 
 /// A good watcher, whose handler then loses a flag.
-fn without_flag(flag: i32) -> Result<Box<dyn PidWatcher>, WatchError> {
-    let watcher = Sigchld.watcher()?;
-    sys::clear_sigchld_flags(flag);
-    Ok(watcher)
+#[derive(Debug, Default)]
+struct Clears<const FLAG: i32>;
+
+impl<const FLAG: i32> SourceFault for Clears<FLAG> {
+    fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
+        good.arm(pid, token)?;
+        sys::change_sigchld_flags(|flags| flags & !FLAG);
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default)]
+struct HidesStops;
+
+impl SourceFault for HidesStops {
+    fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
+        good.arm(pid, token)?;
+        sys::change_sigchld_flags(|flags| flags | libc::SA_NOCLDSTOP);
+        Ok(())
+    }
 }
 
 fn blocks_its_makers_signals() -> Result<Box<dyn PidWatcher>, WatchError> {

@@ -55,7 +55,8 @@ pub(super) fn over_sigchld<F: SourceFault>() -> Result<Box<dyn PidWatcher>, Watc
     start::<F, _>(SigchldSource::new()?)
 }
 
-fn start<F: SourceFault, S: ExitSource>(
+/// A watcher over any source with a fault.
+pub(super) fn start<F: SourceFault, S: ExitSource>(
     (source, waiter): (S, S::Waiter),
 ) -> Result<Box<dyn PidWatcher>, WatchError> {
     let source = FaultySource {

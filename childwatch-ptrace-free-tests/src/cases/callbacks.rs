@@ -217,10 +217,10 @@ pub(super) fn a_late_callback_runs_after_reaping_too(stage: &Stage<'_>) {
 /// Services that end at once are restarted in their callbacks, so the watcher always has
 /// something to do. The signals of other exits merge with theirs.
 pub(super) fn exits_are_told_in_a_storm_of_restarts(stage: &Stage<'_>) {
-    const SERVICES: usize = 8;
+    const SERVICES: usize = 64;
     let watcher: Arc<dyn PidWatcher> = Arc::from(stage.watcher());
     let storm = Arc::new(Storm::default());
-    let others: Vec<_> = (0..60).map(|_| (stage.child(), Probe::new())).collect();
+    let others: Vec<_> = (0..120).map(|_| (stage.child(), Probe::new())).collect();
     for (child, probe) in &others {
         watcher.watch(child.pid(), probe.callback()).unwrap();
     }
@@ -250,7 +250,7 @@ struct Storm {
 
 impl Storm {
     /// It ends by itself then.
-    const MOST_RESTARTS: usize = 20_000;
+    const MOST_RESTARTS: usize = 10_000;
 
     fn restarts(&self) -> usize {
         self.restarts.load(Ordering::SeqCst)

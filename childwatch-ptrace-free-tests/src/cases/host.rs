@@ -172,7 +172,8 @@ fn is_interrupted(stage: &Stage<'_>, pipe: &OwnedFd, writer: &OwnedFd, when: &st
 pub(super) fn an_idle_watcher_touches_no_handler(stage: &Stage<'_>) {
     let before = (sys::dispositions(), sys::sigchld_mask());
     let watcher = stage.watcher();
-    assert_eq!((sys::dispositions(), sys::sigchld_mask()), before);
+    let now = || (sys::dispositions(), sys::sigchld_mask());
+    assert_eq!(now(), before, "{IDLE}");
     drop(watcher);
-    assert_eq!((sys::dispositions(), sys::sigchld_mask()), before);
+    assert_eq!(now(), before, "{DROPPED}");
 }

@@ -99,3 +99,14 @@ pub(crate) fn remove_all_actions() {
     #[expect(deprecated, reason = "other libraries call it")]
     signal_hook_registry::unregister_signal(libc::SIGCHLD);
 }
+
+/// Counts each `SIGCHLD` as other libraries would: by an action of signal-hook.
+pub(crate) fn count_through_signal_hook() {
+    // SAFETY: the action makes one atomic operation.
+    let counting = unsafe {
+        signal_hook_registry::register(libc::SIGCHLD, || {
+            super::CHILD_SIGNALS.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        })
+    };
+    counting.expect("an action of signal-hook");
+}

@@ -128,19 +128,19 @@ pub(crate) fn sigchld_mask() -> Vec<i32> {
     }
 }
 
-/// Takes flags from what SIGCHLD does.
-pub(crate) fn clear_sigchld_flags(flags: i32) {
-    // SAFETY: the action is the one just read, with fewer flags; both live across the
+/// Changes the flags of what SIGCHLD does.
+pub(crate) fn change_sigchld_flags(change: impl FnOnce(i32) -> i32) {
+    // SAFETY: the action is the one just read, with other flags; both live across the
     // calls, where a null new one only reads and a null old one is allowed.
     unsafe {
         let mut action: libc::sigaction = mem::zeroed();
         libc::sigaction(libc::SIGCHLD, ptr::null(), &raw mut action);
-        action.sa_flags &= !flags;
+        action.sa_flags = change(action.sa_flags);
         libc::sigaction(libc::SIGCHLD, &raw const action, ptr::null_mut());
     }
 }
 
-/// How often `count_child_signal` has run.
+/// How often a handler of the suite has run.
 pub(crate) static CHILD_SIGNALS: AtomicUsize = AtomicUsize::new(0);
 
 extern "C" fn count_child_signal(_signal: libc::c_int) {
@@ -173,12 +173,21 @@ impl SigchldAction {
 /// Blocks `SIGCHLD` on this thread, and on the threads and processes that it makes from
 /// then on.
 pub fn block_sigchld() {
+    change_mask(libc::SIG_BLOCK);
+}
+
+/// Lets `SIGCHLD` through on this thread.
+pub(crate) fn unblock_sigchld() {
+    change_mask(libc::SIG_UNBLOCK);
+}
+
+fn change_mask(how: libc::c_int) {
     // SAFETY: the set is initialised by sigemptyset, and lives across the calls.
     unsafe {
         let mut set: libc::sigset_t = mem::zeroed();
         libc::sigemptyset(&raw mut set);
         libc::sigaddset(&raw mut set, libc::SIGCHLD);
-        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut());
+        libc::pthread_sigmask(how, &raw const set, ptr::null_mut());
     }
 }
 
@@ -199,6 +208,7 @@ extern "C" fn forward_child_signal(
     _context: *mut libc::c_void,
 ) {
     FORWARDING.fetch_add(1, Ordering::SeqCst);
+    CHILD_SIGNALS.fetch_add(1, Ordering::SeqCst);
     for place in &FORWARDERS {
         // SAFETY: null, or a forwarder that its owner frees only when no handler runs
         // that has seen it. The siginfo comes from the kernel with SIGCHLD, whose fields
