@@ -145,7 +145,7 @@ pub static CALLS: &[Call] = &[
     )
     .used(|arguments| arguments[0] == SIGCHLD)
     .by(Caller)
-    .with_sigchld(&[(Making, 6)])
+    .with_sigchld(&[(Making, 1), (Registering, 5)])
     .with_fallback(&[(Making, 1), (Registering, 5)]),
     Call::new("mmap of the wiped page", &[libc::SYS_mmap], MEMORY)
         .used(|arguments| arguments[1] == WIPED_PAGE_BYTES)
@@ -225,8 +225,8 @@ pub static CALLS: &[Call] = &[
     )
     .used(|arguments| arguments[0] as i32 == libc::SIG_UNBLOCK)
     .by(Watcher)
-    .with_sigchld(&[(Making, 1)])
-    .with_fallback(&[(Making, 1)]),
+    .with_sigchld(&[(Registering, 1)])
+    .with_fallback(&[(Registering, 1)]),
     Call::new(
         "prctl(PR_GET_AUXV)",
         &[libc::SYS_prctl],
@@ -290,8 +290,17 @@ pub static CALLS: &[Call] = &[
         ],
     )
     .used(|arguments| arguments[0] == u64::from(libc::P_ALL))
-    .with_sigchld(&[(Making, 1), (Telling, 1)])
-    .with_fallback(&[(Making, 1), (Telling, 1)]),
+    .with_sigchld(&[(Making, 1)])
+    .with_fallback(&[(Making, 1)]),
+    // EPERM is a child's answer too.
+    Call::new(
+        "setpgid, to tell a child from a tracee",
+        &[libc::SYS_setpgid],
+        &[Errno::PERM, Errno::NOSYS],
+    )
+    .by(Caller)
+    .with_sigchld(&[(Registering, 3)])
+    .with_fallback(&[(Registering, 2)]),
     Call::new(
         "kill of a number that is no child's",
         &[libc::SYS_kill],
