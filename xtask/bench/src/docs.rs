@@ -65,11 +65,11 @@ fn write_page(out: &mut impl Write, report: &Report, drawn: &[Drawn]) -> io::Res
     markdown::write_targets(out, report)?;
     let tables = report::tables(report);
     for row in report.rows() {
-        writeln!(out, "## {}\n", row.title())?;
-        for plot in drawn.iter().filter(|plot| plot.row == row.name()) {
+        writeln!(out, "## {}\n", row.title)?;
+        for plot in drawn.iter().filter(|plot| plot.row == row.name) {
             writeln!(out, "![{}]({})\n", plot.title, plot.file)?;
         }
-        for table in tables.iter().filter(|it| it.row.name() == row.name()) {
+        for table in tables.iter().filter(|it| it.row.name == row.name) {
             markdown::write_table(out, table, &numbers::title(table.figure))?;
         }
     }

@@ -77,7 +77,7 @@ pub(crate) fn write(directory: &Path, tables: &[Table]) -> anyhow::Result<Vec<Dr
     let mut drawn = Vec::new();
     for plot in &PLOTS {
         let is_plotted = |table: &&Table| {
-            (table.row.name(), table.figure.name) == (plot.row, plot.figure)
+            (table.row.name, table.figure.name) == (plot.row, plot.figure)
                 && table.sizes.len() >= FEWEST_SIZES
         };
         let Some(table) = tables.iter().find(is_plotted) else {

@@ -11,7 +11,6 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 use crate::candidate::Watching;
 use crate::clock;
 use crate::limits;
-use crate::options::Effort;
 use crate::row::Row;
 use crate::tally::Tally;
 
@@ -23,33 +22,29 @@ pub(crate) mod live;
 pub(crate) mod memory;
 pub(crate) mod scale;
 
-pub(crate) static ALL: &[&dyn Row] = &[
-    &latency::Latency,
-    &live::Live,
-    &dead::Dead,
-    &memory::Memory,
-    &idle::Idle,
-    &life::Life,
-    &scale::Scale,
+pub(crate) static ALL: &[&Row] = &[
+    &latency::LATENCY,
+    &live::LIVE,
+    &dead::DEAD,
+    &memory::MEMORY,
+    &idle::IDLE,
+    &life::LIFE,
+    &scale::SCALE,
 ];
 
 /// Between two looks at a child that has not arrived.
 const A_MOMENT: Duration = Duration::from_millis(1);
 
 /// The row of this name.
-pub(crate) fn named(name: &str) -> Option<&'static dyn Row> {
-    ALL.iter().copied().find(|row| row.name() == name)
+pub(crate) fn named(name: &str) -> Option<&'static Row> {
+    ALL.iter().copied().find(|row| row.name == name)
 }
 
 /// How often a crowd is measured. A small one takes a fraction of a second, in which chance
 /// weighs more: it is measured more often.
-fn rounds_of_a_crowd(size: usize, effort: Effort) -> usize {
+fn rounds_of_a_crowd(size: usize) -> usize {
     const SMALL: usize = 1_000;
-    match effort {
-        Effort::Full if size <= SMALL => 31,
-        Effort::Full => 12,
-        Effort::Quick => 1,
-    }
+    if size <= SMALL { 31 } else { 12 }
 }
 
 /// Children that have all arrived at their gate, so that their start takes no time from

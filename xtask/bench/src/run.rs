@@ -78,14 +78,14 @@ fn measure(
 ) -> anyhow::Result<(Vec<Point>, Vec<InTurns>)> {
     let only = &options.only;
     if let Some(unknown) = only.iter().find(|name| rows::named(name).is_none()) {
-        let known: Vec<_> = rows::ALL.iter().map(|row| row.name()).collect();
+        let known: Vec<_> = rows::ALL.iter().map(|row| row.name).collect();
         bail!("no row `{unknown}`: there are {}", known.join(", "));
     }
     let conditions = options.conditions();
     let (mut points, mut circles) = (Vec::new(), Vec::new());
     for part in plan {
         let row = part.row;
-        if !only.is_empty() && !only.iter().any(|name| name == row.name()) {
+        if !only.is_empty() && !only.iter().any(|name| name == row.name) {
             continue;
         }
         let mut series: Vec<_> = part
