@@ -2,7 +2,7 @@
 
 use crate::options::Effort;
 use crate::row::Row;
-use crate::rows::{dead, idle, latency, life, live, memory, scale};
+use crate::rows::{dead, idle, latency, life, live, memory, merged, reaped, scale, silent};
 
 /// The most that any row watches.
 pub(crate) const MOST_CHILDREN: usize = 50_000;
@@ -38,6 +38,9 @@ pub(crate) fn compare() -> Plan {
             full: &[0, 1_000, 4_000, 16_000],
             quick: &[0, 20, 50],
         },
+        lateness(&merged::MERGED),
+        lateness(&reaped::REAPED),
+        lateness(&silent::SILENT),
         Part {
             row: &live::LIVE,
             full: &[1_000, 10_000],
@@ -64,6 +67,15 @@ pub(crate) fn compare() -> Plan {
             quick: &[1],
         },
     ]
+}
+
+/// How late the exits are told that a signal does not name.
+fn lateness(row: &'static Row) -> Part {
+    Part {
+        row,
+        full: &[100, 4_000, 16_000],
+        quick: &[10, 20, 50],
+    }
 }
 
 /// From one child to as many as there can be file descriptors where 20,000 are allowed,

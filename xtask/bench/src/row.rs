@@ -58,11 +58,22 @@ pub(crate) struct Figure {
 impl Figure {
     /// The median of the series of the same name.
     pub(crate) const fn median(name: &'static str, title: &'static str, unit: Unit) -> Self {
+        Figure::quantile(name, title, name, 0.5, unit)
+    }
+
+    /// This quantile of this series.
+    pub(crate) const fn quantile(
+        name: &'static str,
+        title: &'static str,
+        series: &'static str,
+        quantile: f64,
+        unit: Unit,
+    ) -> Self {
         Figure {
             name,
             title,
-            series: name,
-            quantile: 0.5,
+            series,
+            quantile,
             unit,
         }
     }

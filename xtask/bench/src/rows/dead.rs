@@ -31,7 +31,7 @@ fn measure(
     let mut watching = candidate.watch_up_to(size)?;
     let (mut crowd, gate) = gather(size)?;
     drop(gate);
-    wait_until_dead(&mut crowd)?;
+    wait_until_dead(&mut crowd);
     let tally = Tally::of(size);
 
     let stopwatch = Stopwatch::start();

@@ -10,8 +10,7 @@ use crate::clock;
 use crate::options::Effort;
 use crate::outcome::{self, Samples};
 use crate::row::{Company, Figure, Row, Unit};
-use crate::rows::{gather, watch_all};
-use crate::tally::Tally;
+use crate::rows::watch_idle;
 use crate::turns::Turns;
 
 pub(crate) static IDLE: Row = Row {
@@ -44,19 +43,17 @@ fn measure(
         Effort::Quick => (Duration::from_millis(20), Duration::from_millis(100)),
     };
     let mut watching = candidate.watch_up_to(size)?;
-    let (mut crowd, _gate) = gather(size)?;
-    let tally = Tally::of(size);
-    watch_all(&mut *watching, &mut crowd, &tally)?;
+    let _idle = watch_idle(&mut *watching, size)?;
     // All have begun to watch, and one waits for all.
     turns.wait()?;
     let watched = Instant::now();
     turns.wait()?;
-    pause_until(watched + calm);
+    clock::pause_until(watched + calm);
 
     let start = Instant::now();
     let (wake_ups, cpu) = (others_wake_ups()?, clock::others_cpu());
     turns.wait()?;
-    pause_until(start + window);
+    clock::pause_until(start + window);
     let wake_ups = others_wake_ups()? - wake_ups;
     let cpu = clock::others_cpu().saturating_sub(cpu);
     let seconds = start.elapsed().as_secs_f64();
@@ -67,10 +64,6 @@ fn measure(
         ("wake-ups", wake_ups as f64 / seconds),
         ("cpu", cpu.as_secs_f64() / seconds),
     ]))
-}
-
-fn pause_until(moment: Instant) {
-    clock::pause(moment.saturating_duration_since(Instant::now()));
 }
 
 /// How often any thread but this one has waited, and so been woken.

@@ -9,12 +9,10 @@ use crate::clock;
 use crate::options::Effort;
 use crate::outcome::Samples;
 use crate::row::{Company, Figure, Row, Unit};
-use crate::rows::{gather, watch_all};
+use crate::rows::{BEFORE_EXITS, gather, watch_all, watch_idle};
 use crate::tally::Tally;
 use crate::turns::Turns;
 
-/// By then all is over that the exit before has set off.
-const BETWEEN_EXITS: Duration = Duration::from_millis(8);
 /// A turn's exits: short beside what makes the machine slow or fast.
 const EXITS_A_TURN: usize = 5;
 
@@ -34,13 +32,7 @@ pub(crate) static LATENCY: Row = Row {
 };
 
 const fn quantile(name: &'static str, title: &'static str, quantile: f64) -> Figure {
-    Figure {
-        name,
-        title,
-        series: "latency",
-        quantile,
-        unit: Unit::Microseconds,
-    }
+    Figure::quantile(name, title, "latency", quantile, Unit::Microseconds)
 }
 
 fn measure(
@@ -54,9 +46,7 @@ fn measure(
         Effort::Quick => 2,
     };
     let mut watching = candidate.watch_up_to(size + 1)?;
-    let (mut idle, _gate) = gather(size)?;
-    let never = Tally::of(size);
-    watch_all(&mut *watching, &mut idle, &never)?;
+    let _idle = watch_idle(&mut *watching, size)?;
     turns.wait()?;
     let _warm_up = some_exits(&mut *watching)?;
     let mut latencies = Vec::new();
@@ -84,7 +74,7 @@ fn one_exit(watching: &mut dyn Watching) -> anyhow::Result<Duration> {
     let (mut crowd, gate) = gather(1)?;
     let tally = Tally::of(1);
     watch_all(watching, &mut crowd, &tally)?;
-    clock::pause(BETWEEN_EXITS);
+    clock::pause(BEFORE_EXITS);
     drop(gate);
     let told = tally.wait()?;
     let child = &mut crowd.members()[0];

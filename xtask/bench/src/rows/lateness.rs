@@ -1,0 +1,82 @@
+//! [`Batch`]: children that are watched, and how late after their exits they are told.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use childwatch_ptrace_free_tests::crowd::Crowd;
+
+use crate::candidate::Watching;
+use crate::outcome::Samples;
+use crate::rows::watch_all;
+use crate::tally::Tally;
+
+/// What the number of children counts in these rows.
+pub(super) const SIZE: &str = "children watched";
+
+/// Of so many watched children so many exit: this many, or half of a few.
+pub(super) fn exits(most: usize, watched: usize) -> usize {
+    most.min(watched / 2)
+}
+
+/// Watched children whose exits are measured.
+pub(super) struct Batch {
+    pub(super) crowd: Crowd,
+    tally: Tally,
+}
+
+/// How late a batch was told, in seconds.
+pub(super) struct Lateness {
+    /// From each exit to its callback.
+    pub(super) each: Vec<f64>,
+    /// From the last exit until all are told.
+    pub(super) last: f64,
+}
+
+impl Batch {
+    /// Watches a crowd. The tally keeps the moment of each telling.
+    pub(super) fn watch(
+        watching: &mut dyn Watching,
+        (mut crowd, gate): (Crowd, OwnedFd),
+        tally: Tally,
+    ) -> anyhow::Result<(Self, OwnedFd)> {
+        watch_all(watching, &mut crowd, &tally)?;
+        Ok((Batch { crowd, tally }, gate))
+    }
+
+    /// Waits until all are told, and reaps those that nobody has reaped. All have been let
+    /// go.
+    pub(super) fn finish(mut self) -> anyhow::Result<Lateness> {
+        let is_told = self.tally.wait();
+        // Also of those that are not told: else they would be killed, and the number of one
+        // that a callback has reaped may be another process's by then.
+        for member in self.crowd.members() {
+            member.reap();
+        }
+        is_told?;
+        let mut each = Vec::new();
+        let (mut last_left, mut last_told) = (Duration::ZERO, Duration::ZERO);
+        for (member, told) in self.crowd.members().iter().zip(self.tally.moments()) {
+            let left = member.left_at().context("a child that has not left")?;
+            let late = told.checked_sub(left).context("told before the exit")?;
+            each.push(late.as_secs_f64());
+            (last_left, last_told) = (last_left.max(left), last_told.max(told));
+        }
+        ensure!(!each.is_empty(), "a batch without children");
+        Ok(Lateness {
+            each,
+            last: last_told.saturating_sub(last_left).as_secs_f64(),
+        })
+    }
+}
+
+impl Lateness {
+    /// Adds itself to these two series.
+    pub(super) fn add_to(self, samples: &mut Samples, each: &str, last: &str) {
+        samples
+            .entry(each.to_owned())
+            .or_default()
+            .extend(self.each);
+        samples.entry(last.to_owned()).or_default().push(self.last);
+    }
+}
