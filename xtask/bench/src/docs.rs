@@ -33,6 +33,15 @@ from one second to the next: there the processes of a round are all there at onc
 its own idle children, and take turns, five exits at a time, in an order in which everyone
 follows everyone equally often. The numbers are in [results.json](results.json) too.
 
+A child that exits alone sends a signal that names it. Three rows measure exits of which no
+signal tells, or only one that names another child:
+
+| row | children that exit | what a watcher of signals has to go by |
+|---|---|---|
+| `merged` | 50 at once, so that the kernel merges their signals; their callbacks reap them. In the figures \"behind an unreaped zombie\" the program's oldest child is a zombie that is neither watched nor reaped | a few signals, each of which names one child |
+| `reaped` | 10 at once, which another thread of the program reaps | one signal, which names none of them, and no zombies |
+| `silent` | one after ten seconds of calm, then 20 in two seconds, all without an exit signal | nothing: it finds them when it looks at all children of its own accord |
+
 | candidate | what it is |
 |---|---|
 | `floor` | one thread in `epoll_wait` on raw pidfds, and a boxed closure behind each: no table, no cancellation, no status |

@@ -1,7 +1,7 @@
 //! [`Batch`]: children that are watched, and how late after their exits they are told.
 
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use childwatch_ptrace_free_tests::crowd::Crowd;
@@ -10,6 +10,7 @@ use crate::candidate::Watching;
 use crate::outcome::Samples;
 use crate::rows::watch_all;
 use crate::tally::Tally;
+use crate::turns::Turns;
 
 /// What the number of children counts in these rows.
 pub(super) const SIZE: &str = "children watched";
@@ -70,13 +71,30 @@ impl Batch {
     }
 }
 
-impl Lateness {
-    /// Adds itself to these two series.
-    pub(super) fn add_to(self, samples: &mut Samples, each: &str, last: &str) {
-        samples
-            .entry(each.to_owned())
-            .or_default()
-            .extend(self.each);
-        samples.entry(last.to_owned()).or_default().push(self.last);
+/// A candidate that has taken so long in its turns takes no more of them.
+const LONG_ENOUGH: Duration = Duration::from_secs(2);
+
+/// Measures a batch in each turn, and adds how late it was told to these two series.
+pub(super) fn measure_in_turns(
+    turns: &mut Turns<'_>,
+    most_turns: usize,
+    samples: &mut Samples,
+    [each, last]: [&str; 2],
+    mut measure: impl FnMut() -> anyhow::Result<Lateness>,
+) -> anyhow::Result<()> {
+    let mut taken = Duration::ZERO;
+    for _ in 0..most_turns {
+        turns.wait()?;
+        let start = Instant::now();
+        let lateness = measure()?;
+        taken += start.elapsed();
+        let values = samples.entry(each.to_owned()).or_default();
+        values.extend(lateness.each);
+        let values = samples.entry(last.to_owned()).or_default();
+        values.push(lateness.last);
+        if taken >= LONG_ENOUGH {
+            break;
+        }
     }
+    Ok(())
 }

@@ -1,7 +1,8 @@
 //! [`MERGED`]: children that exit at once, so that the kernel merges their signals.
 //!
-//! Of fifty exits at once the handler of `SIGCHLD` runs for ten or twenty. The signals of
-//! the others are lost, and a watcher that relies on signals has to look for these children.
+//! For fifty exits at once the handler of `SIGCHLD` mostly runs one to six times (Linux
+//! 6.18, two processors). The other signals are lost, and a watcher that relies on signals
+//! has to look for these children.
 //! Each callback reaps its child, as most programs do. So the kernel's list of children has
 //! no other zombies than those that are still to be told, and, in the second half of the
 //! measurement, one that the program does not watch and leaves there, before all others.
@@ -11,7 +12,7 @@ use crate::clock;
 use crate::options::Effort;
 use crate::outcome::Samples;
 use crate::row::{Company, Figure, Row, Unit};
-use crate::rows::lateness::{Batch, Lateness, SIZE, exits};
+use crate::rows::lateness::{Batch, Lateness, SIZE, exits, measure_in_turns};
 use crate::rows::{BEFORE_EXITS, gather, wait_until_dead, watch_idle};
 use crate::tally::Tally;
 use crate::turns::Turns;
@@ -48,7 +49,7 @@ fn measure(
     effort: Effort,
     turns: &mut Turns<'_>,
 ) -> anyhow::Result<Samples> {
-    let measured_turns = match effort {
+    let most_turns = match effort {
         Effort::Full => 10,
         Effort::Quick => 1,
     };
@@ -59,19 +60,16 @@ fn measure(
     let _idle = watch_idle(&mut *watching, size - exits)?;
     let mut samples = Samples::new();
     turns.wait()?;
-    let _warm_up = exits_at_once(&mut *watching, exits)?;
-    for _ in 0..measured_turns {
-        turns.wait()?;
-        exits_at_once(&mut *watching, exits)?.add_to(&mut samples, "p50", "last");
-    }
-    turns.wait()?;
+    // One by itself: its signal is merged with none.
+    let _warm_up = exits_at_once(&mut *watching, 1)?;
+    let mut measure = |series| {
+        let exits_at_once = || exits_at_once(&mut *watching, exits);
+        measure_in_turns(turns, most_turns, &mut samples, series, exits_at_once)
+    };
+    measure(["p50", "last"])?;
     drop(front_gate);
     wait_until_dead(&mut front);
-    for _ in 0..measured_turns {
-        turns.wait()?;
-        let lateness = exits_at_once(&mut *watching, exits)?;
-        lateness.add_to(&mut samples, "p50-behind", "last-behind");
-    }
+    measure(["p50-behind", "last-behind"])?;
     // Till the others have measured too: the end of a crowd is work for the machine.
     turns.wait()?;
     drop(watching);

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::options::Effort;
 use crate::outcome::Samples;
 use crate::row::{Company, Figure, Row, Unit};
-use crate::rows::lateness::{Batch, Lateness, SIZE, exits};
+use crate::rows::lateness::{Batch, Lateness, SIZE, exits, measure_in_turns};
 use crate::rows::{BEFORE_EXITS, gather_silent, watch_idle};
 use crate::tally::Tally;
 use crate::turns::Turns;
@@ -23,7 +23,7 @@ const EXITS: usize = 10;
 
 pub(crate) static REAPED: Row = Row {
     name: "reaped",
-    title: "From an exit to its callback, of 10 children that another thread reaps at once, and of which the signal does not tell",
+    title: "From an exit to its callback, of 10 children that another thread reaps at once; no signal names them",
     size: SIZE,
     figures: &[
         Figure::median("p50", "median", Unit::Milliseconds),
@@ -44,7 +44,7 @@ fn measure(
     effort: Effort,
     turns: &mut Turns<'_>,
 ) -> anyhow::Result<Samples> {
-    let measured_turns = match effort {
+    let most_turns = match effort {
         Effort::Full => 4,
         Effort::Quick => 1,
     };
@@ -52,10 +52,9 @@ fn measure(
     let mut watching = candidate.watch_up_to(size)?;
     let _idle = watch_idle(&mut *watching, size - exits)?;
     let mut samples = Samples::new();
-    for _ in 0..measured_turns {
-        turns.wait()?;
-        exits_reaped_by_another(&mut *watching, exits)?.add_to(&mut samples, "p50", "last");
-    }
+    measure_in_turns(turns, most_turns, &mut samples, ["p50", "last"], || {
+        exits_reaped_by_another(&mut *watching, exits)
+    })?;
     turns.wait()?;
     drop(watching);
     Ok(samples)
