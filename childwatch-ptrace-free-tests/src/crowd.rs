@@ -95,9 +95,8 @@ impl Crowd {
         // SAFETY: the stack is this child's alone, and outlives it, as its part and
         // the gate do: `Member` reaps it before any of them is freed. `take_part`
         // makes no use of thread-local storage, which it shares with this thread.
-        let pid = unsafe {
-            sys::clone_sharing_memory(take_part, stack, &raw const *part, exit_signal)
-        }?;
+        let pid =
+            unsafe { sys::clone_sharing_memory(take_part, stack, &raw const *part, exit_signal) }?;
         Ok(Member {
             pid,
             code: part.code,

@@ -91,6 +91,7 @@ fn measure(
         let mut series: Vec<_> = part
             .sizes(conditions.effort)
             .iter()
+            .filter(|size| options.size.is_empty() || options.size.contains(size))
             .map(|&size| {
                 let rounds = options.rounds;
                 let rounds = rounds.unwrap_or_else(|| row.rounds(size, conditions.effort));
@@ -108,7 +109,10 @@ fn measure(
             points.extend(measured.points);
         }
     }
-    ensure!(!points.is_empty(), "none of these rows is part of this run");
+    ensure!(
+        !points.is_empty(),
+        "none of these rows, with these numbers of children, is part of this run"
+    );
     Ok((points, circles))
 }
 
