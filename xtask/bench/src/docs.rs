@@ -33,14 +33,14 @@ from one second to the next: there the processes of a round are all there at onc
 its own idle children, and take turns, five exits at a time, in an order in which everyone
 follows everyone equally often. The numbers are in [results.json](results.json) too.
 
-A child that exits alone sends a signal that names it. Three rows measure exits of which no
-signal tells, or only one that names another child:
+A child that exits alone sends a signal that names it. Three rows measure exits that no signal
+names. A watcher that relies on SIGCHLD has to look for these children:
 
-| row | children that exit | what a watcher of signals has to go by |
+| row | children that exit | signals |
 |---|---|---|
-| `merged` | 50 at once, so that the kernel merges their signals; their callbacks reap them. In the figures \"behind an unreaped zombie\" the program's oldest child is a zombie that is neither watched nor reaped | a few signals, each of which names one child |
-| `reaped` | 10 at once, which another thread of the program reaps | one signal, which names none of them, and no zombies |
-| `silent` | one after ten seconds of calm, then 20 in two seconds, all without an exit signal | nothing: it finds them when it looks at all children of its own accord |
+| `merged` | 50 at once. Each callback reaps its child. In the figures \"behind an unreaped zombie\" the program's oldest child is a zombie that nobody watches or reaps | merged by the kernel: a few, each of which names one child |
+| `reaped` | 10 at once, which another thread of the program reaps | one, which names none of the children |
+| `silent` | one after ten seconds of calm, then 20 in two seconds | none |
 
 | candidate | what it is |
 |---|---|

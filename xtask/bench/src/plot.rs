@@ -44,7 +44,7 @@ static PLOTS: [Plot; 8] = [
         file: "merged.svg",
         row: "merged",
         figure: "last",
-        title: "50 children exit at once: from the last exit until all are told",
+        title: "50 children exit at once: from the last exit to the last callback",
         children: WATCHED,
     },
     Plot {

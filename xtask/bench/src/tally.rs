@@ -14,7 +14,7 @@ use rustix::process::{WaitOptions, waitpid};
 
 /// No exit is told so long after the one before, however busy the machine.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Nor is one that only a heartbeat finds.
+/// The same for an exit that only a heartbeat finds.
 const LONG_PATIENCE: Duration = Duration::from_secs(90);
 
 /// No child ends with this wait status.
@@ -28,7 +28,7 @@ struct Shared {
     /// Wait statuses, of those that were told with one.
     statuses: Box<[AtomicI32]>,
     told: AtomicUsize,
-    /// When each was told, in nanoseconds, if anybody wants to know; zero before.
+    /// When each was told, in nanoseconds, if that is kept; zero before.
     moments: Option<Box<[AtomicU64]>>,
     /// The children that the callbacks reap, if they do.
     reaped: Box<[Pid]>,

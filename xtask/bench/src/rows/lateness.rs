@@ -1,4 +1,4 @@
-//! [`Batch`]: children that are watched, and how late after their exits they are told.
+//! [`Batch`]: watched children, and how long after their exits their callbacks run.
 
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::turns::Turns;
 /// What the number of children counts in these rows.
 pub(super) const SIZE: &str = "children watched";
 
-/// Of so many watched children so many exit: this many, or half of a few.
+/// How many of the watched children exit: `most`, or half of them if there are few.
 pub(super) fn exits(most: usize, watched: usize) -> usize {
     most.min(watched / 2)
 }
@@ -26,16 +26,16 @@ pub(super) struct Batch {
     tally: Tally,
 }
 
-/// How late a batch was told, in seconds.
+/// How late the callbacks of a batch ran, in seconds.
 pub(super) struct Lateness {
     /// From each exit to its callback.
     pub(super) each: Vec<f64>,
-    /// From the last exit until all are told.
+    /// From the last exit to the last callback.
     pub(super) last: f64,
 }
 
 impl Batch {
-    /// Watches a crowd. The tally keeps the moment of each telling.
+    /// Watches a crowd. The tally must keep the moments.
     pub(super) fn watch(
         watching: &mut dyn Watching,
         (mut crowd, gate): (Crowd, OwnedFd),
@@ -45,12 +45,12 @@ impl Batch {
         Ok((Batch { crowd, tally }, gate))
     }
 
-    /// Waits until all are told, and reaps those that nobody has reaped. All have been let
-    /// go.
+    /// Waits for all callbacks, and reaps the children that nobody has reaped. The children
+    /// must have been let go.
     pub(super) fn finish(mut self) -> anyhow::Result<Lateness> {
         let is_told = self.tally.wait();
-        // Also of those that are not told: else they would be killed, and the number of one
-        // that a callback has reaped may be another process's by then.
+        // Before an error is returned: dropping an unreaped member kills it, and its number
+        // may be another process's if a callback has reaped it.
         for member in self.crowd.members() {
             member.reap();
         }
@@ -71,10 +71,10 @@ impl Batch {
     }
 }
 
-/// A candidate that has taken so long in its turns takes no more of them.
+/// A candidate whose turns have taken this long takes no more of them.
 const LONG_ENOUGH: Duration = Duration::from_secs(2);
 
-/// Measures a batch in each turn, and adds how late it was told to these two series.
+/// Measures a batch in each turn, and adds its lateness to these two series.
 pub(super) fn measure_in_turns(
     turns: &mut Turns<'_>,
     most_turns: usize,

@@ -1,11 +1,13 @@
 //! [`MERGED`]: children that exit at once, so that the kernel merges their signals.
 //!
-//! For fifty exits at once the handler of `SIGCHLD` mostly runs one to six times (Linux
-//! 6.18, two processors). The other signals are lost, and a watcher that relies on signals
-//! has to look for these children.
-//! Each callback reaps its child, as most programs do. So the kernel's list of children has
-//! no other zombies than those that are still to be told, and, in the second half of the
-//! measurement, one that the program does not watch and leaves there, before all others.
+//! When fifty children exit at once, the handler of `SIGCHLD` mostly runs one to six times
+//! (Linux 6.18, two processors). The other signals are lost, and a watcher that relies on
+//! signals has to look for their children.
+//!
+//! Each callback reaps its child, as most programs do. In the first half of the measurement
+//! the only zombies are therefore the children whose callbacks have not run yet. In the
+//! second half the program's oldest child is a zombie too. Nobody watches it or reaps it, and
+//! it is the first in the kernel's list of children.
 
 use crate::candidate::{Candidate, Watching};
 use crate::clock;
@@ -17,7 +19,7 @@ use crate::rows::{BEFORE_EXITS, gather, wait_until_dead, watch_idle};
 use crate::tally::Tally;
 use crate::turns::Turns;
 
-/// Enough to be merged, and few beside the idle ones.
+/// Enough that their signals are merged, and few beside the idle children.
 const EXITS: usize = 50;
 
 pub(crate) static MERGED: Row = Row {
@@ -26,11 +28,11 @@ pub(crate) static MERGED: Row = Row {
     size: SIZE,
     figures: &[
         late("p50", "median"),
-        late("last", "from the last exit until all are told"),
+        late("last", "from the last exit to the last callback"),
         late("p50-behind", "median, behind an unreaped zombie"),
         late(
             "last-behind",
-            "from the last exit until all are told, behind an unreaped zombie",
+            "from the last exit to the last callback, behind an unreaped zombie",
         ),
     ],
     rounds: |_| 6,
@@ -60,7 +62,7 @@ fn measure(
     let _idle = watch_idle(&mut *watching, size - exits)?;
     let mut samples = Samples::new();
     turns.wait()?;
-    // One by itself: its signal is merged with none.
+    // A single exit, whose signal is not merged.
     let _warm_up = exits_at_once(&mut *watching, 1)?;
     let mut measure = |series| {
         let exits_at_once = || exits_at_once(&mut *watching, exits);

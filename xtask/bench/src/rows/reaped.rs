@@ -1,9 +1,9 @@
 //! [`REAPED`]: children that another thread of the program reaps before the watcher looks.
 //!
-//! A signal that names the child is enough to know of such an exit. When that signal was
-//! merged into another child's, all that is left is a signal that names somebody else, and
-//! no zombie. Here this does not depend on luck: the children send no signal, and the thread
-//! that has reaped them sends one by hand, which names no child.
+//! If a signal names the child, the watcher knows enough. If that signal was merged into
+//! another child's, the watcher sees a signal that names another child, and finds no zombie.
+//! To measure that case every time, the children here send no signal. The thread that has
+//! reaped them then sends `SIGCHLD` to the program, which names no child.
 
 use std::thread;
 
@@ -29,7 +29,7 @@ pub(crate) static REAPED: Row = Row {
         Figure::median("p50", "median", Unit::Milliseconds),
         Figure::median(
             "last",
-            "from the last exit until all are told",
+            "from the last exit to the last callback",
             Unit::Milliseconds,
         ),
     ],
@@ -70,7 +70,7 @@ fn exits_reaped_by_another(watching: &mut dyn Watching, exits: usize) -> anyhow:
             for member in members {
                 member.reap();
             }
-            // To oneself it is always allowed.
+            // A process may always signal itself.
             let _ = kill_process(getpid(), Signal::CHILD);
         });
         drop(gate);

@@ -1,8 +1,8 @@
 //! [`SILENT`]: children whose exits send no signal at all.
 //!
-//! A watcher that relies on signals finds them only when it looks at all children of its own
-//! accord. How late that is depends on how often it looks, which may depend on what has
-//! happened lately: so there is one exit after a time of calm, and a stream of exits.
+//! A watcher that relies on signals finds such an exit only when it looks at all children of
+//! its own accord. How often it does so may depend on what has happened lately. Therefore the
+//! row has one exit after a calm, and then a stream of exits.
 
 use std::fs::File;
 use std::io::Write;
@@ -29,17 +29,17 @@ pub(crate) static SILENT: Row = Row {
     figures: &[
         Figure::median(
             "first",
-            "one, after ten seconds of calm",
+            "one exit after ten seconds of calm",
             Unit::Milliseconds,
         ),
         Figure::median(
             "stream",
-            "twenty in two seconds, median",
+            "twenty exits in two seconds, median",
             Unit::Milliseconds,
         ),
         Figure::quantile(
             "stream-longest",
-            "twenty in two seconds, the longest",
+            "twenty exits in two seconds, the longest",
             "stream",
             1.0,
             Unit::Milliseconds,
@@ -54,7 +54,8 @@ pub(crate) static SILENT: Row = Row {
 /// How long each part takes.
 struct Times {
     calm: Duration,
-    /// No heartbeat comes more seldom, or not by much: the exit comes at any point of one.
+    /// About the longest time between two heartbeats. The calm is longer by a random part of
+    /// it, so that the exit may come at any point between two heartbeats.
     heartbeat: Duration,
     stream: usize,
     between: Duration,
@@ -92,8 +93,8 @@ fn measure(
     let (first, first_gate) = Batch::watch(&mut *watching, gather_silent(1)?, Tally::of_late(1))?;
     let tally = Tally::of_late(count);
     let (stream, stream_gate) = Batch::watch(&mut *watching, gather_silent(count)?, tally)?;
-    // All have begun to watch, and one waits for all. What all do in a turn they then do at
-    // the same time, or almost.
+    // From here on all candidates watch. A turn that only waits passes for all of them at
+    // the same time.
     turns.wait()?;
     let watched = Instant::now();
     turns.wait()?;
@@ -127,7 +128,7 @@ fn let_go(count: usize, between: Duration, mut gate: File) -> std::io::Result<()
     Ok(())
 }
 
-/// Any part of this time, by chance.
+/// Returns a random part of this time.
 fn part_of(time: Duration) -> Duration {
     let nanoseconds = crowd::now().as_nanos() % time.as_nanos();
     Duration::from_nanos(nanoseconds as u64)
