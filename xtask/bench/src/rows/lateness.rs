@@ -98,3 +98,45 @@ pub(super) fn measure_in_turns(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use childwatch_core::Pid;
+
+    use super::*;
+    use crate::candidates;
+    use crate::rows::gather_silent;
+    use crate::tally::Told;
+
+    #[test]
+    fn each_callback_comes_after_its_exit() {
+        let threads = candidates::named("thread").unwrap();
+        let mut watching = threads.watch_up_to(2).unwrap();
+        let crowd = gather_silent(2).unwrap();
+        let (batch, gate) = Batch::watch(&mut *watching, crowd, Tally::of_late(2)).unwrap();
+        drop(gate);
+        let Lateness { each, last } = batch.finish().unwrap();
+        assert_eq!(each.len(), 2);
+        assert!(each.iter().all(|late| *late > 0.0));
+        assert!(last > 0.0);
+    }
+
+    /// Runs each callback at once.
+    struct Hasty;
+
+    impl Watching for Hasty {
+        fn watch(&mut self, _child: Pid, told: Told) -> anyhow::Result<()> {
+            told.tell(None);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_callback_before_the_exit_is_an_error() {
+        let crowd = gather_silent(1).unwrap();
+        let (batch, gate) = Batch::watch(&mut Hasty, crowd, Tally::of_late(1)).unwrap();
+        drop(gate);
+        let error = batch.finish().err().unwrap().to_string();
+        assert_eq!(error, "told before the exit");
+    }
+}
