@@ -58,6 +58,20 @@ impl Crowd {
     /// When there is no room for so many processes, or for the gate; those made are
     /// reaped.
     pub fn gather(count: usize) -> io::Result<(Self, OwnedFd)> {
+        Self::gather_with(libc::SIGCHLD, count)
+    }
+
+    /// The same with children whose exits send no signal to this process. To wait for such
+    /// a child takes `__WALL`.
+    ///
+    /// # Errors
+    ///
+    /// As [`gather`](Self::gather)'s.
+    pub fn gather_silent(count: usize) -> io::Result<(Self, OwnedFd)> {
+        Self::gather_with(0, count)
+    }
+
+    fn gather_with(exit_signal: i32, count: usize) -> io::Result<(Self, OwnedFd)> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
         let mut crowd = Crowd {
             members: Vec::with_capacity(count),
@@ -65,13 +79,13 @@ impl Crowd {
             gate: read,
         };
         for index in 0..count {
-            let member = crowd.make_member(index)?;
+            let member = crowd.make_member(exit_signal, index)?;
             crowd.members.push(member);
         }
         Ok((crowd, write))
     }
 
-    fn make_member(&mut self, index: usize) -> io::Result<Member> {
+    fn make_member(&mut self, exit_signal: i32, index: usize) -> io::Result<Member> {
         let part = Box::new(Part {
             gate: self.gate.as_raw_fd(),
             code: index.to_ne_bytes()[0],
@@ -81,7 +95,8 @@ impl Crowd {
         // SAFETY: the stack is this child's alone, and outlives it, as its part and
         // the gate do: `Member` reaps it before any of them is freed. `take_part`
         // makes no use of thread-local storage, which it shares with this thread.
-        let pid = unsafe { sys::clone_sharing_memory(take_part, stack, &raw const *part) }?;
+        let pid =
+            unsafe { sys::clone_sharing_memory(take_part, stack, &raw const *part, exit_signal) }?;
         Ok(Member {
             pid,
             code: part.code,
@@ -118,7 +133,13 @@ impl Member {
         }
     }
 
-    /// Waits until it has exited, and reaps it.
+    /// Waits until the child has exited, without reaping it.
+    pub fn wait_until_dead(&self) {
+        sys::confirm_dead(self.pid);
+    }
+
+    /// Waits until it has exited, and reaps it. Returns `None` if somebody else has reaped
+    /// the child.
     pub fn reap(&mut self) -> Option<std::process::ExitStatus> {
         self.is_reaped = true;
         sys::reap(self.pid)
@@ -150,4 +171,21 @@ extern "C" fn take_part(part: *mut libc::c_void) -> libc::c_int {
     let nanoseconds = now().as_nanos();
     part.left_at.store(nanoseconds as u64, Ordering::SeqCst);
     part.code.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_crowd_exits_with_the_codes_of_any_other() {
+        let (mut crowd, gate) = Crowd::gather_silent(2).unwrap();
+        assert_eq!(crowd.members()[1].left_at(), None);
+        drop(gate);
+        for (code, member) in (0..).zip(crowd.members()) {
+            member.wait_until_dead();
+            assert!(member.left_at().is_some());
+            assert_eq!(member.reap().and_then(|status| status.code()), Some(code));
+        }
+    }
 }

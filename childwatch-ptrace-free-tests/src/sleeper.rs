@@ -52,8 +52,10 @@ impl Sleeper {
         // SAFETY: stack and order are this child's alone and outlive it, for `drop` reaps
         // it before they are freed; moving their owner does not move them. `sleep` makes
         // no use of thread-local storage, which it shares with this thread.
-        let pid =
-            unsafe { sys::clone_sharing_memory(sleep, stack.as_mut_ptr(), &raw const *order) }?;
+        let pid = unsafe {
+            let order = &raw const *order;
+            sys::clone_sharing_memory(sleep, stack.as_mut_ptr(), order, libc::SIGCHLD)
+        }?;
         Ok(Sleeper {
             pid,
             is_reaped: false,

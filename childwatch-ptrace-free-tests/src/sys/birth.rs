@@ -159,7 +159,8 @@ pub(crate) fn become_subreaper() {
 pub(crate) const SMALL_STACK: usize = 8 << 10;
 
 /// Starts a child that shares this process's memory and table of files, on a stack of
-/// its own. It ends with what `body` returns.
+/// its own. The child ends with what `body` returns, and its end sends `exit_signal` to
+/// its parent; 0 for nothing.
 ///
 /// # Safety
 ///
@@ -169,6 +170,7 @@ pub(crate) unsafe fn clone_sharing_memory<T>(
     body: extern "C" fn(*mut libc::c_void) -> libc::c_int,
     stack: *mut u8,
     argument: *const T,
+    exit_signal: i32,
 ) -> io::Result<Pid> {
     // Stacks grow downwards, and are aligned to 16 bytes.
     let top = stack
@@ -179,7 +181,7 @@ pub(crate) unsafe fn clone_sharing_memory<T>(
         libc::clone(
             body,
             top.cast(),
-            libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_FS | libc::SIGCHLD,
+            libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_FS | exit_signal,
             argument.cast_mut().cast(),
         )
     };

@@ -90,6 +90,11 @@ pub(crate) fn pause(time: Duration) {
     }
 }
 
+/// Lets time pass until this moment.
+pub(crate) fn pause_until(moment: Instant) {
+    pause(moment.saturating_duration_since(Instant::now()));
+}
+
 fn read(clock: ClockId) -> Duration {
     let now = clock_gettime(clock);
     Duration::new(

@@ -14,6 +14,9 @@ pub(crate) struct Options {
     /// Only these rows
     #[arg(long, value_name = "ROW")]
     pub(crate) only: Vec<String>,
+    /// Only these numbers of children, of those that a row is measured with
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) size: Vec<usize>,
     /// Only these candidates, beside the floor
     #[arg(long, value_name = "CANDIDATE")]
     pub(crate) candidate: Vec<String>,

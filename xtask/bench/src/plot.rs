@@ -23,7 +23,9 @@ struct Plot {
     children: &'static str,
 }
 
-static PLOTS: [Plot; 5] = [
+const WATCHED: &str = "children that are watched";
+
+static PLOTS: [Plot; 8] = [
     Plot {
         file: "latency.svg",
         row: "latency",
@@ -37,6 +39,27 @@ static PLOTS: [Plot; 5] = [
         figure: "p99",
         title: "From an exit to its callback, 99th percentile",
         children: "idle children that are watched too",
+    },
+    Plot {
+        file: "merged.svg",
+        row: "merged",
+        figure: "last",
+        title: "50 children exit at once: from the last exit to the last callback",
+        children: WATCHED,
+    },
+    Plot {
+        file: "reaped.svg",
+        row: "reaped",
+        figure: "p50",
+        title: "From an exit to its callback, reaped by another thread, median",
+        children: WATCHED,
+    },
+    Plot {
+        file: "silent.svg",
+        row: "silent",
+        figure: "first",
+        title: "From an exit to its callback, after a calm, without a signal",
+        children: WATCHED,
     },
     Plot {
         file: "scale-cpu.svg",
@@ -77,7 +100,7 @@ pub(crate) fn write(directory: &Path, tables: &[Table]) -> anyhow::Result<Vec<Dr
     let mut drawn = Vec::new();
     for plot in &PLOTS {
         let is_plotted = |table: &&Table| {
-            (table.row.name(), table.figure.name) == (plot.row, plot.figure)
+            (table.row.name, table.figure.name) == (plot.row, plot.figure)
                 && table.sizes.len() >= FEWEST_SIZES
         };
         let Some(table) = tables.iter().find(is_plotted) else {

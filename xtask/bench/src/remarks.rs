@@ -34,8 +34,8 @@ pub(crate) fn of_the_run(report: &Report) -> Vec<String> {
 
 /// How many each row had; with each number of children, where that makes a difference.
 fn rounds(report: &Report) -> String {
-    let of_a_row = |row: &'static dyn Row| {
-        let floors = report.points_of(row.name(), candidates::FLOOR.name());
+    let of_a_row = |row: &'static Row| {
+        let floors = report.points_of(row.name, candidates::FLOOR.name());
         let rounds: Vec<_> = floors
             .map(|point| (count(point.size), point.rounds.len()))
             .collect();
@@ -51,7 +51,7 @@ fn rounds(report: &Report) -> String {
                 texts.collect::<Vec<_>>().join(" and ")
             }
         };
-        format!("{} {text}", row.name())
+        format!("{} {text}", row.name)
     };
     let rounds: Vec<_> = report.rows().into_iter().map(of_a_row).collect();
     rounds.join(", ")
@@ -101,7 +101,7 @@ fn refusals(report: &Report) -> Vec<(&str, Vec<&'static str>)> {
 
 fn failures(report: &Report) -> impl Iterator<Item = String> {
     report.points.iter().filter_map(|point| {
-        let (row, candidate, size) = (point.row.name(), point.candidate, count(point.size));
+        let (row, candidate, size) = (point.row.name, point.candidate, count(point.size));
         let Failure {
             rounds,
             of_rounds,

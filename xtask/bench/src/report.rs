@@ -30,7 +30,7 @@ pub(crate) struct InTurns {
 
 /// A row of one candidate with one number of children.
 pub(crate) struct Point {
-    pub(crate) row: &'static dyn Row,
+    pub(crate) row: &'static Row,
     pub(crate) size: usize,
     pub(crate) candidate: &'static str,
     pub(crate) rounds: Vec<Measurement>,
@@ -38,7 +38,7 @@ pub(crate) struct Point {
 
 /// One figure of all candidates, by the number of children.
 pub(crate) struct Table {
-    pub(crate) row: &'static dyn Row,
+    pub(crate) row: &'static Row,
     pub(crate) figure: &'static Figure,
     pub(crate) sizes: Vec<usize>,
     pub(crate) lines: Vec<Line>,
@@ -131,7 +131,7 @@ impl Point {
 
     /// The row's figure of this name.
     pub(crate) fn figure(&self, name: &str) -> Option<&'static Figure> {
-        self.row.figures().iter().find(|figure| figure.name == name)
+        self.row.figures.iter().find(|figure| figure.name == name)
     }
 
     /// The rounds' median, in the figure's unit.
@@ -182,10 +182,10 @@ fn value(outcome: &Outcome, figure: &Figure) -> Option<f64> {
 
 impl Report {
     /// The rows of the run, in its order.
-    pub(crate) fn rows(&self) -> Vec<&'static dyn Row> {
-        let mut rows: Vec<&'static dyn Row> = Vec::new();
+    pub(crate) fn rows(&self) -> Vec<&'static Row> {
+        let mut rows: Vec<&'static Row> = Vec::new();
         for point in &self.points {
-            if rows.iter().all(|row| row.name() != point.row.name()) {
+            if rows.iter().all(|row| row.name != point.row.name) {
                 rows.push(point.row);
             }
         }
@@ -198,14 +198,13 @@ impl Report {
         row: &'a str,
         candidate: &'a str,
     ) -> impl Iterator<Item = &'a Point> {
-        let is_asked =
-            move |point: &&Point| (point.row.name(), point.candidate) == (row, candidate);
+        let is_asked = move |point: &&Point| (point.row.name, point.candidate) == (row, candidate);
         self.points.iter().filter(is_asked)
     }
 
     /// A point's figure as a ratio to another candidate's, if both were measured.
     pub(crate) fn beside(&self, point: &Point, other: &str, figure: &Figure) -> Option<Ratio> {
-        let mut others = self.points_of(point.row.name(), other);
+        let mut others = self.points_of(point.row.name, other);
         let other = others.find(|other| other.size == point.size)?;
         point.ratio_to(other, figure)
     }
@@ -216,16 +215,16 @@ pub(crate) fn tables(report: &Report) -> Vec<Table> {
     report
         .rows()
         .into_iter()
-        .flat_map(|row| row.figures().iter().map(move |figure| (row, figure)))
+        .flat_map(|row| row.figures.iter().map(move |figure| (row, figure)))
         .map(|(row, figure)| table(report, row, figure))
         .collect()
 }
 
-fn table(report: &Report, row: &'static dyn Row, figure: &'static Figure) -> Table {
-    let floors = || report.points_of(row.name(), candidates::FLOOR.name());
+fn table(report: &Report, row: &'static Row, figure: &'static Figure) -> Table {
+    let floors = || report.points_of(row.name, candidates::FLOOR.name());
     let sizes: Vec<_> = floors().map(|floor| floor.size).collect();
     let line = |candidate: &'static str| {
-        let cells = report.points_of(row.name(), candidate).zip(floors());
+        let cells = report.points_of(row.name, candidate).zip(floors());
         Line {
             candidate,
             cells: cells
@@ -259,7 +258,7 @@ mod tests {
     use super::*;
     use crate::options::Effort;
     use crate::outcome::single;
-    use crate::rows::live::Live;
+    use crate::rows::live::LIVE;
 
     fn measured(value: f64) -> Outcome {
         Outcome::Measured(single([("exits-cpu", value)]))
@@ -268,7 +267,7 @@ mod tests {
     fn point(candidate: &'static str, seconds: &[f64]) -> Point {
         let round = |&value| measured(value).into();
         Point {
-            row: &Live,
+            row: &LIVE,
             size: 10,
             candidate,
             rounds: seconds.iter().map(round).collect(),

@@ -15,7 +15,7 @@ use crate::{room, slice};
 /// What is measured in a round.
 #[derive(Clone, Copy)]
 pub(crate) struct Subject {
-    pub(crate) row: &'static dyn Row,
+    pub(crate) row: &'static Row,
     pub(crate) size: usize,
     pub(crate) conditions: Conditions,
 }
@@ -60,7 +60,7 @@ impl Subject {
             let first = round % candidates.len();
             candidates.rotate_left(first);
         }
-        match self.row.company() {
+        match self.row.company {
             Company::Alone => self.one_by_one(&candidates),
             Company::InTurns => self.in_circles(&candidates, round),
         }

@@ -6,36 +6,33 @@ use crate::outcome::Samples;
 use crate::turns::Turns;
 
 /// A thing to measure of each candidate, with different numbers of children.
-pub(crate) trait Row: Sync {
+pub(crate) struct Row {
     /// A word, for the command line.
-    fn name(&self) -> &'static str;
-
+    pub(crate) name: &'static str,
     /// What is measured.
-    fn title(&self) -> &'static str;
-
+    pub(crate) title: &'static str,
     /// What the number counts that [`measure`](Self::measure) is given.
-    fn size(&self) -> &'static str;
-
+    pub(crate) size: &'static str,
     /// The numbers that the report shows.
-    fn figures(&self) -> &'static [Figure];
-
-    /// How often each candidate is measured with this number.
-    fn rounds(&self, size: usize, effort: Effort) -> usize;
-
+    pub(crate) figures: &'static [Figure],
+    /// How often each candidate is measured with this number, with full effort.
+    pub(crate) rounds: fn(usize) -> usize,
     /// Whether its slices are there at once.
-    fn company(&self) -> Company {
-        Company::Alone
-    }
-
+    pub(crate) company: Company,
     /// Measures one candidate once, in a process where nothing else goes on; where others
     /// do the same beside it, in its turns.
-    fn measure(
-        &self,
-        candidate: &dyn Candidate,
-        size: usize,
-        effort: Effort,
-        turns: &mut Turns<'_>,
-    ) -> anyhow::Result<Samples>;
+    pub(crate) measure:
+        fn(&dyn Candidate, usize, Effort, &mut Turns<'_>) -> anyhow::Result<Samples>,
+}
+
+impl Row {
+    /// How often each candidate is measured with this number.
+    pub(crate) fn rounds(&self, size: usize, effort: Effort) -> usize {
+        match effort {
+            Effort::Full => (self.rounds)(size),
+            Effort::Quick => 1,
+        }
+    }
 }
 
 /// How a row's slices share the machine.
@@ -61,11 +58,22 @@ pub(crate) struct Figure {
 impl Figure {
     /// The median of the series of the same name.
     pub(crate) const fn median(name: &'static str, title: &'static str, unit: Unit) -> Self {
+        Figure::quantile(name, title, name, 0.5, unit)
+    }
+
+    /// This quantile of this series.
+    pub(crate) const fn quantile(
+        name: &'static str,
+        title: &'static str,
+        series: &'static str,
+        quantile: f64,
+        unit: Unit,
+    ) -> Self {
         Figure {
             name,
             title,
-            series: name,
-            quantile: 0.5,
+            series,
+            quantile,
             unit,
         }
     }

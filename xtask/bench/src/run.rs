@@ -78,19 +78,20 @@ fn measure(
 ) -> anyhow::Result<(Vec<Point>, Vec<InTurns>)> {
     let only = &options.only;
     if let Some(unknown) = only.iter().find(|name| rows::named(name).is_none()) {
-        let known: Vec<_> = rows::ALL.iter().map(|row| row.name()).collect();
+        let known: Vec<_> = rows::ALL.iter().map(|row| row.name).collect();
         bail!("no row `{unknown}`: there are {}", known.join(", "));
     }
     let conditions = options.conditions();
     let (mut points, mut circles) = (Vec::new(), Vec::new());
     for part in plan {
         let row = part.row;
-        if !only.is_empty() && !only.iter().any(|name| name == row.name()) {
+        if !only.is_empty() && !only.iter().any(|name| name == row.name) {
             continue;
         }
         let mut series: Vec<_> = part
             .sizes(conditions.effort)
             .iter()
+            .filter(|size| options.size.is_empty() || options.size.contains(size))
             .map(|&size| {
                 let rounds = options.rounds;
                 let rounds = rounds.unwrap_or_else(|| row.rounds(size, conditions.effort));
@@ -108,7 +109,10 @@ fn measure(
             points.extend(measured.points);
         }
     }
-    ensure!(!points.is_empty(), "none of these rows is part of this run");
+    ensure!(
+        !points.is_empty(),
+        "none of these rows, with these numbers of children, is part of this run"
+    );
     Ok((points, circles))
 }
 

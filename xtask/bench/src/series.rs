@@ -43,7 +43,7 @@ impl Series {
     /// What is being measured in the round of this number, for who waits.
     pub(crate) fn describe(&self, round: usize) -> String {
         let Subject { row, size, .. } = self.subject;
-        let (name, of, number, rounds) = (row.name(), row.size(), round + 1, self.rounds);
+        let (name, of, number, rounds) = (row.name, row.size, round + 1, self.rounds);
         format!("{name}, {size} {of}: round {number}/{rounds}")
     }
 
@@ -71,8 +71,8 @@ impl Series {
     /// In how large circles it was measured, if in any.
     pub(crate) fn circles(&self) -> Option<InTurns> {
         let Subject { row, size, .. } = self.subject;
-        (row.company() == Company::InTurns).then(|| InTurns {
-            row: row.name(),
+        (row.company == Company::InTurns).then(|| InTurns {
+            row: row.name,
             size,
             circles: self.most_circles.clone(),
         })

@@ -41,7 +41,7 @@ pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
         given: &mut io::stdin().lock(),
         asked: &mut io::stdout(),
     };
-    let outcome = row.measure(candidate, args.size, args.conditions.effort, &mut turns);
+    let outcome = (row.measure)(candidate, args.size, args.conditions.effort, &mut turns);
     println!("{}", serde_json::to_string(&Outcome::from(outcome))?);
     Ok(ExitCode::SUCCESS)
 }
@@ -59,7 +59,7 @@ fn end_at_a_panic() {
 
 /// What starts a slice.
 pub(crate) fn command(
-    row: &dyn Row,
+    row: &Row,
     candidate: &dyn Candidate,
     size: usize,
     Conditions { effort, pin }: Conditions,
@@ -67,7 +67,7 @@ pub(crate) fn command(
     let effort = effort.to_possible_value().context("a hidden effort")?;
     let mut slice = Command::new(env::current_exe()?);
     slice
-        .args(["slice", row.name(), candidate.name()])
+        .args(["slice", row.name, candidate.name()])
         .args([&size.to_string(), "--effort", effort.get_name()])
         .args(pin.then_some("--pin"));
     Ok(slice)

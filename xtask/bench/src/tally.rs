@@ -1,5 +1,4 @@
-//! [`Tally`]: which exits have been told, how often, with which status, and when the last
-//! was.
+//! [`Tally`]: which exits have been told, how often, with which status, and when.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -9,10 +8,14 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
+use childwatch_core::Pid;
 use childwatch_ptrace_free_tests::crowd;
+use rustix::process::{WaitOptions, waitpid};
 
 /// No exit is told so long after the one before, however busy the machine.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same for an exit that only a heartbeat finds.
+const LONG_PATIENCE: Duration = Duration::from_secs(90);
 
 /// No child ends with this wait status.
 const NO_STATUS: i32 = -1;
@@ -25,6 +28,11 @@ struct Shared {
     /// Wait statuses, of those that were told with one.
     statuses: Box<[AtomicI32]>,
     told: AtomicUsize,
+    /// When each was told, in nanoseconds, if that is kept; zero before.
+    moments: Option<Box<[AtomicU64]>>,
+    /// The children that the callbacks reap, if they do.
+    reaped: Box<[Pid]>,
+    patience: Duration,
     /// When as many had been told as there are, in nanoseconds; zero before.
     all_told_at: AtomicU64,
     waiter: Thread,
@@ -39,10 +47,34 @@ pub(crate) struct Told {
 impl Tally {
     /// For so many exits, which are numbered from zero.
     pub(crate) fn of(exits: usize) -> Self {
+        Tally::new(exits, None, [].into(), PATIENCE)
+    }
+
+    /// For so many exits that may be told late. Keeps the moment of each telling.
+    pub(crate) fn of_late(exits: usize) -> Self {
+        Tally::new(exits, Some(moments(exits)), [].into(), LONG_PATIENCE)
+    }
+
+    /// For the exits of these children, each of which its callback reaps. Keeps the moment
+    /// of each telling.
+    pub(crate) fn of_reaped(children: Box<[Pid]>) -> Self {
+        let moments = moments(children.len());
+        Tally::new(children.len(), Some(moments), children, LONG_PATIENCE)
+    }
+
+    fn new(
+        exits: usize,
+        moments: Option<Box<[AtomicU64]>>,
+        reaped: Box<[Pid]>,
+        patience: Duration,
+    ) -> Self {
         Tally(Arc::new(Shared {
             times: (0..exits).map(|_| AtomicU8::new(0)).collect(),
             statuses: (0..exits).map(|_| AtomicI32::new(NO_STATUS)).collect(),
             told: AtomicUsize::new(0),
+            moments,
+            reaped,
+            patience,
             all_told_at: AtomicU64::new(0),
             waiter: thread::current(),
         }))
@@ -58,20 +90,27 @@ impl Tally {
     /// Waits until as many have been told as there are: when that was, on the monotonic
     /// clock.
     pub(crate) fn wait(&self) -> anyhow::Result<Duration> {
+        let patience = self.0.patience;
         let mut last_told = self.0.told.load(Ordering::SeqCst);
         let mut since = Instant::now();
         loop {
             match self.0.all_told_at.load(Ordering::SeqCst) {
-                0 => thread::park_timeout(PATIENCE),
+                0 => thread::park_timeout(patience),
                 nanoseconds => return Ok(Duration::from_nanos(nanoseconds)),
             }
             let told = self.0.told.load(Ordering::SeqCst);
             if told != last_told {
                 (last_told, since) = (told, Instant::now());
-            } else if since.elapsed() >= PATIENCE {
-                bail!("no more told within {PATIENCE:?}: {}", self.account());
+            } else if since.elapsed() >= patience {
+                bail!("no more told within {patience:?}: {}", self.account());
             }
         }
+    }
+
+    /// When each exit was told, on the monotonic clock; nothing if that is not kept.
+    pub(crate) fn moments(&self) -> impl Iterator<Item = Duration> {
+        let moments = self.0.moments.iter().flatten();
+        moments.map(|moment| Duration::from_nanos(moment.load(Ordering::SeqCst)))
     }
 
     /// The number of exits, each of which has been told once. To be asked when nothing
@@ -124,17 +163,40 @@ impl Told {
             // Relaxed: read after `told`, which is added to below.
             shared.statuses[index].store(status.into_raw(), Ordering::Relaxed);
         }
+        if let Some(moments) = &shared.moments {
+            moments[index].store(now(), Ordering::SeqCst);
+        }
+        if let Some(&child) = shared.reaped.get(index) {
+            reap(child);
+        }
         shared.times[index].fetch_add(1, Ordering::SeqCst);
         if shared.told.fetch_add(1, Ordering::SeqCst) + 1 == shared.times.len() {
-            let now = crowd::now().as_nanos() as u64;
-            shared.all_told_at.store(now, Ordering::SeqCst);
+            shared.all_told_at.store(now(), Ordering::SeqCst);
             shared.waiter.unpark();
         }
     }
 }
 
+fn moments(exits: usize) -> Box<[AtomicU64]> {
+    (0..exits).map(|_| AtomicU64::new(0)).collect()
+}
+
+/// In nanoseconds, on the monotonic clock.
+fn now() -> u64 {
+    crowd::now().as_nanos() as u64
+}
+
+/// Reaps a child that has exited, unless somebody else has done so.
+fn reap(child: Pid) {
+    let number = rustix::process::Pid::from_raw(child.as_raw());
+    // ECHILD if it has been reaped. With NOHANG there is nothing to interrupt.
+    let _ = waitpid(number, WaitOptions::NOHANG);
+}
+
 #[cfg(test)]
 mod tests {
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+
     use super::*;
 
     #[test]
@@ -159,6 +221,29 @@ mod tests {
             "{error}"
         );
     }
+
+    #[test]
+    fn the_moment_of_each_telling_is_kept_if_it_is_wanted() {
+        let tally = Tally::of_late(2);
+        let before = crowd::now();
+        tally.told(1).tell(None);
+        let moments: Vec<_> = tally.moments().collect();
+        assert_eq!(moments[0], Duration::ZERO);
+        assert!((before..=crowd::now()).contains(&moments[1]));
+        assert_eq!(Tally::of(2).moments().count(), 0);
+    }
+
+    #[test]
+    fn a_callback_reaps_its_child_if_it_is_told_to() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = Pid::from(&child);
+        let number = rustix::process::Pid::from_raw(pid.as_raw()).unwrap();
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(number), options).unwrap();
+        Tally::of_reaped([pid].into()).told(0).tell(None);
+        assert!(child.wait().is_err());
+    }
+
     #[test]
     fn a_wrong_status_is_an_error_and_a_missing_one_is_counted() {
         let status = |code: i32| ExitStatus::from_raw(code << 8);

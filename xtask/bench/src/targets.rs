@@ -307,7 +307,7 @@ mod tests {
     fn each_target_is_of_something_that_is_measured() {
         for target in TARGETS {
             assert!(candidates::named(target.candidate).is_some());
-            let figures = rows::named(target.row).unwrap().figures();
+            let figures = rows::named(target.row).unwrap().figures;
             assert!(figures.iter().any(|figure| figure.name == target.figure));
         }
         assert!(candidates::named(FLOOR_WITH_STATUS).is_some());

@@ -130,7 +130,7 @@ impl Floor {
 }
 
 fn exit_status(pidfd: &OwnedFd) -> Option<ExitStatus> {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    let options = status::options() | WaitIdOptions::NOHANG;
     let exit = waitid(WaitId::PidFd(pidfd.as_fd()), options).ok()??;
     status::of(&exit)
 }

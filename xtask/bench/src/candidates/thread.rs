@@ -4,7 +4,8 @@ use std::thread;
 
 use anyhow::Context;
 use childwatch_core::Pid;
-use rustix::process::{WaitId, WaitIdOptions, waitid};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::process::{WaitId, waitid};
 
 use crate::candidate::{Candidate, Refused, Watching};
 use crate::candidates::status;
@@ -38,9 +39,12 @@ impl Watching for Threads {
         thread::Builder::new()
             .name("waitid".to_owned())
             .spawn(move || {
-                let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-                if let Ok(Some(exit)) = waitid(WaitId::Pid(number), options) {
-                    told.tell(status::of(&exit));
+                let exit = retry_on_intr(|| waitid(WaitId::Pid(number), status::options()));
+                match exit {
+                    Ok(Some(exit)) => told.tell(status::of(&exit)),
+                    // Somebody else has reaped it.
+                    Err(Errno::CHILD) => told.tell(None),
+                    Ok(None) | Err(_) => {}
                 }
             })?;
         Ok(())

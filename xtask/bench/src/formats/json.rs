@@ -66,7 +66,7 @@ fn lines(table: &Table) -> impl Iterator<Item = Line<'_>> {
         sized.map(move |(size, cell)| {
             let (outcome, numbers, reason) = parts(cell);
             Line {
-                row: table.row.name(),
+                row: table.row.name,
                 figure: table.figure.name,
                 unit: table.figure.unit.symbol(),
                 candidate: line.candidate,

@@ -97,12 +97,12 @@ pub(crate) fn title(figure: &Figure) -> String {
 
 /// What stands over a table among those of other rows.
 pub(crate) fn whole_title(table: &Table) -> String {
-    format!("{}: {}", table.row.title(), title(table.figure))
+    format!("{}: {}", table.row.title, title(table.figure))
 }
 
 /// What the columns count.
 pub(crate) fn heads(table: &Table) -> Vec<String> {
-    let first = format!("{} →", table.row.size());
+    let first = format!("{} →", table.row.size);
     let sizes = table.sizes.iter().map(|size| count(*size));
     std::iter::once(first).chain(sizes).collect()
 }

@@ -1,4 +1,4 @@
-//! [`Idle`]: what it costs to watch children with which nothing happens.
+//! [`IDLE`]: what it costs to watch children with which nothing happens.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -10,90 +10,60 @@ use crate::clock;
 use crate::options::Effort;
 use crate::outcome::{self, Samples};
 use crate::row::{Company, Figure, Row, Unit};
-use crate::rows::{gather, watch_all};
-use crate::tally::Tally;
+use crate::rows::watch_idle;
 use crate::turns::Turns;
 
-pub(crate) struct Idle;
+pub(crate) static IDLE: Row = Row {
+    name: "idle",
+    title: "Children with which nothing happens",
+    size: "children",
+    figures: &[
+        Figure::median(
+            "wake-ups",
+            "wake-ups of the candidate's threads",
+            Unit::WakeUpsPerSecond,
+        ),
+        Figure::median("cpu", "processor time, of one core", Unit::PercentOfACore),
+    ],
+    rounds: |_| 3,
+    // All are idle together, which disturbs nobody and takes no longer than one.
+    company: Company::InTurns,
+    measure,
+};
 
-impl Row for Idle {
-    fn name(&self) -> &'static str {
-        "idle"
-    }
+fn measure(
+    candidate: &dyn Candidate,
+    size: usize,
+    effort: Effort,
+    turns: &mut Turns<'_>,
+) -> anyhow::Result<Samples> {
+    let (calm, window) = match effort {
+        // Until a heartbeat that backs off has done so.
+        Effort::Full => (Duration::from_secs(20), Duration::from_secs(20)),
+        Effort::Quick => (Duration::from_millis(20), Duration::from_millis(100)),
+    };
+    let mut watching = candidate.watch_up_to(size)?;
+    let _idle = watch_idle(&mut *watching, size)?;
+    // All have begun to watch, and one waits for all.
+    turns.wait()?;
+    let watched = Instant::now();
+    turns.wait()?;
+    clock::pause_until(watched + calm);
 
-    fn title(&self) -> &'static str {
-        "Children with which nothing happens"
-    }
-
-    fn size(&self) -> &'static str {
-        "children"
-    }
-
-    fn figures(&self) -> &'static [Figure] {
-        static FIGURES: [Figure; 2] = [
-            Figure::median(
-                "wake-ups",
-                "wake-ups of the candidate's threads",
-                Unit::WakeUpsPerSecond,
-            ),
-            Figure::median("cpu", "processor time, of one core", Unit::PercentOfACore),
-        ];
-        &FIGURES
-    }
-
-    fn rounds(&self, _size: usize, effort: Effort) -> usize {
-        match effort {
-            Effort::Full => 3,
-            Effort::Quick => 1,
-        }
-    }
-
-    /// All are idle together, which disturbs nobody and takes no longer than one.
-    fn company(&self) -> Company {
-        Company::InTurns
-    }
-
-    fn measure(
-        &self,
-        candidate: &dyn Candidate,
-        size: usize,
-        effort: Effort,
-        turns: &mut Turns<'_>,
-    ) -> anyhow::Result<Samples> {
-        let (calm, window) = match effort {
-            // Until a heartbeat that backs off has done so.
-            Effort::Full => (Duration::from_secs(20), Duration::from_secs(20)),
-            Effort::Quick => (Duration::from_millis(20), Duration::from_millis(100)),
-        };
-        let mut watching = candidate.watch_up_to(size)?;
-        let (mut crowd, _gate) = gather(size)?;
-        let tally = Tally::of(size);
-        watch_all(&mut *watching, &mut crowd, &tally)?;
-        // All have begun to watch, and one waits for all.
-        turns.wait()?;
-        let watched = Instant::now();
-        turns.wait()?;
-        pause_until(watched + calm);
-
-        let start = Instant::now();
-        let (wake_ups, cpu) = (others_wake_ups()?, clock::others_cpu());
-        turns.wait()?;
-        pause_until(start + window);
-        let wake_ups = others_wake_ups()? - wake_ups;
-        let cpu = clock::others_cpu().saturating_sub(cpu);
-        let seconds = start.elapsed().as_secs_f64();
-        // Nobody's crowd ends before all have measured.
-        turns.wait()?;
-        drop(watching);
-        Ok(outcome::single([
-            ("wake-ups", wake_ups as f64 / seconds),
-            ("cpu", cpu.as_secs_f64() / seconds),
-        ]))
-    }
-}
-
-fn pause_until(moment: Instant) {
-    clock::pause(moment.saturating_duration_since(Instant::now()));
+    let start = Instant::now();
+    let (wake_ups, cpu) = (others_wake_ups()?, clock::others_cpu());
+    turns.wait()?;
+    clock::pause_until(start + window);
+    let wake_ups = others_wake_ups()? - wake_ups;
+    let cpu = clock::others_cpu().saturating_sub(cpu);
+    let seconds = start.elapsed().as_secs_f64();
+    // Nobody's crowd ends before all have measured.
+    turns.wait()?;
+    drop(watching);
+    Ok(outcome::single([
+        ("wake-ups", wake_ups as f64 / seconds),
+        ("cpu", cpu.as_secs_f64() / seconds),
+    ]))
 }
 
 /// How often any thread but this one has waited, and so been woken.

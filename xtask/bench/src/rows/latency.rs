@@ -1,4 +1,4 @@
-//! [`Latency`]: from an exit to its callback, with idle children watched beside it.
+//! [`LATENCY`]: from an exit to its callback, with idle children watched beside it.
 
 use std::time::Duration;
 
@@ -9,88 +9,56 @@ use crate::clock;
 use crate::options::Effort;
 use crate::outcome::Samples;
 use crate::row::{Company, Figure, Row, Unit};
-use crate::rows::{gather, watch_all};
+use crate::rows::{BEFORE_EXITS, gather, watch_all, watch_idle};
 use crate::tally::Tally;
 use crate::turns::Turns;
 
-/// By then all is over that the exit before has set off.
-const BETWEEN_EXITS: Duration = Duration::from_millis(8);
 /// A turn's exits: short beside what makes the machine slow or fast.
 const EXITS_A_TURN: usize = 5;
 
-pub(crate) struct Latency;
+pub(crate) static LATENCY: Row = Row {
+    name: "latency",
+    title: "From an exit to its callback",
+    size: "idle children watched too",
+    figures: &[
+        quantile("p50", "median", 0.5),
+        quantile("p99", "99th percentile", 0.99),
+    ],
+    rounds: |_| 9,
+    // What is to be told apart is less than what the machine's speed changes by from one
+    // second to the next.
+    company: Company::InTurns,
+    measure,
+};
 
-impl Row for Latency {
-    fn name(&self) -> &'static str {
-        "latency"
-    }
+const fn quantile(name: &'static str, title: &'static str, quantile: f64) -> Figure {
+    Figure::quantile(name, title, "latency", quantile, Unit::Microseconds)
+}
 
-    fn title(&self) -> &'static str {
-        "From an exit to its callback"
-    }
-
-    fn size(&self) -> &'static str {
-        "idle children watched too"
-    }
-
-    fn figures(&self) -> &'static [Figure] {
-        const fn quantile(name: &'static str, title: &'static str, quantile: f64) -> Figure {
-            Figure {
-                name,
-                title,
-                series: "latency",
-                quantile,
-                unit: Unit::Microseconds,
-            }
-        }
-        static FIGURES: [Figure; 2] = [
-            quantile("p50", "median", 0.5),
-            quantile("p99", "99th percentile", 0.99),
-        ];
-        &FIGURES
-    }
-
-    fn rounds(&self, _size: usize, effort: Effort) -> usize {
-        match effort {
-            Effort::Full => 9,
-            Effort::Quick => 1,
-        }
-    }
-
-    /// What is to be told apart is less than what the machine's speed changes by from one
-    /// second to the next.
-    fn company(&self) -> Company {
-        Company::InTurns
-    }
-
-    fn measure(
-        &self,
-        candidate: &dyn Candidate,
-        size: usize,
-        effort: Effort,
-        turns: &mut Turns<'_>,
-    ) -> anyhow::Result<Samples> {
-        let measured_turns = match effort {
-            Effort::Full => 20,
-            Effort::Quick => 2,
-        };
-        let mut watching = candidate.watch_up_to(size + 1)?;
-        let (mut idle, _gate) = gather(size)?;
-        let never = Tally::of(size);
-        watch_all(&mut *watching, &mut idle, &never)?;
+fn measure(
+    candidate: &dyn Candidate,
+    size: usize,
+    effort: Effort,
+    turns: &mut Turns<'_>,
+) -> anyhow::Result<Samples> {
+    let measured_turns = match effort {
+        Effort::Full => 20,
+        Effort::Quick => 2,
+    };
+    let mut watching = candidate.watch_up_to(size + 1)?;
+    let _idle = watch_idle(&mut *watching, size)?;
+    turns.wait()?;
+    let _warm_up = some_exits(&mut *watching)?;
+    let mut latencies = Vec::new();
+    for _ in 0..measured_turns {
         turns.wait()?;
-        let _warm_up = some_exits(&mut *watching)?;
-        let mut latencies = Vec::new();
-        for _ in 0..measured_turns {
-            turns.wait()?;
-            latencies.extend(some_exits(&mut *watching)?);
-        }
-        // Till the others have measured too: the end of a crowd is work for the machine.
-        turns.wait()?;
-        // Before the crowd, whose end is not to be told of.
-        drop(watching);
-        Ok(Samples::from([("latency".to_owned(), latencies)]))
+        latencies.extend(some_exits(&mut *watching)?);
     }
+    // Till the others have measured too: the end of a crowd is work for the machine.
+    turns.wait()?;
+    // Before the crowd, whose end is not to be told of.
+    drop(watching);
+    Ok(Samples::from([("latency".to_owned(), latencies)]))
 }
 
 /// What is done in a turn: the latency of each exit.
@@ -106,7 +74,7 @@ fn one_exit(watching: &mut dyn Watching) -> anyhow::Result<Duration> {
     let (mut crowd, gate) = gather(1)?;
     let tally = Tally::of(1);
     watch_all(watching, &mut crowd, &tally)?;
-    clock::pause(BETWEEN_EXITS);
+    clock::pause(BEFORE_EXITS);
     drop(gate);
     let told = tally.wait()?;
     let child = &mut crowd.members()[0];

@@ -1,4 +1,4 @@
-//! [`Live`]: live children, registered one after another, and then exiting all at once.
+//! [`LIVE`]: live children, registered one after another, and then exiting all at once.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -9,68 +9,53 @@ use crate::candidate::Candidate;
 use crate::clock::{Cost, Stopwatch};
 use crate::options::Effort;
 use crate::outcome::{self, Samples};
-use crate::row::{Figure, Row, Unit};
+use crate::row::{Company, Figure, Row, Unit};
 use crate::rows::{gather, rounds_of_a_crowd, wait_until_dead, watch_all};
 use crate::tally::Tally;
 use crate::turns::Turns;
 
-pub(crate) struct Live;
+pub(crate) static LIVE: Row = Row {
+    name: "live",
+    title: "Live children, which then exit at once",
+    size: "children",
+    figures: &[
+        a_child("register-cpu", "processor time to register, a child"),
+        a_child("register-wall", "time to register, a child"),
+        a_child("exits-cpu", "processor time to be told, an exit"),
+        a_child("exits-wall", "time to be told, an exit"),
+        a_child("total-cpu", "processor time in all, a child"),
+        Figure::median("told-once", "exits told exactly once", Unit::Count),
+    ],
+    rounds: rounds_of_a_crowd,
+    company: Company::Alone,
+    measure,
+};
 
-impl Row for Live {
-    fn name(&self) -> &'static str {
-        "live"
-    }
+const fn a_child(name: &'static str, title: &'static str) -> Figure {
+    Figure::median(name, title, Unit::Microseconds)
+}
 
-    fn title(&self) -> &'static str {
-        "Live children, which then exit at once"
-    }
-
-    fn size(&self) -> &'static str {
-        "children"
-    }
-
-    fn figures(&self) -> &'static [Figure] {
-        const fn a_child(name: &'static str, title: &'static str) -> Figure {
-            Figure::median(name, title, Unit::Microseconds)
-        }
-        static FIGURES: [Figure; 6] = [
-            a_child("register-cpu", "processor time to register, a child"),
-            a_child("register-wall", "time to register, a child"),
-            a_child("exits-cpu", "processor time to be told, an exit"),
-            a_child("exits-wall", "time to be told, an exit"),
-            a_child("total-cpu", "processor time in all, a child"),
-            Figure::median("told-once", "exits told exactly once", Unit::Count),
-        ];
-        &FIGURES
-    }
-
-    fn rounds(&self, size: usize, effort: Effort) -> usize {
-        rounds_of_a_crowd(size, effort)
-    }
-
-    fn measure(
-        &self,
-        candidate: &dyn Candidate,
-        size: usize,
-        _effort: Effort,
-        _turns: &mut Turns<'_>,
-    ) -> anyhow::Result<Samples> {
-        let Lived {
-            register,
-            exits,
-            told_once,
-            ..
-        } = live(candidate, size)?;
-        let children = size as f64;
-        Ok(outcome::single([
-            ("register-cpu", register.cpu / children),
-            ("register-wall", register.wall / children),
-            ("exits-cpu", exits.cpu / children),
-            ("exits-wall", exits.wall / children),
-            ("total-cpu", (register.cpu + exits.cpu) / children),
-            ("told-once", told_once as f64),
-        ]))
-    }
+fn measure(
+    candidate: &dyn Candidate,
+    size: usize,
+    _effort: Effort,
+    _turns: &mut Turns<'_>,
+) -> anyhow::Result<Samples> {
+    let Lived {
+        register,
+        exits,
+        told_once,
+        ..
+    } = live(candidate, size)?;
+    let children = size as f64;
+    Ok(outcome::single([
+        ("register-cpu", register.cpu / children),
+        ("register-wall", register.wall / children),
+        ("exits-cpu", exits.cpu / children),
+        ("exits-wall", exits.wall / children),
+        ("total-cpu", (register.cpu + exits.cpu) / children),
+        ("told-once", told_once as f64),
+    ]))
 }
 
 /// What it took to watch a crowd.
@@ -98,7 +83,7 @@ pub(super) fn live(candidate: &dyn Candidate, size: usize) -> anyhow::Result<Liv
     let exits = stopwatch.stop();
 
     // Reaping is an event of its own on recent kernels: none may be told again.
-    wait_until_dead(&mut crowd)?;
+    wait_until_dead(&mut crowd);
     let statuses: Vec<_> = crowd.members().iter().map(ended).collect();
     drop(crowd);
     drop(watching);

@@ -39,7 +39,7 @@ fn race(report: &Report, ours: &str, rival: &str) -> Judged {
     let mut within_the_noise = Vec::new();
     for row in RACES {
         for point in report.points_of(row, ours) {
-            for figure in point.row.figures() {
+            for figure in point.row.figures {
                 let Some((standing, measured)) = standing(report, point, rival, figure) else {
                     continue;
                 };
