@@ -133,10 +133,6 @@ impl SigchldSource {
     /// # Errors
     ///
     /// As [`new`](Self::new).
-    #[expect(
-        clippy::type_complexity,
-        reason = "the first half is what `Fallback::new` takes"
-    )]
     pub fn with_forwarder() -> Result<((Self, SigchldWaiter), Forwarder), WatchError> {
         let inbox = Arc::new(Inbox::new());
         let forwarder = Forwarder::new(Arc::clone(&inbox));

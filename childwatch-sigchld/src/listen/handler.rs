@@ -155,37 +155,40 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// What the kernel or a sandbox answers to `sigaction`, or `TimedOut` in a copy that was
 /// forked while another thread installed the handler.
 pub(crate) fn install() -> io::Result<()> {
+    install_once(&STATE, PATIENCE, register)
+}
+
+fn install_once(
+    state: &AtomicU8,
+    patience: Duration,
+    register: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
     const PAUSE: Duration = Duration::from_millis(1);
-    let mut left = PATIENCE.as_millis();
+    let mut left = patience.as_millis();
     loop {
-        match STATE.compare_exchange(
-            NOT_INSTALLED,
-            BEING_INSTALLED,
-            Ordering::SeqCst,
-            Ordering::SeqCst,
-        ) {
-            Ok(_) => {
-                let installed = register();
-                let state = if installed.is_ok() {
-                    INSTALLED
-                } else {
-                    NOT_INSTALLED
-                };
-                STATE.store(state, Ordering::SeqCst);
-                return installed;
-            }
-            Err(INSTALLED) => return Ok(()),
-            Err(_) if left == 0 => {
-                return Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "this process was forked while another thread installed the handler",
-                ));
-            }
-            Err(_) => {
-                left -= 1;
-                thread::sleep(PAUSE);
-            }
+        let (order, seen) = (Ordering::SeqCst, state.load(Ordering::SeqCst));
+        if seen == INSTALLED {
+            return Ok(());
         }
+        let claimed = state.compare_exchange(NOT_INSTALLED, BEING_INSTALLED, order, order);
+        if claimed.is_ok() {
+            let installed = register();
+            let next = match installed {
+                Ok(()) => INSTALLED,
+                Err(_) => NOT_INSTALLED,
+            };
+            state.store(next, Ordering::SeqCst);
+            return installed;
+        }
+        if left == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "this process was forked while another thread installed the handler",
+            ));
+        }
+        left -= 1;
+        // Nobody unparks it, and nothing is lost if somebody does.
+        thread::park_timeout(PAUSE);
     }
 }
 
@@ -343,6 +346,31 @@ mod tests {
             entries().filter(is_wanted).count()
         };
         assert_eq!((count(&first), count(&second)), (1, 1));
+    }
+
+    #[test]
+    fn it_is_registered_once_and_again_after_a_failure() {
+        let state = AtomicU8::new(NOT_INSTALLED);
+        let refused = install_once(&state, PATIENCE, || Err(io::ErrorKind::Other.into()));
+        assert!(refused.is_err());
+        let mut times = 0;
+        for _ in 0..2 {
+            install_once(&state, PATIENCE, || {
+                times += 1;
+                Ok(())
+            })
+            .unwrap();
+        }
+        assert_eq!(times, 1);
+    }
+
+    /// As in a copy that was forked in the middle of it.
+    #[test]
+    fn what_nobody_finishes_is_an_error_after_a_while() {
+        let state = AtomicU8::new(BEING_INSTALLED);
+        let patience = Duration::from_millis(20);
+        let refused = install_once(&state, patience, || unreachable!("it is being installed"));
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
     #[test]

@@ -64,10 +64,12 @@ pub(crate) fn view_with_mount() -> ProcView {
 /// Looks at the last mount on `/proc`, in the format of proc_pid_mountinfo(5).
 fn hides_processes(mounts: &[u8]) -> bool {
     let mounts = String::from_utf8_lossy(mounts);
-    let of_proc = mounts
+    let mut of_proc = mounts
         .lines()
         .filter(|mount| mount.split(' ').nth(4) == Some("/proc"));
-    let options = of_proc.last().and_then(|mount| mount.rsplit(' ').next());
+    let options = of_proc
+        .next_back()
+        .and_then(|mount| mount.rsplit(' ').next());
     options.is_some_and(|options| {
         options
             .split(',')
@@ -137,7 +139,7 @@ impl Stat {
 }
 
 fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
-    str::from_utf8(digits).ok()?.trim().parse().ok()
+    std::str::from_utf8(digits).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]
