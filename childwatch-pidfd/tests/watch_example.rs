@@ -119,7 +119,7 @@ fn a_pid_without_a_process_is_1_and_the_command_is_not_started() {
 fn a_watcher_that_cannot_be_made_is_1() {
     let script = format!("ulimit -n 4; exec {} true", example().display());
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
-    assert_refused(&output, 1, "the limit on open files");
+    assert_refused(&output, 1, "raise RLIMIT_NOFILE");
 }
 
 #[test]

@@ -114,6 +114,9 @@ pub enum Need {
     /// The machine's: a process may have its system calls filtered (seccomp, with
     /// `TSYNC`: Linux 3.17).
     Seccomp,
+    /// The machine's: a process may make a pid namespace for its children (`CAP_SYS_ADMIN`,
+    /// or user namespaces for ordinary users).
+    PidNamespace,
     /// The machine's: this many open files are allowed.
     OpenFiles(u32),
     /// The machine's: before reaping, the kernel tells a process's status and not its
@@ -150,6 +153,7 @@ impl Need {
             Need::ChosenPid => backend.nursery().can_choose_pids(),
             Need::Ptrace => sys::may_trace(),
             Need::Seccomp => Sandbox::can_be_applied(),
+            Need::PidNamespace => sys::may_leave_pid_namespace(),
             Need::ProcessesOwnStatus => sys::kernel_is_at_least(5, 17).map_err(|release| {
                 format!("until it is reaped, Linux {release} tells the status of its first thread")
             }),

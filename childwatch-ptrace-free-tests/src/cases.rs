@@ -2,8 +2,9 @@
 
 use crate::backend::Need::{
     AnAnswer, ChildSignal, ChildrenOnly, ChosenPid, FilePerProcess, NoHandlerAtFirst,
-    NoSignalHandler, NonChildren, OpenFiles, PidfdsOnly, Processes, ProcessesOwnStatus, Ptrace,
-    RealProcesses, Seccomp, SharedMemory, SignalsOwnStatus, WithoutPidfds,
+    NoSignalHandler, NonChildren, OpenFiles, PidNamespace, PidfdsOnly, Processes,
+    ProcessesOwnStatus, Ptrace, RealProcesses, Seccomp, SharedMemory, SignalsOwnStatus,
+    WithoutPidfds,
 };
 use crate::case::{Case, Clause};
 
@@ -71,6 +72,7 @@ cases! { $
     C2 sandbox::construction_without_pidfds_is_unsupported [PidfdsOnly, Seccomp],
     C2 sandbox::construction_short_of_pidfds_is_a_resource_limit [PidfdsOnly, Seccomp],
     C2 sandbox::each_call_of_the_construction_may_fail [RealProcesses, Seccomp],
+    C2 sandbox::construction_without_a_pid_namespace_for_threads_says_so [PidNamespace],
     C2 sandbox::a_shortage_is_told_and_not_latched [PidfdsOnly, Seccomp],
     C2 sandbox::a_refusal_to_wait_for_pidfds_is_not_latched [PidfdsOnly, Seccomp],
     C2 sandbox::what_cannot_be_asked_about_is_not_taken_for_a_child [ChildrenOnly, Seccomp],

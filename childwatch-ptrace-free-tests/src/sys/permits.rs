@@ -2,7 +2,7 @@
 
 #![expect(
     unsafe_code,
-    reason = "`seccomp`, `madvise`, `ptrace`: called to see whether they may be"
+    reason = "`seccomp`, `madvise`, `unshare`, `ptrace`: called to see whether they may be"
 )]
 
 use std::io;
@@ -10,8 +10,8 @@ use std::ptr;
 
 use childwatch_core::Pid;
 
-use super::birth::{Birth, fork_gated};
-use super::death::{number, wall};
+use super::birth::{Birth, fork_copy, fork_gated};
+use super::death::{number, reap, wall};
 use crate::child::{End, GatedChild, RealChild};
 
 /// Whether this process may give a child a number of its choice.
@@ -77,6 +77,30 @@ pub(crate) fn may_filter_calls() -> io::Result<()> {
 pub(crate) fn can_wipe_on_fork() -> bool {
     // SAFETY: advice about no bytes at all.
     unsafe { libc::madvise(ptr::null_mut(), 0, libc::MADV_WIPEONFORK) == 0 }
+}
+
+/// Returns `true` if a process may leave its pid namespace for its children, which is
+/// tried in a copy of this one.
+pub(crate) fn may_leave_pid_namespace() -> Result<(), String> {
+    // SAFETY: the copy only makes system calls.
+    let copy = unsafe { fork_copy(|| i32::from(leave_pid_namespace().is_err())) };
+    let copy = copy.map_err(|error| error.to_string())?;
+    match reap(copy) {
+        Some(status) if status.success() => Ok(()),
+        _ => Err("no process may make a pid namespace here (unshare)".to_owned()),
+    }
+}
+
+/// Has the children of this process be born in a new pid namespace. An ordinary user gets
+/// a user namespace with it, for which this process must have one thread.
+pub(crate) fn leave_pid_namespace() -> io::Result<()> {
+    for namespaces in [libc::CLONE_NEWPID, libc::CLONE_NEWPID | libc::CLONE_NEWUSER] {
+        // SAFETY: takes plain values, and takes no memory and no file from this process.
+        if unsafe { libc::unshare(namespaces) } == 0 {
+            return Ok(());
+        }
+    }
+    Err(io::Error::last_os_error())
 }
 
 /// Begins to trace a process, without stopping it.
