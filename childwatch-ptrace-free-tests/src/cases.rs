@@ -149,6 +149,8 @@ cases! { $
     C15 fork::every_call_in_a_copy_answers_forked [RealProcesses],
     C15 fork::drop_in_a_copy_returns_at_once [RealProcesses],
     C15 fork::a_copy_may_make_a_watcher_of_its_own [RealProcesses],
+    C15 fork::a_copy_is_known_where_advice_is_ignored [RealProcesses, Seccomp],
+    C15 fork::a_copy_with_the_same_pid_is_known [RealProcesses, Seccomp, PidNamespace],
     C15 fork::a_copy_that_holds_the_fds_makes_no_stale_event [RealProcesses],
     C15 fork::a_forked_child_never_unwinds_into_the_parents_copy [RealProcesses],
     C15 fork::a_forked_child_is_registered_before_it_runs [RealProcesses],

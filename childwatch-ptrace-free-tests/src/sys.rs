@@ -24,12 +24,12 @@ pub(crate) use limits::{
     FewFiles, address_space_bytes, limit_address_space, may_have_processes, open_files_limit,
 };
 pub(crate) use notices::{Answer, Listener, Notice, may_listen_to_calls};
-#[cfg(test)]
-pub(crate) use permits::can_wipe_on_fork;
 pub(crate) use permits::{
     can_choose_pids, kernel_is_at_least, leave_pid_namespace, may_filter_calls,
     may_leave_pid_namespace, may_trace, seize,
 };
+#[cfg(test)]
+pub(crate) use permits::{can_wipe_on_fork, takes_any_advice};
 pub use signals::block_sigchld;
 pub(crate) use signals::{
     CHILD_SIGNALS, SigchldAction, blocked_signals, clear_sigchld_flags, dispositions,

@@ -79,6 +79,13 @@ pub(crate) fn can_wipe_on_fork() -> bool {
     unsafe { libc::madvise(ptr::null_mut(), 0, libc::MADV_WIPEONFORK) == 0 }
 }
 
+/// Returns `true` if `madvise` accepts an advice that does not exist.
+#[cfg(test)]
+pub(crate) fn takes_any_advice() -> bool {
+    // SAFETY: advice about no bytes at all.
+    unsafe { libc::madvise(ptr::null_mut(), 0, -1) == 0 }
+}
+
 /// Returns `true` if a process may leave its pid namespace for its children, which is
 /// tried in a copy of this one.
 pub(crate) fn may_leave_pid_namespace() -> Result<(), String> {
