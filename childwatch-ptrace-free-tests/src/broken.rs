@@ -20,6 +20,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use childwatch_core::{Pid, PidWatcher, WatchError};
@@ -46,6 +47,7 @@ mod registrations;
 mod seldom;
 mod signal;
 mod source;
+mod start;
 mod status;
 mod table;
 mod watcher;
@@ -131,6 +133,7 @@ const FAMILIES: &[&[Broken]] = &[
     end::ALL,
     identity::ALL,
     fork::ALL,
+    start::ALL,
     footprint::ALL,
     signal::ALL,
     old_design::ALL,
@@ -178,6 +181,14 @@ impl BackendUnderTest for Broken {
 
     fn unit_of_start_times(&self) -> Duration {
         self.claims.unit_of_start_times()
+    }
+
+    fn spawn_watchable(
+        &self,
+        watcher: &dyn PidWatcher,
+        command: &mut Command,
+    ) -> io::Result<Child> {
+        self.claims.spawn_watchable(watcher, command)
     }
 
     unsafe fn fork_watchable(

@@ -20,6 +20,7 @@ mod register;
 mod sandbox;
 mod scale;
 mod signal;
+mod start;
 mod status;
 mod unregister;
 
@@ -68,6 +69,9 @@ cases! { $
     C2 register::construction_without_files_fails_cleanly [FilePerProcess],
     C2 register::construction_without_memory_for_a_thread_fails_cleanly [RealProcesses],
     C2 register::a_refused_spawn_leaves_nothing [FilePerProcess],
+    C2 start::a_refused_spawn_leaves_nothing_that_is_still_its_own [RealProcesses, Seccomp],
+    C2 start::a_refused_spawn_signals_no_successor [RealProcesses, ChosenPid],
+    C2 start::a_refused_fork_leaves_nothing [RealProcesses],
     C2 sandbox::a_watcher_is_made_where_its_backend_is_available [AnAnswer],
     C2 sandbox::construction_without_pidfds_is_unsupported [PidfdsOnly, Seccomp],
     C2 sandbox::construction_short_of_pidfds_is_a_resource_limit [PidfdsOnly, Seccomp],
@@ -170,6 +174,7 @@ cases! { $
     C18 footprint::no_handler_is_touched_before_one_is_needed [RealProcesses, NoHandlerAtFirst],
     C18 footprint::the_makers_signal_mask_is_left_alone [RealProcesses],
     C18 footprint::no_signal_handler_runs_on_the_watchers_thread [NoSignalHandler],
+    C18 start::a_forked_child_that_dies_early_is_no_signal_to_its_parent [RealProcesses],
     C18 signal::the_handler_found_is_called_on [ChildSignal],
     C18 signal::a_handler_over_the_default_does_not_hear_of_stops [ChildSignal],
     C18 signal::a_handler_over_an_ignored_signal_makes_no_zombies [ChildSignal],

@@ -32,8 +32,8 @@ pub(crate) use permits::{
 pub(crate) use permits::{can_wipe_on_fork, takes_any_advice};
 pub use signals::block_sigchld;
 pub(crate) use signals::{
-    CHILD_SIGNALS, SigchldAction, blocked_signals, clear_sigchld_flags, dispositions,
-    fatal_signals, sigchld_disposition, signal_self,
+    CHILD_SIGNALS, SigchldAction, blocked_signals, clear_sigchld_flags, default_broken_pipe_action,
+    dispositions, fatal_signals, sigchld_disposition, signal_self,
 };
 pub(crate) use threads::{
     exit_thread_only, is_asleep, processor_time, run_delay, since_boot, thread_id, time_by, wakeups,
