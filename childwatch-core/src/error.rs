@@ -52,14 +52,15 @@ pub enum WatchError {
     },
 
     /// Out of file descriptors, memory or threads for the moment; worth another
-    /// try later.
+    /// try later. The text names the limit, by the errno of `source`.
     #[error(
-        "the limit on open files, threads or memory is reached ({operation}{}): raise it \
-         (RLIMIT_NOFILE for files), or watch fewer processes at a time",
-        for_process(.pid)
+        "{} ({operation}{}): {}",
+        shortage(source).0,
+        for_process(.pid),
+        shortage(source).1
     )]
     ResourceLimit {
-        /// The system call that was refused.
+        /// The system call that was refused, or the thread that could not be started.
         operation: &'static str,
         /// The process that was asked for; `None` when making the watcher.
         pid: Option<Pid>,
@@ -67,13 +68,11 @@ pub enum WatchError {
         source: io::Error,
     },
 
-    /// The kernel or a sandbox does not offer what this backend is made of.
-    #[error(
-        "this kernel or sandbox does not offer {operation}{}: choose another backend",
-        for_process(.pid)
-    )]
+    /// The kernel or a sandbox does not offer what this backend is made of, or not to
+    /// this process: one that has unshared its pid namespace cannot start threads.
+    #[error("{}", absence(operation, *.pid, source))]
     Unsupported {
-        /// The system call that was refused.
+        /// The system call that was refused, or the thread that could not be started.
         operation: &'static str,
         /// The process that was asked for; `None` when making the watcher.
         pid: Option<Pid>,
@@ -104,6 +103,63 @@ fn for_process(pid: &Option<Pid>) -> String {
     pid.map_or_else(String::new, |pid| format!(" for process {pid}"))
 }
 
+/// What is short, and what the user can do.
+fn shortage(source: &io::Error) -> (&'static str, &'static str) {
+    match source.raw_os_error() {
+        Some(libc::EMFILE) => (
+            "this process has no file descriptor left",
+            "raise RLIMIT_NOFILE, or watch fewer processes at a time",
+        ),
+        Some(libc::ENFILE) => (
+            "the system has no open file left",
+            "raise fs.file-max, or close files of other processes",
+        ),
+        Some(libc::ENOMEM) => (
+            "there is no memory left",
+            "free memory, or raise the control group's memory.max or RLIMIT_AS",
+        ),
+        // Only a thread is refused so. glibc also reports a stack that finds no memory
+        // with this errno.
+        Some(libc::EAGAIN) => (
+            "no further thread can be started",
+            "raise RLIMIT_NPROC, the control group's pids.max or kernel.threads-max, or free \
+             memory for the thread's stack",
+        ),
+        Some(libc::ENOSPC) => (
+            "this user has no epoll registration left",
+            "raise fs.epoll.max_user_watches, or watch fewer processes at a time",
+        ),
+        _ => (
+            "a limit is reached",
+            "raise it, or watch fewer processes at a time",
+        ),
+    }
+}
+
+/// What is not offered, and what the user can do.
+fn absence(operation: &str, pid: Option<Pid>, source: &io::Error) -> String {
+    let process = for_process(&pid);
+    if is_a_thread(operation) && source.raw_os_error() == Some(libc::EINVAL) {
+        return format!(
+            "this process cannot start threads ({operation}{process}), because it has unshared \
+             its pid namespace (on some kernels, its time namespace): make the watcher before \
+             that, or in a child"
+        );
+    }
+    if is_a_thread(operation) {
+        return format!(
+            "this sandbox does not let a process start threads ({operation}{process}), which \
+             every backend needs: allow clone and clone3 with CLONE_THREAD"
+        );
+    }
+    format!("this kernel or sandbox does not offer {operation}{process}: choose another backend")
+}
+
+/// The engine names a thread so that its name ends in this word.
+fn is_a_thread(operation: &str) -> bool {
+    operation.ends_with("thread")
+}
+
 /// Keeps the whole error as the [`io::Error`]'s inner one, under the nearest
 /// [`io::ErrorKind`].
 impl From<WatchError> for io::Error {
@@ -130,19 +186,88 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn an_error_names_the_pid_the_call_and_the_remedy() {
+    fn short(operation: &'static str, pid: Option<Pid>, errno: i32) -> String {
+        let source = io::Error::from_raw_os_error(errno);
         let error = WatchError::ResourceLimit {
-            operation: "pidfd_open",
-            pid: Some(Pid::try_from(7).unwrap()),
-            source: io::Error::from_raw_os_error(libc::EMFILE),
+            operation,
+            pid,
+            source,
         };
-        assert_eq!(
-            error.to_string(),
-            "the limit on open files, threads or memory is reached (pidfd_open for process 7): \
-             raise it (RLIMIT_NOFILE for files), or watch fewer processes at a time"
-        );
         assert!(error.source().is_some());
+        error.to_string()
+    }
+
+    fn absent(operation: &'static str, errno: i32) -> String {
+        let error = WatchError::Unsupported {
+            operation,
+            pid: None,
+            source: io::Error::from_raw_os_error(errno),
+        };
+        error.to_string()
+    }
+
+    #[test]
+    fn a_shortage_names_the_process_the_call_and_the_limit() {
+        let pid = Some(Pid::try_from(7).unwrap());
+        assert_eq!(
+            short("pidfd_open", pid, libc::EMFILE),
+            "this process has no file descriptor left (pidfd_open for process 7): raise \
+             RLIMIT_NOFILE, or watch fewer processes at a time"
+        );
+        assert_eq!(
+            short("pidfd_open", pid, libc::ENFILE),
+            "the system has no open file left (pidfd_open for process 7): raise fs.file-max, or \
+             close files of other processes"
+        );
+        assert_eq!(
+            short("epoll_ctl", pid, libc::ENOMEM),
+            "there is no memory left (epoll_ctl for process 7): free memory, or raise the \
+             control group's memory.max or RLIMIT_AS"
+        );
+        assert_eq!(
+            short("epoll_ctl", pid, libc::ENOSPC),
+            "this user has no epoll registration left (epoll_ctl for process 7): raise \
+             fs.epoll.max_user_watches, or watch fewer processes at a time"
+        );
+        assert_eq!(
+            short("a call", pid, libc::EDQUOT),
+            "a limit is reached (a call for process 7): raise it, or watch fewer processes at a \
+             time"
+        );
+    }
+
+    #[test]
+    fn a_thread_too_many_names_the_limits_of_threads() {
+        assert_eq!(
+            short("the watcher's thread", None, libc::EAGAIN),
+            "no further thread can be started (the watcher's thread): raise RLIMIT_NPROC, the \
+             control group's pids.max or kernel.threads-max, or free memory for the thread's \
+             stack"
+        );
+    }
+
+    #[test]
+    fn what_is_not_offered_is_named_with_the_cause() {
+        assert_eq!(
+            absent("pidfd_open", libc::ENOSYS),
+            "this kernel or sandbox does not offer pidfd_open: choose another backend"
+        );
+        // Linux 5.3. It has nothing to do with namespaces.
+        assert_eq!(
+            absent("waitid(P_PIDFD)", libc::EINVAL),
+            "this kernel or sandbox does not offer waitid(P_PIDFD): choose another backend"
+        );
+        assert_eq!(
+            absent("the watcher's thread", libc::EINVAL),
+            "this process cannot start threads (the watcher's thread), because it has unshared \
+             its pid namespace (on some kernels, its time namespace): make the watcher before \
+             that, or in a child"
+        );
+        assert_eq!(
+            absent("the watcher's thread", libc::EPERM),
+            "this sandbox does not let a process start threads (the watcher's thread), which \
+             every backend needs: allow clone and clone3 with CLONE_THREAD"
+        );
     }
 
     #[test]

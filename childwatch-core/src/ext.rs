@@ -80,13 +80,29 @@ pub trait PidWatcherExt: PidWatcher {
 
     /// Spawns a command and [registers](PidWatcher::register_pid) its process.
     ///
-    /// When that fails the child is killed and reaped before the error comes
-    /// back: nothing is left. The caller still owes the child a `wait`.
+    /// The caller still owes the child a `wait`.
     ///
-    /// Where `SIGCHLD` is ignored the kernel reaps children by itself, and one
-    /// that exits at once may be gone before it can be registered
-    /// ([`NoSuchProcess`](WatchError::NoSuchProcess)); `fork_watchable` has no
-    /// such moment.
+    /// # A refused child
+    ///
+    /// If the registration fails, the child is killed and reaped before the error is
+    /// returned. A pid that may belong to another process by then is never signalled:
+    ///
+    /// | the registration fails | the child |
+    /// |---|---|
+    /// | with [`NoSuchProcess`](WatchError::NoSuchProcess) | has been reaped; no signal is sent |
+    /// | otherwise | is killed through a pidfd, which means this child and no other |
+    /// | otherwise, and no pidfd can be opened | is killed by its pid |
+    /// | the same, and the kernel reaps children | **keeps running**; the error has its pid |
+    /// | the child is another user's (setuid) | **keeps running**; the error has its pid |
+    ///
+    /// The kernel reaps the children of a process that ignores `SIGCHLD` or has set
+    /// `SA_NOCLDWAIT`. A child that exits at once may then be gone before it can be
+    /// registered (`NoSuchProcess`); `fork_watchable` has no such moment. No pidfd can be
+    /// opened before Linux 5.4, in some sandboxes, and when no file descriptor is left.
+    ///
+    /// In the third row the pid is the child's until a thread of the program reaps it. A
+    /// program without pidfds should not reap children that it did not start, as
+    /// `waitpid(-1)` does, while another thread spawns.
     ///
     /// # Errors
     ///
@@ -117,8 +133,11 @@ pub trait PidWatcherExt: PidWatcher {
     ///
     /// `child` never returns, and a panic in it ends the child with code 101
     /// after the panic hook's message: it never unwinds into the copy of the
-    /// parent's stack. When registering fails the child ends without having run
-    /// anything, and is reaped before the error comes back.
+    /// parent's stack. If the registration fails, the child ends without having run
+    /// anything, and is reaped before the error is returned. It is not signalled. Nor is
+    /// the parent (`SIGPIPE`), if the child is killed before it is let go.
+    ///
+    /// The call needs two file descriptors, besides those that the registration needs.
     ///
     /// # Errors
     ///

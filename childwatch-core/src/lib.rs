@@ -37,6 +37,7 @@ mod pauses;
 mod pid;
 mod queue;
 mod quiet_thread;
+mod refused_child;
 mod registry;
 mod siginfo;
 mod simulated;

@@ -9,7 +9,8 @@ use std::ptr;
 use crate::WatchError;
 use crate::sync::thread::{Builder, JoinHandle};
 
-/// Spawns a thread with every signal blocked; `whose` says whose it is in the error.
+/// Spawns a thread with every signal blocked; `whose` names it in the error, and ends in
+/// "thread", by which the error's text knows what it is about.
 ///
 /// A new thread inherits its maker's mask, so the caller blocks everything while
 /// it makes the thread; blocking inside the new thread would leave a moment in
@@ -19,22 +20,29 @@ pub(crate) fn spawn(
     whose: &'static str,
     body: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, WatchError> {
-    let _blocked = AllSignalsBlocked::new().map_err(|source| refused(whose, source))?;
+    let _blocked = AllSignalsBlocked::new().map_err(|source| refused("pthread_sigmask", source))?;
     let spawned = Builder::new().name(name.to_owned()).spawn(body);
     spawned.map_err(|source| refused(whose, source))
 }
 
-/// Out of threads or memory (EAGAIN, ENOMEM), unless a sandbox forbids threads, or to
-/// block signals.
+/// EAGAIN, ENOMEM: out of threads or memory. EPERM, EACCES, ENOSYS: a sandbox forbids
+/// threads, or to block signals. EINVAL: the process has unshared its pid namespace, and
+/// a thread cannot be born in another than its process's. (From Linux 5.6 on this held for
+/// time namespaces too; 6.18 allows such a thread.) No retry helps there.
 fn refused(operation: &'static str, source: io::Error) -> WatchError {
     let pid = None;
-    match source.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported => WatchError::Unsupported {
+    match source.raw_os_error() {
+        Some(libc::EAGAIN | libc::ENOMEM) => WatchError::ResourceLimit {
             operation,
             pid,
             source,
         },
-        _ => WatchError::ResourceLimit {
+        Some(libc::EPERM | libc::EACCES | libc::ENOSYS | libc::EINVAL) => WatchError::Unsupported {
+            operation,
+            pid,
+            source,
+        },
+        _ => WatchError::Os {
             operation,
             pid,
             source,
@@ -115,10 +123,12 @@ mod tests {
 
     #[test]
     fn a_thread_that_is_forbidden_is_unsupported_and_one_too_many_a_limit() {
-        for forbidden in [libc::EPERM, libc::ENOSYS] {
+        for forbidden in [libc::EPERM, libc::EACCES, libc::ENOSYS, libc::EINVAL] {
             let error = kind(forbidden);
             assert!(matches!(error, WatchError::Unsupported { .. }), "{error}");
         }
+        let strange = kind(libc::EIO);
+        assert!(matches!(strange, WatchError::Os { .. }), "{strange}");
         for short in [libc::EAGAIN, libc::ENOMEM] {
             let error = kind(short);
             assert!(matches!(error, WatchError::ResourceLimit { .. }), "{error}");

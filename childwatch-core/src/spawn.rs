@@ -9,27 +9,34 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, Command};
 
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Signal, WaitOptions};
+use rustix::process::WaitOptions;
 
-use crate::{Pid, PidWatcher};
+use crate::refused_child::Unregistered;
+use crate::{Pid, PidWatcher, WatchError};
 
 /// What a Rust program's own `main` exits with after a panic.
 const PANICKED: i32 = 101;
 /// The forked child was never let go.
 const NOT_LET_GO: i32 = 127;
 
+/// What the parent writes for the forked child.
+const LET_GO: u8 = 1;
+const END: u8 = 0;
+
 pub(crate) fn spawn_watchable<W: PidWatcher + ?Sized>(
     watcher: &W,
     command: &mut Command,
 ) -> io::Result<Child> {
-    let mut child = command.spawn()?;
-    if let Err(refused) = watcher.register_pid(Pid::from(&child)) {
-        // Either may fail only for a child that is gone already.
-        let _ = child.kill();
-        let _ = child.wait();
-        return Err(refused.into());
+    let spawned = Unregistered::new(command.spawn()?);
+    match watcher.register_pid(Pid::from(spawned.child())) {
+        Ok(()) => Ok(spawned.registered()),
+        // The child has been reaped, so whoever has its pid now is another process.
+        Err(gone @ WatchError::NoSuchProcess { .. }) => Err(gone.into()),
+        Err(refused) => {
+            spawned.end();
+            Err(refused.into())
+        }
     }
-    Ok(child)
 }
 
 /// # Safety
@@ -49,16 +56,21 @@ pub(crate) unsafe fn fork_watchable<W: PidWatcher + ?Sized>(
             run_child(gate, child)
         }
         raw => {
-            drop(gate);
             let pid = Pid::try_from(raw).map_err(io::Error::other)?;
-            match watcher.register_pid(pid) {
-                Ok(()) => {
-                    // A child killed meanwhile has closed its end: no harm.
-                    let _ = rustix::io::write(&opener, &[1]);
-                    Ok(pid)
-                }
+            let registered = watcher.register_pid(pid);
+            // The order is written also for the end. Closing the pipe would not do: a
+            // process that another thread forks meanwhile has a copy of `opener`, and
+            // may keep it.
+            let order = if registered.is_ok() { LET_GO } else { END };
+            // `gate` is open here too, so the pipe has a reader even if the child has been
+            // killed: no SIGPIPE. Should the write be refused, the child ends when the
+            // pipe is closed.
+            let _ = rustix::io::write(&opener, &[order]);
+            drop((gate, opener));
+            match registered {
+                Ok(()) => Ok(pid),
                 Err(refused) => {
-                    kill_and_reap(raw);
+                    reap(raw);
                     Err(refused.into())
                 }
             }
@@ -85,26 +97,23 @@ fn run_child(gate: OwnedFd, child: impl FnOnce() -> Infallible) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// Whether the parent has let this child go; it closes the pipe unwritten when
-/// it dies first.
+/// Returns `true` once the parent has let this child go. If the parent dies first, it
+/// closes the pipe unwritten.
 fn wait_for_gate(gate: OwnedFd) -> bool {
     let mut byte = [0];
     loop {
         match rustix::io::read(&gate, &mut byte) {
-            Ok(read) => return read == 1,
+            Ok(read) => return read == 1 && byte == [LET_GO],
             Err(rustix::io::Errno::INTR) => {}
             Err(_) => return false,
         }
     }
 }
 
-fn kill_and_reap(raw: i32) {
-    let Some(pid) = rustix::process::Pid::from_raw(raw) else {
-        return;
-    };
-    let _ = rustix::process::kill_process(pid, Signal::KILL);
-    // ECHILD: reaped by whoever ignores SIGCHLD or waits for any child.
-    while let Err(rustix::io::Errno::INTR) =
-        rustix::process::waitpid(Some(pid), WaitOptions::empty())
-    {}
+/// Waits for a forked child that has been ordered to end.
+fn reap(raw: i32) {
+    let pid = rustix::process::Pid::from_raw(raw);
+    // ECHILD: it is reaped by the kernel, where SIGCHLD is ignored, or by a thread that
+    // waits for any child.
+    while let Err(rustix::io::Errno::INTR) = rustix::process::waitpid(pid, WaitOptions::empty()) {}
 }

@@ -112,7 +112,7 @@ impl<S: ExitSource> Drop for ThreadedWatcher<S> {
         let Some(thread) = self.thread.take() else {
             return;
         };
-        if self.shared.origin.check().is_err() {
+        if self.shared.origin.check_twice().is_err() {
             // A forked copy has neither the thread nor, perhaps, a free lock, and
             // its epoll instance is the parent's: everything stays as it is.
             mem::forget(thread);

@@ -169,17 +169,35 @@ fn a_command_that_cannot_be_spawned_is_the_commands_error() {
 
 #[test]
 fn a_spawned_child_that_is_refused_is_killed_and_reaped() {
-    // A simulated watcher knows no real process.
-    let (_, watcher) = stage();
-    let refused = watcher.spawn_watchable(Command::new("cat").stdin(std::process::Stdio::piped()));
+    // It would wait for its input for ever: this process holds the other end.
+    let (input, _end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let refused = RefusesSlowly.spawn_watchable(Command::new("cat").stdin(input));
     let refused = refused.unwrap_err();
     let inner = refused.get_ref().and_then(|inner| inner.downcast_ref());
-    let Some(&WatchError::NoSuchProcess { pid, .. }) = inner else {
+    let Some(&WatchError::NotAChild { pid, .. }) = inner else {
         panic!("{refused:?}");
     };
     let number = rustix::process::Pid::from_raw(pid.as_raw()).unwrap();
     let left = rustix::process::waitpid(Some(number), rustix::process::WaitOptions::NOHANG);
     assert_eq!(left.unwrap_err(), rustix::io::Errno::CHILD);
+}
+
+#[test]
+fn a_spawned_child_that_is_said_to_be_gone_is_not_signalled() {
+    // A simulated watcher knows no real process.
+    let (_, watcher) = stage();
+    let (input, end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let refused = watcher.spawn_watchable(Command::new("cat").stdin(input));
+    let refused = refused.unwrap_err();
+    let inner = refused.get_ref().and_then(|inner| inner.downcast_ref());
+    let Some(&WatchError::NoSuchProcess { pid, .. }) = inner else {
+        panic!("{refused:?}");
+    };
+    drop(end);
+    let number = rustix::process::Pid::from_raw(pid.as_raw());
+    let waited = rustix::process::waitpid(number, rustix::process::WaitOptions::empty());
+    let (_, status) = waited.unwrap().unwrap();
+    assert_eq!(status.exit_status(), Some(0));
 }
 
 /// Takes its time to refuse a process: until that waits, or has ended.

@@ -7,7 +7,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, Write};
@@ -77,8 +77,11 @@ fn watch(watcher: &dyn PidWatcher, args: &Args) -> anyhow::Result<u8> {
     }
     // The callbacks own the other senders, so the last callback ends the news.
     drop(tell);
-    print(&subjects, told).context("cannot print")?;
-    started.map_or(Ok(0), |started| started.reap().map(shell_code))
+    let exits = print(&subjects, told).context("cannot print")?;
+    started.map_or(Ok(0), |started| {
+        let exit = exits.get(&started.subject.pid).copied();
+        started.reap(exit.and_then(Exit::status)).map(shell_code)
+    })
 }
 
 fn tell_of_exit(
@@ -100,14 +103,17 @@ fn tell_of_exit(
     Ok(())
 }
 
-fn print(subjects: &[Subject], told: Receiver<News>) -> io::Result<()> {
+/// Prints what happens until all have exited, and returns the exits.
+fn print(subjects: &[Subject], told: Receiver<News>) -> io::Result<BTreeMap<Pid, Exit>> {
     let mut out = io::stdout().lock();
     let names: Vec<_> = subjects.iter().map(Subject::to_string).collect();
     writeln!(out, "watching {} by {BACKEND}", names.join(", "))?;
+    let mut exits = BTreeMap::new();
     for news in told {
         writeln!(out, "{news} by {BACKEND}")?;
+        exits.insert(news.exit.pid(), news.exit);
     }
-    Ok(())
+    Ok(exits)
 }
 
 /// A watched process, as the user knows it.
@@ -183,8 +189,10 @@ impl Started {
         Ok(Started { subject, child })
     }
 
-    fn reap(mut self) -> anyhow::Result<ExitStatus> {
-        let reaped = self.child.wait();
+    /// Reaps the command. If there is nothing to reap, because this program was started
+    /// with `SIGCHLD` ignored, the status is the one that the watcher has told.
+    fn reap(mut self, told: Option<ExitStatus>) -> anyhow::Result<ExitStatus> {
+        let reaped = self.child.wait().or_else(|error| told.ok_or(error));
         reaped.with_context(|| format!("cannot reap {}", self.subject))
     }
 }

@@ -7,6 +7,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use childwatch_core::{Pid, PidWatcher, PidWatcherExt, WatchError};
@@ -56,6 +57,19 @@ pub trait BackendUnderTest: Sync {
     /// that no two processes share.
     fn unit_of_start_times(&self) -> Duration {
         Duration::ZERO
+    }
+
+    /// [`PidWatcherExt::spawn_watchable`], for a suite that tests a broken one.
+    ///
+    /// # Errors
+    ///
+    /// As the extension's.
+    fn spawn_watchable(
+        &self,
+        watcher: &dyn PidWatcher,
+        command: &mut Command,
+    ) -> io::Result<Child> {
+        watcher.spawn_watchable(command)
     }
 
     /// [`PidWatcherExt::fork_watchable`], for a suite that tests a broken one.
@@ -113,7 +127,8 @@ pub enum Need {
     ChosenPid,
     /// The machine's: a process may trace another.
     Ptrace,
-    /// The machine's: a process may leave for a new pid namespace, and mount there.
+    /// The machine's: a process may make a pid namespace for its children, and mount there
+    /// (`CAP_SYS_ADMIN`, or user namespaces for ordinary users).
     PidNamespace,
     /// The machine's: a process may have its system calls filtered (seccomp, with
     /// `TSYNC`: Linux 3.17).

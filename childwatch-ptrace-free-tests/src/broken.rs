@@ -20,6 +20,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use childwatch_core::{Pid, PidWatcher, WatchError};
@@ -47,6 +48,7 @@ mod registrations;
 mod seldom;
 mod signal;
 mod source;
+mod start;
 mod status;
 mod table;
 mod watcher;
@@ -132,6 +134,7 @@ const FAMILIES: &[&[Broken]] = &[
     end::ALL,
     identity::ALL,
     fork::ALL,
+    start::ALL,
     footprint::ALL,
     hosts::ALL,
     signal::ALL,
@@ -180,6 +183,14 @@ impl BackendUnderTest for Broken {
 
     fn unit_of_start_times(&self) -> Duration {
         self.claims.unit_of_start_times()
+    }
+
+    fn spawn_watchable(
+        &self,
+        watcher: &dyn PidWatcher,
+        command: &mut Command,
+    ) -> io::Result<Child> {
+        self.claims.spawn_watchable(watcher, command)
     }
 
     unsafe fn fork_watchable(

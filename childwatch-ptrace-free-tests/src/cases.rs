@@ -22,6 +22,7 @@ mod register;
 mod sandbox;
 mod scale;
 mod signal;
+mod start;
 mod status;
 mod unregister;
 
@@ -71,10 +72,14 @@ cases! { $
     C2 register::construction_without_files_fails_cleanly [FilePerProcess],
     C2 register::construction_without_memory_for_a_thread_fails_cleanly [RealProcesses],
     C2 register::a_refused_spawn_leaves_nothing [FilePerProcess],
+    C2 start::a_refused_spawn_leaves_nothing_that_is_still_its_own [RealProcesses, Seccomp],
+    C2 start::a_refused_spawn_signals_no_successor [RealProcesses, ChosenPid],
+    C2 start::a_refused_fork_leaves_nothing [RealProcesses],
     C2 sandbox::a_watcher_is_made_where_its_backend_is_available [AnAnswer],
     C2 sandbox::construction_without_pidfds_is_unsupported [PidfdsOnly, Seccomp],
     C2 sandbox::construction_short_of_pidfds_is_a_resource_limit [PidfdsOnly, Seccomp],
     C2 sandbox::each_call_of_the_construction_may_fail [RealProcesses, Seccomp],
+    C2 sandbox::construction_without_a_pid_namespace_for_threads_says_so [PidNamespace],
     C2 sandbox::a_shortage_is_told_and_not_latched [PidfdsOnly, Seccomp],
     C2 sandbox::a_refusal_to_wait_for_pidfds_is_not_latched [PidfdsOnly, Seccomp],
     C2 sandbox::what_cannot_be_asked_about_is_not_taken_for_a_child [ChildrenOnly, Seccomp],
@@ -161,6 +166,8 @@ cases! { $
     C15 fork::every_call_in_a_copy_answers_forked [RealProcesses],
     C15 fork::drop_in_a_copy_returns_at_once [RealProcesses],
     C15 fork::a_copy_may_make_a_watcher_of_its_own [RealProcesses],
+    C15 fork::a_copy_is_known_where_advice_is_ignored [RealProcesses, Seccomp],
+    C15 fork::a_copy_with_the_same_pid_is_known [RealProcesses, Seccomp, PidNamespace],
     C15 fork::a_copy_that_holds_the_fds_makes_no_stale_event [RealProcesses],
     C15 fork::a_forked_child_never_unwinds_into_the_parents_copy [RealProcesses],
     C15 fork::a_forked_child_is_registered_before_it_runs [RealProcesses],
@@ -185,6 +192,7 @@ cases! { $
     C18 footprint::no_handler_is_touched_before_one_is_needed [RealProcesses, NoHandlerAtFirst],
     C18 footprint::the_makers_signal_mask_is_left_alone [RealProcesses],
     C18 footprint::no_signal_handler_runs_on_the_watchers_thread [NoSignalHandler],
+    C18 start::a_forked_child_that_dies_early_is_no_signal_to_its_parent [RealProcesses],
     C18 signal::the_handler_found_is_called_on [ChildSignal],
     C18 signal::a_handler_over_the_default_keeps_its_flags [ChildSignal],
     C18 signal::a_handler_over_an_ignored_signal_makes_no_zombies [ChildSignal],

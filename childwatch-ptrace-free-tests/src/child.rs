@@ -1,6 +1,7 @@
 //! Children that wait at a gate until the case lets them go.
 
 use std::fmt::Debug;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -8,7 +9,7 @@ use std::process::ExitStatus;
 use childwatch_core::{Pid, SimulatedProcesses};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use crate::sys;
+use crate::{deadline, sys};
 
 /// Where children come from.
 pub trait Nursery {
@@ -90,13 +91,35 @@ pub struct RealChild {
 
 impl RealChild {
     pub(crate) fn fork(birth: sys::Birth) -> Self {
+        Self::try_fork(birth).expect("a forked child")
+    }
+
+    /// Forks a child with the number of one that the kernel reaps by itself, as soon as
+    /// the number is free. That is a little after `waitid` answers `ECHILD`.
+    pub(crate) fn fork_once_free(pid: Pid) -> Self {
+        let birth = sys::Birth {
+            pid: Some(pid),
+            ..sys::Birth::default()
+        };
+        let mut forked = None;
+        deadline::until("the number is free", || {
+            match Self::try_fork(birth) {
+                Ok(child) => forked = Some(child),
+                Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {}
+                Err(error) => panic!("a forked child: {error}"),
+            }
+            forked.is_some()
+        });
+        forked.expect("`until` has waited for it")
+    }
+
+    fn try_fork(birth: sys::Birth) -> io::Result<Self> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC).expect("a pipe for a child's gate");
-        let pid = sys::fork_gated(birth, &read).expect("a forked child");
-        RealChild {
-            pid,
+        Ok(RealChild {
+            pid: sys::fork_gated(birth, &read)?,
             gate: write,
             is_reaped: false,
-        }
+        })
     }
 }
 

@@ -44,6 +44,7 @@ pub mod deadline;
 pub mod faults;
 mod footprint;
 pub mod front;
+mod interposed;
 mod judged;
 mod locked;
 pub mod namespace;

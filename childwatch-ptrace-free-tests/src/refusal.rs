@@ -1,4 +1,5 @@
-//! [`Refusal`]: a system call that the kernel is made to refuse, by seccomp.
+//! [`Refusal`]: a system call that the kernel is made to refuse, by seccomp, or to
+//! ignore.
 //!
 //! A filter stays as long as what it was installed for: the process, or one thread
 //! and the threads that it starts from then on. Where two match a call, the newer
@@ -20,7 +21,8 @@ use crate::sys;
 pub(crate) struct Refusal {
     call: libc::c_long,
     used: Used,
-    errno: Errno,
+    /// `None`: the call answers 0, and does nothing.
+    errno: Option<Errno>,
 }
 
 /// Which of a call's uses are refused. A filter sees the arguments, and nothing that
@@ -35,8 +37,20 @@ enum Used {
 
 impl Refusal {
     pub(crate) const fn of(call: libc::c_long, errno: Errno) -> Self {
-        let used = Used::Anyhow;
-        Refusal { call, used, errno }
+        Refusal {
+            call,
+            used: Used::Anyhow,
+            errno: Some(errno),
+        }
+    }
+
+    /// A call that answers 0, as if it had succeeded, and does nothing.
+    pub(crate) const fn ignored(call: libc::c_long) -> Self {
+        Refusal {
+            call,
+            used: Used::Anyhow,
+            errno: None,
+        }
     }
 
     /// Only with this value for the argument, which is counted from 0.
@@ -106,7 +120,8 @@ impl Refusal {
                 vec![condition(argument, is_set, flag)?]
             }
         };
-        let refuse = SeccompAction::Errno(self.errno.raw_os_error().unsigned_abs());
+        let answer = self.errno.map_or(0, Errno::raw_os_error);
+        let refuse = SeccompAction::Errno(answer.unsigned_abs());
         let rules = [(self.call, rules)].into();
         SeccompFilter::new(rules, SeccompAction::Allow, refuse, ARCH.try_into()?)?.try_into()
     }
@@ -225,6 +240,16 @@ pub(crate) mod tests {
             with_refused(&refusals, || {
                 assert_eq!(fcntl_getfd(io::stderr()), Err(STRANGE));
                 assert_ne!(fcntl_getfl(io::stderr()), Err(STRANGE));
+            });
+        }
+    }
+
+    #[test]
+    fn an_ignored_call_succeeds_and_does_nothing() {
+        if can_be_tested() {
+            with_refused(&[Refusal::ignored(libc::SYS_fcntl)], || {
+                // Without the filter: a file that is no pipe has no such size.
+                assert_eq!(rustix::pipe::fcntl_getpipe_size(io::stderr()), Ok(0));
             });
         }
     }

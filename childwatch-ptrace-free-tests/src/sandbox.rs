@@ -81,6 +81,9 @@ sandboxes! {
     NoWipeonfork "no-wipeonfork" = "kernels without MADV_WIPEONFORK, which Linux has since 4.14" [
         NO_WIPEONFORK,
     ],
+    IgnoresMadvise "ignores-madvise" = "qemu-user, and sandboxes where madvise says 0, unread" [
+        Refusal::ignored(libc::SYS_madvise),
+    ],
     Gvisor2025 "gvisor-2025" = "gVisor until April 2026: no pidfds, no MADV_WIPEONFORK" [
         Refusal::pidfd_open(Errno::NOSYS),
         Refusal::of(libc::SYS_pidfd_send_signal, Errno::NOSYS),
@@ -147,6 +150,7 @@ mod tests {
                 Sandbox::Enomem => Some("supported, but not to be had now"),
                 Sandbox::NoInfo | Sandbox::Gvisor2026 => None,
                 Sandbox::NoClone3 | Sandbox::NoPtrace | Sandbox::NoWipeonfork => None,
+                Sandbox::IgnoresMadvise => None,
             };
             match (available_in(sandbox, &Pidfd), lacks) {
                 (Ok(()), None) => {}
@@ -176,6 +180,11 @@ mod tests {
         refuses(Sandbox::NoInfo, get_info);
         refuses(Sandbox::Gvisor2026, get_info);
         refuses(Sandbox::NoWipeonfork, wipe);
+        refuses(Sandbox::IgnoresMadvise, sys::takes_any_advice);
+        assert!(
+            !sys::takes_any_advice(),
+            "the kernel refuses what it does not know"
+        );
         refuses(Sandbox::Gvisor2025, wipe);
         refuses(Sandbox::Gvisor2026, wipe);
         refuses(Sandbox::NoClone3, || sys::can_choose_pids().is_err());

@@ -25,17 +25,20 @@ pub(crate) use limits::{
     FewFiles, address_space_bytes, limit_address_space, may_have_processes, open_files_limit,
 };
 pub(crate) use notices::{Answer, Listener, Notice, may_listen_to_calls};
+pub(crate) use permits::{
+    can_choose_pids, kernel_is_at_least, leave_pid_namespace, may_filter_calls, may_trace, seize,
+};
 #[cfg(test)]
-pub(crate) use permits::can_wipe_on_fork;
-pub(crate) use permits::{can_choose_pids, kernel_is_at_least, may_filter_calls, may_trace, seize};
+pub(crate) use permits::{can_wipe_on_fork, takes_any_advice};
 pub(crate) use receive::{
     ChildSignals, count_through_signal_hook, read_once, remove_all_actions, take_child_signal,
     threads_that_let_through,
 };
 pub use signals::block_sigchld;
 pub(crate) use signals::{
-    CHILD_SIGNALS, Forwarding, SigchldAction, blocked_signals, change_sigchld_flags, dispositions,
-    fatal_signals, sigchld_disposition, sigchld_mask, signal_self, unblock_sigchld,
+    CHILD_SIGNALS, Forwarding, SigchldAction, blocked_signals, change_sigchld_flags,
+    default_broken_pipe_action, dispositions, fatal_signals, sigchld_disposition, sigchld_mask,
+    signal_self, unblock_sigchld,
 };
 pub(crate) use threads::{
     another_thread_of, exit_thread_only, is_asleep, name_this_thread, processor_time, run_delay,

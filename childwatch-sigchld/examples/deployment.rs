@@ -88,9 +88,14 @@ fn supervise(watcher: &dyn PidWatcher, command: &[String]) -> Result<ExitCode> {
         let _ = tell.send(exit);
     });
     watcher.unregister_pid(pid);
+    println!("watching process {pid}");
     let exit = watched.map(|_| told.recv());
-    let status = child.wait()?;
-    println!("{}", exit??);
+    let reaped = child.wait();
+    let exit = exit??;
+    println!("{exit}");
+    // If this program was started with SIGCHLD ignored, the kernel has reaped the child,
+    // and only the watcher tells its status.
+    let status = reaped.or_else(|error| exit.status().ok_or(error))?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }

@@ -67,6 +67,17 @@ pub(super) const ALL: &[Broken] = &[
         ..ON_PIDFDS
     },
     Broken {
+        name: "takes-a-namespace-for-a-shortage",
+        fault: "Where a process can't have threads it says that it has too many.",
+        breaks: Rule::Clause(C2),
+        watcher: takes_a_namespace_for_a_shortage,
+        fails: &[(
+            "construction_without_a_pid_namespace_for_threads_says_so",
+            Saying("a limit is reached"),
+        )],
+        ..ON_PIDFDS
+    },
+    Broken {
         name: "leaks-when-refused",
         fault: "A constructor that fails leaves a file descriptor.",
         breaks: Rule::Clause(C2),
@@ -115,4 +126,19 @@ fn leaks_when_refused() -> Made {
         source: errno.into(),
     })?;
     Pidfd.watcher().inspect_err(|_| mem::forget(file))
+}
+
+fn takes_a_namespace_for_a_shortage() -> Made {
+    Pidfd.watcher().map_err(|error| match error {
+        WatchError::Unsupported {
+            operation,
+            pid,
+            source,
+        } => WatchError::ResourceLimit {
+            operation,
+            pid,
+            source,
+        },
+        other => other,
+    })
 }

@@ -1,12 +1,16 @@
 //! C15: watchers that do harm in a forked copy of the process, or after it.
 
-#![expect(unsafe_code, reason = "`fork_watchable` with a fault")]
+#![expect(
+    unsafe_code,
+    reason = "`fork_watchable` with a fault, and a page that may be wiped"
+)]
 
 use std::convert::Infallible;
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::catch_unwind;
+use std::ptr;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use childwatch_core::{
@@ -54,6 +58,31 @@ pub(super) const ALL: &[Broken] = &[
             "every_call_in_a_copy_answers_forked",
             Saying("every call: the copy's exit status: 1"),
         )],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "believes-madvise",
+        fault: "It knows a copy by a page that the kernel wipes there, and does not see whether \
+                the kernel will.",
+        breaks: Rule::Clause(C15),
+        watcher: with::<BelievesMadvise>,
+        fails: &[(
+            "a_copy_is_known_where_advice_is_ignored",
+            Saying("every call: the copy's exit status: 1"),
+        )],
+        passes: &["every_call_in_a_copy_answers_forked"],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "goes-by-the-pid",
+        fault: "It takes every process with its own pid for itself, in any namespace.",
+        breaks: Rule::Clause(C15),
+        watcher: with::<GoesByThePid>,
+        fails: &[(
+            "a_copy_with_the_same_pid_is_known",
+            Saying("the second process 1: the copy's exit status: 1"),
+        )],
+        passes: &["every_call_in_a_copy_answers_forked"],
         ..ON_PIDFDS
     },
     Broken {
@@ -171,6 +200,70 @@ impl WatcherFault for ObligesACopy {
     fn register_pid(&self, good: &dyn PidWatcher, pid: Pid) -> Result<(), WatchError> {
         match good.register_pid(pid) {
             Err(WatchError::Forked) => Ok(()),
+            truth => truth,
+        }
+    }
+}
+
+/// Where the page says so it is the watcher's process, whatever the good watcher says.
+#[derive(Debug)]
+struct BelievesMadvise {
+    page: usize,
+}
+
+impl Default for BelievesMadvise {
+    fn default() -> Self {
+        // SAFETY: a new private mapping, which is never unmapped; advice about it; a write
+        // to its first byte.
+        let page = unsafe {
+            let page = libc::mmap(
+                ptr::null_mut(),
+                1,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            );
+            assert_ne!(page, libc::MAP_FAILED, "a page");
+            libc::madvise(page, 1, libc::MADV_WIPEONFORK);
+            page.cast::<u8>().write(1);
+            page
+        };
+        BelievesMadvise {
+            page: page.expose_provenance(),
+        }
+    }
+}
+
+impl WatcherFault for BelievesMadvise {
+    fn register_pid(&self, good: &dyn PidWatcher, pid: Pid) -> Result<(), WatchError> {
+        // SAFETY: the page stays mapped and readable.
+        let is_wiped =
+            unsafe { ptr::with_exposed_provenance::<u8>(self.page).read_volatile() } == 0;
+        match good.register_pid(pid) {
+            Err(WatchError::Forked) if !is_wiped => Ok(()),
+            truth => truth,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct GoesByThePid {
+    made_in: u32,
+}
+
+impl Default for GoesByThePid {
+    fn default() -> Self {
+        GoesByThePid {
+            made_in: std::process::id(),
+        }
+    }
+}
+
+impl WatcherFault for GoesByThePid {
+    fn register_pid(&self, good: &dyn PidWatcher, pid: Pid) -> Result<(), WatchError> {
+        match good.register_pid(pid) {
+            Err(WatchError::Forked) if std::process::id() == self.made_in => Ok(()),
             truth => truth,
         }
     }

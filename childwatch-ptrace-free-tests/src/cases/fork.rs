@@ -15,6 +15,7 @@ use childwatch_core::{ExitCallback, Pid, PidWatcher, Unregistered, WatchError, W
 use crate::child::{End, GatedChild};
 use crate::deadline;
 use crate::probe::Probe;
+use crate::refusal::{Refusal, refuse_in_process};
 use crate::{Stage, sys};
 
 /// Runs `body` in a forked copy of this process, which must answer that all is
@@ -121,6 +122,34 @@ pub(super) fn a_copy_may_make_a_watcher_of_its_own(stage: &Stage<'_>) {
             && matches!(watcher.register_pid(child.pid()), Err(WatchError::Forked))
     });
     stage.settle(&*watcher);
+}
+
+/// Wiping pages in copies is promised there, and not done.
+pub(super) fn a_copy_is_known_where_advice_is_ignored(stage: &Stage<'_>) {
+    refuse_in_process(&[Refusal::ignored(libc::SYS_madvise)]).unwrap();
+    every_call_in_a_copy_answers_forked(stage);
+    drop_in_a_copy_returns_at_once(stage);
+}
+
+/// Both are process 1, each of its own namespace, and no page is wiped.
+pub(super) fn a_copy_with_the_same_pid_is_known(stage: &Stage<'_>) {
+    refuse_in_process(&[Refusal::ignored(libc::SYS_madvise)]).unwrap();
+    sys::leave_pid_namespace().unwrap();
+    in_a_copy("the first process 1", || {
+        let watcher = stage.watcher();
+        let mut child = stage.child();
+        let probe = Probe::new();
+        watcher.watch(child.pid(), probe.callback()).unwrap();
+        stage.settle(&*watcher);
+        sys::leave_pid_namespace().unwrap();
+        in_a_copy("the second process 1", || {
+            std::process::id() == 1
+                && matches!(watcher.register_pid(child.pid()), Err(WatchError::Forked))
+        });
+        child.die(End::Code(3));
+        let told = probe.ran_once().status() == child.reap();
+        told && std::process::id() == 1
+    });
 }
 
 pub(super) fn a_copy_that_holds_the_fds_makes_no_stale_event(stage: &Stage<'_>) {

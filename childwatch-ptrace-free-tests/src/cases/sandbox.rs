@@ -11,6 +11,7 @@ use crate::child::{End, GatedChild};
 use crate::footprint::Footprint;
 use crate::probe::Probe;
 use crate::refusal::{Refusal, refuse_in_process, with_refused};
+use crate::sys;
 
 use Kind::{ResourceLimit, Unsupported};
 
@@ -88,6 +89,17 @@ pub(super) fn each_call_of_the_construction_may_fail(stage: &Stage<'_>) {
     let made = made_with_refused(stage, &[masks.with(0, libc::SIG_SETMASK as u32)]);
     is_refused(made, Unsupported, None, Errno::PERM);
     nothing.is_unchanged();
+}
+
+pub(super) fn construction_without_a_pid_namespace_for_threads_says_so(stage: &Stage<'_>) {
+    let nothing = Footprint::now();
+    // From now on this process can have children, but no threads.
+    sys::leave_pid_namespace().unwrap();
+    let refused = stage.backend().watcher().map(drop).unwrap_err();
+    nothing.is_unchanged();
+    let text = refused.to_string();
+    assert!(text.contains("pid namespace"), "{text}");
+    is_refused::<()>(Err(refused), Unsupported, None, Errno::INVAL);
 }
 
 pub(super) fn a_shortage_is_told_and_not_latched(stage: &Stage<'_>) {

@@ -35,7 +35,13 @@ const OPENING: &[Errno] = &[
     REFUSED[1],
 ];
 const ASKING: &[Errno] = &[Errno::INVAL, REFUSED[0], Errno::ACCESS, REFUSED[1]];
-const THREAD: &[Errno] = &[Errno::AGAIN, Errno::NOMEM, REFUSED[0], REFUSED[1]];
+const THREAD: &[Errno] = &[
+    Errno::AGAIN,
+    Errno::NOMEM,
+    Errno::INVAL,
+    REFUSED[0],
+    REFUSED[1],
+];
 const MEMORY: &[Errno] = &[Errno::NOMEM, Errno::AGAIN, REFUSED[0]];
 
 const SIGCHLD: u64 = libc::SIGCHLD as u64;
@@ -165,6 +171,17 @@ pub static CALLS: &[Call] = &[
         ],
     )
     .used(|arguments| arguments[2] as i32 == libc::MADV_WIPEONFORK)
+    .by(Caller)
+    .with_pidfd(&[(Making, 1)])
+    .with_sigchld(&[(Making, 1)])
+    .with_fallback(&[(Making, 1)]),
+    // EINVAL is the answer that is hoped for.
+    Call::new(
+        "madvise of what is no advice",
+        &[libc::SYS_madvise],
+        &[Errno::NOMEM, Errno::PERM, Errno::NOSYS],
+    )
+    .used(|arguments| arguments[2] as i32 == -1)
     .by(Caller)
     .with_pidfd(&[(Making, 1)])
     .with_sigchld(&[(Making, 1)])

@@ -2,7 +2,7 @@
 
 #![expect(
     unsafe_code,
-    reason = "`seccomp`, `madvise`, `ptrace`: called to see whether they may be"
+    reason = "`seccomp`, `madvise`, `unshare`, `ptrace`: called to see whether they may be"
 )]
 
 use std::io;
@@ -77,6 +77,25 @@ pub(crate) fn may_filter_calls() -> io::Result<()> {
 pub(crate) fn can_wipe_on_fork() -> bool {
     // SAFETY: advice about no bytes at all.
     unsafe { libc::madvise(ptr::null_mut(), 0, libc::MADV_WIPEONFORK) == 0 }
+}
+
+/// Returns `true` if `madvise` accepts an advice that does not exist.
+#[cfg(test)]
+pub(crate) fn takes_any_advice() -> bool {
+    // SAFETY: advice about no bytes at all.
+    unsafe { libc::madvise(ptr::null_mut(), 0, -1) == 0 }
+}
+
+/// Has the children of this process be born in a new pid namespace. An ordinary user gets
+/// a user namespace with it, for which this process must have one thread.
+pub(crate) fn leave_pid_namespace() -> io::Result<()> {
+    for namespaces in [libc::CLONE_NEWPID, libc::CLONE_NEWPID | libc::CLONE_NEWUSER] {
+        // SAFETY: takes plain values, and takes no memory and no file from this process.
+        if unsafe { libc::unshare(namespaces) } == 0 {
+            return Ok(());
+        }
+    }
+    Err(io::Error::last_os_error())
 }
 
 /// Begins to trace a process, without stopping it.

@@ -88,6 +88,12 @@ pub(crate) fn signal_self(signal: i32) {
     unsafe { libc::kill(libc::getpid(), signal) };
 }
 
+/// Has `SIGPIPE` end this process, which Rust's runtime ignores and a host in C need not.
+pub(crate) fn default_broken_pipe_action() {
+    // SAFETY: the default action runs no code of this process.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}
+
 /// The signals that end a process by default.
 pub(crate) fn fatal_signals() -> impl Iterator<Item = u8> {
     const HARMLESS: [i32; 8] = [
