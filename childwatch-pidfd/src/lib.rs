@@ -44,6 +44,7 @@
 mod errno;
 mod info;
 mod probe;
+mod release;
 mod source;
 mod watcher;
 mod zombie;

@@ -1,9 +1,10 @@
 //! The list of cases, and the one place that it is kept in.
 
 use crate::backend::Need::{
-    AnAnswer, ChildSignal, ChildrenOnly, ChosenPid, FilePerProcess, NoHandlerAtFirst,
+    AnAnswer, AutoReaping, ChildSignal, ChildrenOnly, ChosenPid, FilePerProcess, NoHandlerAtFirst,
     NoSignalHandler, NonChildren, OpenFiles, PidfdsOnly, Processes, ProcessesOwnStatus, Ptrace,
-    RealProcesses, Seccomp, SharedMemory, SignalsOwnStatus, WithoutPidfds,
+    RealProcesses, Seccomp, SharedMemory, SignalsOwnStatus, StatusAfterReaping, TrappedCalls,
+    WithoutPidfds,
 };
 use crate::case::{Case, Clause};
 
@@ -97,6 +98,11 @@ cases! { $
     C6 status::a_child_reaped_first_is_told_truly [],
     C6 status::an_ignored_child_signal_is_told_truly [RealProcesses],
     C6 status::a_child_of_no_child_wait_is_told_truly [RealProcesses],
+    C6 status::every_status_is_told_where_the_kernel_reaps
+        [RealProcesses, StatusAfterReaping, SharedMemory, OpenFiles(400)],
+    C6 status::every_status_is_told_beside_a_reaping_thread
+        [RealProcesses, StatusAfterReaping, SharedMemory, OpenFiles(400)],
+    C6 status::a_child_that_is_never_a_zombie_is_told_truly [RealProcesses, AutoReaping],
     C6 sandbox::an_exit_whose_status_is_hidden_is_told_truly [PidfdsOnly, Seccomp],
     C6 only_exit::a_process_whose_leader_left_first_is_told_truly
         [RealProcesses, ProcessesOwnStatus],
@@ -162,6 +168,7 @@ cases! { $
     C17 concurrency::many_threads_at_once [],
     C17 concurrency::many_threads_watch_one_process [],
 
+    C18 sandbox::a_call_that_a_sandbox_traps_ends_no_thread [RealProcesses, TrappedCalls],
     C18 footprint::no_handler_and_no_mask_is_touched [RealProcesses, NoSignalHandler],
     C18 footprint::no_handler_is_touched_before_one_is_needed [RealProcesses, NoHandlerAtFirst],
     C18 footprint::the_makers_signal_mask_is_left_alone [RealProcesses],

@@ -93,6 +93,11 @@ impl Refusal {
     }
 
     fn filter(self) -> Result<BpfProgram, seccompiler::BackendError> {
+        let errno = self.errno.raw_os_error().unsigned_abs();
+        self.filter_to(SeccompAction::Errno(errno))
+    }
+
+    fn filter_to(self, action: SeccompAction) -> Result<BpfProgram, seccompiler::BackendError> {
         let condition = |argument, operator, value| {
             let length = SeccompCmpArgLen::Dword;
             SeccompCondition::new(argument, length, operator, u64::from(value))
@@ -106,9 +111,8 @@ impl Refusal {
                 vec![condition(argument, is_set, flag)?]
             }
         };
-        let refuse = SeccompAction::Errno(self.errno.raw_os_error().unsigned_abs());
         let rules = [(self.call, rules)].into();
-        SeccompFilter::new(rules, SeccompAction::Allow, refuse, ARCH.try_into()?)?.try_into()
+        SeccompFilter::new(rules, SeccompAction::Allow, action, ARCH.try_into()?)?.try_into()
     }
 }
 
@@ -119,6 +123,17 @@ impl Refusal {
 /// Why it can't be had, for the report.
 pub(crate) fn refuse_in_process(refusals: &[Refusal]) -> Result<(), String> {
     install(refusals, seccompiler::apply_filter_all_threads)
+}
+
+/// Has the kernel send `SIGSYS` to a thread of this process that makes this call, instead of
+/// an error, as a sandbox with a broker does.
+///
+/// # Errors
+///
+/// Why it can't be had, for the report.
+pub(crate) fn trap_in_process(refusal: Refusal) -> Result<(), String> {
+    let filter = refusal.filter_to(SeccompAction::Trap).map_err(explain)?;
+    seccompiler::apply_filter_all_threads(&filter).map_err(explain)
 }
 
 /// Has the kernel refuse these calls to this thread, and to those that it starts from now

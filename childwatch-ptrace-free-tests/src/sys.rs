@@ -10,6 +10,7 @@ mod notices;
 mod permits;
 mod signals;
 mod threads;
+mod traps;
 
 pub(crate) use birth::{
     Birth, SMALL_STACK, become_subreaper, clone_sharing_memory, fork_copy, fork_crowd_member,
@@ -26,7 +27,10 @@ pub(crate) use limits::{
 pub(crate) use notices::{Answer, Listener, Notice, may_listen_to_calls};
 #[cfg(test)]
 pub(crate) use permits::can_wipe_on_fork;
-pub(crate) use permits::{can_choose_pids, kernel_is_at_least, may_filter_calls, may_trace, seize};
+pub(crate) use permits::{
+    can_choose_pids, can_have_children_reaped, kernel_is_at_least, may_filter_calls, may_trace,
+    seize,
+};
 pub use signals::block_sigchld;
 pub(crate) use signals::{
     CHILD_SIGNALS, SigchldAction, blocked_signals, clear_sigchld_flags, dispositions,
@@ -35,3 +39,4 @@ pub(crate) use signals::{
 pub(crate) use threads::{
     exit_thread_only, is_asleep, processor_time, run_delay, since_boot, thread_id, time_by, wakeups,
 };
+pub(crate) use traps::{answer_trapped_calls, block_trapped_calls, can_answer_trapped_calls};

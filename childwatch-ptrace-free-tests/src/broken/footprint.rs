@@ -12,8 +12,20 @@ use super::{Broken, ON_PIDFDS, Rule};
 use crate::Clause::{C16, C18};
 use crate::backend::BackendUnderTest;
 use crate::backends::Sigchld;
+use crate::sys;
 
 pub(super) const ALL: &[Broken] = &[
+    Broken {
+        name: "blocks-trapped-calls",
+        fault: "Its thread blocks `SIGSYS`, and so has no answer to a call that is trapped.",
+        breaks: Rule::Clause(C18),
+        watcher: over_pidfds::<BlocksTrappedCalls>,
+        fails: &[(
+            "a_call_that_a_sandbox_traps_ends_no_thread",
+            Saying("the cell ended by signal: 31"),
+        )],
+        ..ON_PIDFDS
+    },
     Broken {
         name: "leaks-an-fd",
         fault: "A file descriptor outlives each watcher.",
@@ -83,6 +95,16 @@ pub(super) const ALL: &[Broken] = &[
         ..ON_PIDFDS
     },
 ];
+
+#[derive(Debug, Default)]
+struct BlocksTrappedCalls;
+
+impl SourceFault for BlocksTrappedCalls {
+    fn start<S: ExitSource>(&self, good: &Good<S>, waiter: &mut S::Waiter) {
+        sys::block_trapped_calls();
+        good.start(waiter);
+    }
+}
 
 #[derive(Debug)]
 struct LeaksAnFd;

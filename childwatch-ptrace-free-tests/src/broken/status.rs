@@ -41,6 +41,31 @@ pub(super) const ALL: &[Broken] = &[
         ..ON_PIDFDS
     },
     Broken {
+        name: "forgets-the-reaped",
+        fault: "Of a child that has been reaped no status is told.",
+        breaks: Rule::Clause(C6),
+        watcher: over_pidfds::<ForgetsTheReaped>,
+        fails: &[
+            (
+                "a_child_reaped_first_is_told_truly",
+                Saying("but the kernel tells that its code was 6"),
+            ),
+            (
+                "every_status_is_told_where_the_kernel_reaps",
+                Saying("falsely: 0, lost: 0"),
+            ),
+            (
+                "every_status_is_told_beside_a_reaping_thread",
+                Saying("falsely: 0, lost: 0"),
+            ),
+            (
+                "a_child_that_is_never_a_zombie_is_told_truly",
+                Saying("but the kernel tells that its code was"),
+            ),
+        ],
+        ..ON_PIDFDS
+    },
+    Broken {
         name: "tells-signals-as-codes",
         fault: "An end by a signal is told as a code, as shells do.",
         breaks: Rule::Clause(C6),
@@ -112,6 +137,26 @@ impl SourceFault for GuessesSuccess {
         for report in reports {
             if report.status.is_none() || good.is_reaped(report.token) {
                 report.status = Some(ExitStatus::default());
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default)]
+struct ForgetsTheReaped;
+
+impl SourceFault for ForgetsTheReaped {
+    fn wait<S: ExitSource>(
+        &self,
+        good: &Good<S>,
+        waiter: &mut S::Waiter,
+        reports: &mut Vec<Report>,
+    ) -> io::Result<()> {
+        good.wait(waiter, reports)?;
+        for report in reports {
+            if good.is_reaped(report.token) {
+                report.status = None;
             }
         }
         Ok(())

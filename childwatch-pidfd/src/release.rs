@@ -1,0 +1,136 @@
+//! [`Releases`]: children that are reaped at the very time when the watcher looks.
+//!
+//! The kernel ends a process in steps:
+//!
+//! | step | by | `waitid` | `PIDFD_GET_INFO` | edge |
+//! |---|---|---|---|---|
+//! | 1. The process becomes a zombie. | the process | its status | no status yet | `EPOLLIN` |
+//! | 2. The process is marked as dead. | the reaper, or the process itself | `ECHILD` | no status yet | |
+//! | 3. Its status is stored. | the same thread as 2 | `ECHILD` | its status | |
+//! | 4. It leaves the table of processes. | the same thread as 2 | `ECHILD` | its status | `EPOLLHUP` |
+//!
+//! The process itself takes steps 2 to 4 where nobody waits for it: `SIGCHLD` is
+//! ignored, the handler has `SA_NOCLDWAIT`, or the child was made with `CLONE_AUTOREAP`
+//! (Linux 7.1). Steps 1 and 2 are then one, under one lock.
+//!
+//! The first edge may be looked at between steps 2 and 3. `waitid` answers `ECHILD`
+//! then, and `PIDFD_GET_INFO` names this process as the parent, without a status
+//! ([`Zombie::BeingReleased`](crate::zombie::Zombie::BeingReleased)). Such a child stays armed, and step 4 reports it.
+//!
+//! **The edge of step 4 always follows.** (a) The parent in the answer is this process,
+//! so the child is this process's at that time. Another process cannot become the
+//! parent while this one lives. (b) `waitid` denies a child only from step 2 on. The
+//! thread that takes step 2 goes on to step 4 inside the same system call, and no signal
+//! ends it there. (c) The answer named a parent, so step 4 was still to come, and the
+//! edge that led to the look had been taken before. So the edge of step 4 is a new one.
+//! (d) Step 4 has had an edge since Linux 6.9, and the ioctl exists since 6.13. An older
+//! kernel refuses the ioctl, and the exit is reported at once, without a status.
+//! (e) After step 4 the ioctl names no parent, so that look reports the exit, with the
+//! status or, in 6.13 and 6.14, without.
+//!
+//! One more way leads to the same answers: this process adopts orphans, and adopts this
+//! one between the two questions. Then the kernel tells the new parent of the zombie,
+//! which is an edge too.
+//!
+//! A tracer changes nothing in this. It takes step 2 when it lets go, unless the parent
+//! wants the zombie; then the parent's `waitid` tells the status, after a second edge.
+//!
+//! A sandbox may answer `ECHILD` for a child that nobody reaps. So the wait for step 4
+//! ends after [`RELEASE_DEADLINE`], and the exit is reported without a status.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use childwatch_core::Token;
+
+/// How long a child may be in release before its exit is reported without a status.
+/// The kernel takes microseconds, or as long as the thread that releases the child is
+/// kept from running.
+const RELEASE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// The children that are being released.
+#[derive(Debug, Default)]
+pub(crate) struct Releases {
+    /// Each with the time at which the wait for it ends, the earliest first.
+    waiting: VecDeque<(Token, Instant)>,
+}
+
+impl Releases {
+    /// A child is being released. Of a child that is waited for already, the deadline
+    /// stays.
+    pub(crate) fn begin(&mut self, token: Token) {
+        if self.place(token).is_none() {
+            self.waiting
+                .push_back((token, Instant::now() + RELEASE_DEADLINE));
+        }
+    }
+
+    /// A child's exit is reported.
+    pub(crate) fn end(&mut self, token: Token) {
+        if let Some(place) = self.place(token) {
+            self.waiting.remove(place);
+        }
+    }
+
+    /// The time until the next deadline; `None` if no child is being released.
+    pub(crate) fn time_left(&self) -> Option<Duration> {
+        let (_, deadline) = self.waiting.front()?;
+        Some(deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Takes out a child whose deadline has passed.
+    pub(crate) fn take_overdue(&mut self) -> Option<Token> {
+        let (_, deadline) = self.waiting.front()?;
+        if Instant::now() < *deadline {
+            return None;
+        }
+        self.waiting.pop_front().map(|(token, _)| token)
+    }
+
+    fn place(&self, token: Token) -> Option<usize> {
+        self.waiting
+            .iter()
+            .position(|(waiting, _)| *waiting == token)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(index: u32) -> Token {
+        Token::from_parts(index, 1)
+    }
+
+    #[test]
+    fn a_reported_child_is_waited_for_no_longer() {
+        let mut releases = Releases::default();
+        assert_eq!(releases.time_left(), None);
+        releases.begin(token(1));
+        releases.begin(token(2));
+        releases.begin(token(1));
+        assert_eq!(releases.waiting.len(), 2);
+        assert!(releases.time_left() <= Some(RELEASE_DEADLINE));
+        assert_eq!(releases.take_overdue(), None);
+        releases.end(token(1));
+        releases.end(token(3));
+        releases.end(token(2));
+        assert_eq!(releases.time_left(), None);
+    }
+
+    #[test]
+    fn the_overdue_are_taken_out_one_by_one() {
+        let mut releases = Releases::default();
+        releases.begin(token(1));
+        releases.begin(token(2));
+        releases.begin(token(3));
+        let now = Instant::now();
+        releases.waiting[0].1 = now;
+        releases.waiting[1].1 = now;
+        assert_eq!(releases.time_left(), Some(Duration::ZERO));
+        assert_eq!(releases.take_overdue(), Some(token(1)));
+        assert_eq!(releases.take_overdue(), Some(token(2)));
+        assert_eq!(releases.take_overdue(), None);
+        assert_eq!(releases.waiting.len(), 1);
+    }
+}
