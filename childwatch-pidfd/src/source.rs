@@ -25,6 +25,14 @@
 //! keep is an entry in the kernel, for as long as it keeps the fd: that system call is
 //! saved (6 % of what an exit costs). A forked copy itself never disarms: its epoll
 //! instance is the parent's.
+//!
+//! # Waking
+//!
+//! `EPOLL_CTL_MOD` on a file that is readable makes an event, each time. So the watcher is
+//! woken by that call, on an eventfd that is always readable, and nothing is ever written.
+//! The kernel looks the file up by its number and by the file itself. If the program has
+//! closed the descriptors of the watcher, and their numbers belong to other files by now,
+//! the call fails and those files are left alone. It costs no more than a write does.
 
 use std::fmt;
 use std::io;
@@ -33,7 +41,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use childwatch_core::{ExitSource, Pid, Report, Token, TokenTable, WatchError};
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Registry, Waker};
+use mio::{Events, Interest, Poll, Registry};
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::errno::{self, Call};
@@ -44,6 +53,9 @@ use crate::zombie::{self, Zombie};
 /// and its callback.
 const EVENTS_A_WAIT: usize = 128;
 
+/// What an eventfd never has.
+const SILENT: Interest = Interest::PRIORITY;
+
 /// What [`Token::to_bits`] never is.
 const WAKE: mio::Token = mio::Token(usize::MAX);
 
@@ -51,7 +63,8 @@ const WAKE: mio::Token = mio::Token(usize::MAX);
 /// [`Fallback`](childwatch_core::Fallback).
 pub struct PidfdSource {
     registry: Registry,
-    waker: Waker,
+    /// An eventfd that is always readable.
+    bell: OwnedFd,
     /// The armed pidfds.
     ///
     /// Held over one `waitid` at a time, so that the fd looked at is the one that
@@ -106,10 +119,14 @@ impl PidfdSource {
             .registry()
             .try_clone()
             .map_err(failed(Call::EpollCreate))?;
-        let waker = Waker::new(&registry, WAKE).map_err(failed(Call::Eventfd))?;
+        let bell = eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(|errno| failed(Call::Eventfd)(errno.into()))?;
+        registry
+            .register(&mut SourceFd(&bell.as_raw_fd()), WAKE, SILENT)
+            .map_err(failed(Call::Eventfd))?;
         let source = PidfdSource {
             registry,
-            waker,
+            bell,
             armed: Mutex::default(),
             own_pid: std::process::id(),
             waits_for_pidfds: OnceLock::new(),
@@ -240,7 +257,9 @@ impl ExitSource for PidfdSource {
     }
 
     fn wake(&self) -> io::Result<()> {
-        self.waker.wake()
+        let bell = self.bell.as_raw_fd();
+        self.registry
+            .reregister(&mut SourceFd(&bell), WAKE, Interest::READABLE)
     }
 }
 

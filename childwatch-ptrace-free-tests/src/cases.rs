@@ -171,6 +171,7 @@ cases! { $
     C18 sandbox::a_call_that_a_sandbox_traps_ends_no_thread [RealProcesses, TrappedCalls],
     C18 footprint::no_handler_and_no_mask_is_touched [RealProcesses, NoSignalHandler],
     C18 footprint::no_handler_is_touched_before_one_is_needed [RealProcesses, NoHandlerAtFirst],
+    C18 footprint::a_file_with_a_number_of_the_watchers_is_left_alone [RealProcesses],
     C18 footprint::the_makers_signal_mask_is_left_alone [RealProcesses],
     C18 footprint::no_signal_handler_runs_on_the_watchers_thread [NoSignalHandler],
     C18 signal::the_handler_found_is_called_on [ChildSignal],

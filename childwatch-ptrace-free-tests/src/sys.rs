@@ -22,7 +22,8 @@ pub(crate) use death::{
 };
 pub(crate) use directory::TemporaryDirectory;
 pub(crate) use limits::{
-    FewFiles, address_space_bytes, limit_address_space, may_have_processes, open_files_limit,
+    FewFiles, Replaced, address_space_bytes, eventfds, limit_address_space, may_have_processes,
+    open_files_limit,
 };
 pub(crate) use notices::{Answer, Listener, Notice, may_listen_to_calls};
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! C16 and C18: watchers that leave something behind, or change the program around them.
 
+use std::io;
 use std::os::fd::OwnedFd;
 
 use childwatch_core::{ExitCallback, ExitSource, Pid, Token, WatchError};
@@ -15,6 +16,17 @@ use crate::backends::Sigchld;
 use crate::sys;
 
 pub(super) const ALL: &[Broken] = &[
+    Broken {
+        name: "writes-to-a-number",
+        fault: "To wake its thread it writes to a number that a file of its own had once.",
+        breaks: Rule::Clause(C18),
+        watcher: over_pidfds::<WritesToANumber>,
+        fails: &[(
+            "a_file_with_a_number_of_the_watchers_is_left_alone",
+            Saying("written to the program's file"),
+        )],
+        ..ON_PIDFDS
+    },
     Broken {
         name: "blocks-trapped-calls",
         fault: "Its thread blocks `SIGSYS`, and so has no answer to a call that is trapped.",
@@ -95,6 +107,27 @@ pub(super) const ALL: &[Broken] = &[
         ..ON_PIDFDS
     },
 ];
+
+#[derive(Debug)]
+struct WritesToANumber {
+    bell: OwnedFd,
+}
+
+impl Default for WritesToANumber {
+    fn default() -> Self {
+        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+        WritesToANumber {
+            bell: bell.expect("an eventfd"),
+        }
+    }
+}
+
+impl SourceFault for WritesToANumber {
+    fn wake<S: ExitSource>(&self, good: &Good<S>) -> io::Result<()> {
+        let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
+        good.wake()
+    }
+}
 
 #[derive(Debug, Default)]
 struct BlocksTrappedCalls;

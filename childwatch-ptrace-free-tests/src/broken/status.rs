@@ -41,10 +41,10 @@ pub(super) const ALL: &[Broken] = &[
         ..ON_PIDFDS
     },
     Broken {
-        name: "forgets-the-reaped",
+        name: "forgets-reaped-statuses",
         fault: "Of a child that has been reaped no status is told.",
         breaks: Rule::Clause(C6),
-        watcher: over_pidfds::<ForgetsTheReaped>,
+        watcher: over_pidfds::<ForgetsReapedStatuses>,
         fails: &[
             (
                 "a_child_reaped_first_is_told_truly",
@@ -144,9 +144,9 @@ impl SourceFault for GuessesSuccess {
 }
 
 #[derive(Debug, Default)]
-struct ForgetsTheReaped;
+struct ForgetsReapedStatuses;
 
-impl SourceFault for ForgetsTheReaped {
+impl SourceFault for ForgetsReapedStatuses {
     fn wait<S: ExitSource>(
         &self,
         good: &Good<S>,

@@ -46,9 +46,10 @@ pub(crate) fn can_have_children_reaped() -> Result<(), String> {
     let (gate, opener) = rustix::pipe::pipe().map_err(|error| error.to_string())?;
     match fork_gated(Birth::auto_reaped(), &gate) {
         Ok(pid) => {
-            // The child reads an end of file, and ends; it is gone when it can't be waited
-            // for.
+            // It has a copy of the opener, and so waits at the gate until it is killed. It
+            // is gone when it can't be waited for.
             drop((gate, opener));
+            super::death::kill(pid);
             super::death::reap(pid);
             Ok(())
         }
