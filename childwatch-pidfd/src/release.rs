@@ -14,29 +14,40 @@
 //! (Linux 7.1). Steps 1 and 2 are then one, under one lock.
 //!
 //! The first edge may be looked at between steps 2 and 3. `waitid` answers `ECHILD`
-//! then, and `PIDFD_GET_INFO` names this process as the parent, without a status
-//! ([`Zombie::BeingReleased`](crate::zombie::Zombie::BeingReleased)). Such a child stays armed, and step 4 reports it.
+//! then, and `PIDFD_GET_INFO` names this process as the parent, without a status: that is
+//! [`BeingReleased`](crate::zombie::Zombie::BeingReleased). Such a child stays armed, and
+//! step 4 reports it.
 //!
-//! **The edge of step 4 always follows.** (a) The parent in the answer is this process,
-//! so the child is this process's at that time. Another process cannot become the
-//! parent while this one lives. (b) `waitid` denies a child only from step 2 on. The
-//! thread that takes step 2 goes on to step 4 inside the same system call, and no signal
-//! ends it there. (c) The answer named a parent, so step 4 was still to come, and the
-//! edge that led to the look had been taken before. So the edge of step 4 is a new one.
-//! (d) Step 4 has had an edge since Linux 6.9, and the ioctl exists since 6.13. An older
-//! kernel refuses the ioctl, and the exit is reported at once, without a status.
-//! (e) After step 4 the ioctl names no parent, so that look reports the exit, with the
-//! status or, in 6.13 and 6.14, without.
+//! # Why the edge of step 4 always follows
 //!
-//! One more way leads to the same answers: this process adopts orphans, and adopts this
-//! one between the two questions. Then the kernel tells the new parent of the zombie,
-//! which is an edge too.
+//! 1. The answer names this process as the parent. So the child was this process's child
+//!    at that time, and still is: no other process becomes its parent while this one
+//!    lives. A pid in the answer is one of this process's pid namespace, as our own is. A
+//!    child of another thread of ours has the same parent.
+//! 2. `waitid` answers `ECHILD` for a child of ours only after step 2. The thread that
+//!    has taken step 2 takes step 4 inside the same system call, and no signal ends it
+//!    there.
+//! 3. A process that has taken step 4 has no parent in the answer. So step 4 comes after
+//!    the answer. The event that led to the look was taken before it, so the edge of
+//!    step 4 is a new one.
+//! 4. Step 4 makes an edge since Linux 6.9, and the ioctl exists since 6.13. On an older
+//!    kernel the ioctl fails, and the exit is reported at once without a status.
+//! 5. After step 4 the ioctl returns the status, or on 6.13 and 6.14 fails. Both end the
+//!    wait.
 //!
-//! A tracer changes nothing in this. It takes step 2 when it lets go, unless the parent
-//! wants the zombie; then the parent's `waitid` tells the status, after a second edge.
+//! In one case 2 does not hold: the process was not our child at the time of `waitid`, and
+//! is adopted before the ioctl, because we are a subreaper or process 1. Then the kernel
+//! notifies the new parent of the zombie, which is an edge too.
 //!
-//! A sandbox may answer `ECHILD` for a child that nobody reaps. So the wait for step 4
-//! ends after [`RELEASE_DEADLINE`], and the exit is reported without a status.
+//! A tracer changes nothing. While it holds the zombie, `waitid` answers that there is
+//! nothing to wait for, and the tracer's letting go is an edge. Where the parent ignores
+//! the zombie then, the thread of the tracer takes steps 2 to 4.
+//!
+//! The zombie of another parent is reported at once, without a status: nobody knows
+//! whether that parent reaps it.
+//!
+//! A sandbox may answer `ECHILD` for a child that nobody has reaped. So the wait ends
+//! after two seconds, and the exit is reported without a status. Linux needs no such end.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
