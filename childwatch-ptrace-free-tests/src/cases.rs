@@ -106,6 +106,7 @@ cases! { $
     C6 sandbox::an_exit_whose_status_is_hidden_is_told_truly [PidfdsOnly, Seccomp],
     C6 only_exit::a_process_whose_leader_left_first_is_told_truly
         [RealProcesses, ProcessesOwnStatus],
+    C6 status::a_tracers_zombie_that_the_kernel_reaps_is_told_truly [RealProcesses, Ptrace],
     C7 status::the_child_is_waitable_inside_the_callback [],
     C7 status::a_callback_may_reap [],
     C7 status::an_unwatched_child_is_left_alone [RealProcesses],

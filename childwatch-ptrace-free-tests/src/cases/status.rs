@@ -222,6 +222,29 @@ pub(super) fn a_tracers_zombie_is_told_when_waitable(stage: &Stage<'_>) {
     assert_eq!(child.reap().unwrap().code(), Some(13));
 }
 
+pub(super) fn a_tracers_zombie_that_the_kernel_reaps_is_told_truly(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let child = RealChild::fork(sys::Birth::default());
+    let probe = Probe::new();
+    watcher.watch(child.pid(), probe.callback()).unwrap();
+    let mut tracer = Actor::start(Role::Trace.command().arg(child.pid().to_string()));
+    assert_eq!(tracer.line(), "tracing");
+
+    let action = SigchldAction::ignored();
+    child.let_go(End::Code(13));
+    deadline::until("the traced child is a zombie", || {
+        sys::is_zombie(child.pid())
+    });
+    stage.settle(&*watcher);
+    assert_eq!(probe.runs(), 0, "told while its tracer held it");
+
+    tracer.cue();
+    assert!(tracer.line().starts_with("Ok(Some"));
+    is_told_if_it_can_be(stage, probe.ran_once(), 13);
+    child.confirm_dead();
+    drop(action);
+}
+
 /// Checks that the watcher's thread is idle while nothing happens. One that listens to
 /// `SIGCHLD` may look round now and then, for a burst and a twentieth of the time.
 pub(super) fn does_not_spin(watcher: &dyn PidWatcher, stage: &Stage<'_>) {
