@@ -70,11 +70,12 @@ pub static CALLS: &[Call] = &[
         "waitid(P_PIDFD)",
         &[libc::SYS_waitid],
         &[
-            Errno::CHILD,
             Errno::INVAL,
             Errno::PERM,
             Errno::ACCESS,
             Errno::NOSYS,
+            // The watcher asks once more, after two seconds.
+            Errno::CHILD,
         ],
     )
     .used(|arguments| arguments[0] == u64::from(libc::P_PIDFD))
