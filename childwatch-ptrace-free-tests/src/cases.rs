@@ -87,6 +87,7 @@ cases! { $
     C3 signal::more_exits_than_hints_are_all_told [RealProcesses, OpenFiles(1_400)],
     C3 scale::of_ten_thousand_one_exits
         [RealProcesses, SharedMemory, OpenFiles(10_200), Processes(10_200)],
+    C3 status::no_exit_is_lost_to_another_reaper [RealProcesses, SharedMemory, OpenFiles(400)],
     C4 callbacks::callbacks_run_in_order_on_one_thread [],
     C4 callbacks::callbacks_run_one_at_a_time [],
     C4 callbacks::watches_of_one_process_share_its_order [],

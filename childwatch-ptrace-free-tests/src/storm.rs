@@ -39,7 +39,8 @@ pub struct Told {
 const WAVE: usize = 250;
 
 /// Has `children` children exit in waves, watched and reaped by `reaper`. Children that
-/// this process has besides are reaped too.
+/// this process has besides are reaped too. The storm ends with the first wave of which an
+/// exit is lost.
 ///
 /// # Errors
 ///
@@ -52,7 +53,7 @@ pub fn raise(watcher: &dyn PidWatcher, reaper: Reaper, children: usize) -> io::R
     };
     let mut told = Told::default();
     let mut left = children;
-    while left > 0 {
+    while left > 0 && told.lost == 0 {
         let wave = left.min(WAVE);
         raise_wave(watcher, reaper, wave, &mut told)?;
         left -= wave;
@@ -85,11 +86,12 @@ fn raise_wave(
             scope.spawn(move || while waitpid(None, options).is_ok() {});
         }
         drop(gate);
-        for _ in 0..children {
-            match exits.recv_timeout(deadline::patience()) {
-                Ok((exit, code)) => told.enter(exit, code),
-                Err(_) => told.lost += 1,
-            }
+        for left in (1..=children).rev() {
+            let Ok((exit, code)) = exits.recv_timeout(deadline::patience()) else {
+                told.lost += left;
+                break;
+            };
+            told.enter(exit, code);
         }
     });
     // None is left to reap, but each must be known to be gone.

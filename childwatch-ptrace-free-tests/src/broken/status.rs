@@ -11,7 +11,7 @@ use super::Fails::{InVain, Saying};
 use super::source::{Good, SourceFault, over_pidfds};
 use super::watcher::{WatcherFault, with};
 use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::{C6, C7};
+use crate::Clause::{C3, C6, C7};
 use crate::sys;
 
 pub(super) const ALL: &[Broken] = &[
@@ -63,6 +63,17 @@ pub(super) const ALL: &[Broken] = &[
                 Saying("but the kernel tells that its code was"),
             ),
         ],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "passes-over-the-reaped",
+        fault: "Of a child that has been reaped before the look no exit is told.",
+        breaks: Rule::Clause(C3),
+        watcher: over_pidfds::<PassesOverTheReaped>,
+        fails: &[(
+            "no_exit_is_lost_to_another_reaper",
+            InVain("Ignored: Told {"),
+        )],
         ..ON_PIDFDS
     },
     Broken {
@@ -159,6 +170,22 @@ impl SourceFault for ForgetsReapedStatuses {
                 report.status = None;
             }
         }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default)]
+struct PassesOverTheReaped;
+
+impl SourceFault for PassesOverTheReaped {
+    fn wait<S: ExitSource>(
+        &self,
+        good: &Good<S>,
+        waiter: &mut S::Waiter,
+        reports: &mut Vec<Report>,
+    ) -> io::Result<()> {
+        good.wait(waiter, reports)?;
+        reports.retain(|report| !good.is_reaped(report.token));
         Ok(())
     }
 }

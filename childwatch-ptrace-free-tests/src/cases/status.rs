@@ -88,6 +88,16 @@ fn auto_reaped_child_is_told_truly(stage: &Stage<'_>) {
     }
 }
 
+pub(super) fn no_exit_is_lost_to_another_reaper(stage: &Stage<'_>) {
+    const CHILDREN: usize = 1_000;
+    for reaper in [Reaper::Ignored, Reaper::NoChildWait, Reaper::Thread] {
+        let watcher = stage.watcher();
+        let told = storm::raise(&*watcher, reaper, CHILDREN).unwrap();
+        let Told { lost, falsely, .. } = told;
+        assert_eq!((lost, falsely), (0, 0), "{reaper:?}: {told:?}");
+    }
+}
+
 pub(super) fn every_status_is_told_where_the_kernel_reaps(stage: &Stage<'_>) {
     every_status_is_told(stage, Reaper::Ignored);
     every_status_is_told(stage, Reaper::NoChildWait);
