@@ -16,6 +16,43 @@
 //! | start a child and watch it | [`PidWatcherExt::spawn_watchable`], [`PidWatcherExt::fork_watchable`] |
 //! | test supervising code without processes | [`SimulatedWatcher`] and its [`SimulatedProcesses`] |
 //! | write a backend | [`ExitSource`], which [`ThreadedWatcher`] makes into a [`PidWatcher`]; [`TokenTable`] and [`PidIndex`] for its tables |
+//!
+//! # What your program must know
+//!
+//! A watcher has a thread, and callbacks run on it. Some properties that look like the
+//! process's belong to the thread. Backends add points of their own: see the
+//! documentation of `childwatch-pidfd` and `childwatch-sigchld`.
+//!
+//! - **Never wait for an exit inside a callback.** A callback that blocks on
+//!   [`PidWatcherExt::exited`] waits for the watcher's thread, and runs on it: it waits
+//!   for ever. [`PidWatcherExt::wait_timeout`] waits in vain until its time is over.
+//!   *Way around:* register a callback for the next exit, or hand the work to another
+//!   thread.
+//! - **A callback must not own its own watcher.** An `Arc` of the watcher inside a
+//!   callback keeps the watcher alive until that callback has run. If the process never
+//!   exits, neither the watcher nor its thread ends. *Way around:* give the callback a
+//!   `Weak`.
+//! - **`PR_SET_PDEATHSIG` follows the thread.** A child that asks for this signal gets it
+//!   when the thread that started it ends. For a child started in a callback that is the
+//!   watcher's thread, which ends when the watcher is dropped. *Way around:* start such
+//!   children on a thread that lives as long as they may.
+//! - **Children of callbacks inherit from the watcher's thread.** These are its
+//!   namespaces, seccomp filters, scheduling class, niceness and CPU affinity. The thread
+//!   has them from the thread that made the watcher, as of that time; a later `setns`,
+//!   `unshare` or `sched_setaffinity` elsewhere does not reach it. *Way around:* make the
+//!   watcher on a thread that has what the children should have, or start children on a
+//!   thread of your own.
+//! - **No new user namespace with a thread running.** The kernel refuses
+//!   `unshare(CLONE_NEWUSER)`, and `setns` into a user namespace, in a process with more
+//!   than one thread (`EINVAL`). A watcher is a second thread. *Way around:* change the
+//!   namespace before the first watcher is made, or in the child between fork and exec.
+//! - **Do not unload a plugin that has a watcher.** The watcher's thread runs the
+//!   plugin's code. *Way around:* drop every watcher, outside of callbacks, before
+//!   `dlclose`; or link the plugin with `-z nodelete`. A plugin that has had a watcher
+//!   over `SIGCHLD` must never be unloaded, because the signal handler stays.
+//! - **ThreadSanitizer needs a standard library that is built with it** (`-Zbuild-std`).
+//!   Otherwise the sanitizer does not see the locks, and reports races that are none. A
+//!   forked copy that starts threads also needs `TSAN_OPTIONS=die_after_fork=0`.
 
 mod callback;
 mod chunked;

@@ -1,8 +1,9 @@
 //! `PIDFD_GET_INFO`: the status of a process that has been reaped.
 //!
-//! The ioctl is Linux 6.13; it tells exit statuses (`PIDFD_INFO_EXIT`) from 6.15
-//! on, for any process, and only once it has been reaped. Older kernels answer
-//! `ENOTTY`, or leave the bit out of the mask.
+//! The ioctl exists since Linux 6.13. Since Linux 6.15 it returns the exit status of
+//! any process (`PIDFD_INFO_EXIT`), but only after the kernel has stored it. The kernel
+//! stores it when it releases the process, which is after the process has been reaped.
+//! Before 6.13 the ioctl fails with `ENOTTY`. In 6.13 and 6.14 the bit is missing.
 
 #![expect(unsafe_code, reason = "the ioctl `PIDFD_GET_INFO`")]
 
@@ -13,6 +14,9 @@ use std::process::ExitStatus;
 
 use rustix::io::Errno;
 use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
+
+/// `PIDFD_INFO_PID` of `<linux/pidfd.h>`: `pid`, `tgid` and `ppid` are filled in.
+const INFO_PID: u64 = 1 << 0;
 
 /// `PIDFD_INFO_EXIT` of `<linux/pidfd.h>`.
 const INFO_EXIT: u64 = 1 << 3;
@@ -36,11 +40,39 @@ const GET_INFO: Opcode = opcode::read_write::<PidfdInfo>(0xff, 11);
 const _: () = assert!(mem::size_of::<PidfdInfo>() == 64);
 const _: () = assert!(GET_INFO == 0xC040_FF0B);
 
-/// The status of the process behind a pidfd, if it was reaped and the kernel
-/// tells.
-pub(crate) fn exit_status(pidfd: &OwnedFd) -> Option<ExitStatus> {
-    let info = get(pidfd, INFO_EXIT).ok()?;
-    (info.mask & INFO_EXIT != 0).then(|| ExitStatus::from_raw(info.exit_code))
+/// What the kernel returns about a process that has exited and cannot be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remains {
+    /// The process has been released, and this was its status.
+    Status(ExitStatus),
+    /// The process is still in the kernel's table, as a child of `parent`, and its
+    /// status is not stored yet.
+    Unreleased {
+        /// The parent's pid in the pid namespace of the caller.
+        parent: u32,
+    },
+    /// The kernel does not return the status, now or later.
+    Unknown,
+}
+
+/// Asks for the status of a process that has exited and cannot be waited for.
+pub(crate) fn remains(pidfd: &OwnedFd) -> Remains {
+    let answer = match get(pidfd, INFO_EXIT) {
+        // The call found the process and lost it halfway, because the kernel was
+        // removing it from the table. The status has been stored before that.
+        Err(Errno::SRCH) => get(pidfd, INFO_EXIT),
+        first => first,
+    };
+    match answer {
+        Ok(info) if info.mask & INFO_EXIT != 0 => {
+            Remains::Status(ExitStatus::from_raw(info.exit_code))
+        }
+        Ok(info) if info.mask & INFO_PID != 0 => Remains::Unreleased { parent: info.ppid },
+        // In 6.13 and 6.14 a released process has no entry (ESRCH). A process whose
+        // parent lives outside our pid namespace is ESRCH too. Anything else is an
+        // older kernel, or a sandbox.
+        Ok(_) | Err(_) => Remains::Unknown,
+    }
 }
 
 /// Whether the kernel knows the ioctl, asked of any pidfd.
@@ -85,11 +117,29 @@ mod tests {
     fn the_status_is_told_once_somebody_has_reaped_the_process() {
         let mut child = Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
         let pidfd = pidfd(&child);
-        assert_eq!(exit_status(&pidfd), None, "alive, or a zombie");
+        // Alive, or a zombie. Older kernels do not know the ioctl.
+        let parent = std::process::id();
+        let before = if kernel_is_at_least(6, 13) {
+            Remains::Unreleased { parent }
+        } else {
+            Remains::Unknown
+        };
+        assert_eq!(remains(&pidfd), before);
         let reaped = child.wait().unwrap();
-        // Older kernels keep it to themselves.
-        let known = kernel_is_at_least(6, 15).then_some(reaped);
-        assert_eq!(exit_status(&pidfd), known);
+        let after = if kernel_is_at_least(6, 15) {
+            Remains::Status(reaped)
+        } else {
+            Remains::Unknown
+        };
+        assert_eq!(remains(&pidfd), after);
+    }
+
+    #[test]
+    fn the_parent_of_a_stranger_is_another_process() {
+        let own_parent = rustix::process::getppid().unwrap();
+        let stranger = pidfd_open(own_parent, PidfdFlags::empty()).unwrap();
+        let own = std::process::id();
+        assert_ne!(remains(&stranger), Remains::Unreleased { parent: own });
     }
 
     #[test]

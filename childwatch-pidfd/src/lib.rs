@@ -3,8 +3,8 @@
 //!
 //! [`PidfdWatcher`] watches children and any other process. Each watched process
 //! costs one file descriptor while it is registered; a watcher costs three, and
-//! one thread, named `childwatch-pidfd`, on which every signal is blocked. It
-//! touches no signal handler, and no mask but that thread's.
+//! one thread, named `childwatch-pidfd`. It touches no signal handler, and no mask but
+//! that thread's.
 //!
 //! # Kernels
 //!
@@ -14,13 +14,44 @@
 //! | from | what more |
 //! |---|---|
 //! | 6.15 | the status of a process that somebody else has reaped (`PIDFD_GET_INFO`) |
+//! | 7.1 | children made with `CLONE_AUTOREAP`, with their status: they never become zombies |
 //!
 //! # What this backend tells beyond the contract
 //!
 //! - A process that is not a child can be watched. Its status is known only if it
 //!   has been reaped by the time the watcher looks, on 6.15 or later.
-//! - A child reaped by somebody else, or by the kernel (`SIGCHLD` ignored,
-//!   `SA_NOCLDWAIT`), is told of at once; its status is known on 6.15 or later.
+//! - A child that somebody else reaps, or the kernel (`SIGCHLD` ignored,
+//!   `SA_NOCLDWAIT`), is reported with its status on 6.15 or later. On older kernels it
+//!   is reported at once, without a status.
+//!
+//! # What your program must know
+//!
+//! The list of [`childwatch_core`](childwatch_core#what-your-program-must-know) is for
+//! every backend. These points are for this one:
+//!
+//! - **Do not close descriptors that your program has not opened.** Some programs close
+//!   all descriptors from 3 on, as daemons do at their start. Under a watcher that ends
+//!   every watch: no exit is reported any more. The numbers then go to other files, and
+//!   the watcher does not know. When it ends a watch it closes the number of its pidfd,
+//!   which may be a file of yours by then. If the number of its epoll instance becomes
+//!   another epoll instance, the watcher's thread takes that one's events. A wake does
+//!   no harm: it fails, and the call that needed it returns
+//!   [`Os`](WatchError::Os). *Way around:* close descriptors before the first watcher is
+//!   made, or set close-on-exec on them (`close_range` with `CLOSE_RANGE_CLOEXEC`).
+//! - **Do not register on a thread that has called `unshare(CLONE_FILES)`.** The pidfd
+//!   is opened in the table of that thread, and the watcher's thread looks for the number
+//!   in its own. The exit may be reported without a status, and the watcher closes a
+//!   number that belongs to another file. *Way around:* register on another thread, or
+//!   make the watcher on that thread.
+//! - **CRIU.** CRIU saves a pidfd only if its process belongs to the saved tree, and
+//!   older releases refuse every pidfd. *Way around:* drop the watcher before the
+//!   checkpoint, or use `childwatch-sigchld`, which holds no descriptor.
+//! - **A sandbox can hide the status.** If it refuses `waitid` or `PIDFD_GET_INFO`, exits
+//!   are reported without a status where these calls would have told it. If it answers
+//!   `ECHILD` for a child that nobody has reaped, such an exit is reported two seconds
+//!   late. *Way around:* allow both calls.
+//! - **Two copies of the library in one process** (two versions, or one inside a plugin)
+//!   work side by side. Each has its own thread and its own descriptors.
 //!
 //! # Examples
 //!
@@ -44,6 +75,7 @@
 mod errno;
 mod info;
 mod probe;
+mod release;
 mod source;
 mod watcher;
 mod zombie;

@@ -7,12 +7,15 @@
 //! by [`zombie::look`]. One that can't be stays armed: mio's registrations are
 //! edge-triggered, so nothing spins, and the tracer's letting go is a second edge.
 //!
+//! A child that is reaped at the very time of the look stays armed too, until the kernel
+//! has stored its status: [`release`](crate::release) has the argument.
+//!
 //! # Tokens
 //!
 //! An epoll event carries the engine's [`Token`] and nothing else; `armed` has the
 //! pidfd for it, if the generation is still the same. An event of a watch that has
 //! been disarmed since finds nothing. Such events are real: reaping gives a second
-//! edge on 6.18.
+//! edge since Linux 6.9.
 //!
 //! # Disarming
 //!
@@ -22,6 +25,14 @@
 //! keep is an entry in the kernel, for as long as it keeps the fd: that system call is
 //! saved (6 % of what an exit costs). A forked copy itself never disarms: its epoll
 //! instance is the parent's.
+//!
+//! # Waking
+//!
+//! `EPOLL_CTL_MOD` on a file that is readable makes an event, each time. So the watcher is
+//! woken by that call, on an eventfd that is always readable, and nothing is ever written.
+//! The kernel looks the file up by its number and by the file itself. If the program has
+//! closed the descriptors of the watcher, and their numbers belong to other files by now,
+//! the call fails and those files are left alone. It costs no more than a write does.
 
 use std::fmt;
 use std::io;
@@ -30,15 +41,20 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use childwatch_core::{ExitSource, Pid, Report, Token, TokenTable, WatchError};
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Registry, Waker};
+use mio::{Events, Interest, Poll, Registry};
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::errno::{self, Call};
+use crate::release::Releases;
 use crate::zombie::{self, Zombie};
 
 /// Exits taken from the kernel at a time: as many as stay in the cache between the event
 /// and its callback.
 const EVENTS_A_WAIT: usize = 128;
+
+/// What an eventfd never has.
+const SILENT: Interest = Interest::PRIORITY;
 
 /// What [`Token::to_bits`] never is.
 const WAKE: mio::Token = mio::Token(usize::MAX);
@@ -47,7 +63,8 @@ const WAKE: mio::Token = mio::Token(usize::MAX);
 /// [`Fallback`](childwatch_core::Fallback).
 pub struct PidfdSource {
     registry: Registry,
-    waker: Waker,
+    /// An eventfd that is always readable.
+    bell: OwnedFd,
     /// The armed pidfds.
     ///
     /// Held over one `waitid` at a time, so that the fd looked at is the one that
@@ -64,6 +81,19 @@ pub struct PidfdSource {
 pub struct PidfdWaiter {
     poll: Poll,
     events: Events,
+    releases: Releases,
+}
+
+/// What an event of an armed process means.
+#[derive(Debug)]
+enum Confirmed {
+    /// The process has exited.
+    Exit(Report),
+    /// The status is not stored yet; an event follows.
+    BeingReleased,
+    /// The event is stale, the exit is reported already, or the process is not waitable
+    /// yet.
+    Nothing,
 }
 
 #[derive(Debug)]
@@ -89,29 +119,57 @@ impl PidfdSource {
             .registry()
             .try_clone()
             .map_err(failed(Call::EpollCreate))?;
-        let waker = Waker::new(&registry, WAKE).map_err(failed(Call::Eventfd))?;
+        let bell = eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(|errno| failed(Call::Eventfd)(errno.into()))?;
+        registry
+            .register(&mut SourceFd(&bell.as_raw_fd()), WAKE, SILENT)
+            .map_err(failed(Call::Eventfd))?;
         let source = PidfdSource {
             registry,
-            waker,
+            bell,
             armed: Mutex::default(),
             own_pid: std::process::id(),
             waits_for_pidfds: OnceLock::new(),
         };
         let events = Events::with_capacity(EVENTS_A_WAIT);
-        Ok((source, PidfdWaiter { poll, events }))
+        let releases = Releases::default();
+        let waiter = PidfdWaiter {
+            poll,
+            events,
+            releases,
+        };
+        Ok((source, waiter))
     }
 
-    /// What an event of `token` comes to; `None` when it is stale, or the process
-    /// is not waitable yet.
-    fn confirm(&self, token: Token) -> Option<Report> {
+    /// What an event of `token` means.
+    fn confirm(&self, token: Token) -> Confirmed {
         let mut armed = self.lock();
-        let Armed { pidfd, has_exited } = armed.get_mut(token)?;
-        match zombie::look(pidfd) {
+        let Some(Armed { pidfd, has_exited }) = armed.get_mut(token) else {
+            return Confirmed::Nothing;
+        };
+        if *has_exited {
+            return Confirmed::Nothing;
+        }
+        match zombie::look(pidfd, self.own_pid) {
             Zombie::Exited(status) => {
                 *has_exited = true;
+                Confirmed::Exit(Report { token, status })
+            }
+            Zombie::NotWaitable => Confirmed::Nothing,
+            Zombie::BeingReleased => Confirmed::BeingReleased,
+        }
+    }
+
+    /// Reports a child whose release takes too long, without a status if need be.
+    fn give_up(&self, token: Token) -> Option<Report> {
+        match self.confirm(token) {
+            Confirmed::Exit(report) => Some(report),
+            Confirmed::BeingReleased => {
+                self.lock().get_mut(token)?.has_exited = true;
+                let status = None;
                 Some(Report { token, status })
             }
-            Zombie::NotWaitable => None,
+            Confirmed::Nothing => None,
         }
     }
 
@@ -175,19 +233,33 @@ impl ExitSource for PidfdSource {
     }
 
     fn wait(&self, waiter: &mut PidfdWaiter, reports: &mut Vec<Report>) -> io::Result<()> {
-        waiter.poll.poll(&mut waiter.events, None)?;
-        reports.extend(
-            waiter
-                .events
-                .iter()
-                .filter(|event| event.token() != WAKE)
-                .filter_map(|event| self.confirm(Token::from_bits(event.token().0 as u64))),
-        );
+        let PidfdWaiter {
+            poll,
+            events,
+            releases,
+        } = waiter;
+        poll.poll(events, releases.time_left())?;
+        for event in events.iter().filter(|event| event.token() != WAKE) {
+            let token = Token::from_bits(event.token().0 as u64);
+            match self.confirm(token) {
+                Confirmed::Exit(report) => {
+                    releases.end(token);
+                    reports.push(report);
+                }
+                Confirmed::BeingReleased => releases.begin(token),
+                Confirmed::Nothing => {}
+            }
+        }
+        while let Some(token) = releases.take_overdue() {
+            reports.extend(self.give_up(token));
+        }
         Ok(())
     }
 
     fn wake(&self) -> io::Result<()> {
-        self.waker.wake()
+        let bell = self.bell.as_raw_fd();
+        self.registry
+            .reregister(&mut SourceFd(&bell), WAKE, Interest::READABLE)
     }
 }
 

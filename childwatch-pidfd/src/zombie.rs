@@ -11,7 +11,7 @@ use std::ptr;
 use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
-use crate::info;
+use crate::info::{self, Remains};
 
 /// What `look` found behind a readable pidfd.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,6 +20,9 @@ pub(crate) enum Zombie {
     Exited(Option<ExitStatus>),
     /// A tracer holds it: its parent cannot wait for it yet.
     NotWaitable,
+    /// A child that is reaped at this moment. The kernel has not stored its status yet,
+    /// and makes the pidfd readable once more when it has.
+    BeingReleased,
 }
 
 /// Exits only, of any kind of child (`__WALL`: also of one made with another
@@ -32,8 +35,8 @@ fn peek_options() -> WaitIdOptions {
         | WaitIdOptions::from_bits_retain(WALL)
 }
 
-/// Tells what a readable pidfd means.
-pub(crate) fn look(pidfd: &OwnedFd) -> Zombie {
+/// Tells what a readable pidfd means. `own_pid` is this process's.
+pub(crate) fn look(pidfd: &OwnedFd, own_pid: u32) -> Zombie {
     match waitid(WaitId::PidFd(pidfd.as_fd()), peek_options()) {
         Ok(Some(status)) => match exit_status(&status) {
             known @ Some(_) => Zombie::Exited(known),
@@ -41,9 +44,20 @@ pub(crate) fn look(pidfd: &OwnedFd) -> Zombie {
             None => Zombie::NotWaitable,
         },
         Ok(None) => Zombie::NotWaitable,
-        // ECHILD: not a child, or reaped already. The pidfd is readable, so it has
-        // exited; so it has when a sandbox refuses the question.
-        Err(_) => Zombie::Exited(info::exit_status(pidfd)),
+        // ECHILD: not a child, or reaped already. The pidfd is readable, so the process
+        // has exited.
+        Err(Errno::CHILD) => match info::remains(pidfd) {
+            Remains::Status(status) => Zombie::Exited(Some(status)),
+            Remains::Unreleased { parent } if parent == own_pid => Zombie::BeingReleased,
+            // The zombie of another parent: that parent may never reap it.
+            Remains::Unreleased { .. } | Remains::Unknown => Zombie::Exited(None),
+        },
+        // A sandbox refuses the question. The process has exited all the same, and
+        // perhaps nobody reaps it before the callback has run.
+        Err(_) => match info::remains(pidfd) {
+            Remains::Status(status) => Zombie::Exited(Some(status)),
+            Remains::Unreleased { .. } | Remains::Unknown => Zombie::Exited(None),
+        },
     }
 }
 
@@ -134,10 +148,10 @@ mod tests {
         let mut child = Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
         let pidfd = pidfd(&child);
         is_dead(&pidfd);
-        let Zombie::Exited(first) = look(&pidfd) else {
+        let Zombie::Exited(first) = look(&pidfd, std::process::id()) else {
             panic!("it is waitable");
         };
-        assert_eq!(look(&pidfd), Zombie::Exited(first));
+        assert_eq!(look(&pidfd, std::process::id()), Zombie::Exited(first));
         assert_eq!(first, Some(child.wait().unwrap()));
     }
 
@@ -145,10 +159,10 @@ mod tests {
     fn what_has_only_stopped_is_no_zombie() {
         let mut child = cat();
         let pidfd = pidfd(&child);
-        assert_eq!(look(&pidfd), Zombie::NotWaitable);
+        assert_eq!(look(&pidfd, std::process::id()), Zombie::NotWaitable);
         kill_process(number(&child), Signal::STOP).unwrap();
         waitpid(Some(number(&child)), WaitOptions::UNTRACED).unwrap();
-        assert_eq!(look(&pidfd), Zombie::NotWaitable);
+        assert_eq!(look(&pidfd, std::process::id()), Zombie::NotWaitable);
         child.kill().unwrap();
         child.wait().unwrap();
     }

@@ -118,6 +118,9 @@ pub enum Need {
     PidfdsOnly,
     /// The backend's: it watches processes where pidfds are refused.
     WithoutPidfds,
+    /// The backend's: it reports the status of a child that has been reaped before the
+    /// watcher could look.
+    StatusAfterReaping,
     /// The backend's, and the least of all: an answer from its constructor. The case is
     /// also for where the backend is not available.
     AnAnswer,
@@ -133,6 +136,12 @@ pub enum Need {
     /// The machine's: a process may have its system calls filtered (seccomp, with
     /// `TSYNC`: Linux 3.17).
     Seccomp,
+    /// The machine's: a system call may be trapped, as by a sandbox with a broker, and a
+    /// handler of `SIGSYS` can answer it.
+    TrappedCalls,
+    /// The machine's: a child can be made that the kernel reaps (`CLONE_AUTOREAP`: Linux
+    /// 7.1).
+    AutoReaping,
     /// The machine's: this many open files are allowed.
     OpenFiles(u32),
     /// The machine's: before reaping, the kernel tells a process's status and not its
@@ -165,12 +174,17 @@ impl Need {
             | Need::NoHandlerOfTheProgram
             | Need::NoHandlerAtFirst
             | Need::PidfdsOnly
+            | Need::StatusAfterReaping
             | Need::WithoutPidfds => backend.offers(self),
             Need::AnAnswer => Ok(()),
             Need::ChosenPid => backend.nursery().can_choose_pids(),
             Need::Ptrace => sys::may_trace(),
             Need::PidNamespace => crate::namespace::may_leave(),
             Need::Seccomp => Sandbox::can_be_applied(),
+            Need::TrappedCalls => {
+                Sandbox::can_be_applied().and_then(|()| sys::can_answer_trapped_calls())
+            }
+            Need::AutoReaping => sys::can_have_children_reaped(),
             Need::ProcessesOwnStatus => sys::kernel_is_at_least(5, 17).map_err(|release| {
                 format!("until it is reaped, Linux {release} tells the status of its first thread")
             }),

@@ -14,7 +14,7 @@ use childwatch_sigchld::{SigchldSource, SigchldWatcher};
 
 use crate::backend::{BackendUnderTest, Need};
 use crate::child::{Nursery, SimulatedNursery};
-use crate::sys::Forwarding;
+use crate::sys::{self, Forwarding};
 
 /// Every backend of this workspace.
 pub static ALL: &[&dyn BackendUnderTest] =
@@ -43,6 +43,7 @@ impl BackendUnderTest for Pidfd {
             Need::ChildrenOnly => Err("it watches any process".to_owned()),
             Need::ChildSignal => Err("it does not listen to SIGCHLD".to_owned()),
             Need::WithoutPidfds => Err("it watches by pidfds alone".to_owned()),
+            Need::StatusAfterReaping => tells_statuses_after_reaping(),
             _ => Ok(()),
         }
     }
@@ -73,6 +74,7 @@ impl BackendUnderTest for Sigchld {
             Need::NoSignalHandler => Err("it listens to SIGCHLD".to_owned()),
             Need::NoHandlerAtFirst => Err("its first process needs the handler".to_owned()),
             Need::PidfdsOnly => Err("it needs no pidfds".to_owned()),
+            Need::StatusAfterReaping => Err("its last word on a status is waitid's".to_owned()),
             _ => Ok(()),
         }
     }
@@ -157,6 +159,9 @@ impl BackendUnderTest for PidfdOrSigchld {
             Need::FilePerProcess => Err("what finds no file descriptor spills over".to_owned()),
             Need::NoSignalHandler => Err("it listens to SIGCHLD".to_owned()),
             Need::PidfdsOnly => Err("what can't have a pidfd spills over".to_owned()),
+            Need::StatusAfterReaping => {
+                Err("what spills over is told without a status, once it is reaped".to_owned())
+            }
             // Every process spills over, the first too.
             Need::NoHandlerAtFirst => Pidfd.is_available(),
             // The half that pidfds watch does not need it.
@@ -168,6 +173,16 @@ impl BackendUnderTest for PidfdOrSigchld {
     fn unit_of_start_times(&self) -> Duration {
         Sigchld.unit_of_start_times()
     }
+}
+
+/// Whether the kernel tells the status of a reaped process (Linux 6.15), and lets itself be
+/// asked.
+fn tells_statuses_after_reaping() -> Result<(), String> {
+    sys::kernel_is_at_least(6, 15)
+        .map_err(|release| format!("Linux {release} keeps no status of a reaped process"))?;
+    childwatch_pidfd::probe()
+        .get_info
+        .map_err(|error| format!("PIDFD_GET_INFO is not to be had here: {error}"))
 }
 
 /// A source that has no room for every second process.
@@ -259,7 +274,7 @@ impl BackendUnderTest for Simulated {
 
     fn offers(&self, need: Need) -> Result<(), String> {
         match need {
-            Need::NoSignalHandler | Need::NoHandlerAtFirst => Ok(()),
+            Need::NoSignalHandler | Need::NoHandlerAtFirst | Need::StatusAfterReaping => Ok(()),
             _ => Err("its processes exist only in memory".to_owned()),
         }
     }

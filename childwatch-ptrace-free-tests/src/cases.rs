@@ -1,10 +1,10 @@
 //! The list of cases, and the one place that it is kept in.
 
 use crate::backend::Need::{
-    AnAnswer, ChildSignal, ChildrenOnly, ChosenPid, FilePerProcess, NoHandlerAtFirst,
+    AnAnswer, AutoReaping, ChildSignal, ChildrenOnly, ChosenPid, FilePerProcess, NoHandlerAtFirst,
     NoHandlerOfTheProgram, NoSignalHandler, NonChildren, OpenFiles, PidNamespace, PidfdsOnly,
     Processes, ProcessesOwnStatus, Ptrace, RealProcesses, Seccomp, SharedMemory, SignalsOwnStatus,
-    WithoutPidfds,
+    StatusAfterReaping, TrappedCalls, WithoutPidfds,
 };
 use crate::case::{Case, Clause};
 
@@ -98,6 +98,7 @@ cases! { $
     C3 signal::more_exits_than_hints_are_all_told [RealProcesses, OpenFiles(1_400)],
     C3 scale::of_ten_thousand_one_exits
         [RealProcesses, SharedMemory, OpenFiles(10_200), Processes(10_200)],
+    C3 status::no_exit_is_lost_to_another_reaper [RealProcesses, SharedMemory, OpenFiles(400)],
     C4 callbacks::callbacks_run_in_order_on_one_thread [],
     C4 callbacks::callbacks_run_one_at_a_time [],
     C4 callbacks::watches_of_one_process_share_its_order [],
@@ -109,9 +110,15 @@ cases! { $
     C6 status::a_child_reaped_first_is_told_truly [],
     C6 status::an_ignored_child_signal_is_told_truly [RealProcesses],
     C6 status::a_child_of_no_child_wait_is_told_truly [RealProcesses],
+    C6 status::every_status_is_told_where_the_kernel_reaps
+        [RealProcesses, StatusAfterReaping, SharedMemory, OpenFiles(400)],
+    C6 status::every_status_is_told_beside_a_reaping_thread
+        [RealProcesses, StatusAfterReaping, SharedMemory, OpenFiles(400)],
+    C6 status::a_child_that_is_never_a_zombie_is_told_truly [RealProcesses, AutoReaping],
     C6 sandbox::an_exit_whose_status_is_hidden_is_told_truly [PidfdsOnly, Seccomp],
     C6 only_exit::a_process_whose_leader_left_first_is_told_truly
         [RealProcesses, ProcessesOwnStatus],
+    C6 status::a_tracers_zombie_that_the_kernel_reaps_is_told_truly [RealProcesses, Ptrace],
     C7 status::the_child_is_waitable_inside_the_callback [],
     C7 status::a_callback_may_reap [],
     C7 status::an_unwatched_child_is_left_alone [RealProcesses],
@@ -188,8 +195,10 @@ cases! { $
     C18 host::a_signalfd_reader_hears_of_every_stop [RealProcesses],
     C18 host::a_sigwait_loop_hears_of_every_exit [RealProcesses],
     C18 host::a_handlers_flags_and_mask_are_kept [RealProcesses, NoHandlerOfTheProgram],
+    C18 sandbox::a_call_that_a_sandbox_traps_ends_no_thread [RealProcesses, TrappedCalls],
     C18 footprint::no_handler_and_no_mask_is_touched [RealProcesses, NoSignalHandler],
     C18 footprint::no_handler_is_touched_before_one_is_needed [RealProcesses, NoHandlerAtFirst],
+    C18 footprint::a_file_with_a_number_of_the_watchers_is_left_alone [RealProcesses],
     C18 footprint::the_makers_signal_mask_is_left_alone [RealProcesses],
     C18 footprint::no_signal_handler_runs_on_the_watchers_thread [NoSignalHandler],
     C18 start::a_forked_child_that_dies_early_is_no_signal_to_its_parent [RealProcesses],

@@ -55,6 +55,7 @@ mod sandbox;
 mod sleeper;
 pub mod soak;
 mod stage;
+pub mod storm;
 mod sys;
 
 pub use backend::{BackendUnderTest, Need};

@@ -107,6 +107,11 @@ impl Refusal {
     }
 
     fn filter(self) -> Result<BpfProgram, seccompiler::BackendError> {
+        let answer = self.errno.map_or(0, Errno::raw_os_error);
+        self.filter_to(SeccompAction::Errno(answer.unsigned_abs()))
+    }
+
+    fn filter_to(self, action: SeccompAction) -> Result<BpfProgram, seccompiler::BackendError> {
         let condition = |argument, operator, value| {
             let length = SeccompCmpArgLen::Dword;
             SeccompCondition::new(argument, length, operator, u64::from(value))
@@ -120,10 +125,8 @@ impl Refusal {
                 vec![condition(argument, is_set, flag)?]
             }
         };
-        let answer = self.errno.map_or(0, Errno::raw_os_error);
-        let refuse = SeccompAction::Errno(answer.unsigned_abs());
         let rules = [(self.call, rules)].into();
-        SeccompFilter::new(rules, SeccompAction::Allow, refuse, ARCH.try_into()?)?.try_into()
+        SeccompFilter::new(rules, SeccompAction::Allow, action, ARCH.try_into()?)?.try_into()
     }
 }
 
@@ -134,6 +137,17 @@ impl Refusal {
 /// Why it can't be had, for the report.
 pub(crate) fn refuse_in_process(refusals: &[Refusal]) -> Result<(), String> {
     install(refusals, seccompiler::apply_filter_all_threads)
+}
+
+/// Has the kernel send `SIGSYS` to a thread of this process that makes this call, instead of
+/// an error, as a sandbox with a broker does.
+///
+/// # Errors
+///
+/// Why it can't be had, for the report.
+pub(crate) fn trap_in_process(refusal: Refusal) -> Result<(), String> {
+    let filter = refusal.filter_to(SeccompAction::Trap).map_err(explain)?;
+    seccompiler::apply_filter_all_threads(&filter).map_err(explain)
 }
 
 /// Has the kernel refuse these calls to this thread, and to those that it starts from now

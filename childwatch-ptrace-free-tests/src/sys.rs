@@ -11,6 +11,7 @@ mod permits;
 mod receive;
 mod signals;
 mod threads;
+mod traps;
 
 pub(crate) use birth::{
     Birth, SMALL_STACK, become_subreaper, clone_sharing_memory, fork_copy, fork_crowd_member,
@@ -22,11 +23,13 @@ pub(crate) use death::{
 };
 pub(crate) use directory::TemporaryDirectory;
 pub(crate) use limits::{
-    FewFiles, address_space_bytes, limit_address_space, may_have_processes, open_files_limit,
+    FewFiles, Replaced, address_space_bytes, eventfds, limit_address_space, may_have_processes,
+    open_files_limit,
 };
 pub(crate) use notices::{Answer, Listener, Notice, may_listen_to_calls};
 pub(crate) use permits::{
-    can_choose_pids, kernel_is_at_least, leave_pid_namespace, may_filter_calls, may_trace, seize,
+    can_choose_pids, can_have_children_reaped, kernel_is_at_least, leave_pid_namespace,
+    may_filter_calls, may_trace, seize,
 };
 #[cfg(test)]
 pub(crate) use permits::{can_wipe_on_fork, takes_any_advice};
@@ -44,3 +47,4 @@ pub(crate) use threads::{
     another_thread_of, exit_thread_only, is_asleep, name_this_thread, processor_time, run_delay,
     since_boot, thread_id, time_by, wakeups,
 };
+pub(crate) use traps::{answer_trapped_calls, block_trapped_calls, can_answer_trapped_calls};

@@ -1,5 +1,6 @@
 //! C16 and C18: watchers that leave something behind, or change the program around them.
 
+use std::io;
 use std::os::fd::OwnedFd;
 
 use childwatch_core::{ExitCallback, ExitSource, Pid, Token, WatchError};
@@ -12,8 +13,31 @@ use super::{Broken, ON_PIDFDS, Rule};
 use crate::Clause::{C16, C18};
 use crate::backend::BackendUnderTest;
 use crate::backends::Sigchld;
+use crate::sys;
 
 pub(super) const ALL: &[Broken] = &[
+    Broken {
+        name: "writes-to-a-number",
+        fault: "To wake its thread it writes to a number that a file of its own had once.",
+        breaks: Rule::Clause(C18),
+        watcher: over_pidfds::<WritesToANumber>,
+        fails: &[(
+            "a_file_with_a_number_of_the_watchers_is_left_alone",
+            Saying("written to the program's file"),
+        )],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "blocks-trapped-calls",
+        fault: "Its thread blocks `SIGSYS`, and so has no answer to a call that is trapped.",
+        breaks: Rule::Clause(C18),
+        watcher: over_pidfds::<BlocksTrappedCalls>,
+        fails: &[(
+            "a_call_that_a_sandbox_traps_ends_no_thread",
+            Saying("the cell ended by signal: 31"),
+        )],
+        ..ON_PIDFDS
+    },
     Broken {
         name: "leaks-an-fd",
         fault: "A file descriptor outlives each watcher.",
@@ -83,6 +107,37 @@ pub(super) const ALL: &[Broken] = &[
         ..ON_PIDFDS
     },
 ];
+
+#[derive(Debug)]
+struct WritesToANumber {
+    bell: OwnedFd,
+}
+
+impl Default for WritesToANumber {
+    fn default() -> Self {
+        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+        WritesToANumber {
+            bell: bell.expect("an eventfd"),
+        }
+    }
+}
+
+impl SourceFault for WritesToANumber {
+    fn wake<S: ExitSource>(&self, good: &Good<S>) -> io::Result<()> {
+        let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
+        good.wake()
+    }
+}
+
+#[derive(Debug, Default)]
+struct BlocksTrappedCalls;
+
+impl SourceFault for BlocksTrappedCalls {
+    fn start<S: ExitSource>(&self, good: &Good<S>, waiter: &mut S::Waiter) {
+        sys::block_trapped_calls();
+        good.start(waiter);
+    }
+}
 
 #[derive(Debug)]
 struct LeaksAnFd;

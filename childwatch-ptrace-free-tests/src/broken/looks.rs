@@ -35,6 +35,10 @@ pub(super) const ALL: &[Broken] = &[
                 "a_tracers_zombie_is_told_when_waitable",
                 InVain("sys::is_waitable(pid)"),
             ),
+            (
+                "a_tracers_zombie_that_the_kernel_reaps_is_told_truly",
+                Saying("told while its tracer held it"),
+            ),
             ("of_ten_thousand_one_exits", Saying("of processor time")),
         ],
         ..ON_PIDFDS

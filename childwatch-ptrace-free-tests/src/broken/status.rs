@@ -11,7 +11,7 @@ use super::Fails::{InVain, Saying};
 use super::source::{Good, SourceFault, over_pidfds};
 use super::watcher::{WatcherFault, with};
 use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::{C6, C7};
+use crate::Clause::{C3, C6, C7};
 use crate::sys;
 
 pub(super) const ALL: &[Broken] = &[
@@ -38,6 +38,42 @@ pub(super) const ALL: &[Broken] = &[
                 Saying("but its code was 6"),
             ),
         ],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "forgets-reaped-statuses",
+        fault: "Of a child that has been reaped no status is told.",
+        breaks: Rule::Clause(C6),
+        watcher: over_pidfds::<ForgetsReapedStatuses>,
+        fails: &[
+            (
+                "a_child_reaped_first_is_told_truly",
+                Saying("but the kernel tells that its code was 6"),
+            ),
+            (
+                "every_status_is_told_where_the_kernel_reaps",
+                Saying("falsely: 0, lost: 0"),
+            ),
+            (
+                "every_status_is_told_beside_a_reaping_thread",
+                Saying("falsely: 0, lost: 0"),
+            ),
+            (
+                "a_child_that_is_never_a_zombie_is_told_truly",
+                Saying("but the kernel tells that its code was"),
+            ),
+        ],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "passes-over-the-reaped",
+        fault: "Of a child that has been reaped before the look no exit is told.",
+        breaks: Rule::Clause(C3),
+        watcher: over_pidfds::<PassesOverTheReaped>,
+        fails: &[(
+            "no_exit_is_lost_to_another_reaper",
+            InVain("Ignored: Told {"),
+        )],
         ..ON_PIDFDS
     },
     Broken {
@@ -114,6 +150,42 @@ impl SourceFault for GuessesSuccess {
                 report.status = Some(ExitStatus::default());
             }
         }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default)]
+struct ForgetsReapedStatuses;
+
+impl SourceFault for ForgetsReapedStatuses {
+    fn wait<S: ExitSource>(
+        &self,
+        good: &Good<S>,
+        waiter: &mut S::Waiter,
+        reports: &mut Vec<Report>,
+    ) -> io::Result<()> {
+        good.wait(waiter, reports)?;
+        for report in reports {
+            if good.is_reaped(report.token) {
+                report.status = None;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default)]
+struct PassesOverTheReaped;
+
+impl SourceFault for PassesOverTheReaped {
+    fn wait<S: ExitSource>(
+        &self,
+        good: &Good<S>,
+        waiter: &mut S::Waiter,
+        reports: &mut Vec<Report>,
+    ) -> io::Result<()> {
+        good.wait(waiter, reports)?;
+        reports.retain(|report| !good.is_reaped(report.token));
         Ok(())
     }
 }

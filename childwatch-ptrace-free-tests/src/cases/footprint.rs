@@ -3,6 +3,8 @@
 use std::sync::mpsc;
 
 use childwatch_core::Pid;
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::actor::{Actor, Role};
 use crate::child::End;
@@ -169,4 +171,34 @@ pub(super) fn no_signal_handler_runs_on_the_watchers_thread(stage: &Stage<'_>) {
         .filter(|signal| !blocked.contains(signal))
         .collect();
     assert_eq!(free, [libc::SIGKILL, libc::SIGSTOP, 32, 33]);
+}
+
+pub(super) fn a_file_with_a_number_of_the_watchers_is_left_alone(stage: &Stage<'_>) {
+    let before = sys::eventfds();
+    let watcher = stage.watcher();
+    let child = stage.child();
+    let (first, late) = (Probe::new(), Probe::new());
+    watcher.register_pid(child.pid()).unwrap();
+    watcher
+        .register_callback(child.pid(), first.callback())
+        .unwrap();
+    child.die(End::Code(0));
+    first.ran_once();
+
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+    let replaced: Vec<_> = sys::eventfds()
+        .into_iter()
+        .filter(|number| !before.contains(number))
+        .map(|number| sys::Replaced::with(number, &write).unwrap())
+        .collect();
+    // It wakes the watcher's thread, or is refused.
+    let registered = watcher.register_callback(child.pid(), late.callback());
+    let found = rustix::io::read(&read, &mut [0; 8]);
+    assert_eq!(found, Err(Errno::AGAIN), "written to the program's file");
+    drop(replaced);
+    match registered {
+        Ok(_) => assert_eq!(late.ran_once().pid(), child.pid()),
+        Err(_) => assert!(late.captures_are_dropped()),
+    }
+    stage.settle(&*watcher);
 }

@@ -6,12 +6,11 @@ use std::fmt::Debug;
 use childwatch_core::{Pid, PidWatcher, WatchError};
 use rustix::io::Errno;
 
-use crate::Stage;
 use crate::child::{End, GatedChild};
 use crate::footprint::Footprint;
 use crate::probe::Probe;
-use crate::refusal::{Refusal, refuse_in_process, with_refused};
-use crate::sys;
+use crate::refusal::{Refusal, refuse_in_process, trap_in_process, with_refused};
+use crate::{Stage, sys};
 
 use Kind::{ResourceLimit, Unsupported};
 
@@ -231,6 +230,23 @@ pub(super) fn an_exit_whose_status_is_hidden_is_told_truly(stage: &Stage<'_>) {
     child.die(End::Code(6));
     super::status::is_unknown_or(probe.ran_once(), 6);
     assert_eq!(child.reap().unwrap().code(), Some(6));
+    stage.settle(&*watcher);
+    probe.ran_once();
+}
+
+pub(super) fn a_call_that_a_sandbox_traps_ends_no_thread(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let mut child = stage.child();
+    let probe = Probe::new();
+    watcher.watch(child.pid(), probe.callback()).unwrap();
+    let occupied = stage.occupy(&*watcher);
+    sys::answer_trapped_calls();
+    trap_in_process(Refusal::pidfd_get_info(Errno::NOSYS)).unwrap();
+    child.die(End::Code(6));
+    // What a watcher by pidfds asks of a reaped child is the call that is trapped.
+    child.reap();
+    occupied.release();
+    super::status::is_unknown_or(probe.ran_once(), 6);
     stage.settle(&*watcher);
     probe.ran_once();
 }

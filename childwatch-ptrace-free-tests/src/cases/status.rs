@@ -9,6 +9,7 @@ use crate::actor::{Actor, Role};
 use crate::backend::Need;
 use crate::child::{End, GatedChild, RealChild};
 use crate::probe::Probe;
+use crate::storm::{self, Reaper, Told};
 use crate::sys::SigchldAction;
 use crate::{Stage, deadline, sys};
 
@@ -57,7 +58,7 @@ pub(super) fn a_child_reaped_first_is_told_truly(stage: &Stage<'_>) {
     child.die(End::Code(6));
     assert_eq!(child.reap().unwrap().code(), Some(6));
     occupied.release();
-    is_unknown_or(probe.ran_once(), 6);
+    is_told_if_it_can_be(stage, probe.ran_once(), 6);
 }
 
 pub(super) fn an_ignored_child_signal_is_told_truly(stage: &Stage<'_>) {
@@ -81,10 +82,65 @@ fn auto_reaped_child_is_told_truly(stage: &Stage<'_>) {
         let probe = Probe::new();
         watcher.watch(child.pid(), probe.callback()).unwrap();
         child.let_go(End::Code(code));
-        is_unknown_or(probe.ran_once(), code.into());
+        is_told_if_it_can_be(stage, probe.ran_once(), code.into());
         child.confirm_dead();
         assert!(!sys::is_waitable(child.pid()), "the kernel reaps it");
     }
+}
+
+pub(super) fn no_exit_is_lost_to_another_reaper(stage: &Stage<'_>) {
+    const CHILDREN: usize = 1_000;
+    for reaper in [Reaper::Ignored, Reaper::NoChildWait, Reaper::Thread] {
+        let watcher = stage.watcher();
+        let told = storm::raise(&*watcher, reaper, CHILDREN).unwrap();
+        let Told { lost, falsely, .. } = told;
+        assert_eq!((lost, falsely), (0, 0), "{reaper:?}: {told:?}");
+    }
+}
+
+pub(super) fn every_status_is_told_where_the_kernel_reaps(stage: &Stage<'_>) {
+    every_status_is_told(stage, Reaper::Ignored);
+    every_status_is_told(stage, Reaper::NoChildWait);
+}
+
+pub(super) fn every_status_is_told_beside_a_reaping_thread(stage: &Stage<'_>) {
+    every_status_is_told(stage, Reaper::Thread);
+}
+
+#[track_caller]
+fn every_status_is_told(stage: &Stage<'_>, reaper: Reaper) {
+    const CHILDREN: usize = 4_000;
+    let watcher = stage.watcher();
+    let told = storm::raise(&*watcher, reaper, CHILDREN).unwrap();
+    let all = Told {
+        truly: CHILDREN,
+        ..Told::default()
+    };
+    assert_eq!(told, all, "{reaper:?}");
+}
+
+pub(super) fn a_child_that_is_never_a_zombie_is_told_truly(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    for code in 0..50 {
+        let child = RealChild::fork(sys::Birth::auto_reaped());
+        let probe = Probe::new();
+        watcher.watch(child.pid(), probe.callback()).unwrap();
+        child.let_go(End::Code(code));
+        is_told_if_it_can_be(stage, probe.ran_once(), code.into());
+        child.confirm_dead();
+        assert!(!sys::is_waitable(child.pid()), "the kernel reaps it");
+    }
+}
+
+/// Checks what was told of a child that has been reaped before the watcher could look.
+#[track_caller]
+fn is_told_if_it_can_be(stage: &Stage<'_>, exit: Exit, code: i32) {
+    is_unknown_or(exit, code);
+    let can_be = Need::StatusAfterReaping.check(stage.backend()).is_ok();
+    assert!(
+        !can_be || exit.status().is_some(),
+        "{exit}, but the kernel tells that its code was {code}"
+    );
 }
 
 #[track_caller]
@@ -174,6 +230,29 @@ pub(super) fn a_tracers_zombie_is_told_when_waitable(stage: &Stage<'_>) {
     assert!(tracer.line().starts_with("Ok(Some"));
     assert_eq!(probe.ran_once().status().unwrap().code(), Some(13));
     assert_eq!(child.reap().unwrap().code(), Some(13));
+}
+
+pub(super) fn a_tracers_zombie_that_the_kernel_reaps_is_told_truly(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let child = RealChild::fork(sys::Birth::default());
+    let probe = Probe::new();
+    watcher.watch(child.pid(), probe.callback()).unwrap();
+    let mut tracer = Actor::start(Role::Trace.command().arg(child.pid().to_string()));
+    assert_eq!(tracer.line(), "tracing");
+
+    let action = SigchldAction::ignored();
+    child.let_go(End::Code(13));
+    deadline::until("the traced child is a zombie", || {
+        sys::is_zombie(child.pid())
+    });
+    stage.settle(&*watcher);
+    assert_eq!(probe.runs(), 0, "told while its tracer held it");
+
+    tracer.cue();
+    assert!(tracer.line().starts_with("Ok(Some"));
+    is_told_if_it_can_be(stage, probe.ran_once(), 13);
+    child.confirm_dead();
+    drop(action);
 }
 
 /// Checks that the watcher's thread is idle while nothing happens. One that listens to

@@ -8,6 +8,7 @@ pub fn error_name(errno: Errno) -> String {
     let name = match errno {
         Errno::ACCESS => "EACCES",
         Errno::AGAIN => "EAGAIN",
+        Errno::BADF => "EBADF",
         Errno::CHILD => "ECHILD",
         Errno::DQUOT => "EDQUOT",
         Errno::EXIST => "EEXIST",

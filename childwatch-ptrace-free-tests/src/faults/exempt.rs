@@ -71,10 +71,9 @@ pub static EXEMPT: &[Exempt] = &[
         numbers: &[libc::SYS_fcntl],
     },
     Exempt {
-        names: "fstat, statx, lseek, read of a file in /proc; read of the eventfd",
+        names: "fstat, statx, lseek, read of a file in /proc",
         reason: "what is asked of a file that has just been opened: a file that can't be opened \
-                 is the same to the watcher, and is in the table; mio reads its eventfd only when \
-                 its count is full",
+                 is the same to the watcher, and is in the table",
         numbers: &[
             libc::SYS_fstat,
             libc::SYS_statx,

@@ -14,7 +14,7 @@ use crate::refusal::Refusal;
 
 pub(super) const GET_INFO: &str = "ioctl(PIDFD_GET_INFO)";
 pub(super) const EPOLL_WAIT: &str = "epoll_wait";
-pub(super) const WAKE: &str = "write to the eventfd";
+pub(super) const WAKE: &str = "epoll_ctl(EPOLL_CTL_MOD)";
 pub(super) const BELL: &str = "futex (FUTEX_WAIT)";
 
 const EPOLL_WAITS: &[libc::c_long] = &[
@@ -76,11 +76,12 @@ pub static CALLS: &[Call] = &[
         "waitid(P_PIDFD)",
         &[libc::SYS_waitid],
         &[
-            Errno::CHILD,
             Errno::INVAL,
             Errno::PERM,
             Errno::ACCESS,
             Errno::NOSYS,
+            // The watcher asks once more, after two seconds.
+            Errno::CHILD,
         ],
     )
     .used(|arguments| arguments[0] == u64::from(libc::P_PIDFD))
@@ -346,11 +347,10 @@ pub static CALLS: &[Call] = &[
     .with_fallback(&[(Making, 1), (Telling, 1)]),
     Call::new(
         WAKE,
-        &[libc::SYS_write],
-        &[Errno::AGAIN, Errno::INTR, Errno::PERM, Errno::NOSYS],
+        &[libc::SYS_epoll_ctl],
+        &[Errno::BADF, Errno::NOENT, Errno::PERM, Errno::NOSYS],
     )
-    .passing(&[Errno::AGAIN])
-    .used(|arguments| arguments[2] == size_of::<u64>() as u64)
+    .used(|arguments| arguments[1] as i32 == libc::EPOLL_CTL_MOD)
     .with_pidfd(&[(Late, 3), (Dropping, 1)])
     .with_fallback(&[(Late, 3), (Dropping, 1)]),
     Call::new(

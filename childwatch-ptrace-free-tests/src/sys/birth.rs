@@ -19,6 +19,21 @@ pub(crate) struct Birth {
     pub(crate) pid: Option<Pid>,
     /// What its end sends to its parent; 0 for nothing.
     pub(crate) exit_signal: i32,
+    /// What `clone3` is told besides.
+    pub(crate) flags: u64,
+}
+
+impl Birth {
+    /// A child that the kernel reaps at its end (Linux 7.1).
+    pub(crate) fn auto_reaped() -> Self {
+        /// `<linux/sched.h>`
+        const CLONE_AUTOREAP: u64 = 1 << 34;
+        Birth {
+            pid: None,
+            exit_signal: 0,
+            flags: CLONE_AUTOREAP,
+        }
+    }
 }
 
 impl Default for Birth {
@@ -26,6 +41,7 @@ impl Default for Birth {
         Birth {
             pid: None,
             exit_signal: libc::SIGCHLD,
+            flags: 0,
         }
     }
 }
@@ -79,6 +95,7 @@ unsafe fn fork_with(birth: Birth, body: impl FnOnce()) -> io::Result<Pid> {
     // SAFETY: all zeros is a valid `clone_args`: no flag, no pointer.
     let mut args: libc::clone_args = unsafe { mem::zeroed() };
     args.exit_signal = birth.exit_signal.unsigned_abs().into();
+    args.flags = birth.flags;
     if birth.pid.is_some() {
         args.set_tid = (&raw mut number).addr() as u64;
         args.set_tid_size = 1;
@@ -90,17 +107,12 @@ unsafe fn fork_with(birth: Birth, body: impl FnOnce()) -> io::Result<Pid> {
     // SAFETY: `args` and the number it points to live across the call. Without
     // CLONE_VM, and with a null stack, both calls return twice as fork does.
     let raw = unsafe {
-        match birth {
-            Birth { pid: Some(_), .. } => {
-                libc::syscall(libc::SYS_clone3, &raw mut args, size_of_val(&args)) as i32
-            }
-            Birth {
-                exit_signal: libc::SIGCHLD,
-                ..
-            } => libc::fork(),
-            Birth { exit_signal, .. } => {
-                libc::syscall(libc::SYS_clone, exit_signal, 0, 0, 0, 0) as i32
-            }
+        if birth.pid.is_some() || birth.flags != 0 {
+            libc::syscall(libc::SYS_clone3, &raw mut args, size_of_val(&args)) as i32
+        } else if birth.exit_signal == libc::SIGCHLD {
+            libc::fork()
+        } else {
+            libc::syscall(libc::SYS_clone, birth.exit_signal, 0, 0, 0, 0) as i32
         }
     };
     match raw {

@@ -1,7 +1,14 @@
-//! What this process may have, and having less of it for a while.
+//! What this process may have, and having less of it for a while; and numbers of its files
+//! that lead elsewhere for a while.
 
+#![expect(
+    unsafe_code,
+    reason = "`dup2` over the number of a file of somebody else's"
+)]
+
+use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -56,6 +63,58 @@ impl FewFiles {
 impl Drop for FewFiles {
     fn drop(&mut self) {
         let _ = setrlimit(Resource::Nofile, self.before);
+    }
+}
+
+/// The numbers of this process's eventfds.
+pub(crate) fn eventfds() -> Vec<RawFd> {
+    fs::read_dir("/proc/self/fd")
+        .expect("/proc is mounted")
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let target = fs::read_link(entry.path()).ok()?;
+            let number = entry.file_name().to_str()?.parse().ok()?;
+            (target.as_os_str() == "anon_inode:[eventfd]").then_some(number)
+        })
+        .collect()
+}
+
+/// Has a number lead to another file, until dropped: as in a program that closes files it
+/// has not opened, and opens others.
+#[derive(Debug)]
+pub(crate) struct Replaced {
+    number: RawFd,
+    /// The file itself, under another number.
+    before: OwnedFd,
+}
+
+impl Replaced {
+    pub(crate) fn with(number: RawFd, other: &OwnedFd) -> io::Result<Self> {
+        // SAFETY: dup takes a plain number, and gives a new one, that is nobody else's.
+        let before = unsafe {
+            match libc::dup(number) {
+                -1 => return Err(io::Error::last_os_error()),
+                copy => OwnedFd::from_raw_fd(copy),
+            }
+        };
+        let replaced = Replaced { number, before };
+        replaced.lead_to(other)?;
+        Ok(replaced)
+    }
+
+    fn lead_to(&self, file: &OwnedFd) -> io::Result<()> {
+        // SAFETY: takes plain numbers. The number's owner uses it as a file of its own; that
+        // it must not harm another's is what is tested.
+        match unsafe { libc::dup3(file.as_raw_fd(), self.number, libc::O_CLOEXEC) } {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Replaced {
+    fn drop(&mut self) {
+        let _ = self.lead_to(&self.before);
     }
 }
 

@@ -41,6 +41,24 @@ pub(crate) fn can_choose_pids() -> Result<(), String> {
     }
 }
 
+/// Whether this process may have a child that the kernel reaps.
+pub(crate) fn can_have_children_reaped() -> Result<(), String> {
+    let (gate, opener) = rustix::pipe::pipe().map_err(|error| error.to_string())?;
+    match fork_gated(Birth::auto_reaped(), &gate) {
+        Ok(pid) => {
+            // It has a copy of the opener, and so waits at the gate until it is killed. It
+            // is gone when it can't be waited for.
+            drop((gate, opener));
+            super::death::kill(pid);
+            super::death::reap(pid);
+            Ok(())
+        }
+        Err(error) => Err(format!(
+            "no child is reaped by the kernel here (clone3 with CLONE_AUTOREAP: {error})"
+        )),
+    }
+}
+
 /// Whether this process may trace a child of its own.
 pub(crate) fn may_trace() -> Result<(), String> {
     let mut child = RealChild::fork(Birth::default());
