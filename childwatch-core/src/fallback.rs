@@ -165,6 +165,14 @@ impl<P: ExitSource, S: ExitSource> ExitSource for FallbackSource<P, S> {
         }
     }
 
+    fn look(&self, token: Token) -> Option<Report> {
+        if self.spilled.contains(token) {
+            self.link.secondary.look(token)
+        } else {
+            self.primary.look(token)
+        }
+    }
+
     fn wait(&self, waiter: &mut P::Waiter, reports: &mut Vec<Report>) -> io::Result<()> {
         let waited = self.primary.wait(waiter, reports);
         // Also when the primary fails: what the secondary has seen is not its affair.

@@ -25,11 +25,15 @@ use crate::{Pid, WatchError};
 ///   source is dropped are not disarmed one by one.
 /// - **S4 wake.** `wake` ends the wait under way, or else the next one.
 /// - **S5 nothing behind.** A failed `arm` leaves nothing: no fd, no entry.
-/// - **S6 no engine lock.** `arm`, `disarm` and `is_reaped` run on the caller's
-///   thread, several at once, without the engine's lock; `wait` runs on the
-///   watcher's thread alone. None of them may call the watcher.
+/// - **S6 no engine lock.** `arm`, `disarm`, `is_reaped` and `look` run on the
+///   caller's thread, several at once, without the engine's lock; `wait` runs on
+///   the watcher's thread alone. None of them may call the watcher.
 /// - **S7 status.** A report carries what is known of the status, and `None`
 ///   rather than a guess.
+/// - **S8 look.** `look` makes one non-blocking look at one armed process. It
+///   returns a report as soon as the process has exited and its parent can wait
+///   for it, and never before. It does not replace a report: `wait` still gives
+///   one.
 pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     /// What only the watcher's thread touches: a poller, its event buffer.
     type Waiter: Send + 'static;
@@ -54,6 +58,12 @@ pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     /// number may be another process's by now (C13). `false` when that cannot
     /// be told; `true` for a token that is not armed.
     fn is_reaped(&self, token: Token) -> bool;
+
+    /// Looks once at the process armed under `token`, without blocking (S8).
+    ///
+    /// Returns `None` if the process has not exited, if the source cannot tell, and
+    /// if the token is not armed.
+    fn look(&self, token: Token) -> Option<Report>;
 
     /// Called once, first of all on the watcher's thread, where every signal is
     /// blocked. The default does nothing.

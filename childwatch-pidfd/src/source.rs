@@ -31,6 +31,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use childwatch_core::{ExitSource, Pid, Report, Token, TokenTable, WatchError};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Waker};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::errno::{self, Call};
@@ -172,6 +173,22 @@ impl ExitSource for PidfdSource {
         armed
             .get(token)
             .is_none_or(|armed| zombie::is_reaped(&armed.pidfd))
+    }
+
+    /// A pidfd that is not readable belongs to a process that lives: `waitid` could
+    /// not tell, because it answers `ECHILD` for every process that is not a child.
+    fn look(&self, token: Token) -> Option<Report> {
+        let armed = self.lock();
+        let Armed { pidfd, .. } = armed.get(token)?;
+        let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+        match poll(&mut fds, Some(&Timespec::default())) {
+            Ok(1..) => {}
+            Ok(0) | Err(_) => return None,
+        }
+        match zombie::look(pidfd) {
+            Zombie::Exited(status) => Some(Report { token, status }),
+            Zombie::NotWaitable => None,
+        }
     }
 
     fn wait(&self, waiter: &mut PidfdWaiter, reports: &mut Vec<Report>) -> io::Result<()> {

@@ -44,7 +44,7 @@ use crate::child::{self, Child, Started, Ticks};
 use crate::filter::Filter;
 use crate::handler::{self, Handler, Heard};
 use crate::hints::Hints;
-use crate::look::{Look, is_anothers, zombie_is_anothers};
+use crate::look::{self, Look, is_anothers, zombie_is_anothers};
 use crate::plan::{Chunk, Plan, Step, Sweep};
 use crate::stopwatch::Stopwatch;
 use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -207,6 +207,36 @@ impl ExitSource for SigchldSource {
             self.keep_report(token, told);
         }
         is_reaped
+    }
+
+    fn look(&self, token: Token) -> Option<Report> {
+        let identity = {
+            let mut table = self.table();
+            table.hear(&self.heard.hints);
+            table.identity(token)?
+        };
+        let Identity {
+            pid,
+            armed_at,
+            is_reported,
+            told: hint,
+        } = identity;
+        if is_reported {
+            return Some(Report {
+                token,
+                status: hint,
+            });
+        }
+        let suspect = Suspect {
+            token,
+            pid,
+            armed_at,
+            hint,
+        };
+        match look::look_at(&suspect, false) {
+            Look::Alive => None,
+            Look::Over(status) => Some(Report { token, status }),
+        }
     }
 
     fn wait(&self, waiter: &mut SigchldWaiter, reports: &mut Vec<Report>) -> io::Result<()> {

@@ -55,6 +55,10 @@ impl ExitSource for Refusing {
         self.source.is_reaped(token)
     }
 
+    fn look(&self, token: Token) -> Option<Report> {
+        self.source.look(token)
+    }
+
     fn wait(&self, waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
         self.source.wait(waiter, reports)
     }

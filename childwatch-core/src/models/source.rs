@@ -108,6 +108,12 @@ impl ExitSource for Source {
         false
     }
 
+    fn look(&self, token: Token) -> Option<Report> {
+        let state = self.0.state();
+        let armed = state.armed.iter().find(|armed| armed.1 == token)?;
+        state.exited.contains(&armed.0).then(|| report(token))
+    }
+
     fn wait(&self, _waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
         let mut state = self.0.state();
         if state.do_waits_fail {

@@ -46,6 +46,10 @@ impl ExitSource for Failing {
         self.source.is_reaped(token)
     }
 
+    fn look(&self, token: Token) -> Option<Report> {
+        self.source.look(token)
+    }
+
     fn wait(&self, waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
         if Failing::fails(&self.interruptions) {
             return Err(io::ErrorKind::Interrupted.into());
