@@ -1,12 +1,13 @@
 //! [`Exited`]: an exit as a future.
 
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::sync::{Mutex, MutexGuard};
-use crate::{CallbackCanceller, Exit, ExitCallback, Pid, PidWatcher, WatchError, WatchHandle};
+use crate::{Canceller, Exit, ExitCallback, Pid, PidWatcher, WatchError, WatchHandle};
 
 /// Resolves when the process has exited; see
 /// [`PidWatcherExt::exited`](crate::PidWatcherExt::exited).
@@ -18,7 +19,7 @@ use crate::{CallbackCanceller, Exit, ExitCallback, Pid, PidWatcher, WatchError, 
 #[must_use = "futures do nothing unless polled"]
 pub struct Exited {
     progress: Arc<Mutex<Progress>>,
-    canceller: Option<Weak<dyn CallbackCanceller>>,
+    canceller: Option<Canceller>,
     handle: WatchHandle,
 }
 
@@ -58,10 +59,14 @@ impl Future for Exited {
 
 impl Drop for Exited {
     fn drop(&mut self) {
-        if matches!(*lock(&self.progress), Progress::Over(_)) {
+        // Over before the callback is dropped, which would wake the task otherwise.
+        let former = mem::replace(&mut *lock(&self.progress), Progress::Over(None));
+        let Progress::Waiting(waker) = former else {
             return;
-        }
-        if let Some(canceller) = self.canceller.as_ref().and_then(Weak::upgrade) {
+        };
+        // Outside the lock: it is the executor's code.
+        drop(waker);
+        if let Some(canceller) = &self.canceller {
             canceller.unregister_callback(self.handle);
         }
     }
@@ -74,7 +79,7 @@ impl Teller {
     fn tell(&self, outcome: Option<Exit>) {
         let waker = match &mut *lock(&self.0) {
             Progress::Over(_) => return,
-            waiting @ Progress::Waiting(_) => std::mem::replace(waiting, Progress::Over(outcome)),
+            waiting @ Progress::Waiting(_) => mem::replace(waiting, Progress::Over(outcome)),
         };
         // Outside the lock: waking may run the task, which polls.
         if let Progress::Waiting(Some(waker)) = waker {

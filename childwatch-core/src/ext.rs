@@ -55,8 +55,9 @@ pub trait PidWatcherExt: PidWatcher {
 
     /// Waits for the exit: `None` when `timeout` has passed without one.
     ///
-    /// Called from a callback of this same watcher it can only time out, since
-    /// that callback's thread is the one to tell of exits.
+    /// When the time is over, the process is looked at [once more](PidWatcher::try_wait).
+    /// So an exit that has happened is returned also with a timeout of zero, and also in
+    /// a callback of this same watcher, where no other callback can run.
     ///
     /// # Errors
     ///
@@ -70,11 +71,11 @@ pub trait PidWatcherExt: PidWatcher {
         if let Ok(exit) = told.recv_timeout(timeout) {
             return Ok(Some(exit));
         }
+        // While the registration is in force, so that no other process can be meant.
+        let found = self.try_wait(pid);
         match self.unregister_callback(handle) {
             Unregistered::HasRun => Ok(told.try_recv().ok()),
-            Unregistered::WillNotRun | Unregistered::IsRunning | Unregistered::NotPending => {
-                Ok(None)
-            }
+            Unregistered::WillNotRun | Unregistered::IsRunning | Unregistered::NotPending => found,
         }
     }
 

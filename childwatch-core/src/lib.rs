@@ -18,6 +18,8 @@
 //! | write a backend | [`ExitSource`], which [`ThreadedWatcher`] makes into a [`PidWatcher`]; [`TokenTable`] and [`PidIndex`] for its tables |
 
 mod callback;
+mod cancellations;
+mod canceller;
 mod chunked;
 mod dispatch;
 mod error;
@@ -39,6 +41,7 @@ mod queue;
 mod quiet_thread;
 mod registry;
 mod siginfo;
+mod signal_mask;
 mod simulated;
 mod source;
 mod spawn;
@@ -47,7 +50,9 @@ mod table;
 mod threaded;
 mod watcher;
 
-pub use callback::{CallbackCanceller, ExitCallback, Unregistered, WatchHandle};
+pub use callback::{ExitCallback, Unregistered, WatchHandle};
+#[doc(hidden)]
+pub use canceller::Canceller;
 pub use error::WatchError;
 pub use exit::Exit;
 pub use exited::Exited;

@@ -34,11 +34,16 @@ use crate::{Pid, WatchError};
 ///   returns a report as soon as the process has exited and its parent can wait
 ///   for it, and never before. It does not replace a report: `wait` still gives
 ///   one.
+/// - **S9 no panic.** No method panics. If `start`, `wait`, `wake` or `disarm` does so
+///   on the watcher's thread, the watcher ends: pending callbacks are dropped without
+///   running, and every later call answers [`Stopped`](WatchError::Stopped). A panic on
+///   a caller's thread goes on to the caller.
 pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     /// What only the watcher's thread touches: a poller, its event buffer.
     type Waiter: Send + 'static;
 
-    /// The name of the watcher's thread, at most 15 bytes (Linux cuts it there).
+    /// The name of the watcher's thread. A name of more than 15 bytes does not compile,
+    /// because Linux shows no more.
     const THREAD_NAME: &'static str;
 
     /// Begins to watch `pid` under `token` (S1, S5).
@@ -65,8 +70,11 @@ pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     /// if the token is not armed.
     fn look(&self, token: Token) -> Option<Report>;
 
-    /// Called once, first of all on the watcher's thread, where every signal is
-    /// blocked. The default does nothing.
+    /// Called once, first of all on the watcher's thread, where every signal is blocked
+    /// except the synchronous ones (C4). The default does nothing.
+    ///
+    /// What this method and [`wait`](Self::wait) change in the thread's signal mask lasts:
+    /// the engine changes the mask for callbacks only, and restores it after them.
     fn start(&self, _waiter: &mut Self::Waiter) {}
 
     /// Waits until a process has exited or `wake` is called, and adds a report

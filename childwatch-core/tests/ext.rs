@@ -14,7 +14,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use childwatch_core::{
-    ExitCallback, Pid, PidWatcher, PidWatcherExt, SimulatedProcesses, SimulatedWatcher,
+    Exit, ExitCallback, Pid, PidWatcher, PidWatcherExt, SimulatedProcesses, SimulatedWatcher,
     Unregistered, WatchError, WatchHandle,
 };
 
@@ -210,6 +210,10 @@ impl PidWatcher for RefusesSlowly {
     }
 
     fn watch(&self, pid: Pid, _: ExitCallback) -> Result<WatchHandle, WatchError> {
+        Err(WatchError::NotRegistered { pid })
+    }
+
+    fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
         Err(WatchError::NotRegistered { pid })
     }
 }

@@ -124,7 +124,7 @@ impl PidfdSource {
 impl ExitSource for PidfdSource {
     type Waiter = PidfdWaiter;
 
-    const THREAD_NAME: &'static str = "childwatch-pidfd";
+    const THREAD_NAME: &'static str = "childwatch-pid";
 
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
         if pid.as_raw().unsigned_abs() == self.own_pid {

@@ -115,6 +115,7 @@ cases! { $
     C9 unregister::a_callback_that_unregisters_itself_is_running [],
     C9 unregister::a_callback_unregisters_another [],
     C9 unregister::a_second_unregister_finds_nothing [],
+    C9 unregister::a_handle_of_another_watcher_leads_to_nothing [],
     C9 unregister::of_many_at_once_one_takes_out [],
     C9 unregister::the_last_callback_goes_as_its_exit_is_in_flight [],
     C9 unregister::unregister_races_the_exit [],

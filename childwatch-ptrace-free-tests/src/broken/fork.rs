@@ -10,7 +10,7 @@ use std::panic::catch_unwind;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use childwatch_core::{
-    ExitCallback, ExitSource, Pid, PidWatcher, Report, ThreadedWatcher, Token, Unregistered,
+    Exit, ExitCallback, ExitSource, Pid, PidWatcher, Report, ThreadedWatcher, Token, Unregistered,
     WatchError, WatchHandle,
 };
 use childwatch_pidfd::PidfdSource;
@@ -139,6 +139,10 @@ impl PidWatcher for UnhooksTheParent {
     fn unregister_pid(&self, pid: Pid) {
         self.clean_up_in_a_copy();
         self.watcher.unregister_pid(pid);
+    }
+
+    fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
+        self.watcher.try_wait(pid)
     }
 
     fn register_callback(

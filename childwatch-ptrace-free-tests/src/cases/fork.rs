@@ -71,7 +71,8 @@ fn calls_answer_forked(
 ) -> bool {
     let is_forked = |refused: Result<(), WatchError>| matches!(refused, Err(WatchError::Forked));
     watcher.unregister_pid(child.pid());
-    watcher.unregister_callback(handle) == Unregistered::WillNotRun
+    watcher.unregister_callback(handle) == Unregistered::NotPending
+        && is_forked(watcher.try_wait(dead.pid()).map(drop))
         && is_forked(watcher.register_pid(dead.pid()))
         && is_forked(watcher.register_callback(dead.pid(), first).map(drop))
         && is_forked(watcher.watch(child.pid(), second).map(drop))
