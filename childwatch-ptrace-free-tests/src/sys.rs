@@ -12,12 +12,12 @@ mod signals;
 mod threads;
 
 pub(crate) use birth::{
-    Birth, SMALL_STACK, become_subreaper, clone_sharing_memory, fork_copy, fork_crowd_member,
-    fork_gated,
+    Birth, Fork, SMALL_STACK, become_subreaper, clone_sharing_memory, fork_copy, fork_crowd_member,
+    fork_gated, fork_twin,
 };
 pub(crate) use death::{
     confirm_dead, continue_, first_zombie, has_children, is_child, is_waitable, is_zombie, kill,
-    reap, stop, waitable_within, wall,
+    reap, stop, terminate, waitable_within, wall,
 };
 pub(crate) use directory::TemporaryDirectory;
 pub(crate) use limits::{
@@ -29,9 +29,11 @@ pub(crate) use permits::can_wipe_on_fork;
 pub(crate) use permits::{can_choose_pids, kernel_is_at_least, may_filter_calls, may_trace, seize};
 pub use signals::block_sigchld;
 pub(crate) use signals::{
-    CHILD_SIGNALS, SigchldAction, blocked_signals, clear_sigchld_flags, dispositions,
-    fatal_signals, sigchld_disposition, signal_self,
+    Blocked, CHILD_SIGNALS, CountedSignal, RepairedPage, SYNCHRONOUS_SIGNALS, SigchldAction, block,
+    blocked_by, blocked_signals, clear_sigchld_flags, dispositions, fatal_signals, raise,
+    sigchld_disposition, signal_self,
 };
 pub(crate) use threads::{
-    exit_thread_only, is_asleep, processor_time, run_delay, since_boot, thread_id, time_by, wakeups,
+    exit_thread_only, is_asleep, processor_time, run_delay, since_boot, thread_id, threads,
+    time_by, wakeups,
 };

@@ -4,6 +4,7 @@ use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use childwatch_core::{ExitSource, PidWatcher, Report};
 
@@ -60,7 +61,31 @@ pub(super) const ALL: &[Broken] = &[
         )],
         ..ON_PIDFDS
     },
+    Broken {
+        name: "ends-with-its-futures",
+        fault: "Its drop returns while what a future holds keeps its file descriptors open.",
+        breaks: Rule::Clause(C12),
+        watcher: with::<EndsWithItsFutures>,
+        fails: &[(
+            "a_future_keeps_nothing_of_its_watcher",
+            Saying("files after the watcher's drop"),
+        )],
+        ..ON_PIDFDS
+    },
 ];
+
+/// What stands for a future here gives the watcher back a moment later.
+#[derive(Debug, Default)]
+struct EndsWithItsFutures;
+
+impl WatcherFault for EndsWithItsFutures {
+    fn end(&self, good: Box<dyn PidWatcher>) {
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(50));
+            drop(good);
+        });
+    }
+}
 
 #[derive(Debug, Default)]
 struct NeverEnds;

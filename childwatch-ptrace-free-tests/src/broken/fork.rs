@@ -46,6 +46,17 @@ pub(super) const ALL: &[Broken] = &[
         ..ON_PIDFDS
     },
     Broken {
+        name: "lives-on-in-a-copy",
+        fault: "Its thread goes on in a copy that a callback has made.",
+        breaks: Rule::Clause(C15),
+        watcher: with::<LivesOnInACopy>,
+        fails: &[(
+            "a_copy_made_in_a_callback_ends_when_that_returns",
+            InVain("the copy lives on"),
+        )],
+        ..ON_PIDFDS
+    },
+    Broken {
         name: "obliges-a-copy",
         fault: "In a copy `register_pid` says Ok, and watches nothing.",
         breaks: Rule::Clause(C15),
@@ -292,5 +303,21 @@ impl BackendUnderTest for ForksCarelessly {
         let pid = unsafe { sys::fork_copy(|| i32::from(catch_unwind(child).is_err()) * 101) }?;
         watcher.register_pid(pid)?;
         Ok(pid)
+    }
+}
+
+/// It does no more than that.
+#[derive(Debug, Default)]
+struct LivesOnInACopy;
+
+impl WatcherFault for LivesOnInACopy {
+    fn wrap(&self, _pid: Pid, callback: ExitCallback) -> ExitCallback {
+        let made_in = std::process::id();
+        Box::new(move |exit| {
+            callback(exit);
+            while std::process::id() != made_in {
+                std::thread::park();
+            }
+        })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use childwatch_core::{Pid, PidWatcher, Unregistered, WatchError};
+use childwatch_core::{Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
 
 use crate::child::End;
 use crate::probe::{Gate, Probe};

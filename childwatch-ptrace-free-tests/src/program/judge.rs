@@ -245,10 +245,14 @@ impl Facts {
                     is_free,
                     "[C9] it was taken out, and what it captured not dropped before that",
                 ),
-                // Whoever has taken it out at the same time may still be dropping it.
                 Answer::Unregistered(Unregistered::HasRun) => check(
-                    is_free || taken_out.iter().any(|other| other.called < *returned),
+                    is_free && run.is_some_and(|run| run.ended.is_some_and(|at| at < *returned)),
                     "[C9] it was said to have run, and has not",
+                ),
+                // Whoever has taken it out at the same time may still be dropping it.
+                Answer::Unregistered(Unregistered::NotPending) => check(
+                    taken_out.iter().any(|other| other.called < *returned),
+                    "[C9] nothing was pending, and nobody had taken it out",
                 ),
                 _ => check(false, "[C9] unregistering it answered something else"),
             }
