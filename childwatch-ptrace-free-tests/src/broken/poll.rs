@@ -38,7 +38,10 @@ pub(super) const ALL: &[Broken] = &[
         fault: "A poll registers the process, and leaves it so.",
         breaks: Rule::Clause(C1),
         watcher: with::<RegistersWhatItPolls>,
-        fails: &[("a_poll_leaves_nothing", Saying("left behind"))],
+        fails: &[(
+            "a_poll_leaves_nothing",
+            Saying("a poll has registered the pid"),
+        )],
         ..ON_PIDFDS
     },
     Broken {
