@@ -98,3 +98,59 @@ impl Drop for Teller {
 fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
     progress.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+    use crate::{PidWatcherExt, SimulatedProcesses, SimulatedWatcher};
+
+    #[derive(Default)]
+    struct Counted(AtomicUsize);
+
+    impl Wake for Counted {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn polled(exited: &mut Exited, task: &Arc<Counted>) -> Poll<Option<Exit>> {
+        let waker = Waker::from(Arc::clone(task));
+        Pin::new(exited).poll(&mut Context::from_waker(&waker))
+    }
+
+    #[test]
+    fn a_future_that_is_dropped_wakes_nobody_and_lets_the_waker_go() {
+        let processes = SimulatedProcesses::new();
+        let watcher = SimulatedWatcher::new(&processes).unwrap();
+        let task = Arc::new(Counted::default());
+        for _ in 0..10 {
+            let mut exited = watcher.exited(processes.spawn()).unwrap();
+            assert_eq!(polled(&mut exited, &task), Poll::Pending);
+            drop(exited);
+        }
+        assert_eq!(task.0.load(Ordering::SeqCst), 0);
+        assert_eq!(Arc::strong_count(&task), 1);
+        assert_eq!(processes.watched(), 0);
+    }
+
+    #[test]
+    fn an_exit_and_the_end_of_the_watcher_wake_the_task() {
+        let processes = SimulatedProcesses::new();
+        let watcher = SimulatedWatcher::new(&processes).unwrap();
+        let (ending, live) = (processes.spawn(), processes.spawn());
+        let task = Arc::new(Counted::default());
+        let mut told = watcher.exited(ending).unwrap();
+        let mut never = watcher.exited(live).unwrap();
+        assert_eq!(polled(&mut told, &task), Poll::Pending);
+        assert_eq!(polled(&mut never, &task), Poll::Pending);
+        processes.exit(ending, ExitStatus::from_raw(0));
+        drop(watcher);
+        assert_eq!(task.0.load(Ordering::SeqCst), 2);
+        assert_eq!(polled(&mut never, &task), Poll::Ready(None));
+    }
+}
