@@ -25,8 +25,10 @@ pub(crate) fn spawn(
     let before = SignalMask::block_asynchronous().map_err(|source| refused(whose, source))?;
     let _restored = Restored(before);
     let spawned = Builder::new().name(name.to_owned()).spawn(move || {
-        // Refused by a sandbox only, which has let the same call pass just now.
-        let _ = SignalMask::unblock_synchronous();
+        if before.blocks_synchronous() {
+            // Refused by a sandbox only, which has let the same call pass just now.
+            let _ = SignalMask::unblock_synchronous();
+        }
         body(before);
     });
     spawned.map_err(|source| refused(whose, source))

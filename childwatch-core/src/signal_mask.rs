@@ -43,6 +43,13 @@ impl SignalMask {
         change(libc::SIG_BLOCK, &all)
     }
 
+    /// Returns `true` if one of the [synchronous](SYNCHRONOUS) signals is blocked.
+    pub(crate) fn blocks_synchronous(&self) -> bool {
+        // SAFETY: the set is initialised.
+        let is_blocked = |signal| unsafe { libc::sigismember(&raw const self.0, signal) } == 1;
+        SYNCHRONOUS.into_iter().any(is_blocked)
+    }
+
     /// Unblocks the [synchronous](SYNCHRONOUS) signals on the calling thread. Returns the
     /// former mask.
     pub(crate) fn unblock_synchronous() -> io::Result<SignalMask> {
