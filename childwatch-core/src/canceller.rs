@@ -1,106 +1,35 @@
-//! [`Canceller`]: a way to unregister callbacks that holds nothing of the watcher's.
+//! [`Canceller`]: a way to unregister callbacks that does not borrow their watcher.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::Arc;
 
-use crate::dispatch::Dispatch;
-use crate::origin::Origin;
-use crate::registry::Cancelled;
-use crate::sync::thread::{self, ThreadId};
-use crate::{Token, Unregistered, WatchHandle};
+use crate::{Unregistered, WatchHandle};
 
 /// Unregisters callbacks without borrowing their watcher, for
 /// [`Exited`](crate::Exited). Every watcher that delegates to one of this crate hands its
 /// canceller on.
 #[derive(Clone)]
-pub struct Canceller {
-    core: Arc<Core>,
-    source: Weak<dyn Disarms>,
-}
+pub struct Canceller(Arc<dyn Cancels>);
 
-/// What outlives a watcher: memory, and neither a file descriptor nor a thread.
-pub(crate) struct Core {
-    pub(crate) origin: Origin,
-    pub(crate) dispatch: Dispatch,
-    /// The watcher's thread, set before it runs anything.
-    pub(crate) thread: OnceLock<ThreadId>,
-}
-
-/// A source, as far as a canceller needs it.
-pub(crate) trait Disarms: Send + Sync {
-    fn disarm(&self, token: Token);
+/// What a watcher of this crate gives its futures. It must keep nothing of the watcher
+/// (C12).
+pub(crate) trait Cancels: Send + Sync {
+    fn unregister_callback(&self, handle: WatchHandle) -> Unregistered;
 }
 
 impl Canceller {
-    pub(crate) fn new(core: Arc<Core>, source: Weak<dyn Disarms>) -> Self {
-        Canceller { core, source }
+    pub(crate) fn new(cancels: Arc<dyn Cancels>) -> Self {
+        Canceller(cancels)
     }
 
     /// As [`PidWatcher::unregister_callback`](crate::PidWatcher::unregister_callback).
     pub(crate) fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
-        self.core.unregister_callback(handle, |token| {
-            // The watcher's drop waits for this, so the source is there, and this is not
-            // its last owner.
-            if let Some(source) = self.source.upgrade() {
-                source.disarm(token);
-            }
-        })
+        self.0.unregister_callback(handle)
     }
 }
 
 impl fmt::Debug for Canceller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Canceller").finish_non_exhaustive()
-    }
-}
-
-impl Core {
-    pub(crate) fn unregister_callback(
-        &self,
-        handle: WatchHandle,
-        disarm: impl FnOnce(Token),
-    ) -> Unregistered {
-        if self.origin.check().is_err() {
-            return Unregistered::NotPending;
-        }
-        match self.dispatch.cancel(handle) {
-            Cancelled::Removed { callback, retired } => {
-                // In this order: the captured values' Drop may take any time, may panic,
-                // and may drop the watcher, which waits for the disarming.
-                if let Some(token) = retired {
-                    let counted = Counted {
-                        dispatch: &self.dispatch,
-                        token,
-                    };
-                    disarm(token);
-                    drop(counted);
-                }
-                drop(callback);
-                Unregistered::WillNotRun
-            }
-            Cancelled::Running if self.is_own_thread() => Unregistered::IsRunning,
-            Cancelled::Running => {
-                self.dispatch.wait_until_finished(handle);
-                Unregistered::HasRun
-            }
-            Cancelled::HasRun => Unregistered::HasRun,
-            Cancelled::NotPending => Unregistered::NotPending,
-        }
-    }
-
-    fn is_own_thread(&self) -> bool {
-        self.thread.get() == Some(&thread::current().id())
-    }
-}
-
-/// A disarming that the watcher's drop waits for; it ends also if the source panics.
-struct Counted<'a> {
-    dispatch: &'a Dispatch,
-    token: Token,
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.dispatch.disarmed(self.token);
     }
 }

@@ -40,6 +40,7 @@ mod pid;
 mod queue;
 mod quiet_thread;
 mod registry;
+mod remains;
 mod siginfo;
 mod signal_mask;
 mod simulated;

@@ -7,12 +7,13 @@ use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock, Weak};
 
-use crate::canceller::{Canceller, Core, Disarms};
+use crate::canceller::Canceller;
 use crate::dispatch::{self, Context, Dispatch, Entered, Next};
 use crate::origin::Origin;
 use crate::pauses::Pauses;
 use crate::quiet_thread::{self, NAME_BYTES};
 use crate::registry::{Contended, Current, Tenure};
+use crate::remains::{Disarms, EnginesCanceller, Remains};
 use crate::signal_mask::SignalMask;
 use crate::sync::thread::{self, JoinHandle};
 use crate::{
@@ -27,13 +28,15 @@ use crate::{
 /// callback. Dropping it ends the thread; see C12 for what that promises.
 pub struct ThreadedWatcher<S: ExitSource> {
     shared: Arc<Shared<S>>,
+    /// What each future of the watcher has a share of.
+    canceller: Canceller,
     /// `None` once `drop` has begun.
     thread: Option<JoinHandle<()>>,
 }
 
 /// What ends with the watcher: its thread and its `Drop` are the only ones that own it.
 struct Shared<S> {
-    core: Arc<Core>,
+    remains: Arc<Remains>,
     source: S,
 }
 
@@ -53,7 +56,7 @@ impl<S: ExitSource> ThreadedWatcher<S> {
             );
         }
         let shared = Arc::new(Shared {
-            core: Arc::new(Core {
+            remains: Arc::new(Remains {
                 origin: Origin::here(),
                 dispatch: Dispatch::new(),
                 thread: OnceLock::new(),
@@ -64,8 +67,14 @@ impl<S: ExitSource> ThreadedWatcher<S> {
             let shared = Arc::clone(&shared);
             move |creators| run(shared, waiter, creators)
         })?;
+        let source: Weak<Shared<S>> = Arc::downgrade(&shared);
+        let canceller = Canceller::new(Arc::new(EnginesCanceller {
+            remains: Arc::clone(&shared.remains),
+            source,
+        }));
         Ok(ThreadedWatcher {
             shared,
+            canceller,
             thread: Some(thread),
         })
     }
@@ -78,12 +87,12 @@ impl<S: ExitSource> ThreadedWatcher<S> {
 
 impl<S: ExitSource> PidWatcher for ThreadedWatcher<S> {
     fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
-        self.shared.core.origin.check()?;
+        self.shared.remains.origin.check()?;
         self.shared.register_pid(pid)
     }
 
     fn unregister_pid(&self, pid: Pid) {
-        if self.shared.core.origin.check().is_ok() {
+        if self.shared.remains.origin.check().is_ok() {
             let retired = self.shared.dispatch().unregister_pid(pid);
             self.shared.retire(retired);
         }
@@ -94,7 +103,7 @@ impl<S: ExitSource> PidWatcher for ThreadedWatcher<S> {
         pid: Pid,
         callback: ExitCallback,
     ) -> Result<WatchHandle, WatchError> {
-        self.shared.core.origin.check()?;
+        self.shared.remains.origin.check()?;
         match self.shared.dispatch().join_held(pid, callback) {
             Ok(entered) => self.shared.rouse(entered),
             Err(_callback) => {
@@ -109,18 +118,17 @@ impl<S: ExitSource> PidWatcher for ThreadedWatcher<S> {
     }
 
     fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError> {
-        self.shared.core.origin.check()?;
+        self.shared.remains.origin.check()?;
         self.shared.watch(pid, callback)
     }
 
     fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
-        self.shared.core.origin.check()?;
+        self.shared.remains.origin.check()?;
         self.shared.try_wait(pid)
     }
 
     fn canceller(&self) -> Option<Canceller> {
-        let shared: Weak<Shared<S>> = Arc::downgrade(&self.shared);
-        Some(Canceller::new(Arc::clone(&self.shared.core), shared))
+        Some(self.canceller.clone())
     }
 }
 
@@ -129,9 +137,9 @@ impl<S: ExitSource> Drop for ThreadedWatcher<S> {
         let Some(thread) = self.thread.take() else {
             return;
         };
-        let Core {
+        let Remains {
             origin, dispatch, ..
-        } = &*self.shared.core;
+        } = &*self.shared.remains;
         if origin.check().is_err() {
             // A forked copy has neither the thread nor, perhaps, a free lock, and
             // its epoll instance is the parent's: everything stays as it is.
@@ -195,7 +203,7 @@ impl<S: ExitSource> Disarms for Shared<S> {
 
 impl<S: ExitSource> Shared<S> {
     fn dispatch(&self) -> &Dispatch {
-        &self.core.dispatch
+        &self.remains.dispatch
     }
 
     fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
@@ -345,7 +353,7 @@ impl<S: ExitSource> Shared<S> {
 
     fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
         let disarm = |token| self.source.disarm(token);
-        self.core.unregister_callback(handle, disarm)
+        self.remains.unregister_callback(handle, disarm)
     }
 
     /// The loop of the watcher's thread.
@@ -356,7 +364,7 @@ impl<S: ExitSource> Shared<S> {
         creators: SignalMask,
     ) -> Ended {
         let context = Context {
-            origin: self.core.origin,
+            origin: self.remains.origin,
             creators,
         };
         self.source.start(waiter);
@@ -390,7 +398,7 @@ enum Ended {
 
 /// The watcher's thread.
 fn run<S: ExitSource>(shared: Arc<Shared<S>>, waiter: S::Waiter, creators: SignalMask) {
-    shared.core.thread.get_or_init(|| thread::current().id());
+    shared.remains.thread.get_or_init(|| thread::current().id());
     let mut waiter = ManuallyDrop::new(waiter);
     let mut reports = ManuallyDrop::new(Vec::new());
     let shared = ManuallyDrop::new(shared);
