@@ -76,7 +76,7 @@ mod tests {
     fn masks_of_a_new_thread() -> (Vec<i32>, Vec<i32>) {
         let (tell, told) = mpsc::channel();
         let thread = spawn("quiet", "a test's thread", move |creators| {
-            let own = SignalMask::current().blocked();
+            let own = SignalMask::current().unwrap().blocked();
             tell.send((own, creators.blocked())).unwrap();
         });
         let masks = told.recv().unwrap();
@@ -86,9 +86,9 @@ mod tests {
 
     #[test]
     fn the_new_thread_blocks_every_signal_and_its_creator_what_it_blocked() {
-        let before = SignalMask::current().blocked();
+        let before = SignalMask::current().unwrap().blocked();
         let (quiet, creators) = masks_of_a_new_thread();
-        assert_eq!(SignalMask::current().blocked(), before);
+        assert_eq!(SignalMask::current().unwrap().blocked(), before);
         assert_eq!(creators, before);
         // KILL and STOP can't be blocked, nor what the C library keeps to itself.
         for signal in [libc::SIGCHLD, libc::SIGTERM, libc::SIGALRM, libc::SIGUSR1] {
@@ -99,9 +99,9 @@ mod tests {
     #[test]
     fn a_synchronous_signal_is_blocked_by_the_creator_alone() {
         let former = SignalMask::block(libc::SIGSYS);
-        let before = SignalMask::current().blocked();
+        let before = SignalMask::current().unwrap().blocked();
         let (quiet, creators) = masks_of_a_new_thread();
-        assert_eq!(SignalMask::current().blocked(), before);
+        assert_eq!(SignalMask::current().unwrap().blocked(), before);
         former.set().unwrap();
         assert!(creators.contains(&libc::SIGSYS));
         for signal in SYNCHRONOUS {

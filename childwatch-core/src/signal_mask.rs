@@ -24,30 +24,43 @@ pub(crate) const SYNCHRONOUS: [libc::c_int; 6] = [
 pub(crate) struct SignalMask(libc::sigset_t);
 
 impl SignalMask {
+    /// The mask of the calling thread.
+    pub(crate) fn current() -> io::Result<Self> {
+        change(libc::SIG_BLOCK, None)
+    }
+
     /// Blocks every signal on the calling thread, except those of the
     /// [synchronous](SYNCHRONOUS) signals that the thread does not block already.
     /// Returns the former mask.
     ///
-    /// The kernel never refuses this. A sandbox may.
+    /// The kernel never refuses this. A sandbox may. The call is that of
+    /// [`set`](Self::set), so a sandbox that lets signals be blocked by it also lets them
+    /// be unblocked again.
     pub(crate) fn block_asynchronous() -> io::Result<SignalMask> {
+        let before = SignalMask::current()?;
         let mut all = MaybeUninit::uninit();
         // SAFETY: sigfillset initialises the set, and sigdelset changes a set that is
         // initialised.
         let all = unsafe {
             libc::sigfillset(all.as_mut_ptr());
             for signal in SYNCHRONOUS {
-                libc::sigdelset(all.as_mut_ptr(), signal);
+                if !before.blocks(signal) {
+                    libc::sigdelset(all.as_mut_ptr(), signal);
+                }
             }
             all.assume_init()
         };
-        change(libc::SIG_BLOCK, &all)
+        SignalMask(all).set()
     }
 
     /// Returns `true` if one of the [synchronous](SYNCHRONOUS) signals is blocked.
     pub(crate) fn blocks_synchronous(&self) -> bool {
+        SYNCHRONOUS.into_iter().any(|signal| self.blocks(signal))
+    }
+
+    fn blocks(&self, signal: libc::c_int) -> bool {
         // SAFETY: the set is initialised.
-        let is_blocked = |signal| unsafe { libc::sigismember(&raw const self.0, signal) } == 1;
-        SYNCHRONOUS.into_iter().any(is_blocked)
+        unsafe { libc::sigismember(&raw const self.0, signal) == 1 }
     }
 
     /// Unblocks the [synchronous](SYNCHRONOUS) signals on the calling thread. Returns the
@@ -63,28 +76,27 @@ impl SignalMask {
             }
             synchronous.assume_init()
         };
-        change(libc::SIG_UNBLOCK, &synchronous)
+        change(libc::SIG_UNBLOCK, Some(&synchronous))
     }
 
     /// Gives the calling thread this mask. Returns the former mask.
     pub(crate) fn set(&self) -> io::Result<SignalMask> {
-        change(libc::SIG_SETMASK, &self.0)
+        change(libc::SIG_SETMASK, Some(&self.0))
     }
 }
 
-/// In a model all threads are one thread of the system's, so the mask is left alone.
-#[cfg(loom)]
-fn change(_how: libc::c_int, signals: &libc::sigset_t) -> io::Result<SignalMask> {
-    Ok(SignalMask(*signals))
-}
-
-#[cfg(not(loom))]
-fn change(how: libc::c_int, signals: &libc::sigset_t) -> io::Result<SignalMask> {
+/// Changes the mask of the calling thread, if there is something to change. Returns the
+/// former mask.
+///
+/// In a model all threads are one thread of the system's, so the mask is only read.
+fn change(how: libc::c_int, signals: Option<&libc::sigset_t>) -> io::Result<SignalMask> {
+    let signals = signals
+        .filter(|_| !cfg!(loom))
+        .map_or(ptr::null(), ptr::from_ref);
     let mut before = MaybeUninit::uninit();
-    // SAFETY: pthread_sigmask reads the one set, which is initialised, and writes the
-    // other.
-    let refused =
-        unsafe { libc::pthread_sigmask(how, ptr::from_ref(signals), before.as_mut_ptr()) };
+    // SAFETY: pthread_sigmask reads the one set, if that is not null, and writes the
+    // other. The one is initialised.
+    let refused = unsafe { libc::pthread_sigmask(how, signals, before.as_mut_ptr()) };
     if refused != 0 {
         return Err(io::Error::from_raw_os_error(refused));
     }
@@ -94,23 +106,9 @@ fn change(how: libc::c_int, signals: &libc::sigset_t) -> io::Result<SignalMask> 
 
 #[cfg(test)]
 impl SignalMask {
-    /// The mask of the calling thread.
-    pub(crate) fn current() -> Self {
-        let mut set = MaybeUninit::uninit();
-        // SAFETY: with a null new set the call only writes the old one.
-        let refused =
-            unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), set.as_mut_ptr()) };
-        assert_eq!(refused, 0);
-        // SAFETY: the call has succeeded, so it has written the set.
-        SignalMask(unsafe { set.assume_init() })
-    }
-
     /// The numbers of the signals that are blocked.
     pub(crate) fn blocked(&self) -> Vec<libc::c_int> {
-        (1..=64)
-            // SAFETY: the set is initialised.
-            .filter(|signal| unsafe { libc::sigismember(&raw const self.0, *signal) } == 1)
-            .collect()
+        (1..=64).filter(|signal| self.blocks(*signal)).collect()
     }
 
     /// Blocks one more signal on the calling thread. Returns the former mask.
@@ -123,6 +121,6 @@ impl SignalMask {
             libc::sigaddset(one.as_mut_ptr(), signal);
             one.assume_init()
         };
-        change(libc::SIG_BLOCK, &one).unwrap()
+        change(libc::SIG_BLOCK, Some(&one)).unwrap()
     }
 }

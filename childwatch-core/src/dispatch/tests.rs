@@ -13,7 +13,7 @@ fn pid() -> Pid {
 fn context() -> Context {
     Context {
         origin: Origin::here(),
-        creators: SignalMask::current(),
+        creators: SignalMask::current().unwrap(),
     }
 }
 
@@ -168,23 +168,23 @@ fn a_pause_lasts_unless_the_watcher_stops() {
 #[test]
 fn callbacks_have_the_creators_mask_and_the_thread_has_its_own_after_them() {
     let former = SignalMask::block(libc::SIGUSR2);
-    let creators = SignalMask::current();
+    let creators = SignalMask::current().unwrap();
     former.set().unwrap();
     // The thread's own, as a source may have left it.
     let former = SignalMask::block(libc::SIGWINCH);
-    let own = SignalMask::current().blocked();
+    let own = SignalMask::current().unwrap().blocked();
     let dispatch = Dispatch::new();
     let token = registered(&dispatch);
     let (tell, told) = mpsc::channel();
     for _ in 0..2 {
         let tell = tell.clone();
-        let callback = move |_| tell.send(SignalMask::current().blocked()).unwrap();
+        let callback = move |_| tell.send(SignalMask::current().unwrap().blocked()).unwrap();
         joined(&dispatch, token, Box::new(callback));
     }
     let origin = Origin::here();
     let context = Context { origin, creators };
     let next = dispatch.run_round(&context, &mut exited(token), disarms_nothing);
-    let after = SignalMask::current().blocked();
+    let after = SignalMask::current().unwrap().blocked();
     former.set().unwrap();
     assert_eq!(next, Next::AskSource);
     assert_eq!(after, own);

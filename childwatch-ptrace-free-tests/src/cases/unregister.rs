@@ -55,15 +55,6 @@ pub(super) fn unregister_pid_is_idempotent_and_harmless(stage: &Stage<'_>) {
     child.die(End::Code(0));
     probe.ran_once();
     watcher.unregister_pid(child.pid());
-
-    // A handle of another watcher, and one of nobody's.
-    let other = stage.watcher();
-    let child = stage.child();
-    let probe = Probe::new();
-    let handle = watcher.watch(child.pid(), probe.callback()).unwrap();
-    assert_eq!(other.unregister_callback(handle), Unregistered::HasRun);
-    child.die(End::Code(0));
-    probe.ran_once();
 }
 
 pub(super) fn the_pid_can_be_registered_again(stage: &Stage<'_>) {

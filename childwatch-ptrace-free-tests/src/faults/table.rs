@@ -188,7 +188,7 @@ pub static CALLS: &[Call] = &[
         &[libc::SYS_rt_sigprocmask],
         &REFUSED,
     )
-    .used(|arguments| arguments[0] as i32 == libc::SIG_BLOCK)
+    .used(|arguments| arguments[0] as i32 == libc::SIG_SETMASK)
     .by(Caller)
     .with_pidfd(&[(Making, 1)])
     .with_sigchld(&[(Making, 1)])
