@@ -97,7 +97,8 @@ fn a_broken_watcher_is_found(
         "keeps-refused-callbacks",
         "registers-a-number-once",
         "watch-unregisters",
-        "takes-none-for-reaped"
+        "takes-none-for-reaped",
+        "claims-that-it-has-run"
     )]
     name: &str,
 ) {

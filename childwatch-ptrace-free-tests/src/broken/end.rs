@@ -13,6 +13,7 @@ use super::source::{Good, SourceFault, over_pidfds};
 use super::watcher::{WatcherFault, with};
 use super::{Broken, ON_PIDFDS, Rule};
 use crate::Clause::C12;
+use crate::deadline;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {
@@ -81,7 +82,7 @@ struct EndsWithItsFutures;
 impl WatcherFault for EndsWithItsFutures {
     fn end(&self, good: Box<dyn PidWatcher>) {
         thread::spawn(move || {
-            thread::sleep(Duration::from_millis(50));
+            deadline::holds_within(Duration::from_millis(50), || false);
             drop(good);
         });
     }
