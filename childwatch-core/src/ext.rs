@@ -8,9 +8,7 @@ use std::process::{Child, Command};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::{
-    Exit, Exited, Pid, PidWatcher, Unregistered, WatchError, WatchGuard, WatchHandle, spawn,
-};
+use crate::{Exit, Exited, Pid, PidWatcher, WatchError, WatchGuard, WatchHandle, spawn};
 
 /// What users of a watcher would otherwise write themselves; every
 /// [`PidWatcher`] has it, `dyn PidWatcher` too.
@@ -73,9 +71,10 @@ pub trait PidWatcherExt: PidWatcher {
         }
         // While the registration is in force, so that no other process can be meant.
         let found = self.try_wait(pid);
-        match self.unregister_callback(handle) {
-            Unregistered::HasRun => Ok(told.try_recv().ok()),
-            Unregistered::WillNotRun | Unregistered::IsRunning | Unregistered::NotPending => found,
+        self.unregister_callback(handle);
+        match told.try_recv() {
+            Ok(exit) => Ok(Some(exit)),
+            Err(_) => found,
         }
     }
 

@@ -86,7 +86,7 @@ use crate::{Exit, ExitCallback, Pid, Unregistered, WatchError, WatchHandle};
 ///   [`NotPending`](Unregistered::NotPending): this call found nothing to remove,
 ///   and the watcher does not claim that the callback ran. This is the answer to a
 ///   second cancellation, to a handle of another watcher, and for a callback that
-///   `Drop` has removed.
+///   `Drop` has removed. It may also be the answer for a callback that ran long ago.
 /// - **\[C12\] drop.** After `Drop` returns no callback runs or will run, captures
 ///   are dropped, fds closed, the thread joined (from inside a callback: the
 ///   thread ends after it, running no other). So `Drop` waits for a callback that

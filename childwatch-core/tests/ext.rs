@@ -235,3 +235,26 @@ fn a_forked_child_waits_for_its_registration_and_goes_if_that_is_refused() {
     let left = rustix::process::waitpid(Some(number), rustix::process::WaitOptions::NOHANG);
     assert_eq!(left.unwrap_err(), rustix::io::Errno::CHILD);
 }
+
+/// Its own callback's thread is the one that would tell of the exit.
+#[test]
+fn a_callback_may_wait_for_an_exit_that_has_happened() {
+    let processes = SimulatedProcesses::new();
+    let watcher = Arc::new(SimulatedWatcher::new(&processes).unwrap());
+    let [first, dead, live] = [(); 3].map(|()| processes.spawn());
+    let (tell, told) = mpsc::channel();
+    let shared = Arc::clone(&watcher);
+    let callback = move |_| {
+        let found = [dead, live].map(|pid| shared.wait_timeout(pid, Duration::ZERO).unwrap());
+        tell.send(found).unwrap();
+    };
+    watcher.on_exit(first, callback).unwrap();
+    assert!(processes.exit(dead, ExitStatus::from_raw(3 << 8)));
+    assert!(processes.exit(first, ExitStatus::from_raw(0)));
+    let [dead_found, live_found] = told.recv().unwrap();
+    assert_eq!(
+        dead_found.map(|exit| exit.status()),
+        Some(Some(ExitStatus::from_raw(3 << 8)))
+    );
+    assert_eq!(live_found, None);
+}
