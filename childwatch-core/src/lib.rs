@@ -13,6 +13,7 @@
 //! | to | use |
 //! |---|---|
 //! | be told of an exit | [`PidWatcher`], and [`PidWatcherExt`] for closures, guards, futures and timeouts |
+//! | ask whether a process has exited | [`PidWatcher::try_wait`] |
 //! | start a child and watch it | [`PidWatcherExt::spawn_watchable`], [`PidWatcherExt::fork_watchable`] |
 //! | test supervising code without processes | [`SimulatedWatcher`] and its [`SimulatedProcesses`] |
 //! | write a backend | [`ExitSource`], which [`ThreadedWatcher`] makes into a [`PidWatcher`]; [`TokenTable`] and [`PidIndex`] for its tables |

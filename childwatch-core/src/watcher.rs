@@ -209,6 +209,23 @@ pub trait PidWatcher: Debug + Send + Sync {
     ///
     /// As [`watch`](Self::watch). A process that has been reaped and is not registered is
     /// [`NoSuchProcess`](WatchError::NoSuchProcess).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::unix::process::ExitStatusExt;
+    /// use std::process::ExitStatus;
+    /// use childwatch_core::{PidWatcher, SimulatedProcesses, SimulatedWatcher};
+    ///
+    /// let processes = SimulatedProcesses::new();
+    /// let watcher = SimulatedWatcher::new(&processes)?;
+    /// let pid = processes.spawn();
+    /// assert_eq!(watcher.try_wait(pid)?, None);
+    /// processes.exit(pid, ExitStatus::from_raw(3 << 8));
+    /// let exit = watcher.try_wait(pid)?.unwrap();
+    /// assert_eq!(exit.status().unwrap().code(), Some(3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError>;
 
     /// A way to unregister callbacks that does not borrow the watcher. `None`, the
