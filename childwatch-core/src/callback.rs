@@ -17,6 +17,9 @@ pub type ExitCallback = Box<dyn FnOnce(Exit) + Send + 'static>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WatchHandle {
     id: NonZeroU64,
+    /// The number of the engine's registry that gave the handle, and 0 for a handle of
+    /// another kind of watcher.
+    registry: u64,
     pid: Pid,
     /// Where the engine's registry keeps the callback.
     slot: u32,
@@ -27,16 +30,17 @@ impl WatchHandle {
     /// those who implement [`PidWatcher`](crate::PidWatcher) themselves.
     #[must_use]
     pub fn next(pid: Pid) -> Self {
-        Self::next_in_slot(pid, 0)
+        Self::next_in_slot(0, pid, 0)
     }
 
-    pub(crate) fn next_in_slot(pid: Pid, slot: u32) -> Self {
+    pub(crate) fn next_in_slot(registry: u64, pid: Pid, slot: u32) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         // Relaxed: the numbers need to differ, and to grow along one watcher's
         // lock; they publish nothing else.
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         WatchHandle {
             id: NonZeroU64::new(id).expect("2^64 callbacks take longer than any process lives"),
+            registry,
             pid,
             slot,
         }
@@ -53,6 +57,10 @@ impl WatchHandle {
     #[must_use]
     pub const fn pid(self) -> Pid {
         self.pid
+    }
+
+    pub(crate) const fn registry(self) -> u64 {
+        self.registry
     }
 
     pub(crate) const fn slot(self) -> u32 {
@@ -75,15 +83,9 @@ pub enum Unregistered {
     /// The watcher found nothing to remove, and does not claim that the callback
     /// ran. An earlier call, or the watcher's `Drop`, has removed it (and may still
     /// be dropping its captures), or the handle is another watcher's.
+    ///
+    /// A watcher of this crate remembers which callbacks were cancelled: of all that
+    /// were, the 1,024 that were registered last. If 1,024 younger callbacks have been
+    /// cancelled, it gives this answer for a callback that has run, too.
     NotPending,
-}
-
-/// Unregisters callbacks without borrowing their watcher.
-///
-/// For values that must be `'static` and still cancel on drop, as
-/// [`Exited`](crate::Exited) is. See
-/// [`PidWatcher::canceller`](crate::PidWatcher::canceller).
-pub trait CallbackCanceller: Send + Sync {
-    /// As [`PidWatcher::unregister_callback`](crate::PidWatcher::unregister_callback).
-    fn unregister_callback(&self, handle: WatchHandle) -> Unregistered;
 }

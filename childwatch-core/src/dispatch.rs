@@ -16,19 +16,30 @@
 //! 1. A caller that unregisters a running callback waits, on `finished`, for the
 //!    watcher's thread.
 //! 2. The watcher's thread waits for no caller: it takes the lock, and in `pause`
-//!    only time and `stop`.
+//!    only time and `stop`. It waits for callers only if a callback drops the watcher.
+//! 3. Whoever drops the watcher waits, on `finished`, for the disarmings that cancellers
+//!    have begun. A disarming makes quick system calls, runs no user's code, and waits
+//!    for nobody. What the cancelled callback captured is dropped after it.
 //!
 //! So no cycle of waits runs through one watcher, whatever a callback or a
 //! captured value's `Drop` calls.
+//!
+//! # Forked copies
+//!
+//! A callback may fork, and the copy may return from it. In the copy the lock may be
+//! held, by a thread that is not there, and the source is the parent's. So after each
+//! callback the thread looks whether it is in a copy, before anything else.
 
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use crate::origin::Origin;
 use crate::registry::{Cancelled, Committed, Contended, Current, Due, Registry, Tenure};
+use crate::signal_mask::SignalMask;
 use crate::sync::{Condvar, Mutex, MutexGuard};
-use crate::{Exit, ExitCallback, Pid, Report, Token, WatchHandle};
+use crate::{Exit, ExitCallback, Pid, Report, Token, WatchError, WatchHandle};
 
 /// How many callbacks run before the source is asked again, so that callbacks
 /// which register ever more late callbacks keep no exit from being seen.
@@ -36,8 +47,17 @@ const CALLBACKS_A_ROUND: usize = 1024;
 
 pub(crate) struct Dispatch {
     state: Mutex<State>,
-    /// A callback that somebody waits for has finished, or the watcher stops.
+    /// A callback or a disarming that somebody waits for has finished, or the watcher
+    /// stops.
     finished: Condvar,
+}
+
+/// What the watcher's thread goes by.
+pub(crate) struct Context {
+    /// The process that made the watcher.
+    pub(crate) origin: Origin,
+    /// The mask of the thread that made the watcher (C4).
+    pub(crate) creators: SignalMask,
 }
 
 struct State {
@@ -46,8 +66,10 @@ struct State {
     /// before it asks the source, and need not be woken.
     in_round: bool,
     is_stopping: bool,
-    /// How many callers wait on `finished` for a callback.
+    /// How many callers wait on `finished`.
     waiting: usize,
+    /// How many cancellers are about to disarm, or do.
+    disarming: usize,
 }
 
 /// What the watcher's thread does after a round.
@@ -57,6 +79,8 @@ pub(crate) enum Next {
     /// Callbacks are still due: ask the source, but do not wait in it.
     AskSourceAndReturn,
     Stop,
+    /// This is a forked copy of the process.
+    Forked,
 }
 
 /// A callback that is in force.
@@ -83,18 +107,34 @@ impl Dispatch {
                 in_round: false,
                 is_stopping: false,
                 waiting: 0,
+                disarming: 0,
             }),
             finished: Condvar::new(),
         }
     }
 
+    /// Refuses when the watcher has stopped.
+    pub(crate) fn check(&self) -> Result<(), WatchError> {
+        if self.lock().is_stopping {
+            Err(WatchError::Stopped)
+        } else {
+            Ok(())
+        }
+    }
+
     /// A token to arm `pid` under, unless it has a registration.
-    pub(crate) fn reserve_unless_current(&self, pid: Pid) -> Result<Token, Current> {
+    pub(crate) fn reserve_unless_current(
+        &self,
+        pid: Pid,
+    ) -> Result<Result<Token, Current>, WatchError> {
         let mut state = self.lock();
-        match state.registry.current(pid) {
+        if state.is_stopping {
+            return Err(WatchError::Stopped);
+        }
+        Ok(match state.registry.current(pid) {
             Some(current) => Err(current),
             None => Ok(state.registry.reserve(pid)),
-        }
+        })
     }
 
     pub(crate) fn reserve(&self, pid: Pid) -> Token {
@@ -105,18 +145,24 @@ impl Dispatch {
         self.lock().registry.release(token);
     }
 
-    /// See [`Registry::commit`]; gives what is to be retired.
+    /// See [`Registry::commit`]; gives what is to be retired. Also `Contended` when the
+    /// watcher has stopped.
     pub(crate) fn commit(
         &self,
         pid: Pid,
         token: Token,
         former: Option<Token>,
     ) -> Result<Option<Token>, Contended> {
-        let Committed { retired, .. } = self.lock().registry.commit(pid, token, former)?;
+        let mut state = self.lock();
+        if state.is_stopping {
+            return Err(Contended);
+        }
+        let Committed { retired, .. } = state.registry.commit(pid, token, former)?;
         Ok(retired)
     }
 
-    /// See [`Registry::commit_watch`].
+    /// See [`Registry::commit_watch`]. The callback comes back also when the watcher has
+    /// stopped.
     pub(crate) fn commit_watch(
         &self,
         pid: Pid,
@@ -125,6 +171,9 @@ impl Dispatch {
         callback: ExitCallback,
     ) -> Result<(Entered, Option<Token>), ExitCallback> {
         let mut state = self.lock();
+        if state.is_stopping {
+            return Err(callback);
+        }
         let (handle, Committed { is_due, retired }) =
             state.registry.commit_watch(pid, token, former, callback)?;
         Ok((state.entered(handle, is_due), retired))
@@ -168,29 +217,55 @@ impl Dispatch {
         self.lock().registry.unregister_pid(pid)
     }
 
-    /// Takes a callback out, for the caller to drop outside the lock.
+    /// See [`Registry::exit_of`].
+    pub(crate) fn exit_of(&self, token: Token) -> Option<Option<Exit>> {
+        self.lock().registry.exit_of(token)
+    }
+
+    /// Takes a callback out, for the caller to drop outside the lock. A token that is to
+    /// be disarmed is counted, until [`disarmed`](Self::disarmed).
     pub(crate) fn cancel(&self, handle: WatchHandle) -> Cancelled<ExitCallback> {
-        self.lock().registry.cancel(handle)
+        let mut state = self.lock();
+        let cancelled = state.registry.cancel(handle);
+        if let Cancelled::Removed {
+            retired: Some(_), ..
+        } = cancelled
+        {
+            state.disarming += 1;
+        }
+        cancelled
+    }
+
+    /// The token that [`cancel`](Self::cancel) has counted is not armed any more.
+    pub(crate) fn disarmed(&self, token: Token) {
+        let mut state = self.lock();
+        state.registry.release(token);
+        state.disarming -= 1;
+        if state.waiting != 0 {
+            self.finished.notify_all();
+        }
     }
 
     /// Waits until the callback is not running (any more). Never called on the
     /// watcher's own thread.
     pub(crate) fn wait_until_finished(&self, handle: WatchHandle) {
-        let mut state = self.lock();
-        state.waiting += 1;
-        while state.registry.is_running(handle.id()) {
-            state = self
-                .finished
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        state.waiting -= 1;
+        self.wait_while(|state| state.registry.is_running(handle.id()));
     }
 
     /// One round of the watcher's thread: takes in the reports and runs what is
     /// due. `disarm` is called, without the lock, for each registration whose
     /// last callback has run.
-    pub(crate) fn run_round(&self, reports: &mut Vec<Report>, disarm: impl Fn(Token)) -> Next {
+    ///
+    /// From the first callback of the round to the last the thread has the mask of the
+    /// thread that made the watcher. After them it has its own again: the one that it came
+    /// with, which the source may have changed.
+    pub(crate) fn run_round(
+        &self,
+        context: &Context,
+        reports: &mut Vec<Report>,
+        disarm: impl Fn(Token),
+    ) -> Next {
+        let mut own_mask = None;
         let mut state = self.lock();
         state.in_round = true;
         for report in reports.drain(..) {
@@ -209,7 +284,13 @@ impl Dispatch {
                 break;
             };
             drop(state);
-            run(callback, exit);
+            if own_mask.is_none() {
+                // Refused by a sandbox only. The thread keeps the mask that it has then.
+                own_mask = context.creators.set().ok();
+            }
+            if run(callback, exit, &context.origin) == Place::Copy {
+                return Next::Forked;
+            }
             if let Some(token) = retired {
                 disarm(token);
             }
@@ -225,13 +306,18 @@ impl Dispatch {
         // Whoever waits for the round's end began to in a callback, and has been notified
         // after that: the lock has been held since.
         state.in_round = false;
-        if state.is_stopping {
+        let next = if state.is_stopping {
             Next::Stop
         } else if state.registry.has_due() {
             Next::AskSourceAndReturn
         } else {
             Next::AskSource
+        };
+        drop(state);
+        if let Some(own_mask) = own_mask {
+            let _ = own_mask.set();
         }
+        next
     }
 
     /// Lets the watcher's thread rest for `time`, or until the watcher stops.
@@ -252,11 +338,32 @@ impl Dispatch {
         callbacks
     }
 
+    /// The watcher's thread ends, though nobody has stopped it. As `stop`; what the
+    /// thread was running counts as finished.
+    #[must_use]
+    pub(crate) fn fail(&self) -> Vec<ExitCallback> {
+        {
+            let mut state = self.lock();
+            state.registry.callback_finished();
+            state.in_round = false;
+        }
+        self.stop()
+    }
+
     /// Waits until the watcher's thread runs nothing; after `stop` it stays so.
     pub(crate) fn wait_until_idle(&self) {
+        self.wait_while(|state| state.in_round);
+    }
+
+    /// Waits until no canceller disarms; after `stop` it stays so.
+    pub(crate) fn wait_until_disarmed(&self) {
+        self.wait_while(|state| state.disarming != 0);
+    }
+
+    fn wait_while(&self, goes_on: impl Fn(&State) -> bool) {
         let mut state = self.lock();
         state.waiting += 1;
-        while state.in_round {
+        while goes_on(&state) {
             state = self
                 .finished
                 .wait(state)
@@ -272,12 +379,26 @@ impl Dispatch {
     }
 }
 
+/// In which process a callback has returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Here,
+    /// In a forked copy.
+    Copy,
+}
+
 /// Runs a callback to its end, its captured values' included. A panic has been
 /// reported by the panic hook and goes no further (C11).
-fn run(callback: ExitCallback, exit: Exit) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(move || callback(exit))) {
+fn run(callback: ExitCallback, exit: Exit, origin: &Origin) -> Place {
+    let outcome = catch_unwind(AssertUnwindSafe(move || callback(exit)));
+    if origin.check().is_err() {
+        mem::forget(outcome);
+        return Place::Copy;
+    }
+    if let Err(payload) = outcome {
         drop_quietly(payload);
     }
+    Place::Here
 }
 
 /// Drops a user's value whose `Drop` may panic, where the panic must go no

@@ -87,6 +87,15 @@ pub enum WatchError {
     )]
     Forked,
 
+    /// The source that the watcher goes by has panicked, and the watcher has ended: its
+    /// callbacks have been dropped, and no more will run. The sources of the crates
+    /// `childwatch-pidfd` and `childwatch-sigchld` do not panic.
+    #[error(
+        "the watcher has ended because its source panicked: make a new watcher, and report the \
+         panic to the author of the source"
+    )]
+    Stopped,
+
     /// Anything else that the kernel answered.
     #[error("{operation} failed{}", for_process(.pid))]
     Os {
@@ -174,7 +183,7 @@ impl From<WatchError> for io::Error {
             WatchError::ResourceLimit { source, .. } | WatchError::Os { source, .. } => {
                 source.kind()
             }
-            WatchError::Forked => io::ErrorKind::Other,
+            WatchError::Forked | WatchError::Stopped => io::ErrorKind::Other,
         };
         io::Error::new(kind, error)
     }

@@ -1,12 +1,13 @@
 //! [`Exited`]: an exit as a future.
 
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::sync::{Mutex, MutexGuard};
-use crate::{CallbackCanceller, Exit, ExitCallback, Pid, PidWatcher, WatchError, WatchHandle};
+use crate::{Canceller, Exit, ExitCallback, Pid, PidWatcher, WatchError, WatchHandle};
 
 /// Resolves when the process has exited; see
 /// [`PidWatcherExt::exited`](crate::PidWatcherExt::exited).
@@ -18,7 +19,7 @@ use crate::{CallbackCanceller, Exit, ExitCallback, Pid, PidWatcher, WatchError, 
 #[must_use = "futures do nothing unless polled"]
 pub struct Exited {
     progress: Arc<Mutex<Progress>>,
-    canceller: Option<Weak<dyn CallbackCanceller>>,
+    canceller: Option<Canceller>,
     handle: WatchHandle,
 }
 
@@ -58,10 +59,14 @@ impl Future for Exited {
 
 impl Drop for Exited {
     fn drop(&mut self) {
-        if matches!(*lock(&self.progress), Progress::Over(_)) {
+        // Over before the callback is dropped, which would wake the task otherwise.
+        let former = mem::replace(&mut *lock(&self.progress), Progress::Over(None));
+        let Progress::Waiting(waker) = former else {
             return;
-        }
-        if let Some(canceller) = self.canceller.as_ref().and_then(Weak::upgrade) {
+        };
+        // Outside the lock: it is the executor's code.
+        drop(waker);
+        if let Some(canceller) = &self.canceller {
             canceller.unregister_callback(self.handle);
         }
     }
@@ -74,7 +79,7 @@ impl Teller {
     fn tell(&self, outcome: Option<Exit>) {
         let waker = match &mut *lock(&self.0) {
             Progress::Over(_) => return,
-            waiting @ Progress::Waiting(_) => std::mem::replace(waiting, Progress::Over(outcome)),
+            waiting @ Progress::Waiting(_) => mem::replace(waiting, Progress::Over(outcome)),
         };
         // Outside the lock: waking may run the task, which polls.
         if let Progress::Waiting(Some(waker)) = waker {
@@ -92,4 +97,60 @@ impl Drop for Teller {
 /// Guards the outcome and the waker; nothing is called under it.
 fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
     progress.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+    use crate::{PidWatcherExt, SimulatedProcesses, SimulatedWatcher};
+
+    #[derive(Default)]
+    struct Counted(AtomicUsize);
+
+    impl Wake for Counted {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn polled(exited: &mut Exited, task: &Arc<Counted>) -> Poll<Option<Exit>> {
+        let waker = Waker::from(Arc::clone(task));
+        Pin::new(exited).poll(&mut Context::from_waker(&waker))
+    }
+
+    #[test]
+    fn a_future_that_is_dropped_wakes_nobody_and_lets_the_waker_go() {
+        let processes = SimulatedProcesses::new();
+        let watcher = SimulatedWatcher::new(&processes).unwrap();
+        let task = Arc::new(Counted::default());
+        for _ in 0..10 {
+            let mut exited = watcher.exited(processes.spawn()).unwrap();
+            assert_eq!(polled(&mut exited, &task), Poll::Pending);
+            drop(exited);
+        }
+        assert_eq!(task.0.load(Ordering::SeqCst), 0);
+        assert_eq!(Arc::strong_count(&task), 1);
+        assert_eq!(processes.watched(), 0);
+    }
+
+    #[test]
+    fn an_exit_and_the_end_of_the_watcher_wake_the_task() {
+        let processes = SimulatedProcesses::new();
+        let watcher = SimulatedWatcher::new(&processes).unwrap();
+        let (ending, live) = (processes.spawn(), processes.spawn());
+        let task = Arc::new(Counted::default());
+        let mut told = watcher.exited(ending).unwrap();
+        let mut never = watcher.exited(live).unwrap();
+        assert_eq!(polled(&mut told, &task), Poll::Pending);
+        assert_eq!(polled(&mut never, &task), Poll::Pending);
+        processes.exit(ending, ExitStatus::from_raw(0));
+        drop(watcher);
+        assert_eq!(task.0.load(Ordering::SeqCst), 2);
+        assert_eq!(polled(&mut never, &task), Poll::Ready(None));
+    }
 }

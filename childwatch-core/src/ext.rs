@@ -8,9 +8,7 @@ use std::process::{Child, Command};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::{
-    Exit, Exited, Pid, PidWatcher, Unregistered, WatchError, WatchGuard, WatchHandle, spawn,
-};
+use crate::{Exit, Exited, Pid, PidWatcher, WatchError, WatchGuard, WatchHandle, spawn};
 
 /// What users of a watcher would otherwise write themselves; every
 /// [`PidWatcher`] has it, `dyn PidWatcher` too.
@@ -55,8 +53,9 @@ pub trait PidWatcherExt: PidWatcher {
 
     /// Waits for the exit: `None` when `timeout` has passed without one.
     ///
-    /// Called from a callback of this same watcher it can only time out, since
-    /// that callback's thread is the one to tell of exits.
+    /// When the time is over, the process is looked at [once more](PidWatcher::try_wait).
+    /// So an exit that has happened is returned also with a timeout of zero, and also in
+    /// a callback of this same watcher, where no other callback can run.
     ///
     /// # Errors
     ///
@@ -70,11 +69,12 @@ pub trait PidWatcherExt: PidWatcher {
         if let Ok(exit) = told.recv_timeout(timeout) {
             return Ok(Some(exit));
         }
-        match self.unregister_callback(handle) {
-            Unregistered::HasRun => Ok(told.try_recv().ok()),
-            Unregistered::WillNotRun | Unregistered::IsRunning | Unregistered::NotPending => {
-                Ok(None)
-            }
+        // While the registration is in force, so that no other process can be meant.
+        let found = self.try_wait(pid);
+        self.unregister_callback(handle);
+        match told.try_recv() {
+            Ok(exit) => Ok(Some(exit)),
+            Err(_) => found,
         }
     }
 

@@ -1,17 +1,20 @@
 //! [`Fallback`]: one watcher over two sources.
 
+use std::any::Any;
 use std::collections::HashSet;
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, PoisonError};
 
+use crate::delegate_pid_watcher;
 use crate::pauses::Pauses;
+use crate::quiet_thread::{self, NAME_BYTES};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Mutex, MutexGuard};
 use crate::threaded::wake_for_the_end;
 use crate::{ExitSource, Pid, Report, ThreadedWatcher, Token, WatchError};
-use crate::{delegate_pid_watcher, quiet_thread};
 
 /// A [`PidWatcher`](crate::PidWatcher) that tries one source for each process, and
 /// when that has no room or is not offered, another.
@@ -82,6 +85,8 @@ struct Link<S> {
     secondary: S,
     handed_over: Mutex<Vec<Report>>,
     is_stopping: AtomicBool,
+    /// The secondary has panicked, with this, and its thread has ended.
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
 /// The tokens that the secondary has armed.
@@ -100,10 +105,17 @@ impl<P: ExitSource, S: ExitSource> FallbackSource<P, S> {
             secondary,
             handed_over: Mutex::default(),
             is_stopping: AtomicBool::new(false),
+            panic: Mutex::new(None),
         });
+        const {
+            assert!(
+                S::THREAD_NAME.len() <= NAME_BYTES,
+                "Linux shows 15 bytes of a thread's name"
+            );
+        }
         let thread = quiet_thread::spawn(S::THREAD_NAME, "the secondary's thread", {
             let (primary, link) = (Arc::clone(&primary), Arc::clone(&link));
-            move || link.run(&*primary, waiter)
+            move |_creators| link.run_to_its_end(&*primary, waiter)
         })?;
         Ok(FallbackSource {
             primary,
@@ -165,10 +177,23 @@ impl<P: ExitSource, S: ExitSource> ExitSource for FallbackSource<P, S> {
         }
     }
 
+    fn look(&self, token: Token) -> Option<Report> {
+        if self.spilled.contains(token) {
+            self.link.secondary.look(token)
+        } else {
+            self.primary.look(token)
+        }
+    }
+
     fn wait(&self, waiter: &mut P::Waiter, reports: &mut Vec<Report>) -> io::Result<()> {
         let waited = self.primary.wait(waiter, reports);
         // Also when the primary fails: what the secondary has seen is not its affair.
         reports.append(&mut *self.link.handed_over());
+        // A panic of either source ends the watcher (S9).
+        let panic = self.link.panic().take();
+        if let Some(payload) = panic {
+            resume_unwind(payload);
+        }
         waited
     }
 
@@ -183,7 +208,7 @@ impl<P: ExitSource, S: ExitSource> Drop for FallbackSource<P, S> {
         let woken = wake_for_the_end(&self.link.secondary);
         if let (Some(thread), Ok(())) = (self.thread.take(), woken) {
             thread.thread().unpark();
-            // It runs no code but the sources', which do not panic.
+            // Its panics have been caught.
             let _ = thread.join();
         }
     }
@@ -200,6 +225,14 @@ impl<P: ExitSource, S: ExitSource> fmt::Debug for FallbackSource<P, S> {
 
 impl<S: ExitSource> Link<S> {
     /// The secondary's thread.
+    fn run_to_its_end<P: ExitSource>(&self, primary: &P, waiter: S::Waiter) {
+        let run = AssertUnwindSafe(|| self.run(primary, waiter));
+        if let Err(payload) = catch_unwind(run) {
+            *self.panic() = Some(payload);
+            self.wake_until_it_works(primary);
+        }
+    }
+
     fn run<P: ExitSource>(&self, primary: &P, mut waiter: S::Waiter) {
         self.secondary.start(&mut waiter);
         let mut reports = Vec::new();
@@ -226,6 +259,10 @@ impl<S: ExitSource> Link<S> {
 
     fn is_stopping(&self) -> bool {
         self.is_stopping.load(Ordering::SeqCst)
+    }
+
+    fn panic(&self) -> MutexGuard<'_, Option<Box<dyn Any + Send>>> {
+        self.panic.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn handed_over(&self) -> MutexGuard<'_, Vec<Report>> {

@@ -13,6 +13,7 @@
 //! | to | use |
 //! |---|---|
 //! | be told of an exit | [`PidWatcher`], and [`PidWatcherExt`] for closures, guards, futures and timeouts |
+//! | ask whether a process has exited | [`PidWatcher::try_wait`] |
 //! | start a child and watch it | [`PidWatcherExt::spawn_watchable`], [`PidWatcherExt::fork_watchable`] |
 //! | test supervising code without processes | [`SimulatedWatcher`] and its [`SimulatedProcesses`] |
 //! | write a backend | [`ExitSource`], which [`ThreadedWatcher`] makes into a [`PidWatcher`]; [`TokenTable`] and [`PidIndex`] for its tables |
@@ -55,6 +56,8 @@
 //!   forked copy that starts threads also needs `TSAN_OPTIONS=die_after_fork=0`.
 
 mod callback;
+mod cancellations;
+mod canceller;
 mod chunked;
 mod dispatch;
 mod error;
@@ -76,7 +79,9 @@ mod queue;
 mod quiet_thread;
 mod refused_child;
 mod registry;
+mod remains;
 mod siginfo;
+mod signal_mask;
 mod simulated;
 mod source;
 mod spawn;
@@ -85,7 +90,9 @@ mod table;
 mod threaded;
 mod watcher;
 
-pub use callback::{CallbackCanceller, ExitCallback, Unregistered, WatchHandle};
+pub use callback::{ExitCallback, Unregistered, WatchHandle};
+#[doc(hidden)]
+pub use canceller::Canceller;
 pub use error::WatchError;
 pub use exit::Exit;
 pub use exited::Exited;

@@ -44,13 +44,18 @@ impl<T> Queue<T> {
         std::mem::replace(&mut self.first, next)
     }
 
-    /// Takes out the one item that `wanted` picks, keeping the others' order.
-    pub(crate) fn remove(&mut self, wanted: impl Fn(&T) -> bool) -> Option<T> {
-        if self.first.as_ref().is_some_and(&wanted) {
+    /// Takes out the item with this key, and keeps the others' order. The keys of the
+    /// items have to grow from the first to the last.
+    pub(crate) fn remove<K: Ord>(&mut self, key: K, key_of: impl Fn(&T) -> K) -> Option<T> {
+        if self
+            .first
+            .as_ref()
+            .is_some_and(|first| key_of(first) == key)
+        {
             return self.pop();
         }
         let rest = self.rest.as_mut()?;
-        let position = rest.iter().position(wanted)?;
+        let position = rest.binary_search_by_key(&key, key_of).ok()?;
         rest.remove(position)
     }
 }
@@ -65,9 +70,9 @@ mod tests {
         for item in 0..6 {
             queue.push(item);
         }
-        assert_eq!(queue.remove(|item| *item == 0), Some(0));
-        assert_eq!(queue.remove(|item| *item == 3), Some(3));
-        assert_eq!(queue.remove(|item| *item == 3), None);
+        assert_eq!(queue.remove(0, |item| *item), Some(0));
+        assert_eq!(queue.remove(3, |item| *item), Some(3));
+        assert_eq!(queue.remove(3, |item| *item), None);
         queue.push(6);
         let left: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
         assert_eq!(left, [1, 2, 4, 5, 6]);

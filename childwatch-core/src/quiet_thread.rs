@@ -1,28 +1,48 @@
 //! Threads of the library's own, on which no signal handler of the program runs.
 
-#![expect(unsafe_code, reason = "`pthread_sigmask`")]
-
 use std::io;
-use std::mem::MaybeUninit;
-use std::ptr;
 
 use crate::WatchError;
+use crate::signal_mask::SignalMask;
 use crate::sync::thread::{Builder, JoinHandle};
 
-/// Spawns a thread with every signal blocked; `whose` names it in the error, and ends in
+/// How much of a thread's name Linux shows.
+pub(crate) const NAME_BYTES: usize = 15;
+
+/// Spawns a thread that blocks every signal except the synchronous ones. `body` gets the
+/// mask of the calling thread. `whose` names the new thread in the error, and ends in
 /// "thread", by which the error's text knows what it is about.
 ///
-/// A new thread inherits its maker's mask, so the caller blocks everything while
-/// it makes the thread; blocking inside the new thread would leave a moment in
-/// which a handler could run there.
+/// A new thread inherits the mask of its creator, so the creator blocks the signals while
+/// it creates the thread. If the new thread blocked them itself, a handler could run there
+/// before that. The creator unblocks nothing: a synchronous signal that it blocks is
+/// unblocked by the new thread, first of all.
 pub(crate) fn spawn(
     name: &str,
     whose: &'static str,
-    body: impl FnOnce() + Send + 'static,
+    body: impl FnOnce(SignalMask) + Send + 'static,
 ) -> Result<JoinHandle<()>, WatchError> {
-    let _blocked = AllSignalsBlocked::new().map_err(|source| refused("pthread_sigmask", source))?;
-    let spawned = Builder::new().name(name.to_owned()).spawn(body);
+    debug_assert!(name.len() <= NAME_BYTES, "Linux cuts {name:?}");
+    let before =
+        SignalMask::block_asynchronous().map_err(|source| refused("pthread_sigmask", source))?;
+    let _restored = Restored(before);
+    let spawned = Builder::new().name(name.to_owned()).spawn(move || {
+        if before.blocks_synchronous() {
+            // Refused by a sandbox only, which has let the same call pass just now.
+            let _ = SignalMask::unblock_synchronous();
+        }
+        body(before);
+    });
     spawned.map_err(|source| refused(whose, source))
+}
+
+/// Gives the calling thread this mask when dropped.
+struct Restored(SignalMask);
+
+impl Drop for Restored {
+    fn drop(&mut self) {
+        let _ = self.0.set();
+    }
 }
 
 /// EAGAIN, ENOMEM: out of threads or memory. EPERM, EACCES, ENOSYS: a sandbox forbids
@@ -50,75 +70,52 @@ fn refused(operation: &'static str, source: io::Error) -> WatchError {
     }
 }
 
-/// Blocks every signal on this thread until dropped.
-struct AllSignalsBlocked {
-    before: libc::sigset_t,
-}
-
-impl AllSignalsBlocked {
-    /// The kernel itself never refuses this; a sandbox may.
-    fn new() -> io::Result<Self> {
-        let mut all = MaybeUninit::uninit();
-        let mut before = MaybeUninit::uninit();
-        // SAFETY: sigfillset initialises the set it is given; pthread_sigmask reads that
-        // one, and writes the other.
-        let refused = unsafe {
-            libc::sigfillset(all.as_mut_ptr());
-            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr())
-        };
-        if refused != 0 {
-            return Err(io::Error::from_raw_os_error(refused));
-        }
-        // SAFETY: pthread_sigmask has succeeded, and so has initialised it.
-        let before = unsafe { before.assume_init() };
-        Ok(AllSignalsBlocked { before })
-    }
-}
-
-impl Drop for AllSignalsBlocked {
-    fn drop(&mut self) {
-        // SAFETY: `before` is the mask that this thread had; a null old set is
-        // allowed.
-        unsafe {
-            libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, ptr::null_mut());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
+    use crate::signal_mask::SYNCHRONOUS;
 
     fn kind(errno: i32) -> WatchError {
         refused("a thread", io::Error::from_raw_os_error(errno))
     }
 
-    /// What this thread blocks.
-    fn mask() -> Vec<i32> {
-        let mut set = MaybeUninit::uninit();
-        // SAFETY: a null new set only reads; the other is written before it is read.
-        unsafe {
-            libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), set.as_mut_ptr());
-            (1..=64)
-                .filter(|signal| libc::sigismember(set.as_ptr(), *signal) == 1)
-                .collect()
-        }
+    /// What a quiet thread blocks, and the mask that its body is given.
+    fn masks_of_a_new_thread() -> (Vec<i32>, Vec<i32>) {
+        let (tell, told) = mpsc::channel();
+        let thread = spawn("quiet", "a test's thread", move |creators| {
+            let own = SignalMask::current().unwrap().blocked();
+            tell.send((own, creators.blocked())).unwrap();
+        });
+        let masks = told.recv().unwrap();
+        thread.unwrap().join().unwrap();
+        masks
     }
 
     #[test]
-    fn the_new_thread_blocks_every_signal_and_its_maker_what_it_blocked() {
-        let before = mask();
-        let (tell, told) = std::sync::mpsc::channel();
-        let thread = spawn("quiet", "a test's thread", move || {
-            tell.send(mask()).unwrap()
-        });
-        assert_eq!(mask(), before);
-        let quiet = told.recv().unwrap();
+    fn the_new_thread_blocks_every_signal_and_its_creator_what_it_blocked() {
+        let before = SignalMask::current().unwrap().blocked();
+        let (quiet, creators) = masks_of_a_new_thread();
+        assert_eq!(SignalMask::current().unwrap().blocked(), before);
+        assert_eq!(creators, before);
         // KILL and STOP can't be blocked, nor what the C library keeps to itself.
         for signal in [libc::SIGCHLD, libc::SIGTERM, libc::SIGALRM, libc::SIGUSR1] {
             assert!(quiet.contains(&signal), "{signal}");
         }
-        thread.unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn a_synchronous_signal_is_blocked_by_the_creator_alone() {
+        let former = SignalMask::block(libc::SIGSYS);
+        let before = SignalMask::current().unwrap().blocked();
+        let (quiet, creators) = masks_of_a_new_thread();
+        assert_eq!(SignalMask::current().unwrap().blocked(), before);
+        former.set().unwrap();
+        assert!(creators.contains(&libc::SIGSYS));
+        for signal in SYNCHRONOUS {
+            assert!(!quiet.contains(&signal), "{signal}");
+        }
     }
 
     #[test]

@@ -22,31 +22,59 @@
 //! 1. A registration is `Held` or has callbacks queued. One that would be
 //!    neither is `Retired` by the very transition that made it so, and that
 //!    transition hands its token out, once, to be disarmed and released.
-//! 2. `ready` holds the tokens of the registrations whose exit is known and
-//!    whose queue is not empty: all of them, and each once.
-//! 3. `current` leads from a pid to the one registration that new callbacks for
+//! 2. A registration whose exit is known and whose queue is not empty is due. Its
+//!    `turn` is the number of one entry of `ready`. Any other registration has the
+//!    turn 0. `due` counts the registrations that are due.
+//! 3. An entry of `ready` whose number is not the turn of its registration is stale.
+//!    When a callback is taken out, and more entries are stale than not, beside a few,
+//!    the stale ones are swept out.
+//! 4. `current` leads from a pid to the one registration that new callbacks for
 //!    that number join. Registrations of a number's former processes stand in
 //!    no index: only their tokens and their callbacks' handles lead to them.
-//! 4. A slot's generation changes whenever it becomes vacant, so a token outlives
+//! 5. A slot's generation changes whenever it becomes vacant, so a token outlives
 //!    its registration harmlessly.
 
 use std::collections::VecDeque;
 use std::mem;
 use std::num::NonZeroU64;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::cancellations::Cancellations;
 use crate::chunked::Chunked;
 use crate::queue::Queue;
 use crate::{Exit, Pid, PidIndex, Report, Token, WatchHandle};
 
+/// So many stale entries of `ready` are not worth being looked for.
+const FEW_STALE: usize = 32;
+
 /// `C` is the callback; the models and property tests use plain values.
 #[derive(Debug)]
 pub(crate) struct Registry<C> {
+    /// Tells the handles of this registry from those of any other one.
+    number: u64,
     slots: Chunked<Slot<C>>,
     vacant: Vec<u32>,
     current: PidIndex,
-    ready: VecDeque<Token>,
+    ready: VecDeque<Ready>,
+    /// How many entries `ready` has been given.
+    turns: u32,
+    /// How many registrations are due.
+    due: usize,
     running: Option<NonZeroU64>,
+    cancelled: Cancellations,
+    /// Set by [`take_all`](Self::take_all).
+    is_emptied: bool,
+    /// How many entries of `ready` have been looked at.
+    #[cfg(test)]
+    inspected: usize,
+}
+
+/// An entry in the order of the registrations that are due.
+#[derive(Clone, Copy, Debug)]
+struct Ready {
+    token: Token,
+    turn: u32,
 }
 
 /// How long a registration lasts.
@@ -90,9 +118,14 @@ pub(crate) struct Contended;
 /// What taking out a callback came to.
 #[derive(Debug)]
 pub(crate) enum Cancelled<C> {
-    Removed { callback: C, retired: Option<Token> },
+    Removed {
+        callback: C,
+        retired: Option<Token>,
+    },
     Running,
-    Absent,
+    HasRun,
+    /// See [`Unregistered::NotPending`](crate::Unregistered::NotPending).
+    NotPending,
 }
 
 #[derive(Debug)]
@@ -117,6 +150,11 @@ enum State<C> {
 struct Registration<C> {
     tenure: Tenure,
     life: Life,
+    /// The number of its entry in `ready`, and 0 while the registration is not due.
+    ///
+    /// The numbers come round after 2³² entries. An entry does not stay that long: it
+    /// is run, or becomes stale and is swept out.
+    turn: u32,
     callbacks: Queue<Waiting<C>>,
 }
 
@@ -135,12 +173,21 @@ struct Waiting<C> {
 
 impl<C> Registry<C> {
     pub(crate) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         Registry {
+            // Relaxed: the numbers need to differ, and publish nothing else.
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
             slots: Chunked::new(),
             vacant: Vec::new(),
             current: PidIndex::new(),
             ready: VecDeque::new(),
+            turns: 0,
+            due: 0,
             running: None,
+            cancelled: Cancellations::new(),
+            is_emptied: false,
+            #[cfg(test)]
+            inspected: 0,
         }
     }
 
@@ -204,7 +251,7 @@ impl<C> Registry<C> {
         if self.is_contended(pid, former) {
             return Err(callback);
         }
-        let handle = WatchHandle::next_in_slot(pid, token.index());
+        let handle = WatchHandle::next_in_slot(self.number, pid, token.index());
         let mut callbacks = Queue::new();
         callbacks.push(Waiting {
             id: handle.id(),
@@ -237,19 +284,17 @@ impl<C> Registry<C> {
     /// thread has something to run at once. `Err` gives the callback back when
     /// the registration is gone.
     pub(crate) fn join(&mut self, token: Token, callback: C) -> Result<(WatchHandle, bool), C> {
+        let number = self.number;
         let Some((pid, registration)) = self.registered(token) else {
             return Err(callback);
         };
-        let handle = WatchHandle::next_in_slot(pid, token.index());
+        let handle = WatchHandle::next_in_slot(number, pid, token.index());
         let is_due = registration.has_exited();
-        let becomes_ready = is_due && registration.callbacks.is_empty();
         registration.callbacks.push(Waiting {
             id: handle.id(),
             callback,
         });
-        if becomes_ready {
-            self.ready.push_back(token);
-        }
+        self.give_turn(token);
         Ok((handle, is_due))
     }
 
@@ -264,26 +309,41 @@ impl<C> Registry<C> {
         if self.running == Some(handle.id()) {
             return Cancelled::Running;
         }
-        let Some(slot) = self.slots.get_mut(handle.slot() as usize) else {
-            return Cancelled::Absent;
+        let Some((token, callback)) = self.take_out(handle) else {
+            return if self.has_run(handle) {
+                Cancelled::HasRun
+            } else {
+                Cancelled::NotPending
+            };
         };
-        let token = Token::from_parts(handle.slot(), slot.generation);
-        let State::Registered(registration) = &mut slot.state else {
-            return Cancelled::Absent;
-        };
-        let Some(removed) = registration
-            .callbacks
-            .remove(|waiting| waiting.id == handle.id())
-        else {
-            return Cancelled::Absent;
-        };
-        if registration.has_exited() && registration.callbacks.is_empty() {
-            self.ready.retain(|ready| *ready != token);
-        }
+        self.cancelled.note(handle.id());
+        self.end_turn_if_not_due(token);
         Cancelled::Removed {
-            callback: removed.callback,
+            callback,
             retired: self.retire_if_unheld(token),
         }
+    }
+
+    fn take_out(&mut self, handle: WatchHandle) -> Option<(Token, C)> {
+        if handle.registry() != self.number {
+            return None;
+        }
+        let slot = self.slots.get_mut(handle.slot() as usize)?;
+        let State::Registered(registration) = &mut slot.state else {
+            return None;
+        };
+        let waiting = registration
+            .callbacks
+            .remove(handle.id(), |waiting| waiting.id)?;
+        let token = Token::from_parts(handle.slot(), slot.generation);
+        Some((token, waiting.callback))
+    }
+
+    /// Returns `true` if a callback that is neither waiting nor running has run, as far
+    /// as is known.
+    fn has_run(&self, handle: WatchHandle) -> bool {
+        let is_own = handle.registry() == self.number;
+        is_own && !self.is_emptied && self.cancelled.excludes(handle.id())
     }
 
     /// A source's report. Repeats and stale generations change nothing.
@@ -302,8 +362,21 @@ impl<C> Registry<C> {
             return;
         }
         *life = Life::Exited(status);
-        if slot.state.has_callbacks() {
-            self.ready.push_back(token);
+        self.give_turn(token);
+    }
+
+    /// What is known of the exit of a registration's process; `None` when the
+    /// registration is gone.
+    pub(crate) fn exit_of(&self, token: Token) -> Option<Option<Exit>> {
+        let slot = self.slots.get(token.index() as usize)?;
+        match &slot.state {
+            State::Registered(registration) if slot.generation == token.generation() => {
+                Some(match registration.life {
+                    Life::NotReported => None,
+                    Life::Exited(status) => Some(Exit::new(slot.pid, status)),
+                })
+            }
+            _ => None,
         }
     }
 
@@ -313,15 +386,13 @@ impl<C> Registry<C> {
     /// Registrations take turns, so one that is fed ever new callbacks keeps no
     /// other waiting; each one's own callbacks come in order (C4).
     pub(crate) fn next_due(&mut self) -> Option<Due<C>> {
-        let token = self.ready.pop_front()?;
+        let token = self.next_turn()?;
         let (pid, registration) = self.registered(token)?;
         let Life::Exited(status) = registration.life else {
             return None;
         };
         let Waiting { id, callback } = registration.callbacks.pop()?;
-        if !registration.callbacks.is_empty() {
-            self.ready.push_back(token);
-        }
+        self.give_turn(token);
         self.running = Some(id);
         Some(Due {
             exit: Exit::new(pid, status),
@@ -339,13 +410,15 @@ impl<C> Registry<C> {
     }
 
     pub(crate) fn has_due(&self) -> bool {
-        !self.ready.is_empty()
+        self.due != 0
     }
 
     /// Empties the registry, for the end of the watcher: every callback that
     /// has not begun to run.
     pub(crate) fn take_all(&mut self) -> Vec<C> {
+        self.is_emptied = true;
         self.ready.clear();
+        self.due = 0;
         self.current.clear();
         let mut callbacks = Vec::new();
         for slot in self.slots.iter_mut() {
@@ -382,11 +455,10 @@ impl<C> Registry<C> {
         slot.state = State::Registered(Registration {
             tenure,
             life,
+            turn: 0,
             callbacks,
         });
-        if is_due {
-            self.ready.push_back(token);
-        }
+        self.give_turn(token);
         let slots = &self.slots;
         self.current
             .insert(pid, token.index(), |index| slots[index as usize].pid);
@@ -397,6 +469,63 @@ impl<C> Registry<C> {
         let (_, registration) = self.registered(token)?;
         registration.tenure = Tenure::Ephemeral;
         self.retire_if_unheld(token)
+    }
+
+    /// Upholds invariant 2 when a registration may have become due.
+    fn give_turn(&mut self, token: Token) {
+        let turn = self.turns.checked_add(1).unwrap_or(1);
+        match self.registered(token) {
+            Some((_, registration)) if registration.is_due() && registration.turn == 0 => {
+                registration.turn = turn;
+            }
+            _ => return,
+        }
+        self.turns = turn;
+        self.due += 1;
+        self.ready.push_back(Ready { token, turn });
+    }
+
+    /// Upholds invariant 2 when a callback has been taken out, and invariant 3.
+    ///
+    /// The entry in `ready` is left where it is. Sweeping the stale entries out costs a
+    /// look at each entry, and at least half of them have become stale since the last
+    /// time: for each callback that is taken out this is two looks at most.
+    fn end_turn_if_not_due(&mut self, token: Token) {
+        match self.registered(token) {
+            Some((_, registration)) if registration.turn != 0 && !registration.is_due() => {
+                registration.turn = 0;
+            }
+            _ => return,
+        }
+        self.due -= 1;
+        if self.ready.len() > 2 * self.due + FEW_STALE {
+            let mut ready = mem::take(&mut self.ready);
+            ready.retain(|ready| self.has_turn(*ready));
+            self.ready = ready;
+        }
+    }
+
+    /// The registration that has waited longest; its turn is over.
+    fn next_turn(&mut self) -> Option<Token> {
+        loop {
+            let ready = self.ready.pop_front()?;
+            if self.has_turn(ready) {
+                if let Some((_, registration)) = self.registered(ready.token) {
+                    registration.turn = 0;
+                }
+                self.due -= 1;
+                return Some(ready.token);
+            }
+        }
+    }
+
+    /// Returns `true` if the entry is not stale.
+    fn has_turn(&mut self, Ready { token, turn }: Ready) -> bool {
+        #[cfg(test)]
+        {
+            self.inspected += 1;
+        }
+        matches!(self.registered(token), Some((_, registration)) if registration.turn == turn)
     }
 
     /// Upholds invariant 1.
@@ -426,18 +555,13 @@ impl<C> Registry<C> {
     }
 }
 
-impl<C> State<C> {
-    fn has_callbacks(&self) -> bool {
-        match self {
-            State::Registered(registration) => !registration.callbacks.is_empty(),
-            State::Vacant | State::Arming(_) | State::Retired => false,
-        }
-    }
-}
-
 impl<C> Registration<C> {
     fn has_exited(&self) -> bool {
         self.life != Life::NotReported
+    }
+
+    fn is_due(&self) -> bool {
+        self.has_exited() && !self.callbacks.is_empty()
     }
 }
 

@@ -181,12 +181,25 @@ struct Inbox {
 struct Mail {
     reports: Vec<Report>,
     is_woken: bool,
-    armed: HashMap<Token, (Pid, u64)>,
+    armed: HashMap<Token, Armed>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Armed {
+    pid: Pid,
+    birth: u64,
+    /// Set with the report, and kept when the process is reaped.
+    status: Option<ExitStatus>,
 }
 
 impl Inbox {
     fn put(&self, report: Report) {
-        lock(&self.mail).reports.push(report);
+        let mut mail = lock(&self.mail);
+        mail.reports.push(report);
+        if let Some(armed) = mail.armed.get_mut(&report.token) {
+            armed.status = report.status;
+        }
+        drop(mail);
         self.came.notify_one();
     }
 }
@@ -214,9 +227,12 @@ impl ExitSource for SimulatedSource {
             token,
             inbox: Arc::clone(&self.inbox),
         });
-        lock(&self.inbox.mail)
-            .armed
-            .insert(token, (pid, process.birth));
+        let armed = Armed {
+            pid,
+            birth: process.birth,
+            status: None,
+        };
+        lock(&self.inbox.mail).armed.insert(token, armed);
         if process.status.is_some() {
             self.inbox.put(Report {
                 token,
@@ -228,7 +244,7 @@ impl ExitSource for SimulatedSource {
 
     fn disarm(&self, token: Token) {
         let armed = lock(&self.inbox.mail).armed.remove(&token);
-        let Some((pid, birth)) = armed else {
+        let Some(Armed { pid, birth, .. }) = armed else {
             return;
         };
         let mut table = lock(&self.table);
@@ -242,12 +258,17 @@ impl ExitSource for SimulatedSource {
     fn is_reaped(&self, token: Token) -> bool {
         let armed = lock(&self.inbox.mail).armed.get(&token).copied();
         let table = lock(&self.table);
-        armed.is_none_or(|(pid, birth)| {
+        armed.is_none_or(|Armed { pid, birth, .. }| {
             table
                 .by_pid
                 .get(&pid)
                 .is_none_or(|process| process.birth != birth)
         })
+    }
+
+    fn look(&self, token: Token) -> Option<Report> {
+        let status = lock(&self.inbox.mail).armed.get(&token)?.status;
+        status.is_some().then_some(Report { token, status })
     }
 
     fn wait(&self, _waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {

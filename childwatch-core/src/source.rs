@@ -25,16 +25,25 @@ use crate::{Pid, WatchError};
 ///   source is dropped are not disarmed one by one.
 /// - **S4 wake.** `wake` ends the wait under way, or else the next one.
 /// - **S5 nothing behind.** A failed `arm` leaves nothing: no fd, no entry.
-/// - **S6 no engine lock.** `arm`, `disarm` and `is_reaped` run on the caller's
-///   thread, several at once, without the engine's lock; `wait` runs on the
-///   watcher's thread alone. None of them may call the watcher.
+/// - **S6 no engine lock.** `arm`, `disarm`, `is_reaped` and `look` run on the
+///   caller's thread, several at once, without the engine's lock; `wait` runs on
+///   the watcher's thread alone. None of them may call the watcher.
 /// - **S7 status.** A report carries what is known of the status, and `None`
 ///   rather than a guess.
+/// - **S8 look.** `look` makes one non-blocking look at one armed process. It
+///   returns a report as soon as the process has exited and its parent can wait
+///   for it, and never before. It does not replace a report: `wait` still gives
+///   one.
+/// - **S9 no panic.** No method panics. If `start`, `wait`, `wake` or `disarm` does so
+///   on the watcher's thread, the watcher ends: pending callbacks are dropped without
+///   running, and every later call answers [`Stopped`](WatchError::Stopped). A panic on
+///   a caller's thread goes on to the caller.
 pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     /// What only the watcher's thread touches: a poller, its event buffer.
     type Waiter: Send + 'static;
 
-    /// The name of the watcher's thread, at most 15 bytes (Linux cuts it there).
+    /// The name of the watcher's thread. A name of more than 15 bytes does not compile,
+    /// because Linux shows no more.
     const THREAD_NAME: &'static str;
 
     /// Begins to watch `pid` under `token` (S1, S5).
@@ -55,8 +64,17 @@ pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     /// be told; `true` for a token that is not armed.
     fn is_reaped(&self, token: Token) -> bool;
 
-    /// Called once, first of all on the watcher's thread, where every signal is
-    /// blocked. The default does nothing.
+    /// Looks once at the process armed under `token`, without blocking (S8).
+    ///
+    /// Returns `None` if the process has not exited, if the source cannot tell, and
+    /// if the token is not armed.
+    fn look(&self, token: Token) -> Option<Report>;
+
+    /// Called once, first of all on the watcher's thread, where every signal is blocked
+    /// except the synchronous ones (C4). The default does nothing.
+    ///
+    /// What this method and [`wait`](Self::wait) change in the thread's signal mask lasts:
+    /// the engine changes the mask for callbacks only, and restores it after them.
     fn start(&self, _waiter: &mut Self::Waiter) {}
 
     /// Waits until a process has exited or `wake` is called, and adds a report

@@ -3,37 +3,41 @@
 
 use std::fmt;
 use std::io;
-use std::mem;
+use std::mem::{self, ManuallyDrop};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock, Weak};
 
-use crate::callback::CallbackCanceller;
-use crate::dispatch::{self, Dispatch, Entered, Next};
+use crate::canceller::Canceller;
+use crate::dispatch::{self, Context, Dispatch, Entered, Next};
 use crate::origin::Origin;
 use crate::pauses::Pauses;
-use crate::quiet_thread;
-use crate::registry::{Cancelled, Contended, Current, Tenure};
-use crate::sync::thread::{self, JoinHandle, ThreadId};
+use crate::quiet_thread::{self, NAME_BYTES};
+use crate::registry::{Contended, Current, Tenure};
+use crate::remains::{Disarms, EnginesCanceller, Remains};
+use crate::signal_mask::SignalMask;
+use crate::sync::thread::{self, JoinHandle};
 use crate::{
-    ExitCallback, ExitSource, Pid, PidWatcher, Token, Unregistered, WatchError, WatchHandle,
+    Exit, ExitCallback, ExitSource, Pid, PidWatcher, Report, Token, Unregistered, WatchError,
+    WatchHandle,
 };
 
 /// A [`PidWatcher`] over any [`ExitSource`]: all the semantics of callbacks,
 /// written once.
 ///
-/// It owns one thread, on which no signal handler of the program runs. Dropping
-/// it ends the thread; see C12 for what that promises.
+/// It owns one thread, on which no signal handler of the program runs except in a
+/// callback. Dropping it ends the thread; see C12 for what that promises.
 pub struct ThreadedWatcher<S: ExitSource> {
     shared: Arc<Shared<S>>,
+    /// What each future of the watcher has a share of.
+    canceller: Canceller,
     /// `None` once `drop` has begun.
     thread: Option<JoinHandle<()>>,
 }
 
+/// What ends with the watcher: its thread and its `Drop` are the only ones that own it.
 struct Shared<S> {
-    origin: Origin,
+    remains: Arc<Remains>,
     source: S,
-    dispatch: Dispatch,
-    /// The watcher's thread, set before it runs anything.
-    thread: OnceLock<ThreadId>,
 }
 
 impl<S: ExitSource> ThreadedWatcher<S> {
@@ -45,18 +49,32 @@ impl<S: ExitSource> ThreadedWatcher<S> {
     /// [`Unsupported`](WatchError::Unsupported) where a sandbox forbids it; the source is
     /// dropped then.
     pub fn start(source: S, waiter: S::Waiter) -> Result<Self, WatchError> {
+        const {
+            assert!(
+                S::THREAD_NAME.len() <= NAME_BYTES,
+                "Linux shows 15 bytes of a thread's name"
+            );
+        }
         let shared = Arc::new(Shared {
-            origin: Origin::here(),
+            remains: Arc::new(Remains {
+                origin: Origin::here(),
+                dispatch: Dispatch::new(),
+                thread: OnceLock::new(),
+            }),
             source,
-            dispatch: Dispatch::new(),
-            thread: OnceLock::new(),
         });
         let thread = quiet_thread::spawn(S::THREAD_NAME, "the watcher's thread", {
             let shared = Arc::clone(&shared);
-            move || shared.run(waiter)
+            move |creators| run(shared, waiter, creators)
         })?;
+        let source: Weak<Shared<S>> = Arc::downgrade(&shared);
+        let canceller = Canceller::new(Arc::new(EnginesCanceller {
+            remains: Arc::clone(&shared.remains),
+            source,
+        }));
         Ok(ThreadedWatcher {
             shared,
+            canceller,
             thread: Some(thread),
         })
     }
@@ -69,13 +87,13 @@ impl<S: ExitSource> ThreadedWatcher<S> {
 
 impl<S: ExitSource> PidWatcher for ThreadedWatcher<S> {
     fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
-        self.shared.origin.check()?;
+        self.shared.remains.origin.check()?;
         self.shared.register_pid(pid)
     }
 
     fn unregister_pid(&self, pid: Pid) {
-        if self.shared.origin.check().is_ok() {
-            let retired = self.shared.dispatch.unregister_pid(pid);
+        if self.shared.remains.origin.check().is_ok() {
+            let retired = self.shared.dispatch().unregister_pid(pid);
             self.shared.retire(retired);
         }
     }
@@ -85,10 +103,13 @@ impl<S: ExitSource> PidWatcher for ThreadedWatcher<S> {
         pid: Pid,
         callback: ExitCallback,
     ) -> Result<WatchHandle, WatchError> {
-        self.shared.origin.check()?;
-        match self.shared.dispatch.join_held(pid, callback) {
+        self.shared.remains.origin.check()?;
+        match self.shared.dispatch().join_held(pid, callback) {
             Ok(entered) => self.shared.rouse(entered),
-            Err(_callback) => Err(WatchError::NotRegistered { pid }),
+            Err(_callback) => {
+                self.shared.dispatch().check()?;
+                Err(WatchError::NotRegistered { pid })
+            }
         }
     }
 
@@ -97,13 +118,17 @@ impl<S: ExitSource> PidWatcher for ThreadedWatcher<S> {
     }
 
     fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError> {
-        self.shared.origin.check()?;
+        self.shared.remains.origin.check()?;
         self.shared.watch(pid, callback)
     }
 
-    fn canceller(&self) -> Option<Weak<dyn CallbackCanceller>> {
-        let shared: Weak<Shared<S>> = Arc::downgrade(&self.shared);
-        Some(shared)
+    fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
+        self.shared.remains.origin.check()?;
+        self.shared.try_wait(pid)
+    }
+
+    fn canceller(&self) -> Option<Canceller> {
+        Some(self.canceller.clone())
     }
 }
 
@@ -112,29 +137,48 @@ impl<S: ExitSource> Drop for ThreadedWatcher<S> {
         let Some(thread) = self.thread.take() else {
             return;
         };
-        if self.shared.origin.check_twice().is_err() {
+        let Remains {
+            origin, dispatch, ..
+        } = &*self.shared.remains;
+        if origin.check_twice().is_err() {
             // A forked copy has neither the thread nor, perhaps, a free lock, and
             // its epoll instance is the parent's: everything stays as it is.
             mem::forget(thread);
             mem::forget(Arc::clone(&self.shared));
             return;
         }
-        let callbacks = self.shared.dispatch.stop();
-        let woken = wake_for_the_end(&self.shared.source);
+        // A thread that has ended by a panic of its source need not be woken, and its
+        // source had better not be called.
+        let has_ended = dispatch.check().is_err();
+        let callbacks = dispatch.stop();
+        let woken = if has_ended {
+            Ok(())
+        } else {
+            wake_for_the_end(&self.shared.source)
+        };
         if thread.thread().id() == thread::current().id() {
             // Inside a callback: the thread ends when that has returned.
             drop(thread);
         } else if woken.is_ok() {
-            // The thread catches every panic of a callback, so there is none to
-            // pass on.
+            // The thread catches every panic, so there is none to pass on.
             let _ = thread.join();
         } else {
             // The kernel won't let us end its wait. It runs nothing more.
-            self.shared.dispatch.wait_until_idle();
+            dispatch.wait_until_idle();
         }
-        for callback in callbacks {
-            dispatch::drop_quietly(callback);
+        dispatch.wait_until_disarmed();
+        drop_all(callbacks);
+        if origin.check().is_err() {
+            // A captured value has forked when it was dropped, and this is the copy.
+            mem::forget(Arc::clone(&self.shared));
         }
+    }
+}
+
+/// Drops what callbacks captured, without the lock.
+fn drop_all(callbacks: Vec<ExitCallback>) {
+    for callback in callbacks {
+        dispatch::drop_quietly(callback);
     }
 }
 
@@ -151,45 +195,33 @@ impl<S: ExitSource> fmt::Debug for ThreadedWatcher<S> {
     }
 }
 
-impl<S: ExitSource> CallbackCanceller for Shared<S> {
-    fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
-        if self.origin.check().is_err() {
-            return Unregistered::WillNotRun;
-        }
-        match self.dispatch.cancel(handle) {
-            Cancelled::Removed { callback, retired } => {
-                // In this order: the captured values' Drop may panic.
-                self.retire(retired);
-                drop(callback);
-                Unregistered::WillNotRun
-            }
-            Cancelled::Running if self.is_own_thread() => Unregistered::IsRunning,
-            Cancelled::Running => {
-                self.dispatch.wait_until_finished(handle);
-                Unregistered::HasRun
-            }
-            Cancelled::Absent => Unregistered::HasRun,
-        }
+impl<S: ExitSource> Disarms for Shared<S> {
+    fn disarm(&self, token: Token) {
+        self.source.disarm(token);
     }
 }
 
 impl<S: ExitSource> Shared<S> {
+    fn dispatch(&self) -> &Dispatch {
+        &self.remains.dispatch
+    }
+
     fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
         loop {
-            let (token, former) = match self.dispatch.reserve_unless_current(pid) {
+            let (token, former) = match self.dispatch().reserve_unless_current(pid)? {
                 Ok(token) => (token, None),
                 Err(Current { token, tenure }) if !self.source.is_reaped(token) => match tenure {
                     Tenure::Held => return Err(WatchError::AlreadyRegistered { pid }),
-                    Tenure::Ephemeral if self.dispatch.hold(token) => return Ok(()),
+                    Tenure::Ephemeral if self.dispatch().hold(token) => return Ok(()),
                     // Its last callback has run since, or another call has made it
                     // last: look again.
                     Tenure::Ephemeral => continue,
                 },
                 // The number is free, or another process's (C13).
-                Err(Current { token, .. }) => (self.dispatch.reserve(pid), Some(token)),
+                Err(Current { token, .. }) => (self.dispatch().reserve(pid), Some(token)),
             };
             self.arm(pid, token)?;
-            match self.dispatch.commit(pid, token, former) {
+            match self.dispatch().commit(pid, token, former) {
                 Ok(retired) => {
                     self.retire(retired);
                     return Ok(());
@@ -202,23 +234,23 @@ impl<S: ExitSource> Shared<S> {
 
     fn watch(&self, pid: Pid, mut callback: ExitCallback) -> Result<WatchHandle, WatchError> {
         loop {
-            let (token, former) = match self.dispatch.reserve_unless_current(pid) {
+            let (token, former) = match self.dispatch().reserve_unless_current(pid)? {
                 Ok(token) => (token, None),
                 Err(Current { token, .. }) if !self.source.is_reaped(token) => {
-                    match self.dispatch.join(token, callback) {
+                    match self.dispatch().join(token, callback) {
                         Ok(entered) => return self.rouse(entered),
                         Err(refused) => callback = refused,
                     }
                     continue;
                 }
-                Err(Current { token, .. }) => (self.dispatch.reserve(pid), Some(token)),
+                Err(Current { token, .. }) => (self.dispatch().reserve(pid), Some(token)),
             };
             match (self.arm(pid, token), former) {
                 (Ok(()), _) => {}
                 // The number is nobody's now: the registration's own process is
                 // the only one that can be meant, and its callbacks come late (C5).
                 (Err(WatchError::NoSuchProcess { .. }), Some(former)) => {
-                    match self.dispatch.join(former, callback) {
+                    match self.dispatch().join(former, callback) {
                         Ok(entered) => return self.rouse(entered),
                         Err(refused) => callback = refused,
                     }
@@ -226,7 +258,7 @@ impl<S: ExitSource> Shared<S> {
                 }
                 (Err(error), _) => return Err(error),
             }
-            match self.dispatch.commit_watch(pid, token, former, callback) {
+            match self.dispatch().commit_watch(pid, token, former, callback) {
                 Ok((entered, retired)) => {
                     self.retire(retired);
                     return self.rouse(entered);
@@ -239,18 +271,64 @@ impl<S: ExitSource> Shared<S> {
         }
     }
 
-    /// Arms a reserved token, or gives it back.
+    fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
+        loop {
+            match self.dispatch().reserve_unless_current(pid)? {
+                Ok(token) => return self.look_at_stranger(pid, token),
+                Err(Current { token, .. }) => {
+                    if let Some(found) = self.exit_of(pid, token) {
+                        return Ok(found);
+                    }
+                }
+            }
+            // The registration has ended meanwhile: look again.
+        }
+    }
+
+    /// The exit of a registration's process, if it is known or one look finds it; `None`
+    /// when the registration is gone.
+    fn exit_of(&self, pid: Pid, token: Token) -> Option<Option<Exit>> {
+        if let known @ Some(_) = self.dispatch().exit_of(token)? {
+            return Some(known);
+        }
+        if let Some(Report { status, .. }) = self.source.look(token) {
+            return Some(Some(Exit::new(pid, status)));
+        }
+        // If the registration is there still, it was there during the look. Otherwise
+        // the look may have found nothing because the token was disarmed.
+        self.dispatch().exit_of(token)
+    }
+
+    /// Arms a process for one look.
+    fn look_at_stranger(&self, pid: Pid, token: Token) -> Result<Option<Exit>, WatchError> {
+        self.arm(pid, token)?;
+        let armed = Retired {
+            shared: self,
+            token,
+        };
+        let found = self.source.look(token);
+        drop(armed);
+        Ok(found.map(|Report { status, .. }| Exit::new(pid, status)))
+    }
+
+    /// Arms a reserved token, or gives it back: also when the source panics.
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
-        self.source
-            .arm(pid, token)
-            .inspect_err(|_| self.dispatch.release(token))
+        let reserved = Reserved {
+            dispatch: self.dispatch(),
+            token,
+        };
+        self.source.arm(pid, token)?;
+        mem::forget(reserved);
+        Ok(())
     }
 
     /// Gives back what the source holds for a registration that nobody holds.
     fn retire(&self, token: Option<Token>) {
         if let Some(token) = token {
-            self.source.disarm(token);
-            self.dispatch.release(token);
+            drop(Retired {
+                shared: self,
+                token,
+            });
         }
     }
 
@@ -273,34 +351,101 @@ impl<S: ExitSource> Shared<S> {
         }
     }
 
-    fn is_own_thread(&self) -> bool {
-        self.thread.get() == Some(&thread::current().id())
+    fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
+        let disarm = |token| self.source.disarm(token);
+        self.remains.unregister_callback(handle, disarm)
     }
 
-    /// The watcher's thread.
-    fn run(&self, mut waiter: S::Waiter) {
-        self.thread.get_or_init(|| thread::current().id());
-        self.source.start(&mut waiter);
-        let mut reports = Vec::new();
+    /// The loop of the watcher's thread.
+    fn run(
+        &self,
+        waiter: &mut S::Waiter,
+        reports: &mut Vec<Report>,
+        creators: SignalMask,
+    ) -> Ended {
+        let context = Context {
+            origin: self.remains.origin,
+            creators,
+        };
+        self.source.start(waiter);
         let mut pauses = Pauses::new();
         loop {
-            match self.source.wait(&mut waiter, &mut reports) {
+            match self.source.wait(waiter, reports) {
                 Ok(()) => pauses = Pauses::new(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => self.dispatch.pause(pauses.next_pause()),
+                Err(_) => self.dispatch().pause(pauses.next_pause()),
             }
             loop {
-                let next = self
-                    .dispatch
-                    .run_round(&mut reports, |token| self.source.disarm(token));
-                match next {
-                    Next::Stop => return,
+                let disarm = |token| self.source.disarm(token);
+                match self.dispatch().run_round(&context, reports, disarm) {
+                    Next::Stop => return Ended::Stopped,
+                    Next::Forked => return Ended::Forked,
                     Next::AskSource => break,
                     Next::AskSourceAndReturn if self.source.wake().is_ok() => break,
                     Next::AskSourceAndReturn => {}
                 }
             }
         }
+    }
+}
+
+/// Why the loop has ended.
+enum Ended {
+    Stopped,
+    /// This is a forked copy of the process, made in a callback.
+    Forked,
+}
+
+/// The watcher's thread.
+fn run<S: ExitSource>(shared: Arc<Shared<S>>, waiter: S::Waiter, creators: SignalMask) {
+    shared.remains.thread.get_or_init(|| thread::current().id());
+    let mut waiter = ManuallyDrop::new(waiter);
+    let mut reports = ManuallyDrop::new(Vec::new());
+    let shared = ManuallyDrop::new(shared);
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        shared.run(&mut waiter, &mut reports, creators)
+    }));
+    match ended {
+        // Everything here is the parent's (C15), and the thread ends.
+        Ok(Ended::Forked) => return,
+        Ok(Ended::Stopped) => {}
+        // The source's (S9): a callback's panic does not come here.
+        Err(payload) => {
+            dispatch::drop_quietly(payload);
+            drop_all(shared.dispatch().fail());
+        }
+    }
+    drop(ManuallyDrop::into_inner(reports));
+    dispatch::drop_quietly(ManuallyDrop::into_inner(waiter));
+    dispatch::drop_quietly(ManuallyDrop::into_inner(shared));
+}
+
+/// A token that is released when dropped, unless its arming has succeeded.
+struct Reserved<'a> {
+    dispatch: &'a Dispatch,
+    token: Token,
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.dispatch.release(self.token);
+    }
+}
+
+/// An armed token that is disarmed and released when dropped.
+struct Retired<'a, S: ExitSource> {
+    shared: &'a Shared<S>,
+    token: Token,
+}
+
+impl<S: ExitSource> Drop for Retired<'_, S> {
+    fn drop(&mut self) {
+        // Released also when the source panics.
+        let _released = Reserved {
+            dispatch: self.shared.dispatch(),
+            token: self.token,
+        };
+        self.shared.source.disarm(self.token);
     }
 }
 

@@ -1,10 +1,10 @@
 //! [`PidWatcher`]: the trait, and the contract that every backend keeps.
 
 use std::fmt::Debug;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
-use crate::callback::CallbackCanceller;
-use crate::{ExitCallback, Pid, Unregistered, WatchError, WatchHandle};
+use crate::canceller::Canceller;
+use crate::{Exit, ExitCallback, Pid, Unregistered, WatchError, WatchHandle};
 
 /// Tells, once and reliably, that a process has exited, without reaping it.
 ///
@@ -20,7 +20,9 @@ use crate::{ExitCallback, Pid, Unregistered, WatchError, WatchHandle};
 /// ## Registering
 ///
 /// - **\[C1\] register.** The process may be alive or a zombie. After `Ok` its
-///   exit cannot be missed.
+///   exit cannot be missed. `try_wait` returns an exit that the watcher knows of, or
+///   that one look at the process finds, so a process that is a zombie at the call is
+///   always found. It registers nothing.
 /// - **\[C2\] refuse.** No such process, a thread's id, not a child (where the
 ///   backend needs one; the watcher's own process never can be watched), already
 ///   registered (the same process, not reaped yet), out of file descriptors or
@@ -32,7 +34,7 @@ use crate::{ExitCallback, Pid, Unregistered, WatchError, WatchHandle};
 ///   can be registered while callbacks of the old one are pending. Registering it
 ///   ends the registration of the old process as `unregister_pid` does. Between the
 ///   reaping of the old process and the next `register_pid` or `watch` of the pid,
-///   `register_callback` and `unregister_pid` mean the old process. Doubt never
+///   `register_callback`, `unregister_pid` and `try_wait` mean the old process. Doubt never
 ///   becomes an exit: a process that `waitid` shows alive is not reported, unless
 ///   there is proof that its pid now belongs to another process.
 ///
@@ -44,9 +46,10 @@ use crate::{ExitCallback, Pid, Unregistered, WatchError, WatchHandle};
 ///   order of registration for one pid, with no lock of the watcher held. The
 ///   closure and its captures are never dropped under a lock either. While a
 ///   callback runs, that thread has the signal mask of the thread that created the
-///   watcher, so a process or thread started there has an ordinary mask. Between
-///   callbacks the thread blocks all signals except SIGSEGV, SIGBUS, SIGFPE,
-///   SIGILL, SIGTRAP and SIGSYS: no thread of the library ever blocks these six.
+///   watcher, so a process or thread started there has an ordinary mask. When no
+///   callback is due, the thread blocks all signals except SIGSEGV, SIGBUS, SIGFPE,
+///   SIGILL, SIGTRAP and SIGSYS. No thread of the library ever blocks these six (but
+///   if the watcher's creator does, they are blocked during callbacks).
 /// - **\[C5\] late.** A callback registered after the exit, before
 ///   `unregister_pid`, runs at once (on the watcher's thread).
 /// - **\[C6\] truth.** [`Exit`](crate::Exit) carries code, signal and core-dump
@@ -66,7 +69,8 @@ use crate::{ExitCallback, Pid, Unregistered, WatchError, WatchHandle};
 /// - **\[C10\] re-entry.** Every method may be called from a callback, and from
 ///   the `Drop` of a captured value: dropping the watcher itself there too.
 /// - **\[C11\] panics.** A panicking callback is reported by the panic hook and
-///   harms no other callback, no later call, and not the watcher's `Drop`.
+///   harms no other callback, no later call, and not the watcher's `Drop`. (If a backend of somebody else's panics, the
+///   watcher ends: see [`Stopped`](WatchError::Stopped).)
 ///
 /// ## Unregistering
 ///
@@ -82,7 +86,7 @@ use crate::{ExitCallback, Pid, Unregistered, WatchError, WatchHandle};
 ///   [`NotPending`](Unregistered::NotPending): this call found nothing to remove,
 ///   and the watcher does not claim that the callback ran. This is the answer to a
 ///   second cancellation, to a handle of another watcher, and for a callback that
-///   `Drop` has removed.
+///   `Drop` has removed. It may also be the answer for a callback that ran long ago.
 /// - **\[C12\] drop.** After `Drop` returns no callback runs or will run, captures
 ///   are dropped, fds closed, the thread joined (from inside a callback: the
 ///   thread ends after it, running no other). So `Drop` waits for a callback that
@@ -93,7 +97,8 @@ use crate::{ExitCallback, Pid, Unregistered, WatchError, WatchHandle};
 /// ## The process around it
 ///
 /// - **\[C15\] fork.** In a forked copy of the process every call answers
-///   [`Forked`](WatchError::Forked) (or does nothing), `Drop` returns at once
+///   [`Forked`](WatchError::Forked) (or does nothing: `unregister_callback` answers
+///   [`NotPending`](Unregistered::NotPending)), `Drop` returns at once
 ///   without dropping captures, and the parent's watcher is unharmed. This holds
 ///   too for a copy that is forked inside a callback and returns from it: that copy
 ///   runs no further callback and makes no system call on the parent's epoll
@@ -192,11 +197,42 @@ pub trait PidWatcher: Debug + Send + Sync {
     /// [`NotRegistered`](WatchError::NotRegistered).
     fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError>;
 
-    /// A way to unregister callbacks that does not borrow the watcher and ends
-    /// with it. `None`, the default, where an implementation has none: an
-    /// [`Exited`](crate::Exited) that is dropped then leaves a callback that does
-    /// nothing.
-    fn canceller(&self) -> Option<Weak<dyn CallbackCanceller>> {
+    /// Returns the exit of a process if it has exited, without blocking (C1).
+    ///
+    /// This is [`Child::try_wait`](std::process::Child::try_wait) without reaping. If the
+    /// pid is registered, the registration's process is meant. Otherwise the process is
+    /// watched for the time of this call, and nothing is left behind.
+    ///
+    /// The exit may be returned before a callback for it has run.
+    ///
+    /// # Errors
+    ///
+    /// As [`watch`](Self::watch). A process that has been reaped and is not registered is
+    /// [`NoSuchProcess`](WatchError::NoSuchProcess).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::unix::process::ExitStatusExt;
+    /// use std::process::ExitStatus;
+    /// use childwatch_core::{PidWatcher, SimulatedProcesses, SimulatedWatcher};
+    ///
+    /// let processes = SimulatedProcesses::new();
+    /// let watcher = SimulatedWatcher::new(&processes)?;
+    /// let pid = processes.spawn();
+    /// assert_eq!(watcher.try_wait(pid)?, None);
+    /// processes.exit(pid, ExitStatus::from_raw(3 << 8));
+    /// let exit = watcher.try_wait(pid)?.unwrap();
+    /// assert_eq!(exit.status().unwrap().code(), Some(3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError>;
+
+    /// A way to unregister callbacks that does not borrow the watcher. `None`, the
+    /// default, where an implementation has none: an [`Exited`](crate::Exited) that is
+    /// dropped then leaves a callback that does nothing.
+    #[doc(hidden)]
+    fn canceller(&self) -> Option<Canceller> {
         None
     }
 }
@@ -244,7 +280,14 @@ macro_rules! delegate_pid_watcher {
                 let $this = self;
                 $crate::PidWatcher::watch(&$target, pid, callback)
             }
-            fn canceller(&self) -> Option<::std::sync::Weak<dyn $crate::CallbackCanceller>> {
+            fn try_wait(
+                &self,
+                pid: $crate::Pid,
+            ) -> Result<Option<$crate::Exit>, $crate::WatchError> {
+                let $this = self;
+                $crate::PidWatcher::try_wait(&$target, pid)
+            }
+            fn canceller(&self) -> Option<$crate::Canceller> {
                 let $this = self;
                 $crate::PidWatcher::canceller(&$target)
             }

@@ -14,7 +14,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use childwatch_core::{
-    ExitCallback, Pid, PidWatcher, PidWatcherExt, SimulatedProcesses, SimulatedWatcher,
+    Exit, ExitCallback, Pid, PidWatcher, PidWatcherExt, SimulatedProcesses, SimulatedWatcher,
     Unregistered, WatchError, WatchHandle,
 };
 
@@ -230,6 +230,10 @@ impl PidWatcher for RefusesSlowly {
     fn watch(&self, pid: Pid, _: ExitCallback) -> Result<WatchHandle, WatchError> {
         Err(WatchError::NotRegistered { pid })
     }
+
+    fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
+        Err(WatchError::NotRegistered { pid })
+    }
 }
 
 #[test]
@@ -248,4 +252,27 @@ fn a_forked_child_waits_for_its_registration_and_goes_if_that_is_refused() {
     let number = rustix::process::Pid::from_raw(pid.as_raw()).unwrap();
     let left = rustix::process::waitpid(Some(number), rustix::process::WaitOptions::NOHANG);
     assert_eq!(left.unwrap_err(), rustix::io::Errno::CHILD);
+}
+
+/// Its own callback's thread is the one that would tell of the exit.
+#[test]
+fn a_callback_may_wait_for_an_exit_that_has_happened() {
+    let processes = SimulatedProcesses::new();
+    let watcher = Arc::new(SimulatedWatcher::new(&processes).unwrap());
+    let [first, dead, live] = [(); 3].map(|()| processes.spawn());
+    let (tell, told) = mpsc::channel();
+    let shared = Arc::clone(&watcher);
+    let callback = move |_| {
+        let found = [dead, live].map(|pid| shared.wait_timeout(pid, Duration::ZERO).unwrap());
+        tell.send(found).unwrap();
+    };
+    watcher.on_exit(first, callback).unwrap();
+    assert!(processes.exit(dead, ExitStatus::from_raw(3 << 8)));
+    assert!(processes.exit(first, ExitStatus::from_raw(0)));
+    let [dead_found, live_found] = told.recv().unwrap();
+    assert_eq!(
+        dead_found.map(|exit| exit.status()),
+        Some(Some(ExitStatus::from_raw(3 << 8)))
+    );
+    assert_eq!(live_found, None);
 }

@@ -42,7 +42,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use childwatch_core::{ExitSource, Pid, Report, Token, TokenTable, WatchError};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry};
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::errno::{self, Call};
@@ -181,7 +181,7 @@ impl PidfdSource {
 impl ExitSource for PidfdSource {
     type Waiter = PidfdWaiter;
 
-    const THREAD_NAME: &'static str = "childwatch-pidfd";
+    const THREAD_NAME: &'static str = "childwatch-pid";
 
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
         if pid.as_raw().unsigned_abs() == self.own_pid {
@@ -230,6 +230,23 @@ impl ExitSource for PidfdSource {
         armed
             .get(token)
             .is_none_or(|armed| zombie::is_reaped(&armed.pidfd))
+    }
+
+    /// A pidfd that is not readable belongs to a process that lives: `waitid` could
+    /// not tell, because it answers `ECHILD` for every process that is not a child.
+    fn look(&self, token: Token) -> Option<Report> {
+        let armed = self.lock();
+        let Armed { pidfd, .. } = armed.get(token)?;
+        let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+        match poll(&mut fds, Some(&Timespec::default())) {
+            Ok(1..) => {}
+            Ok(0) | Err(_) => return None,
+        }
+        match zombie::look(pidfd, self.own_pid) {
+            Zombie::Exited(status) => Some(Report { token, status }),
+            // `wait` reports it, or a later look, once the kernel tells its status.
+            Zombie::NotWaitable | Zombie::BeingReleased => None,
+        }
     }
 
     fn wait(&self, waiter: &mut PidfdWaiter, reports: &mut Vec<Report>) -> io::Result<()> {

@@ -229,6 +229,10 @@ impl<S: ExitSource> ExitSource for EverySecond<S> {
         self.source.is_reaped(token)
     }
 
+    fn look(&self, token: Token) -> Option<Report> {
+        self.source.look(token)
+    }
+
     fn wait(&self, waiter: &mut S::Waiter, reports: &mut Vec<Report>) -> io::Result<()> {
         self.source.wait(waiter, reports)
     }

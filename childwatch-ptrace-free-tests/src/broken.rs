@@ -41,8 +41,10 @@ mod identity;
 mod late;
 mod laws;
 mod looks;
+mod masks;
 mod old_design;
 mod panics;
+mod poll;
 mod refusals;
 mod registrations;
 mod seldom;
@@ -127,6 +129,8 @@ const FAMILIES: &[&[Broken]] = &[
     looks::ALL,
     status::ALL,
     callbacks::ALL,
+    masks::ALL,
+    poll::ALL,
     late::ALL,
     panics::ALL,
     registrations::ALL,
@@ -234,7 +238,7 @@ mod tests {
 
     #[test]
     fn every_law_is_broken_by_somebody() {
-        for law in 1..=7 {
+        for law in 1..=9 {
             let is_broken = all().any(|broken| broken.breaks == Rule::Law(law));
             assert!(is_broken, "S{law}");
         }

@@ -15,8 +15,10 @@ mod footprint;
 mod fork;
 mod host;
 mod identity;
+mod masks;
 mod namespaces;
 mod only_exit;
+mod poll;
 mod reentry;
 mod register;
 mod sandbox;
@@ -60,6 +62,10 @@ cases! { $
     C1 register::a_process_that_is_no_child [NonChildren],
     C1 sandbox::a_filter_set_up_later_hides_no_exit [WithoutPidfds, Seccomp],
 
+    C1 poll::each_poll_finds_a_zombie [],
+    C1 poll::a_poll_leaves_nothing [],
+
+    C2 poll::a_poll_finds_what_was_reaped_only_if_it_is_registered [],
     C2 signal::a_process_that_is_no_child_is_refused [ChildrenOnly],
     C2 signal::a_process_or_thread_that_is_only_traced_is_refused [ChildrenOnly, Ptrace],
     C2 register::the_same_pid_twice_is_refused [],
@@ -99,9 +105,16 @@ cases! { $
     C3 scale::of_ten_thousand_one_exits
         [RealProcesses, SharedMemory, OpenFiles(10_200), Processes(10_200)],
     C3 status::no_exit_is_lost_to_another_reaper [RealProcesses, SharedMemory, OpenFiles(400)],
+    C3 poll::no_poll_finds_a_live_child [],
+    C3 poll::no_poll_finds_a_live_process_that_is_no_child [NonChildren],
     C4 callbacks::callbacks_run_in_order_on_one_thread [],
     C4 callbacks::callbacks_run_one_at_a_time [],
     C4 callbacks::watches_of_one_process_share_its_order [],
+    C4 masks::a_child_that_a_callback_starts_has_an_ordinary_mask [RealProcesses],
+    C4 masks::a_thread_that_a_callback_starts_has_an_ordinary_mask [],
+    C4 masks::a_signal_raised_in_a_callback_takes_effect_there [],
+    C4 masks::a_fault_in_a_callback_reaches_its_handler [],
+    C4 masks::no_thread_blocks_what_faults_raise [],
     C5 callbacks::a_late_callback_runs_at_once [],
     C5 callbacks::a_late_callback_runs_after_reaping_too [],
 
@@ -134,6 +147,7 @@ cases! { $
     C9 unregister::a_callback_that_unregisters_itself_is_running [],
     C9 unregister::a_callback_unregisters_another [],
     C9 unregister::a_second_unregister_finds_nothing [],
+    C9 unregister::a_handle_of_another_watcher_leads_to_nothing [],
     C9 unregister::of_many_at_once_one_takes_out [],
     C9 unregister::the_last_callback_goes_as_its_exit_is_in_flight [],
     C9 unregister::unregister_races_the_exit [],
@@ -150,6 +164,7 @@ cases! { $
     C12 drop::drop_inside_a_callback_ends_the_thread_after_it [],
     C12 drop::drop_waits_for_a_running_callback [],
     C12 drop::a_captured_watcher_is_dropped_by_its_own_callback [],
+    C12 drop::a_future_keeps_nothing_of_its_watcher [],
     C12 sandbox::drop_ends_a_thread_that_cannot_wait_any_more [RealProcesses, Seccomp],
 
     C13 identity::the_number_of_a_reaped_and_unregistered_process_comes_back [ChosenPid],
@@ -176,6 +191,7 @@ cases! { $
     C15 fork::a_copy_is_known_where_advice_is_ignored [RealProcesses, Seccomp],
     C15 fork::a_copy_with_the_same_pid_is_known [RealProcesses, Seccomp, PidNamespace],
     C15 fork::a_copy_that_holds_the_fds_makes_no_stale_event [RealProcesses],
+    C15 fork::a_copy_made_in_a_callback_ends_when_that_returns [RealProcesses],
     C15 fork::a_forked_child_never_unwinds_into_the_parents_copy [RealProcesses],
     C15 fork::a_forked_child_is_registered_before_it_runs [RealProcesses],
 
@@ -200,7 +216,7 @@ cases! { $
     C18 footprint::no_handler_is_touched_before_one_is_needed [RealProcesses, NoHandlerAtFirst],
     C18 footprint::a_file_with_a_number_of_the_watchers_is_left_alone [RealProcesses],
     C18 footprint::the_makers_signal_mask_is_left_alone [RealProcesses],
-    C18 footprint::no_signal_handler_runs_on_the_watchers_thread [NoSignalHandler],
+    C18 masks::no_signal_handler_runs_on_the_watchers_thread [NoSignalHandler],
     C18 start::a_forked_child_that_dies_early_is_no_signal_to_its_parent [RealProcesses],
     C18 signal::the_handler_found_is_called_on [ChildSignal],
     C18 signal::a_handler_over_the_default_keeps_its_flags [ChildSignal],

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use childwatch_core::{ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
+use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
 
 /// A watcher whose `register_pid` is the case's own. Its other methods are those of the
 /// watcher behind it.
@@ -43,6 +43,10 @@ where
 
     fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
         self.watcher.unregister_callback(handle)
+    }
+
+    fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
+        self.watcher.try_wait(pid)
     }
 
     fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError> {

@@ -83,6 +83,8 @@ pub enum Step {
     Callback(Place, Body),
     /// `watch`.
     Watch(Place, Body),
+    /// `try_wait`.
+    Poll(Place),
     /// `unregister_callback` of the callback with this number, if it has been registered.
     Cancel(u8),
     /// Drops the watcher. Calls that come later are left out.
@@ -126,6 +128,7 @@ impl Step {
             | Step::Reap(place)
             | Step::Register(place)
             | Step::Unregister(place)
+            | Step::Poll(place)
             | Step::Callback(place, _)
             | Step::Watch(place, _) => Some(*place),
             Step::Cancel(_) | Step::Drop => None,

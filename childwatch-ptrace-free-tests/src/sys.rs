@@ -14,12 +14,12 @@ mod threads;
 mod traps;
 
 pub(crate) use birth::{
-    Birth, SMALL_STACK, become_subreaper, clone_sharing_memory, fork_copy, fork_crowd_member,
-    fork_gated,
+    Birth, Fork, SMALL_STACK, become_subreaper, clone_sharing_memory, fork_copy, fork_crowd_member,
+    fork_gated, fork_twin,
 };
 pub(crate) use death::{
     confirm_dead, continue_, first_zombie, has_children, is_child, is_waitable, is_zombie, kill,
-    reap, stop, waitable_within, wall,
+    reap, stop, terminate, waitable_within, wall,
 };
 pub(crate) use directory::TemporaryDirectory;
 pub(crate) use limits::{
@@ -39,12 +39,13 @@ pub(crate) use receive::{
 };
 pub use signals::block_sigchld;
 pub(crate) use signals::{
-    CHILD_SIGNALS, Forwarding, SigchldAction, blocked_signals, change_sigchld_flags,
-    default_broken_pipe_action, dispositions, fatal_signals, sigchld_disposition, sigchld_mask,
-    signal_self, unblock_sigchld,
+    Blocked, CHILD_SIGNALS, CountedSignal, Forwarding, RepairedPage, SYNCHRONOUS_SIGNALS,
+    SigchldAction, block, blocked_by, blocked_signals, change_sigchld_flags,
+    default_broken_pipe_action, dispositions, fatal_signals, raise, sigchld_disposition,
+    sigchld_mask, signal_self, unblock_sigchld,
 };
 pub(crate) use threads::{
     another_thread_of, exit_thread_only, is_asleep, name_this_thread, processor_time, run_delay,
-    since_boot, thread_id, time_by, wakeups,
+    since_boot, thread_id, threads, time_by, wakeups,
 };
 pub(crate) use traps::{answer_trapped_calls, block_trapped_calls, can_answer_trapped_calls};

@@ -1,4 +1,4 @@
-//! The laws of an `ExitSource`, S1 to S7, as the engine relies on them: each source by
+//! The laws of an `ExitSource`, S1 to S8, as the engine relies on them: each source by
 //! itself, without an engine. What only an engine can show, the suite has.
 
 #![allow(
@@ -54,6 +54,7 @@ laws! {
     s3_a_places_next_holder_is_another
     s4_a_waking_ends_the_wait_under_way_or_the_next
     s5_a_refused_arming_leaves_nothing
+    s8_a_look_finds_an_exit_and_leaves_its_report
     a_process_is_reaped_when_somebody_has_waited_for_it
     a_numbers_next_process_is_not_the_one_that_was_armed
 }
@@ -134,6 +135,37 @@ fn s4_a_waking_ends_the_wait_under_way_or_the_next<S: ExitSource>(
         source.wait(waiter, &mut reports).unwrap();
     });
     assert_eq!(reports, []);
+}
+
+fn s8_a_look_finds_an_exit_and_leaves_its_report<S: ExitSource>(
+    source: &S,
+    waiter: &mut S::Waiter,
+) {
+    let (mut child, other) = (child(), child());
+    assert_eq!(source.look(token(0)), None, "it is not armed");
+    source.arm(child.pid(), token(0)).unwrap();
+    source.arm(other.pid(), token(1)).unwrap();
+    assert_eq!(source.look(token(0)), None, "it lives");
+    child.die(End::Code(3));
+    for _ in 0..2 {
+        let found = source.look(token(0)).unwrap();
+        assert_eq!((found.token, code(found)), (token(0), Some(3)));
+        assert_eq!(source.look(token(1)), None, "another lives");
+    }
+    let report = only_report(token(0), source, waiter);
+    assert_eq!(code(report), Some(3));
+    for _ in 0..2 {
+        assert_eq!(
+            source.look(token(0)).map(code),
+            Some(Some(3)),
+            "it was reported"
+        );
+    }
+    child.reap();
+    assert!(source.look(token(0)).is_some(), "it was reaped");
+    source.disarm(token(0));
+    assert_eq!(source.look(token(0)), None, "it is not armed");
+    assert_eq!(source.look(token(1)), None, "another lives");
 }
 
 fn s5_a_refused_arming_leaves_nothing<S: ExitSource>(source: &S, waiter: &mut S::Waiter) {

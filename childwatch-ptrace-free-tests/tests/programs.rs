@@ -101,7 +101,9 @@ fn a_broken_watcher_is_found(
         "keeps-refused-callbacks",
         "registers-a-number-once",
         "watch-unregisters",
-        "takes-none-for-reaped"
+        "takes-none-for-reaped",
+        "claims-that-it-has-run",
+        "finds-too-early"
     )]
     name: &str,
 ) {
@@ -193,6 +195,7 @@ fn leaf() -> impl Strategy<Value = Step> {
         6 => place().prop_map(Step::Register),
         3 => place().prop_map(Step::Unregister),
         6 => (0..12_u8).prop_map(Step::Cancel),
+        4 => place().prop_map(Step::Poll),
         1 => Just(Step::Drop),
     ]
 }

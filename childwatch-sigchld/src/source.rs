@@ -240,6 +240,19 @@ impl ExitSource for SigchldSource {
         }
     }
 
+    fn look(&self, token: Token) -> Option<Report> {
+        let known = {
+            let mut table = self.table();
+            table.take_hints(&self.signals);
+            table.known(token)?
+        };
+        let status = match known {
+            Known::Reported { status, .. } => status,
+            Known::Unreported(suspect) => self.look_at_one(suspect)?,
+        };
+        Some(Report { token, status })
+    }
+
     fn wait(&self, waiter: &mut SigchldWaiter, reports: &mut Vec<Report>) -> io::Result<()> {
         self.sweep_a_chunk_if_due(waiter, reports);
         loop {
@@ -386,14 +399,29 @@ impl SigchldSource {
         }
     }
 
-    fn is_unreported_reaped(&self, suspect: Suspect) -> bool {
-        let mut suspects = [Suspect {
-            checks_identity: true,
-            ..suspect
-        }];
+    /// Looks at one child on a caller's thread. Returns its status if it is over.
+    fn look_at_one(&self, suspect: Suspect) -> Option<Option<ExitStatus>> {
+        let (suspect, state) = self.look_afresh(suspect);
+        match judge(&suspect, state, OwnProc::prove) {
+            Verdict::Alive => None,
+            Verdict::Ended(status) => Some(status),
+            Verdict::Gone => Some(suspect.heard.status()),
+        }
+    }
+
+    fn look_afresh(&self, suspect: Suspect) -> (Suspect, State) {
         let state = child::look(suspect.pid);
+        let mut suspects = [suspect];
         self.refresh(&mut suspects);
         let [suspect] = suspects;
+        (suspect, state)
+    }
+
+    fn is_unreported_reaped(&self, suspect: Suspect) -> bool {
+        let (suspect, state) = self.look_afresh(Suspect {
+            checks_identity: true,
+            ..suspect
+        });
         let is_reaped = match judge(&suspect, state, OwnProc::prove) {
             Verdict::Gone => true,
             Verdict::Alive => false,

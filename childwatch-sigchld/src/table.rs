@@ -97,7 +97,7 @@ impl Heard {
         }
     }
 
-    fn status(self) -> Option<ExitStatus> {
+    pub(crate) fn status(self) -> Option<ExitStatus> {
         match self {
             Heard::Status(status) => Some(ExitStatus::from_raw(status)),
             Heard::Nothing | Heard::Conflicting => None,

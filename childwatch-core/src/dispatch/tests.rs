@@ -10,6 +10,13 @@ fn pid() -> Pid {
     Pid::try_from(1).unwrap()
 }
 
+fn context() -> Context {
+    Context {
+        origin: Origin::here(),
+        creators: SignalMask::current().unwrap(),
+    }
+}
+
 /// A registration that is held.
 fn registered(dispatch: &Dispatch) -> Token {
     let token = dispatch.reserve(pid());
@@ -59,7 +66,7 @@ fn only_a_late_callback_has_the_thread_woken_and_only_between_rounds() {
         }),
     );
     assert!(!early.needs_wake, "its exit will wake the thread");
-    let next = dispatch.run_round(&mut exited(token), disarms_nothing);
+    let next = dispatch.run_round(&context(), &mut exited(token), disarms_nothing);
     assert_eq!(next, Next::AskSource);
     assert_eq!(told.recv(), Ok(false), "the round takes it along");
 
@@ -76,11 +83,11 @@ fn callbacks_that_make_callbacks_keep_the_source_unasked_for_one_round_only() {
     let token = registered(&dispatch);
     again(&dispatch, token);
     for mut reports in [exited(token), Vec::new()] {
-        let next = dispatch.run_round(&mut reports, disarms_nothing);
+        let next = dispatch.run_round(&context(), &mut reports, disarms_nothing);
         assert_eq!(next, Next::AskSourceAndReturn);
     }
     drop(dispatch.stop());
-    let next = dispatch.run_round(&mut Vec::new(), disarms_nothing);
+    let next = dispatch.run_round(&context(), &mut Vec::new(), disarms_nothing);
     assert_eq!(next, Next::Stop);
 }
 
@@ -99,7 +106,7 @@ fn a_wait_that_is_over_is_not_counted() {
         }),
     );
     thread::scope(|scope| {
-        scope.spawn(|| dispatch.run_round(&mut exited(token), disarms_nothing));
+        scope.spawn(|| dispatch.run_round(&context(), &mut exited(token), disarms_nothing));
         at_gate.recv().unwrap();
         scope.spawn(|| dispatch.wait_until_finished(running.handle));
         scope.spawn(|| dispatch.wait_until_idle());
@@ -129,7 +136,7 @@ fn the_thread_is_idle_when_its_callback_has_returned() {
         }),
     );
     thread::scope(|scope| {
-        scope.spawn(|| dispatch.run_round(&mut exited(token), disarms_nothing));
+        scope.spawn(|| dispatch.run_round(&context(), &mut exited(token), disarms_nothing));
         at_gate.recv().unwrap();
         assert!(dispatch.stop().is_empty());
         scope.spawn(|| {
@@ -156,4 +163,50 @@ fn a_pause_lasts_unless_the_watcher_stops() {
         assert!(dispatch.stop().is_empty());
     });
     dispatch.pause(for_ever);
+}
+
+#[test]
+fn callbacks_have_the_creators_mask_and_the_thread_has_its_own_after_them() {
+    let former = SignalMask::block(libc::SIGUSR2);
+    let creators = SignalMask::current().unwrap();
+    former.set().unwrap();
+    // The thread's own, as a source may have left it.
+    let former = SignalMask::block(libc::SIGWINCH);
+    let own = SignalMask::current().unwrap().blocked();
+    let dispatch = Dispatch::new();
+    let token = registered(&dispatch);
+    let (tell, told) = mpsc::channel();
+    for _ in 0..2 {
+        let tell = tell.clone();
+        let callback = move |_| tell.send(SignalMask::current().unwrap().blocked()).unwrap();
+        joined(&dispatch, token, Box::new(callback));
+    }
+    let origin = Origin::here();
+    let context = Context { origin, creators };
+    let next = dispatch.run_round(&context, &mut exited(token), disarms_nothing);
+    let after = SignalMask::current().unwrap().blocked();
+    former.set().unwrap();
+    assert_eq!(next, Next::AskSource);
+    assert_eq!(after, own);
+    for _ in 0..2 {
+        assert_eq!(told.recv().unwrap(), creators.blocked());
+    }
+}
+
+#[test]
+fn a_watcher_that_has_stopped_refuses_and_keeps_no_callback() {
+    let dispatch = Dispatch::new();
+    let armed = dispatch.reserve(pid());
+    let other = dispatch.reserve(pid());
+    let held = registered(&dispatch);
+    assert!(dispatch.check().is_ok());
+    drop(dispatch.fail());
+    assert!(matches!(dispatch.check(), Err(WatchError::Stopped)));
+    let reserved = dispatch.reserve_unless_current(pid());
+    assert!(matches!(reserved, Err(WatchError::Stopped)));
+    assert!(dispatch.commit(pid(), armed, None).is_err());
+    let refused = dispatch.commit_watch(pid(), other, None, Box::new(|_| {}));
+    assert!(refused.is_err());
+    assert!(dispatch.join(held, Box::new(|_| {})).is_err());
+    assert!(dispatch.join_held(pid(), Box::new(|_| {})).is_err());
 }

@@ -18,6 +18,8 @@ struct Refusing {
     /// As many wakings fail.
     failing_wakes: AtomicUsize,
     is_started: Arc<AtomicBool>,
+    /// Its waits panic.
+    panics: AtomicBool,
 }
 
 impl Refusing {
@@ -27,6 +29,7 @@ impl Refusing {
             refusal,
             failing_wakes: AtomicUsize::new(0),
             is_started: Arc::default(),
+            panics: AtomicBool::new(false),
         }
     }
 }
@@ -55,7 +58,15 @@ impl ExitSource for Refusing {
         self.source.is_reaped(token)
     }
 
+    fn look(&self, token: Token) -> Option<Report> {
+        self.source.look(token)
+    }
+
     fn wait(&self, waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
+        if self.panics.load(Ordering::SeqCst) {
+            // Without the hook's message.
+            resume_unwind(Box::new("a source's panic"));
+        }
         self.source.wait(waiter, reports)
     }
 
@@ -212,4 +223,29 @@ fn both_sources_go_with_the_watcher() {
     drop(watcher);
     assert_eq!(Arc::strong_count(&primarys), 1);
     assert_eq!(Arc::strong_count(&secondarys), 1);
+}
+
+#[test]
+fn a_panic_of_either_source_ends_the_watcher() {
+    for is_secondary in [false, true] {
+        let processes = SimulatedProcesses::new();
+        let watcher = watcher(&processes, odd_numbers, nothing);
+        let live = processes.spawn();
+        let (tell, told) = std::sync::mpsc::channel::<()>();
+        watcher
+            .on_exit(live, move |_| tell.send(()).unwrap())
+            .unwrap();
+        let source = watcher.0.source();
+        if is_secondary {
+            source.link.secondary.panics.store(true, Ordering::SeqCst);
+            source.link.secondary.wake().unwrap();
+        } else {
+            source.primary.panics.store(true, Ordering::SeqCst);
+            source.wake().unwrap();
+        }
+        // Dropped, and not run.
+        assert!(told.recv_timeout(LONG).is_err());
+        let refused = watcher.register_pid(live);
+        assert!(matches!(refused, Err(WatchError::Stopped)), "{refused:?}");
+    }
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use super::trace::{Fate, Trace};
 use super::{Met, begin_exit, stage};
-use crate::PidWatcher;
 use crate::interleavings;
+use crate::{PidWatcher, Unregistered};
 
 #[test]
 fn after_drop_no_callback_runs() {
@@ -116,6 +116,44 @@ fn a_panic_harms_neither_the_next_callback_nor_a_canceller_nor_the_drop() {
             met.note(first.fate());
             second.wait_until_over();
             assert_eq!(second.fate(), Fate::HasRun);
+            exiting.join().unwrap();
+        }
+    });
+    met.assert([Fate::HasRun, Fate::DroppedUnrun]);
+}
+
+/// C12: the watcher is dropped inside the callback that another thread waits for, by a
+/// canceller, which holds nothing of the watcher.
+#[test]
+fn a_canceller_may_wait_for_the_callback_that_drops_the_watcher() {
+    let met = Met::new();
+    interleavings::preempted(3, {
+        let met = met.clone();
+        move || {
+            let (processes, watcher) = stage();
+            let pid = processes.spawn();
+            let trace = Trace::new();
+            let last = Arc::new(OnceLock::new());
+            let drop_watcher = trace.callback_that({
+                let last = Arc::clone(&last);
+                move |_| drop(Arc::into_inner(last))
+            });
+            let handle = watcher.watch(pid, drop_watcher).unwrap();
+            let canceller = watcher.canceller().unwrap();
+            assert!(last.set(watcher).is_ok());
+            drop(last);
+            let exiting = begin_exit(&processes, pid);
+            let answer = canceller.unregister_callback(handle);
+            trace.wait_until_over();
+            match answer {
+                Unregistered::HasRun => assert_eq!(trace.fate(), Fate::HasRun),
+                // What was captured has been dropped here, and the watcher with it.
+                Unregistered::WillNotRun => assert_eq!(trace.fate(), Fate::DroppedUnrun),
+                // The watcher has stopped, so it claims nothing.
+                Unregistered::NotPending => assert_eq!(trace.fate(), Fate::HasRun),
+                Unregistered::IsRunning => unreachable!("not on the watcher's thread"),
+            }
+            met.note(trace.fate());
             exiting.join().unwrap();
         }
     });

@@ -6,7 +6,7 @@ use super::Met;
 use super::source::{Kernel, pid};
 use super::trace::{Fate, Trace};
 use crate::interleavings;
-use crate::{PidWatcher, ThreadedWatcher, WatchError};
+use crate::{PidWatcher, ThreadedWatcher, Unregistered, WatchError};
 
 /// C12. The pause would last for ever, no time passing in a model.
 #[test]
@@ -95,5 +95,51 @@ fn a_drop_that_cannot_end_the_wait_still_waits_for_a_running_callback() {
         [Fate::HasRun, Fate::HasRun],
         [Fate::HasRun, Fate::DroppedUnrun],
         [Fate::DroppedUnrun, Fate::DroppedUnrun],
+    ]);
+}
+
+/// S9: whatever comes first, no callback is left behind that nothing runs or drops, and
+/// nobody waits for the thread that has ended.
+#[test]
+fn a_source_that_panics_leaves_no_callback_behind() {
+    let met = Met::new();
+    interleavings::preempted(3, {
+        let met = met.clone();
+        move || {
+            let kernel = Kernel::default();
+            let watcher = ThreadedWatcher::start(kernel.source(), ()).unwrap();
+            let pid = pid(1);
+            let [first, late] = [Trace::new(), Trace::new()];
+            let handle = watcher.watch(pid, first.callback()).unwrap();
+            let panicking = thread::spawn({
+                let kernel = kernel.clone();
+                move || {
+                    kernel.exit(pid);
+                    kernel.panics_in_waits();
+                }
+            });
+            let refused = match watcher.watch(pid, late.callback()) {
+                Ok(_) => false,
+                Err(WatchError::Stopped) => true,
+                Err(error) => panic!("{error}"),
+            };
+            let answer = watcher.unregister_callback(handle);
+            for trace in [&first, &late] {
+                trace.wait_until_over();
+            }
+            match answer {
+                Unregistered::HasRun => assert_eq!(first.fate(), Fate::HasRun),
+                Unregistered::WillNotRun => assert_eq!(first.fate(), Fate::DroppedUnrun),
+                Unregistered::NotPending | Unregistered::IsRunning => {}
+            }
+            met.note((refused, late.fate()));
+            panicking.join().unwrap();
+            drop(watcher);
+        }
+    });
+    met.assert([
+        (false, Fate::HasRun),
+        (false, Fate::DroppedUnrun),
+        (true, Fate::DroppedUnrun),
     ]);
 }

@@ -10,7 +10,7 @@ use loom::thread;
 use super::trace::Gate;
 use super::{Met, begin_exit, stage};
 use crate::interleavings;
-use crate::{Exit, Exited, PidWatcherExt};
+use crate::{Exit, Exited, PidWatcher, PidWatcherExt};
 
 struct Task(Gate);
 
@@ -75,7 +75,8 @@ fn the_end_of_the_watcher_wakes_the_task() {
     met.assert([false, true]);
 }
 
-/// The future's canceller outlives neither the watcher nor itself.
+/// C12: the future's canceller keeps nothing of a watcher that has been dropped, whatever
+/// it is doing then. The other process is watched until the source goes.
 #[test]
 fn a_future_may_be_dropped_while_its_watcher_is() {
     interleavings::preempted(3, || {
@@ -83,7 +84,14 @@ fn a_future_may_be_dropped_while_its_watcher_is() {
         let pid = processes.spawn();
         let exited = watcher.exited(pid).unwrap();
         let exiting = begin_exit(&processes, pid);
-        let ending = thread::spawn(move || drop(watcher));
+        watcher.register_pid(processes.spawn()).unwrap();
+        let ending = thread::spawn({
+            let processes = processes.clone();
+            move || {
+                drop(watcher);
+                assert_eq!(processes.watched(), 0);
+            }
+        });
         drop(exited);
         ending.join().unwrap();
         exiting.join().unwrap();

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::panic;
 use std::sync::Arc;
 
 use loom::sync::{Condvar, Mutex, MutexGuard};
@@ -27,6 +28,7 @@ struct State {
     is_woken: bool,
     no_room_for: HashSet<Pid>,
     do_waits_fail: bool,
+    do_waits_panic: bool,
     wakes_to_fail: usize,
 }
 
@@ -41,6 +43,12 @@ impl Kernel {
 
     pub(super) fn fails_waits(&self) {
         self.state().do_waits_fail = true;
+    }
+
+    /// Has the wait under way panic, and each after it.
+    pub(super) fn panics_in_waits(&self) {
+        self.state().do_waits_panic = true;
+        self.0.changed.notify_all();
     }
 
     pub(super) fn fails_wakes(&self, count: usize) {
@@ -108,13 +116,24 @@ impl ExitSource for Source {
         false
     }
 
+    fn look(&self, token: Token) -> Option<Report> {
+        let state = self.0.state();
+        let armed = state.armed.iter().find(|armed| armed.1 == token)?;
+        state.exited.contains(&armed.0).then(|| report(token))
+    }
+
     fn wait(&self, _waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
         let mut state = self.0.state();
         if state.do_waits_fail {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
-        while state.reports.is_empty() && !state.is_woken {
+        while state.reports.is_empty() && !state.is_woken && !state.do_waits_panic {
             state = self.0.0.changed.wait(state).unwrap();
+        }
+        if state.do_waits_panic {
+            drop(state);
+            // Without the hook's message: there is one of loom's own.
+            panic::resume_unwind(Box::new(()));
         }
         state.is_woken = false;
         reports.append(&mut state.reports);

@@ -136,6 +136,9 @@ struct Pair {
     lives: Vec<Life>,
     handles: Vec<WatchHandle>,
     running: Option<WatchHandle>,
+    has_run: Vec<WatchHandle>,
+    /// `take_all` has been called.
+    is_over: bool,
     /// One for each callback that went in: whether it has come out.
     is_out: Vec<bool>,
     turns: u64,
@@ -148,6 +151,8 @@ impl Pair {
             lives: Vec::new(),
             handles: Vec::new(),
             running: None,
+            has_run: Vec::new(),
+            is_over: false,
             is_out: Vec::new(),
             turns: 0,
         }
@@ -300,7 +305,12 @@ impl Pair {
             return;
         }
         let Some((index, callback)) = self.take_out(handle) else {
-            assert!(matches!(answer, Cancelled::Absent), "{answer:?}");
+            // It has run, unless a cancellation or the end has taken it out.
+            if self.has_run.contains(&handle) && !self.is_over {
+                assert!(matches!(answer, Cancelled::HasRun), "{answer:?}");
+            } else {
+                assert!(matches!(answer, Cancelled::NotPending), "{answer:?}");
+            }
             return;
         };
         self.note_turn(index);
@@ -313,7 +323,9 @@ impl Pair {
                 self.comes_out(&removed, callback.0);
                 assert_eq!(retired, expected);
             }
-            Cancelled::Running | Cancelled::Absent => panic!("{answer:?} of a waiting callback"),
+            Cancelled::Running | Cancelled::HasRun | Cancelled::NotPending => {
+                panic!("{answer:?} of a waiting callback")
+            }
         }
     }
 
@@ -361,13 +373,15 @@ impl Pair {
     }
 
     fn finish(&mut self) {
-        if self.running.take().is_some() {
+        if let Some(handle) = self.running.take() {
+            self.has_run.push(handle);
             self.registry.callback_finished();
         }
     }
 
     /// Tokens that are armed stay so: their callers are still to come back.
     fn take_all(&mut self) {
+        self.is_over = true;
         let mut taken: Vec<_> = self
             .registry
             .take_all()
@@ -402,6 +416,17 @@ impl Pair {
             let is_running = self.running == Some(*handle);
             assert_eq!(self.registry.is_running(handle.id()), is_running);
         }
+        for life in &self.lives {
+            let expected = match life.stage {
+                Stage::Registered { .. } => Some(life.exit),
+                Stage::Armed | Stage::Over | Stage::Released => None,
+            };
+            assert_eq!(self.registry.exit_of(life.token), expected, "{life:?}");
+        }
+        // Invariants 2 and 3.
+        let due = self.lives.iter().filter(|life| life.turn.is_some()).count();
+        assert_eq!(self.registry.due, due);
+        assert!(self.registry.ready.len() >= due);
     }
 
     /// Nothing that went in is still inside.

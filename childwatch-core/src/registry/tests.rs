@@ -140,7 +140,8 @@ fn cancelling_the_last_due_callback_leaves_nothing_ready() {
         }
     ));
     assert!(!registry.has_due());
-    assert!(matches!(registry.cancel(handle), Cancelled::Absent));
+    assert!(registry.next_due().is_none());
+    assert!(matches!(registry.cancel(handle), Cancelled::NotPending));
 }
 
 #[test]
@@ -152,7 +153,7 @@ fn a_running_callback_is_known_by_its_handle() {
     assert!(registry.next_due().is_some());
     assert!(matches!(registry.cancel(handle), Cancelled::Running));
     registry.callback_finished();
-    assert!(matches!(registry.cancel(handle), Cancelled::Absent));
+    assert!(matches!(registry.cancel(handle), Cancelled::HasRun));
 }
 
 #[test]
@@ -283,4 +284,100 @@ fn at_the_end_every_callback_that_has_not_begun_comes_back() {
     assert_eq!(registry.take_all(), ["due", "waiting"]);
     assert!(!registry.has_due());
     assert_eq!(registry.current(pid(1)), None);
+}
+
+#[test]
+fn a_handle_of_another_registry_has_not_run_here() {
+    let [mut one, mut other] = [Registry::new(), Registry::new()];
+    let token = registered(&mut one, 1);
+    let (handle, _) = one.join(token, "of the one").unwrap();
+    // In the same place, and as old.
+    let token = registered(&mut other, 1);
+    other.join(token, "of the other").unwrap();
+    exited(&mut other, token);
+    assert!(matches!(other.cancel(handle), Cancelled::NotPending));
+    assert_eq!(due(&mut other), ["of the other"]);
+    assert!(matches!(other.cancel(handle), Cancelled::NotPending));
+    let strangers = WatchHandle::next(pid(1));
+    assert!(matches!(one.cancel(strangers), Cancelled::NotPending));
+}
+
+#[test]
+fn what_the_end_has_taken_out_has_not_run() {
+    let mut registry = Registry::new();
+    let token = registered(&mut registry, 1);
+    let (handle, _) = registry.join(token, "never").unwrap();
+    assert_eq!(registry.take_all(), ["never"]);
+    assert!(matches!(registry.cancel(handle), Cancelled::NotPending));
+}
+
+#[test]
+fn a_registration_whose_callbacks_were_cancelled_takes_its_turn_behind_the_others() {
+    let mut registry = Registry::new();
+    let [one, two] = [1, 2].map(|number| registered(&mut registry, number));
+    let (handle, _) = registry.join(one, "1a").unwrap();
+    registry.join(two, "2").unwrap();
+    exited(&mut registry, one);
+    exited(&mut registry, two);
+    assert!(matches!(registry.cancel(handle), Cancelled::Removed { .. }));
+    registry.join(one, "1b").unwrap();
+    assert_eq!(due(&mut registry), ["2", "1b"]);
+    assert!(!registry.has_due());
+}
+
+/// As many looks at entries of `ready` for each callback, however many there are; and no
+/// more entries than twice those that are due, and a few.
+#[test]
+fn cancelling_many_due_callbacks_takes_two_looks_for_each() {
+    // Miri would take too long for so many.
+    for many in if cfg!(miri) {
+        [50, 400]
+    } else {
+        [5_000, 40_000]
+    } {
+        let mut registry = Registry::new();
+        let mut handles = Vec::new();
+        for number in 1..=many {
+            let token = registered(&mut registry, number);
+            handles.push(registry.join(token, "never").unwrap().0);
+            exited(&mut registry, token);
+        }
+        // From the first, from the last, and from the middle.
+        handles.sort_by_key(|handle| handle.id().get() % 7);
+        for handle in &handles {
+            assert!(matches!(
+                registry.cancel(*handle),
+                Cancelled::Removed { .. }
+            ));
+            assert!(registry.ready.len() <= 2 * registry.due + FEW_STALE);
+        }
+        assert!(!registry.has_due());
+        assert!(
+            registry.inspected <= 2 * handles.len(),
+            "{}",
+            registry.inspected
+        );
+    }
+}
+
+#[test]
+fn callbacks_of_one_process_are_cancelled_wherever_they_stand() {
+    let mut registry = Registry::new();
+    let token = registered(&mut registry, 1);
+    let handles: Vec<_> = (0..100)
+        .map(|_| registry.join(token, "").unwrap().0)
+        .collect();
+    for handle in handles
+        .iter()
+        .rev()
+        .step_by(2)
+        .chain(handles.iter().step_by(2))
+    {
+        assert!(matches!(
+            registry.cancel(*handle),
+            Cancelled::Removed { .. }
+        ));
+    }
+    exited(&mut registry, token);
+    assert!(!registry.has_due());
 }

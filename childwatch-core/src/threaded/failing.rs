@@ -1,9 +1,14 @@
 //! The engine over a source whose calls fail.
 
+use std::future::Future;
 use std::os::unix::process::ExitStatusExt;
+use std::panic::resume_unwind;
+use std::pin::Pin;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Mutex, mpsc};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -19,9 +24,37 @@ struct Failing {
     interruptions: AtomicUsize,
     waits: AtomicUsize,
     wakes: AtomicUsize,
+    /// The calls that panic.
+    panics: Mutex<Vec<&'static str>>,
+    /// Where each disarming says that it is there, and waits.
+    gate: Mutex<Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>>,
 }
 
 impl Failing {
+    fn new(processes: &SimulatedProcesses) -> Self {
+        Failing {
+            source: SimulatedSource::new(processes),
+            interruptions: AtomicUsize::new(0),
+            waits: AtomicUsize::new(0),
+            wakes: AtomicUsize::new(0),
+            panics: Mutex::default(),
+            gate: Mutex::default(),
+        }
+    }
+
+    /// Has a call panic from now on.
+    fn panics_in(&self, call: &'static str) {
+        self.panics.lock().unwrap().push(call);
+    }
+
+    fn panic_if_asked(&self, call: &'static str) {
+        let is_asked = self.panics.lock().unwrap().contains(&call);
+        if is_asked {
+            // Without the hook's message.
+            resume_unwind(Box::new(call));
+        }
+    }
+
     fn fails(times: &AtomicUsize) -> bool {
         let order = Ordering::SeqCst;
         let left = times.fetch_update(order, order, |left| left.checked_sub(1));
@@ -34,11 +67,21 @@ impl ExitSource for Failing {
 
     const THREAD_NAME: &'static str = "failing";
 
+    fn start(&self, _waiter: &mut ()) {
+        self.panic_if_asked("start");
+    }
+
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
+        self.panic_if_asked("arm");
         self.source.arm(pid, token)
     }
 
     fn disarm(&self, token: Token) {
+        self.panic_if_asked("disarm");
+        if let Some((reached, gate)) = &*self.gate.lock().unwrap() {
+            reached.send(()).unwrap();
+            let _ = gate.recv();
+        }
         self.source.disarm(token);
     }
 
@@ -46,7 +89,12 @@ impl ExitSource for Failing {
         self.source.is_reaped(token)
     }
 
+    fn look(&self, token: Token) -> Option<Report> {
+        self.source.look(token)
+    }
+
     fn wait(&self, waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
+        self.panic_if_asked("wait");
         if Failing::fails(&self.interruptions) {
             return Err(io::ErrorKind::Interrupted.into());
         }
@@ -65,13 +113,7 @@ impl ExitSource for Failing {
 }
 
 fn watcher(processes: &SimulatedProcesses) -> ThreadedWatcher<Failing> {
-    let source = Failing {
-        source: SimulatedSource::new(processes),
-        interruptions: AtomicUsize::new(0),
-        waits: AtomicUsize::new(0),
-        wakes: AtomicUsize::new(0),
-    };
-    ThreadedWatcher::start(source, ()).unwrap()
+    ThreadedWatcher::start(Failing::new(processes), ()).unwrap()
 }
 
 fn exits(processes: &SimulatedProcesses, pid: Pid) {
@@ -190,5 +232,189 @@ fn a_wake_that_fails_once_leaves_no_thread_behind() {
     watcher.source().wakes.store(1, Ordering::SeqCst);
     drop(watcher);
     // The thread that held it too has been joined.
+    assert_eq!(shared.strong_count(), 0);
+}
+
+/// What every call of a watcher that has ended answers, and that it is dropped all the
+/// same. `dropped` gets a message when the callback of a live process goes.
+fn has_ended(watcher: ThreadedWatcher<Failing>, live: Pid, dropped: &mpsc::Receiver<()>) {
+    // Disconnected by the callback's end, without a message.
+    assert!(
+        dropped
+            .recv_timeout(LONG)
+            .is_err_and(|error| error == RecvTimeoutError::Disconnected)
+    );
+    let stopped = |answer: Result<(), WatchError>| {
+        assert!(matches!(answer, Err(WatchError::Stopped)), "{answer:?}");
+    };
+    stopped(watcher.register_pid(live));
+    stopped(watcher.register_callback(live, Box::new(|_| {})).map(drop));
+    stopped(watcher.watch(live, Box::new(|_| {})).map(drop));
+    stopped(watcher.try_wait(live).map(drop));
+    stopped(watcher.wait_timeout(live, LONG).map(drop));
+    stopped(watcher.exited(live).map(drop));
+    watcher.unregister_pid(live);
+    let shared = Arc::downgrade(&watcher.shared);
+    drop(watcher);
+    assert_eq!(shared.strong_count(), 0);
+}
+
+#[test]
+fn a_source_that_panics_ends_its_watcher() {
+    for call in ["wait", "disarm"] {
+        let processes = SimulatedProcesses::new();
+        let watcher = watcher(&processes);
+        let (live, ending) = (processes.spawn(), processes.spawn());
+        let (tell, told) = mpsc::channel::<()>();
+        let never = move |_| tell.send(()).unwrap();
+        let handle = watcher.on_exit(live, never).unwrap();
+        let mut exited = watcher.exited(live).unwrap();
+        let its_handle = watcher.on_exit(ending, |_| {}).unwrap();
+        watcher.source().panics_in(call);
+        // This ends the wait under way, and the only callback leads to a disarming.
+        exits(&processes, ending);
+        assert!(told.recv_timeout(LONG).is_err());
+        let mut context = Context::from_waker(Waker::noop());
+        let outcome = std::iter::repeat_with(|| Pin::new(&mut exited).poll(&mut context))
+            .find(Poll::is_ready);
+        assert_eq!(outcome, Some(Poll::Ready(None)));
+        // It makes no claim any more.
+        for handle in [handle, its_handle] {
+            assert_eq!(
+                watcher.unregister_callback(handle),
+                Unregistered::NotPending
+            );
+        }
+        drop(exited);
+        has_ended(watcher, live, &told);
+    }
+}
+
+#[test]
+fn a_source_that_panics_at_its_start_ends_its_watcher() {
+    let processes = SimulatedProcesses::new();
+    let source = Failing::new(&processes);
+    source.panics_in("start");
+    let watcher = ThreadedWatcher::start(source, ()).unwrap();
+    let live = processes.spawn();
+    let (tell, told) = mpsc::channel::<()>();
+    // Refused, or accepted and then dropped.
+    let _ = watcher.on_exit(live, move |_| tell.send(()).unwrap());
+    has_ended(watcher, live, &told);
+}
+
+#[test]
+fn a_canceller_waits_for_no_thread_that_a_panic_has_ended() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    let pid = processes.spawn();
+    let (reached, at_gate) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let callback = move |_| {
+        reached.send(()).unwrap();
+        let _ = gate.recv();
+    };
+    let handle = watcher.on_exit(pid, callback).unwrap();
+    watcher.source().panics_in("disarm");
+    exits(&processes, pid);
+    at_gate.recv().unwrap();
+    std::thread::scope(|scope| {
+        let cancelling = scope.spawn(|| watcher.unregister_callback(handle));
+        drop(open);
+        let answer = cancelling.join().unwrap();
+        // It has run, if the call came before the watcher's end.
+        assert!(matches!(
+            answer,
+            Unregistered::HasRun | Unregistered::NotPending
+        ));
+    });
+}
+
+#[test]
+fn a_panic_on_a_callers_thread_is_the_callers_and_leaves_no_place_taken() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    let pid = processes.spawn();
+    let panics = |call: &dyn Fn()| catch_unwind(AssertUnwindSafe(call)).is_err();
+    watcher.source().panics_in("arm");
+    assert!(panics(&|| drop(watcher.register_pid(pid))));
+    assert!(panics(&|| drop(watcher.on_exit(pid, |_| {}))));
+    assert!(panics(&|| drop(watcher.try_wait(pid))));
+    watcher.source().panics.lock().unwrap().clear();
+    watcher.register_pid(pid).unwrap();
+    watcher.source().panics_in("disarm");
+    assert!(panics(&|| watcher.unregister_pid(pid)));
+    let handle = watcher.on_exit(pid, |_| {}).unwrap();
+    assert!(panics(&|| {
+        watcher.unregister_callback(handle);
+    }));
+    watcher.source().panics.lock().unwrap().clear();
+    // One place has served all of them, and the watcher goes on.
+    let token = watcher.shared.dispatch().reserve(pid);
+    assert_eq!(token.index(), 0);
+    watcher.shared.dispatch().release(token);
+    exits(&processes, pid);
+    assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
+}
+
+#[test]
+fn a_drop_waits_for_a_disarming_and_a_held_canceller_keeps_nothing() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    let pid = processes.spawn();
+    let handle = watcher.on_exit(pid, |_| {}).unwrap();
+    let never = watcher.on_exit(pid, |_| {}).unwrap();
+    watcher.unregister_callback(never);
+    let canceller = watcher.canceller().unwrap();
+    let shared = Arc::downgrade(&watcher.shared);
+    let (reached, at_gate) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    *watcher.source().gate.lock().unwrap() = Some((reached, gate));
+    std::thread::scope(|scope| {
+        let cancelling = scope.spawn(|| canceller.unregister_callback(handle));
+        at_gate.recv().unwrap();
+        let dropping = scope.spawn(|| drop(watcher));
+        // It can't return before the gate is open.
+        for _ in 0..100 {
+            std::thread::yield_now();
+        }
+        assert!(!dropping.is_finished());
+        drop(open);
+        dropping.join().unwrap();
+        assert_eq!(shared.strong_count(), 0, "the source is gone");
+        assert_eq!(cancelling.join().unwrap(), Unregistered::WillNotRun);
+    });
+    assert_eq!(processes.watched(), 0);
+    for handle in [handle, never] {
+        let answer = canceller.unregister_callback(handle);
+        assert_eq!(answer, Unregistered::NotPending);
+    }
+}
+
+#[test]
+fn what_the_drop_has_removed_is_not_pending() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    let handle = watcher.on_exit(processes.spawn(), |_| {}).unwrap();
+    let canceller = watcher.canceller().unwrap();
+    drop(watcher);
+    let answer = canceller.unregister_callback(handle);
+    assert_eq!(answer, Unregistered::NotPending);
+}
+
+/// What a cancelled callback captured may drop the watcher, which waits for the disarming
+/// and not for that.
+#[test]
+fn a_cancelled_callbacks_captures_may_drop_the_watcher() {
+    let processes = SimulatedProcesses::new();
+    let watcher = Arc::new(watcher(&processes));
+    let shared = Arc::downgrade(&watcher.shared);
+    let pid = processes.spawn();
+    let captured = Arc::clone(&watcher);
+    let handle = watcher.on_exit(pid, move |_| drop(captured)).unwrap();
+    let canceller = watcher.canceller().unwrap();
+    drop(watcher);
+    let answer = canceller.unregister_callback(handle);
+    assert_eq!(answer, Unregistered::WillNotRun);
     assert_eq!(shared.strong_count(), 0);
 }

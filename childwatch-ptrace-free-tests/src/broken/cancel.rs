@@ -108,6 +108,21 @@ pub(super) const ALL: &[Broken] = &[
         ..ON_PIDFDS
     },
     Broken {
+        name: "claims-that-it-has-run",
+        fault: "What is not pending is said to have run.",
+        breaks: Rule::Clause(C9),
+        watcher: with::<ClaimsThatItHasRun>,
+        fails: &[
+            ("a_second_unregister_finds_nothing", Saying("left: HasRun")),
+            (
+                "a_handle_of_another_watcher_leads_to_nothing",
+                Saying("it answers for another watcher"),
+            ),
+            ("of_many_at_once_one_takes_out", Saying("right: 3")),
+        ],
+        ..ON_PIDFDS
+    },
+    Broken {
         name: "takes-out-the-youngest",
         fault: "A handle leads to the youngest callback of its process.",
         breaks: Rule::Clause(C9),
@@ -241,7 +256,19 @@ struct AlwaysTakesOut;
 impl WatcherFault for AlwaysTakesOut {
     fn unregister_callback(&self, good: &dyn PidWatcher, handle: WatchHandle) -> Unregistered {
         match good.unregister_callback(handle) {
-            Unregistered::HasRun => Unregistered::WillNotRun,
+            Unregistered::HasRun | Unregistered::NotPending => Unregistered::WillNotRun,
+            truth => truth,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct ClaimsThatItHasRun;
+
+impl WatcherFault for ClaimsThatItHasRun {
+    fn unregister_callback(&self, good: &dyn PidWatcher, handle: WatchHandle) -> Unregistered {
+        match good.unregister_callback(handle) {
+            Unregistered::NotPending => Unregistered::HasRun,
             truth => truth,
         }
     }
@@ -261,7 +288,7 @@ impl WatcherFault for TakesOutTwice {
         thread::yield_now();
         let is_contended = self.under_way.fetch_sub(1, Ordering::SeqCst) > 1;
         match outcome {
-            Unregistered::HasRun if is_contended => Unregistered::WillNotRun,
+            Unregistered::NotPending if is_contended => Unregistered::WillNotRun,
             truth => truth,
         }
     }

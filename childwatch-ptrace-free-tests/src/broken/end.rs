@@ -4,6 +4,7 @@ use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use childwatch_core::{ExitSource, PidWatcher, Report};
 
@@ -12,6 +13,7 @@ use super::source::{Good, SourceFault, over_pidfds};
 use super::watcher::{WatcherFault, with};
 use super::{Broken, ON_PIDFDS, Rule};
 use crate::Clause::C12;
+use crate::deadline;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {
@@ -60,7 +62,31 @@ pub(super) const ALL: &[Broken] = &[
         )],
         ..ON_PIDFDS
     },
+    Broken {
+        name: "ends-with-its-futures",
+        fault: "Its drop returns while what a future holds keeps its file descriptors open.",
+        breaks: Rule::Clause(C12),
+        watcher: with::<EndsWithItsFutures>,
+        fails: &[(
+            "a_future_keeps_nothing_of_its_watcher",
+            Saying("files after the watcher's drop"),
+        )],
+        ..ON_PIDFDS
+    },
 ];
+
+/// What stands for a future here gives the watcher back a moment later.
+#[derive(Debug, Default)]
+struct EndsWithItsFutures;
+
+impl WatcherFault for EndsWithItsFutures {
+    fn end(&self, good: Box<dyn PidWatcher>) {
+        thread::spawn(move || {
+            deadline::holds_within(Duration::from_millis(50), || false);
+            drop(good);
+        });
+    }
+}
 
 #[derive(Debug, Default)]
 struct NeverEnds;

@@ -14,7 +14,7 @@ use std::ptr;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use childwatch_core::{
-    ExitCallback, ExitSource, Pid, PidWatcher, Report, ThreadedWatcher, Token, Unregistered,
+    Exit, ExitCallback, ExitSource, Pid, PidWatcher, Report, ThreadedWatcher, Token, Unregistered,
     WatchError, WatchHandle,
 };
 use childwatch_pidfd::PidfdSource;
@@ -47,6 +47,17 @@ pub(super) const ALL: &[Broken] = &[
                 InVain("the callback ran 0 times"),
             ),
         ],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "lives-on-in-a-copy",
+        fault: "Its thread goes on in a copy that a callback has made.",
+        breaks: Rule::Clause(C15),
+        watcher: with::<LivesOnInACopy>,
+        fails: &[(
+            "a_copy_made_in_a_callback_ends_when_that_returns",
+            InVain("the copy lives on"),
+        )],
         ..ON_PIDFDS
     },
     Broken {
@@ -168,6 +179,10 @@ impl PidWatcher for UnhooksTheParent {
     fn unregister_pid(&self, pid: Pid) {
         self.clean_up_in_a_copy();
         self.watcher.unregister_pid(pid);
+    }
+
+    fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
+        self.watcher.try_wait(pid)
     }
 
     fn register_callback(
@@ -381,5 +396,21 @@ impl BackendUnderTest for ForksCarelessly {
         let pid = unsafe { sys::fork_copy(|| i32::from(catch_unwind(child).is_err()) * 101) }?;
         watcher.register_pid(pid)?;
         Ok(pid)
+    }
+}
+
+/// It does no more than that.
+#[derive(Debug, Default)]
+struct LivesOnInACopy;
+
+impl WatcherFault for LivesOnInACopy {
+    fn wrap(&self, _pid: Pid, callback: ExitCallback) -> ExitCallback {
+        let made_in = std::process::id();
+        Box::new(move |exit| {
+            callback(exit);
+            while std::process::id() != made_in {
+                std::thread::park();
+            }
+        })
     }
 }

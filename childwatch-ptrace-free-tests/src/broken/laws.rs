@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io;
 use std::mem;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
@@ -145,7 +145,39 @@ pub(super) const ALL: &[Broken] = &[
         )],
         ..ON_PIDFDS
     },
+    Broken {
+        name: "panics",
+        fault: "Its wait panics after the first exit that it has reported.",
+        breaks: Rule::Law(9),
+        watcher: over_pidfds::<Panics>,
+        fails: &[("codes_and_signals_are_told", Saying("Stopped"))],
+        passes: &["an_unused_number_is_refused"],
+        ..ON_PIDFDS
+    },
 ];
+
+/// Its panic is no news: what comes of it is.
+#[derive(Debug, Default)]
+struct Panics {
+    has_reported: AtomicBool,
+}
+
+impl SourceFault for Panics {
+    fn wait<S: ExitSource>(
+        &self,
+        good: &Good<S>,
+        waiter: &mut S::Waiter,
+        reports: &mut Vec<Report>,
+    ) -> io::Result<()> {
+        if self.has_reported.load(Ordering::SeqCst) {
+            std::panic::resume_unwind(Box::new("a source's panic"));
+        }
+        good.wait(waiter, reports)?;
+        self.has_reported
+            .fetch_or(!reports.is_empty(), Ordering::SeqCst);
+        Ok(())
+    }
+}
 
 #[derive(Debug, Default)]
 struct Deaf;

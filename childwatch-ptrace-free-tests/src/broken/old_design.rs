@@ -272,6 +272,14 @@ impl PidWatcher for OldWatcher {
         }
     }
 
+    /// It had none; this one is as good as the rest.
+    fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
+        let watched = self.shared.open(pid)?;
+        let found = status(&watched.pidfd);
+        let _ = epoll::delete(&self.shared.epoll, &watched.pidfd);
+        Ok(found.map(|status| Exit::new(pid, status)))
+    }
+
     fn register_callback(
         &self,
         pid: Pid,

@@ -30,6 +30,10 @@ pub(super) trait SourceFault: Debug + Default + Send + Sync + 'static {
         good.is_reaped(token)
     }
 
+    fn look<S: ExitSource>(&self, good: &Good<S>, token: Token) -> Option<Report> {
+        good.look(token)
+    }
+
     fn wait<S: ExitSource>(
         &self,
         good: &Good<S>,
@@ -107,6 +111,14 @@ impl<F: SourceFault, S: ExitSource> ExitSource for FaultySource<F, S> {
         }
     }
 
+    fn look(&self, token: Token) -> Option<Report> {
+        if self.calls.is_wrong_now() {
+            self.fault.look(&self.good, token)
+        } else {
+            self.good.look(token)
+        }
+    }
+
     fn wait(&self, waiter: &mut S::Waiter, reports: &mut Vec<Report>) -> io::Result<()> {
         if self.calls.is_wrong_now() {
             self.fault.wait(&self.good, waiter, reports)
@@ -175,6 +187,10 @@ impl<S: ExitSource> ExitSource for Good<S> {
 
     fn is_reaped(&self, token: Token) -> bool {
         self.source.is_reaped(token)
+    }
+
+    fn look(&self, token: Token) -> Option<Report> {
+        self.source.look(token)
     }
 
     fn wait(&self, waiter: &mut S::Waiter, reports: &mut Vec<Report>) -> io::Result<()> {

@@ -1,10 +1,10 @@
 //! A good watcher with one method gone wrong.
 
 use std::fmt::{self, Debug};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 
 use childwatch_core::{
-    CallbackCanceller, ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle,
+    Canceller, Exit, ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle,
 };
 
 use super::seldom::Calls;
@@ -44,6 +44,10 @@ pub(super) trait WatcherFault: Debug + Send + Sync + 'static {
         callback: ExitCallback,
     ) -> Result<WatchHandle, WatchError> {
         self.add(pid, callback, &|callback| good.watch(pid, callback))
+    }
+
+    fn try_wait(&self, good: &dyn PidWatcher, pid: Pid) -> Result<Option<Exit>, WatchError> {
+        good.try_wait(pid)
     }
 
     /// What `register_callback` and `watch` have in common: `good` is the good
@@ -159,7 +163,11 @@ impl<F: WatcherFault> PidWatcher for FaultyWatcher<F> {
         self.fault().watch(self.good(), pid, callback)
     }
 
-    fn canceller(&self) -> Option<Weak<dyn CallbackCanceller>> {
+    fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
+        self.fault().try_wait(self.good(), pid)
+    }
+
+    fn canceller(&self) -> Option<Canceller> {
         self.good().canceller()
     }
 }

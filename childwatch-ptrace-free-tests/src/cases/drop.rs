@@ -1,12 +1,15 @@
 //! C12: the watcher's end.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use childwatch_core::PidWatcher;
+use childwatch_core::{PidWatcher, PidWatcherExt};
 
 use crate::child::End;
-use crate::footprint::Footprint;
+use crate::footprint::{Footprint, open_files};
 use crate::probe::{Gate, Probe};
 use crate::{Stage, deadline, sys};
 
@@ -152,4 +155,29 @@ pub(super) fn a_captured_watcher_is_dropped_by_its_own_callback(stage: &Stage<'_
     child.reap();
     drop(child);
     before.is_unchanged();
+}
+
+/// Nor does a thread that drops futures meanwhile keep anything.
+pub(super) fn a_future_keeps_nothing_of_its_watcher(stage: &Stage<'_>) {
+    let children: Vec<_> = (0..20).map(|_| stage.child()).collect();
+    for _ in 0..20 {
+        let before = open_files();
+        let watcher = stage.watcher();
+        let mut futures: Vec<_> = children
+            .iter()
+            .map(|child| watcher.exited(child.pid()).unwrap())
+            .collect();
+        let held = futures.split_off(10);
+        thread::scope(|scope| {
+            scope.spawn(|| drop(futures));
+            drop(watcher);
+            assert_eq!(open_files(), before, "files after the watcher's drop");
+        });
+        for mut future in held {
+            let mut context = Context::from_waker(Waker::noop());
+            let outcome = Pin::new(&mut future).poll(&mut context);
+            assert_eq!(outcome, Poll::Ready(None));
+        }
+        assert_eq!(open_files(), before, "files after the watcher's drop");
+    }
 }

@@ -1,7 +1,5 @@
 //! C16: what a watcher leaves behind, and what it touches.
 
-use std::sync::mpsc;
-
 use childwatch_core::Pid;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -10,7 +8,7 @@ use crate::actor::{Actor, Role};
 use crate::child::End;
 use crate::footprint::{Footprint, resident_bytes};
 use crate::probe::Probe;
-use crate::{Stage, deadline, sys};
+use crate::{Stage, sys};
 
 /// A leak of one 64-byte allocation a cycle would come to more. ThreadSanitizer keeps its
 /// record of who has touched what in the same memory: only a large leak is seen beside it.
@@ -148,29 +146,6 @@ pub(super) fn the_makers_signal_mask_is_left_alone(stage: &Stage<'_>) {
     assert_eq!(sys::blocked_signals(), before, "the mask has changed");
     drop(watcher);
     assert_eq!(sys::blocked_signals(), before, "the mask has changed");
-}
-
-pub(super) fn no_signal_handler_runs_on_the_watchers_thread(stage: &Stage<'_>) {
-    let watcher = stage.watcher();
-    let child = stage.child();
-    let (tell, told) = mpsc::channel();
-    watcher
-        .watch(
-            child.pid(),
-            Box::new(move |_| {
-                let name = std::thread::current().name().map(str::to_owned);
-                tell.send((name, sys::blocked_signals())).unwrap();
-            }),
-        )
-        .unwrap();
-    child.die(End::Code(0));
-    let (name, blocked) = told.recv_timeout(deadline::patience()).unwrap();
-    assert!(name.is_some_and(|name| name.starts_with("childwatch")));
-    // These two can't be blocked, nor the two that glibc keeps to itself.
-    let free: Vec<_> = (1..=64)
-        .filter(|signal| !blocked.contains(signal))
-        .collect();
-    assert_eq!(free, [libc::SIGKILL, libc::SIGSTOP, 32, 33]);
 }
 
 pub(super) fn a_file_with_a_number_of_the_watchers_is_left_alone(stage: &Stage<'_>) {

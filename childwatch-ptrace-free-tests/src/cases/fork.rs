@@ -6,11 +6,14 @@
 )]
 
 use std::convert::Infallible;
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, exit};
+use std::sync::{Arc, mpsc};
 
 use childwatch_core::{ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
+use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::child::{End, GatedChild};
 use crate::deadline;
@@ -72,7 +75,8 @@ fn calls_answer_forked(
 ) -> bool {
     let is_forked = |refused: Result<(), WatchError>| matches!(refused, Err(WatchError::Forked));
     watcher.unregister_pid(child.pid());
-    watcher.unregister_callback(handle) == Unregistered::WillNotRun
+    watcher.unregister_callback(handle) == Unregistered::NotPending
+        && is_forked(watcher.try_wait(dead.pid()).map(drop))
         && is_forked(watcher.register_pid(dead.pid()))
         && is_forked(watcher.register_callback(dead.pid(), first).map(drop))
         && is_forked(watcher.watch(child.pid(), second).map(drop))
@@ -169,6 +173,63 @@ pub(super) fn a_copy_that_holds_the_fds_makes_no_stale_event(stage: &Stage<'_>) 
     super::status::does_not_spin(&*watcher, stage);
     assert_eq!(probe.runs(), 0);
     drop(copy);
+}
+
+/// Reads the next four bytes that a callback has written: the number of the process that
+/// it ran in. `None` when none is left.
+fn next_runner(from: &OwnedFd) -> Option<u32> {
+    let mut number = [0; 4];
+    match rustix::io::read(from, &mut number) {
+        Ok(4) => Some(u32::from_ne_bytes(number)),
+        _ => None,
+    }
+}
+
+pub(super) fn a_copy_made_in_a_callback_ends_when_that_returns(stage: &Stage<'_>) {
+    for fork in [sys::Fork::Library, sys::Fork::Raw] {
+        let watcher = stage.watcher();
+        let (from, to) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+        let to = Arc::new(to);
+        let probe = Probe::new();
+        let children: Vec<_> = (0..40).map(|_| stage.child()).collect();
+        for child in &children {
+            let to = Arc::clone(&to);
+            let callback = probe.callback_then(move |_| {
+                let _ = rustix::io::write(&*to, &std::process::id().to_ne_bytes());
+            });
+            watcher.watch(child.pid(), callback).unwrap();
+        }
+        let forking = stage.child();
+        let (tell, told) = mpsc::channel();
+        let forks = move |_| {
+            // SAFETY: the copy returns to the watcher's thread, and that is under test.
+            // What it has captured it does not touch.
+            match unsafe { sys::fork_twin(fork) } {
+                Ok(None) => mem::forget(tell),
+                Ok(Some(copy)) => drop(tell.send(copy)),
+                Err(_) => drop(tell),
+            }
+        };
+        watcher.watch(forking.pid(), Box::new(forks)).unwrap();
+        forking.die(End::Code(0));
+        let copy = told
+            .recv_timeout(deadline::patience())
+            .expect("a copy is made");
+
+        for child in &children {
+            child.die(End::Code(0));
+        }
+        let all_told = deadline::holds_within(deadline::patience(), || probe.runs() == 40);
+        let is_over = deadline::holds_within(deadline::patience(), || sys::is_waitable(copy));
+        if !is_over {
+            sys::kill(copy);
+        }
+        sys::reap(copy);
+        assert!(all_told, "{fork:?}: {} of 40 exits are told", probe.runs());
+        assert!(is_over, "{fork:?}: the copy lives on");
+        let runners: Vec<_> = std::iter::from_fn(|| next_runner(&from)).collect();
+        assert_eq!(runners, [std::process::id(); 40], "{fork:?}");
+    }
 }
 
 /// What a panic that unwinds through the copy of the parent's stack would run.

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use childwatch_core::{Pid, PidWatcher, Unregistered, WatchError};
+use childwatch_core::{Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
 
 use crate::child::End;
 use crate::probe::{Gate, Probe};
@@ -55,15 +55,6 @@ pub(super) fn unregister_pid_is_idempotent_and_harmless(stage: &Stage<'_>) {
     child.die(End::Code(0));
     probe.ran_once();
     watcher.unregister_pid(child.pid());
-
-    // A handle of another watcher, and one of nobody's.
-    let other = stage.watcher();
-    let child = stage.child();
-    let probe = Probe::new();
-    let handle = watcher.watch(child.pid(), probe.callback()).unwrap();
-    assert_eq!(other.unregister_callback(handle), Unregistered::HasRun);
-    child.die(End::Code(0));
-    probe.ran_once();
 }
 
 pub(super) fn the_pid_can_be_registered_again(stage: &Stage<'_>) {
@@ -290,22 +281,56 @@ pub(super) fn a_second_unregister_finds_nothing(stage: &Stage<'_>) {
         Unregistered::WillNotRun
     );
     for _ in 0..3 {
-        assert_eq!(watcher.unregister_callback(handle), Unregistered::HasRun);
+        finds_nothing(&*watcher, handle);
     }
     // Nor does an old handle lead to a younger callback.
     watcher
         .register_callback(child.pid(), probe.callback())
         .unwrap();
-    assert_eq!(watcher.unregister_callback(handle), Unregistered::HasRun);
+    finds_nothing(&*watcher, handle);
     // Nor to another process's, in the place that its own had.
     watcher.unregister_pid(child.pid());
     let (other, others) = (stage.child(), Probe::new());
     child.die(End::Code(0));
     probe.ran_once();
     watcher.watch(other.pid(), others.callback()).unwrap();
-    assert_eq!(watcher.unregister_callback(handle), Unregistered::HasRun);
+    finds_nothing(&*watcher, handle);
     other.die(End::Code(0));
     others.ran_once();
+    // That one has run: its own handle tells so, and the old one does not.
+    finds_nothing(&*watcher, handle);
+}
+
+#[track_caller]
+fn finds_nothing(watcher: &dyn PidWatcher, handle: WatchHandle) {
+    assert_eq!(
+        watcher.unregister_callback(handle),
+        Unregistered::NotPending,
+        "it says that what was taken out has run"
+    );
+}
+
+pub(super) fn a_handle_of_another_watcher_leads_to_nothing(stage: &Stage<'_>) {
+    let [watcher, other] = [stage.watcher(), stage.watcher()];
+    let child = stage.child();
+    let [probe, others] = [Probe::new(), Probe::new()];
+    let handle = watcher.watch(child.pid(), probe.callback()).unwrap();
+    let others_handle = other.watch(child.pid(), others.callback()).unwrap();
+    let is_foreign = |answer| {
+        assert_eq!(
+            answer,
+            Unregistered::NotPending,
+            "it answers for another watcher"
+        );
+    };
+    is_foreign(watcher.unregister_callback(others_handle));
+    is_foreign(other.unregister_callback(handle));
+    child.die(End::Code(0));
+    probe.ran_once();
+    others.ran_once();
+    is_foreign(watcher.unregister_callback(others_handle));
+    is_foreign(other.unregister_callback(handle));
+    assert_eq!(watcher.unregister_callback(handle), Unregistered::HasRun);
 }
 
 pub(super) fn of_many_at_once_one_takes_out(stage: &Stage<'_>) {
@@ -325,6 +350,12 @@ pub(super) fn of_many_at_once_one_takes_out(stage: &Stage<'_>) {
             .iter()
             .filter(|outcome| **outcome == Unregistered::WillNotRun);
         assert_eq!(taken_out.count(), 1, "{outcomes:?}");
+        // It may be dropping what the callback captured, so the others are not told that
+        // the callback has run.
+        let others = outcomes
+            .iter()
+            .filter(|outcome| **outcome == Unregistered::NotPending);
+        assert_eq!(others.count(), 3, "{outcomes:?}");
         assert!(probe.captures_are_dropped());
     }
 }

@@ -211,6 +211,16 @@ pub static CALLS: &[Call] = &[
     .with_pidfd(&[(Making, 1)])
     .with_sigchld(&[(Making, 1)])
     .with_fallback(&[(Making, 1)]),
+    Call::new(
+        "rt_sigprocmask, for callbacks",
+        &[libc::SYS_rt_sigprocmask],
+        &REFUSED,
+    )
+    .used(|arguments| arguments[0] as i32 == libc::SIG_SETMASK)
+    .by(Watcher)
+    .with_pidfd(&[(Telling, 1), (Late, 1)])
+    .with_sigchld(&[(Telling, 1), (Late, 1)])
+    .with_fallback(&[(Telling, 1), (Late, 1)]),
     Call::new("mmap of a thread's stack", &[libc::SYS_mmap], MEMORY)
         .used(|arguments| {
             has_flags(arguments[3], libc::MAP_STACK) && arguments[2] == libc::PROT_NONE as u64

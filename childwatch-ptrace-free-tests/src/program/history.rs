@@ -62,6 +62,7 @@ pub(super) enum Call {
     Unregister(Pid, Option<usize>),
     Callback(Pid, Option<usize>, usize),
     Watch(Pid, Option<usize>, usize),
+    Poll(Pid, Option<usize>),
     Cancel {
         callback: usize,
         /// It comes from inside that very callback.
@@ -74,6 +75,8 @@ pub(super) enum Answer {
     Done,
     Accepted(WatchHandle),
     Unregistered(Unregistered),
+    /// What a poll has found: nothing, or an exit with this status.
+    Polled(Option<Option<ExitStatus>>),
     NoSuchProcess,
     NotAChild,
     AlreadyRegistered,

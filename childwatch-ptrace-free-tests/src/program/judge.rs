@@ -21,6 +21,7 @@ pub(super) fn faults(history: &History) -> Vec<String> {
                 .map(|fault| format!("callback {label}: {fault}")),
         );
     }
+    faults.extend(facts.untrue_polls());
     faults.extend(facts.order_of_runs());
     faults.extend(facts.orders_of_calls());
     faults
@@ -136,7 +137,7 @@ impl Facts {
                             .cancels
                             .push(*call);
                     }
-                    Call::Register(..) | Call::Unregister(..) => {}
+                    Call::Register(..) | Call::Unregister(..) | Call::Poll(..) => {}
                 }
             }
             Event::Returned { call, answer } => {
@@ -245,10 +246,14 @@ impl Facts {
                     is_free,
                     "[C9] it was taken out, and what it captured not dropped before that",
                 ),
-                // Whoever has taken it out at the same time may still be dropping it.
                 Answer::Unregistered(Unregistered::HasRun) => check(
-                    is_free || taken_out.iter().any(|other| other.called < *returned),
+                    is_free && run.is_some_and(|run| run.ended.is_some_and(|at| at < *returned)),
                     "[C9] it was said to have run, and has not",
+                ),
+                // Whoever has taken it out at the same time may still be dropping it.
+                Answer::Unregistered(Unregistered::NotPending) => check(
+                    taken_out.iter().any(|other| other.called < *returned),
+                    "[C9] nothing was pending, and nobody had taken it out",
                 ),
                 _ => check(false, "[C9] unregistering it answered something else"),
             }
@@ -310,6 +315,27 @@ impl Facts {
             Some(status) => had_exited(Some(status)),
             None => had_exited(None) && child.reaping.is_some_and(|at| at < moment),
         }
+    }
+
+    /// C3, C6: a poll finds an exit that some child with that number has had.
+    fn untrue_polls(&self) -> Vec<String> {
+        let untrue = |(number, call): (&usize, &OneCall)| {
+            let (returned, Answer::Polled(Some(status))) = call.returned.as_ref()? else {
+                return None;
+            };
+            let Call::Poll(pid, _) = call.what else {
+                return None;
+            };
+            let told = Some((*status, *returned));
+            let is_true = (0..self.children.len())
+                .any(|child| self.children[child].pid == pid && self.is_true(child, told));
+            (!is_true).then(|| {
+                format!(
+                    "[C3, C6] call {number} has found an exit that no child has had: {status:?}"
+                )
+            })
+        };
+        self.calls.iter().filter_map(untrue).collect()
     }
 
     /// C4: on one thread, one at a time, each child's in the order of their registration.
@@ -375,7 +401,7 @@ impl Facts {
             .filter(|call| number(call.what) == Some(pid))
             .filter_map(|call| {
                 let (returned, answer) = call.returned.as_ref()?;
-                let (child, outcome) = self.outcome(call.what, answer)?;
+                let (child, outcome) = self.outcome(call.what, answer, *returned)?;
                 Some(Done {
                     span: (call.called, *returned),
                     child,
@@ -386,7 +412,12 @@ impl Facts {
     }
 
     /// `None` for an error that is a fault by itself.
-    fn outcome(&self, what: Call, answer: &Answer) -> Option<(Option<usize>, Outcome)> {
+    fn outcome(
+        &self,
+        what: Call,
+        answer: &Answer,
+        returned: usize,
+    ) -> Option<(Option<usize>, Outcome)> {
         let told = |label| {
             let run = self.callbacks.get(&label)?.runs.first()?;
             Some((run.exit.status(), run.began))
@@ -408,6 +439,12 @@ impl Facts {
                 (child, Outcome::Watched(told(label)))
             }
             (Call::Watch(_, child, _), _) if is_nobody => (child, Outcome::WatchedNobody),
+            (Call::Poll(_, child), Answer::Polled(None)) => (child, Outcome::PolledAlive),
+            (Call::Poll(_, child), Answer::Polled(Some(status))) => {
+                (child, Outcome::Polled(Some((*status, returned))))
+            }
+            // As `watch` of nobody, and as little changed.
+            (Call::Poll(_, child), _) if is_nobody => (child, Outcome::WatchedNobody),
             (_, Answer::Other(_)) => return None,
             _ => (None, Outcome::Impossible),
         })
@@ -419,6 +456,7 @@ fn number(call: Call) -> Option<Pid> {
     match call {
         Call::Register(pid, _)
         | Call::Unregister(pid, _)
+        | Call::Poll(pid, _)
         | Call::Callback(pid, ..)
         | Call::Watch(pid, ..) => Some(pid),
         Call::Cancel { .. } => None,

@@ -32,6 +32,10 @@ pub(super) enum Outcome {
     Watched(Told),
     /// `watch` of nobody.
     WatchedNobody,
+    /// A poll that found an exit.
+    Polled(Told),
+    /// A poll that found a process that has not exited.
+    PolledAlive,
     /// What no such call may answer.
     Impossible,
 }
@@ -107,6 +111,15 @@ impl Search<'_> {
             Outcome::WatchedNobody => {
                 (child.is_none() && registered.is_none()).then_some(registered)
             }
+            Outcome::Polled(told) => match (registered, child) {
+                (Some(owner), _) => (self.is_true)(owner, *told).then_some(registered),
+                // A callback that is left may keep the last child's exit in force.
+                (None, _) => Some(None),
+            },
+            // Whoever is registered for the number has it still.
+            Outcome::PolledAlive => (child.is_some()
+                && registered.is_none_or(|owner| Some(owner) == *child))
+            .then_some(registered),
             Outcome::Impossible => None,
         }
     }

@@ -55,6 +55,7 @@ impl fmt::Display for Step {
             Step::Unregister(Place(place)) => write!(f, "unregister:{place}"),
             Step::Callback(Place(place), body) => write!(f, "callback:{place}{body}"),
             Step::Watch(Place(place), body) => write!(f, "watch:{place}{body}"),
+            Step::Poll(Place(place)) => write!(f, "poll:{place}"),
             Step::Cancel(callback) => write!(f, "cancel:{callback}"),
             Step::Drop => write!(f, "drop"),
         }
@@ -150,6 +151,7 @@ impl Reader<'_> {
             "unregister" => Step::Unregister(place),
             "callback" => Step::Callback(place, self.body()?),
             "watch" => Step::Watch(place, self.body()?),
+            "poll" => Step::Poll(place),
             "cancel" => Step::Cancel(number),
             _ => return Err(because(format!("{word:?} is no step"))),
         })
@@ -194,7 +196,7 @@ mod tests {
     #[test]
     fn a_program_is_read_as_it_is_written() {
         let text = "register:0 callback:0{reap:0 watch:1{cancel:1}! drop} die:0 | spawn:0 go:1 \
-                    kill:1 stop:0 continue:0 unregister:0 cancel:2 watch:0!";
+                    kill:1 stop:0 continue:0 unregister:0 cancel:2 poll:1 watch:0!";
         let program: Program = text.parse().unwrap();
         assert_eq!(program.to_string(), text);
         assert_eq!((program.places(), program.callbacks()), (2, 4));

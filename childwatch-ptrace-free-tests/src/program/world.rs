@@ -125,6 +125,7 @@ impl World {
             Step::Unregister(place) => self.unregister(*place),
             Step::Callback(place, body) => self.callback(*place, body, label),
             Step::Watch(place, body) => self.watch(*place, body, label),
+            Step::Poll(place) => self.poll(*place),
             Step::Cancel(choice) => self.cancel(usize::from(*choice), within),
             Step::Drop => self.drop_watcher(),
         }
@@ -186,6 +187,13 @@ impl World {
         self.call_by_number(place, what, |watcher, pid| {
             let callback = self.make_callback(place, body, label);
             answer(watcher.watch(pid, callback).map(Answer::Accepted))
+        });
+    }
+
+    fn poll(&self, place: Place) {
+        self.call_by_number(place, Call::Poll, |watcher, pid| {
+            let found = watcher.try_wait(pid);
+            answer(found.map(|found| Answer::Polled(found.map(|exit| exit.status()))))
         });
     }
 

@@ -161,6 +161,8 @@ impl Child {
                 (true, false) => Some("what it captured is not dropped"),
             },
             Unregistered::IsRunning => Some("this is not its callback"),
+            // So it is told of one that has run, when many younger ones were cancelled.
+            Unregistered::NotPending if ticket.has_ended() && ticket.is_freed() => None,
             Unregistered::NotPending => Some("nobody else has cancelled it"),
         };
         if let Some(fault) = fault {

@@ -86,6 +86,37 @@ pub(crate) unsafe fn fork_copy(body: impl FnOnce() -> i32) -> io::Result<Pid> {
     }
 }
 
+/// Which call makes a copy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fork {
+    /// The C library's, which prepares its own state for the copy.
+    Library,
+    /// The system's, of which the C library in the copy knows nothing.
+    Raw,
+}
+
+/// Forks, and returns in both processes: `None` in the copy.
+///
+/// # Safety
+///
+/// The copy may do only what is sound in a copy of a threaded process: see
+/// `signal-safety(7)`. Returning to a watcher's thread is under test for being so.
+pub(crate) unsafe fn fork_twin(fork: Fork) -> io::Result<Option<Pid>> {
+    // SAFETY: the caller's promise. Without CLONE_VM, and with a null stack, clone
+    // returns twice as fork does.
+    let raw = unsafe {
+        match fork {
+            Fork::Library => libc::fork(),
+            Fork::Raw => libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) as i32,
+        }
+    };
+    match raw {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(None),
+        raw => Pid::try_from(raw).map(Some).map_err(io::Error::other),
+    }
+}
+
 /// # Safety
 ///
 /// `body` runs in a copy of a process that may have threads: it must only do what

@@ -110,6 +110,11 @@ pub(crate) fn kill(pid: Pid) {
     let _ = rustix::process::kill_process(number(pid), rustix::process::Signal::KILL);
 }
 
+/// Asks a process to end.
+pub(crate) fn terminate(pid: Pid) {
+    let _ = rustix::process::kill_process(number(pid), rustix::process::Signal::TERM);
+}
+
 /// Stops a child, and waits until it stands.
 pub(crate) fn stop(pid: Pid) {
     let _ = rustix::process::kill_process(number(pid), rustix::process::Signal::STOP);

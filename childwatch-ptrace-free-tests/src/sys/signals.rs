@@ -2,7 +2,7 @@
 
 #![expect(
     unsafe_code,
-    reason = "`sigaction`, masks, `kill`, a handler that forwards"
+    reason = "`sigaction`, masks, `kill`, `raise`, a handler that forwards, and one that repairs a page"
 )]
 
 use std::mem;
@@ -179,20 +179,26 @@ impl SigchldAction {
 /// Blocks `SIGCHLD` on this thread, and on the threads and processes that it makes from
 /// then on.
 pub fn block_sigchld() {
-    change_mask(libc::SIG_BLOCK);
+    block(libc::SIGCHLD);
 }
 
 /// Lets `SIGCHLD` through on this thread.
 pub(crate) fn unblock_sigchld() {
-    change_mask(libc::SIG_UNBLOCK);
+    change_mask(libc::SIG_UNBLOCK, libc::SIGCHLD);
 }
 
-fn change_mask(how: libc::c_int) {
+/// Blocks a signal on this thread, and on the threads and processes that it makes from
+/// then on.
+pub(crate) fn block(signal: i32) {
+    change_mask(libc::SIG_BLOCK, signal);
+}
+
+fn change_mask(how: libc::c_int, signal: i32) {
     // SAFETY: the set is initialised by sigemptyset, and lives across the calls.
     unsafe {
         let mut set: libc::sigset_t = mem::zeroed();
         libc::sigemptyset(&raw mut set);
-        libc::sigaddset(&raw mut set, libc::SIGCHLD);
+        libc::sigaddset(&raw mut set, signal);
         libc::pthread_sigmask(how, &raw const set, ptr::null_mut());
     }
 }
@@ -267,5 +273,170 @@ impl Drop for Forwarding {
         }
         // SAFETY: it came from a box, nobody else has it any more, and it is freed once.
         drop(unsafe { Box::from_raw(forwarder) });
+    }
+}
+
+/// What this thread blocks, until dropped: all that can be, or some.
+pub(crate) struct Blocked {
+    before: libc::sigset_t,
+}
+
+impl Blocked {
+    pub(crate) fn signals(signals: impl IntoIterator<Item = i32>) -> Self {
+        // SAFETY: both sets are initialised, and live across the calls.
+        unsafe {
+            let mut set: libc::sigset_t = mem::zeroed();
+            libc::sigemptyset(&raw mut set);
+            for signal in signals {
+                libc::sigaddset(&raw mut set, signal);
+            }
+            let mut before: libc::sigset_t = mem::zeroed();
+            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, &raw mut before);
+            Blocked { before }
+        }
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        // SAFETY: restores what was there.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, ptr::null_mut());
+        }
+    }
+}
+
+/// The signals that the kernel raises in a thread for what the thread does.
+pub(crate) const SYNCHRONOUS_SIGNALS: [i32; 6] = [
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGFPE,
+    libc::SIGILL,
+    libc::SIGTRAP,
+    libc::SIGSYS,
+];
+
+/// What the thread or process with this `status` file blocks.
+pub(crate) fn blocked_by(status: &str) -> Vec<i32> {
+    let text = std::fs::read_to_string(status).expect("it is there");
+    let mask = text
+        .lines()
+        .find_map(|line| line.strip_prefix("SigBlk:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .expect("a status has a mask");
+    (1..=64)
+        .filter(|signal| mask & (1 << (signal - 1)) != 0)
+        .collect()
+}
+
+/// Raises a signal on this thread.
+pub(crate) fn raise(signal: i32) {
+    // SAFETY: takes a plain value.
+    unsafe { libc::raise(signal) };
+}
+
+/// A signal whose handler counts, until dropped.
+pub(crate) struct CountedSignal {
+    signal: i32,
+    before: libc::sigaction,
+}
+
+static COUNTED: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn count(_signal: libc::c_int) {
+    COUNTED.fetch_add(1, Ordering::SeqCst);
+}
+
+impl CountedSignal {
+    pub(crate) fn new(signal: i32) -> Self {
+        let before = set_handler(signal, count);
+        CountedSignal { signal, before }
+    }
+
+    /// How often the handler has run.
+    pub(crate) fn runs() -> usize {
+        COUNTED.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for CountedSignal {
+    fn drop(&mut self) {
+        restore_handler(self.signal, &self.before);
+    }
+}
+
+fn set_handler(signal: i32, handler: extern "C" fn(libc::c_int)) -> libc::sigaction {
+    // SAFETY: both actions live across the call; the handlers here are
+    // async-signal-safe.
+    unsafe {
+        let mut action: libc::sigaction = mem::zeroed();
+        action.sa_sigaction = handler as *const () as libc::sighandler_t;
+        action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
+        let mut before: libc::sigaction = mem::zeroed();
+        let answer = libc::sigaction(signal, &raw const action, &raw mut before);
+        assert_eq!(answer, 0, "the signal can be handled");
+        before
+    }
+}
+
+fn restore_handler(signal: i32, before: &libc::sigaction) {
+    // SAFETY: restores what was there.
+    unsafe { libc::sigaction(signal, ptr::from_ref(before), ptr::null_mut()) };
+}
+
+/// A page that may not be touched, and a handler of SIGSEGV that makes it one that may.
+pub(crate) struct RepairedPage {
+    page: *mut u8,
+    before: libc::sigaction,
+}
+
+static PAGE: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+
+const PAGE_BYTES: usize = 4096;
+
+extern "C" fn repair(_signal: libc::c_int) {
+    let page = PAGE.load(Ordering::SeqCst);
+    // SAFETY: the page was mapped by `RepairedPage::new`; mprotect is a plain system call.
+    unsafe { libc::mprotect(page.cast(), PAGE_BYTES, libc::PROT_READ | libc::PROT_WRITE) };
+}
+
+impl RepairedPage {
+    pub(crate) fn new() -> Self {
+        // SAFETY: a new private mapping, at an address of the kernel's choice.
+        let page = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                PAGE_BYTES,
+                libc::PROT_NONE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        assert_ne!(page, libc::MAP_FAILED, "a page");
+        PAGE.store(page.cast(), Ordering::SeqCst);
+        let before = set_handler(libc::SIGSEGV, repair);
+        RepairedPage {
+            page: page.cast(),
+            before,
+        }
+    }
+
+    /// Writes a byte to the page, and reads it.
+    pub(crate) fn write_and_read(&self, byte: u8) -> u8 {
+        // SAFETY: the page is mapped, and this value's alone. The first access faults, and
+        // is made again when the handler has returned.
+        unsafe {
+            self.page.write_volatile(byte);
+            self.page.read_volatile()
+        }
+    }
+}
+
+impl Drop for RepairedPage {
+    fn drop(&mut self) {
+        restore_handler(libc::SIGSEGV, &self.before);
+        // SAFETY: the mapping is this value's own.
+        unsafe { libc::munmap(self.page.cast(), PAGE_BYTES) };
     }
 }

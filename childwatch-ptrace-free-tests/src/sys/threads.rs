@@ -13,6 +13,14 @@ pub(crate) fn thread_id() -> i32 {
     rustix::thread::gettid().as_raw_nonzero().get()
 }
 
+/// The numbers of this process's threads.
+pub(crate) fn threads() -> Vec<i32> {
+    std::fs::read_dir("/proc/self/task")
+        .expect("/proc is mounted")
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
 /// Ends this thread alone by the raw call; the process lives on while others do.
 pub(crate) fn exit_thread_only() -> ! {
     // SAFETY: the thread's stack is not freed by anybody: it is the main thread's,

@@ -1,0 +1,126 @@
+//! [`SignalMask`]: which signals a thread blocks.
+
+#![expect(unsafe_code, reason = "`pthread_sigmask`")]
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr;
+
+/// The signals that the kernel raises in a thread for what the thread itself does.
+///
+/// If a thread blocks one of them and then causes it, the kernel kills the process,
+/// whatever handler is installed.
+pub(crate) const SYNCHRONOUS: [libc::c_int; 6] = [
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGFPE,
+    libc::SIGILL,
+    libc::SIGTRAP,
+    libc::SIGSYS,
+];
+
+/// The mask of one thread at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SignalMask(libc::sigset_t);
+
+impl SignalMask {
+    /// The mask of the calling thread.
+    pub(crate) fn current() -> io::Result<Self> {
+        change(libc::SIG_BLOCK, None)
+    }
+
+    /// Blocks every signal on the calling thread, except those of the
+    /// [synchronous](SYNCHRONOUS) signals that the thread does not block already.
+    /// Returns the former mask.
+    ///
+    /// The kernel never refuses this. A sandbox may. The call is that of
+    /// [`set`](Self::set), so a sandbox that lets signals be blocked by it also lets them
+    /// be unblocked again.
+    pub(crate) fn block_asynchronous() -> io::Result<SignalMask> {
+        let before = SignalMask::current()?;
+        let mut all = MaybeUninit::uninit();
+        // SAFETY: sigfillset initialises the set, and sigdelset changes a set that is
+        // initialised.
+        let all = unsafe {
+            libc::sigfillset(all.as_mut_ptr());
+            for signal in SYNCHRONOUS {
+                if !before.blocks(signal) {
+                    libc::sigdelset(all.as_mut_ptr(), signal);
+                }
+            }
+            all.assume_init()
+        };
+        SignalMask(all).set()
+    }
+
+    /// Returns `true` if one of the [synchronous](SYNCHRONOUS) signals is blocked.
+    pub(crate) fn blocks_synchronous(&self) -> bool {
+        SYNCHRONOUS.into_iter().any(|signal| self.blocks(signal))
+    }
+
+    fn blocks(&self, signal: libc::c_int) -> bool {
+        // SAFETY: the set is initialised.
+        unsafe { libc::sigismember(&raw const self.0, signal) == 1 }
+    }
+
+    /// Unblocks the [synchronous](SYNCHRONOUS) signals on the calling thread. Returns the
+    /// former mask.
+    pub(crate) fn unblock_synchronous() -> io::Result<SignalMask> {
+        let mut synchronous = MaybeUninit::uninit();
+        // SAFETY: sigemptyset initialises the set, and sigaddset changes a set that is
+        // initialised.
+        let synchronous = unsafe {
+            libc::sigemptyset(synchronous.as_mut_ptr());
+            for signal in SYNCHRONOUS {
+                libc::sigaddset(synchronous.as_mut_ptr(), signal);
+            }
+            synchronous.assume_init()
+        };
+        change(libc::SIG_UNBLOCK, Some(&synchronous))
+    }
+
+    /// Gives the calling thread this mask. Returns the former mask.
+    pub(crate) fn set(&self) -> io::Result<SignalMask> {
+        change(libc::SIG_SETMASK, Some(&self.0))
+    }
+}
+
+/// Changes the mask of the calling thread, if there is something to change. Returns the
+/// former mask.
+///
+/// In a model all threads are one thread of the system's, so the mask is only read.
+fn change(how: libc::c_int, signals: Option<&libc::sigset_t>) -> io::Result<SignalMask> {
+    let signals = signals
+        .filter(|_| !cfg!(loom))
+        .map_or(ptr::null(), ptr::from_ref);
+    let mut before = MaybeUninit::uninit();
+    // SAFETY: pthread_sigmask reads the one set, if that is not null, and writes the
+    // other. The one is initialised.
+    let refused = unsafe { libc::pthread_sigmask(how, signals, before.as_mut_ptr()) };
+    if refused != 0 {
+        return Err(io::Error::from_raw_os_error(refused));
+    }
+    // SAFETY: pthread_sigmask has succeeded, so it has written the former mask.
+    Ok(SignalMask(unsafe { before.assume_init() }))
+}
+
+#[cfg(test)]
+impl SignalMask {
+    /// The numbers of the signals that are blocked.
+    pub(crate) fn blocked(&self) -> Vec<libc::c_int> {
+        (1..=64).filter(|signal| self.blocks(*signal)).collect()
+    }
+
+    /// Blocks one more signal on the calling thread. Returns the former mask.
+    pub(crate) fn block(signal: libc::c_int) -> Self {
+        let mut one = MaybeUninit::uninit();
+        // SAFETY: sigemptyset initialises the set, and sigaddset changes a set that is
+        // initialised.
+        let one = unsafe {
+            libc::sigemptyset(one.as_mut_ptr());
+            libc::sigaddset(one.as_mut_ptr(), signal);
+            one.assume_init()
+        };
+        change(libc::SIG_BLOCK, Some(&one)).unwrap()
+    }
+}

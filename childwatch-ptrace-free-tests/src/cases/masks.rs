@@ -1,0 +1,132 @@
+//! C4: the signal masks of the library's threads, in callbacks and between them.
+
+use std::process::Stdio;
+use std::sync::mpsc;
+use std::thread;
+
+use childwatch_core::PidWatcher;
+
+use crate::actor::{Actor, Role};
+use crate::child::End;
+use crate::{Stage, deadline, sys};
+
+/// Runs `body` in a callback; what it returns.
+#[track_caller]
+fn in_a_callback<T: Send + 'static>(
+    stage: &Stage<'_>,
+    watcher: &dyn PidWatcher,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let child = stage.child();
+    let (tell, told) = mpsc::channel();
+    watcher
+        .watch(
+            child.pid(),
+            Box::new(move |_| {
+                // Nobody listens to one that comes too late.
+                let _ = tell.send(body());
+            }),
+        )
+        .unwrap();
+    child.die(End::Code(0));
+    told.recv_timeout(deadline::patience())
+        .expect("the callback ran")
+}
+
+pub(super) fn a_child_that_a_callback_starts_has_an_ordinary_mask(stage: &Stage<'_>) {
+    // So that the mask is not an empty one.
+    sys::block(libc::SIGUSR2);
+    let creators = sys::blocked_signals();
+    let watcher = stage.watcher();
+    let child = in_a_callback(stage, &*watcher, || {
+        let mut command = Role::Wait.command();
+        command.stderr(Stdio::null()).spawn()
+    });
+    let mut actor = Actor::direct(child.expect("an actor"));
+    let pid = actor.is_ready();
+    assert_eq!(
+        sys::blocked_by(&format!("/proc/{pid}/status")),
+        creators,
+        "the mask of a child that a callback started"
+    );
+    sys::terminate(pid);
+    deadline::until("SIGTERM ends a child that a callback started", || {
+        sys::is_waitable(pid)
+    });
+}
+
+pub(super) fn a_thread_that_a_callback_starts_has_an_ordinary_mask(stage: &Stage<'_>) {
+    sys::block(libc::SIGUSR2);
+    let creators = sys::blocked_signals();
+    let watcher = stage.watcher();
+    let masks = in_a_callback(stage, &*watcher, || {
+        let started = thread::spawn(sys::blocked_signals).join().unwrap();
+        (sys::blocked_signals(), started)
+    });
+    assert_eq!(masks.0, creators, "the mask in a callback");
+    assert_eq!(masks.1, creators, "the mask of a thread started there");
+}
+
+pub(super) fn a_signal_raised_in_a_callback_takes_effect_there(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let counted = sys::CountedSignal::new(libc::SIGUSR1);
+    for runs in 1..=3 {
+        let seen = in_a_callback(stage, &*watcher, || {
+            sys::raise(libc::SIGUSR1);
+            sys::CountedSignal::runs()
+        });
+        assert_eq!(seen, runs, "handlers run by a signal raised in a callback");
+    }
+    drop(counted);
+}
+
+pub(super) fn a_fault_in_a_callback_reaches_its_handler(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let read = in_a_callback(stage, &*watcher, || {
+        let page = sys::RepairedPage::new();
+        page.write_and_read(7)
+    });
+    assert_eq!(read, 7);
+}
+
+pub(super) fn no_thread_blocks_what_faults_raise(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    // Every thread that it will have is there.
+    for _ in 0..2 {
+        stage.settle(&*watcher);
+    }
+    for thread in sys::threads() {
+        let blocked = sys::blocked_by(&format!("/proc/self/task/{thread}/status"));
+        let wrong: Vec<_> = sys::SYNCHRONOUS_SIGNALS
+            .into_iter()
+            .filter(|signal| blocked.contains(signal))
+            .collect();
+        assert!(wrong.is_empty(), "a thread blocks {wrong:?}");
+    }
+}
+
+/// Between callbacks.
+pub(super) fn no_signal_handler_runs_on_the_watchers_thread(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let (name, number) = in_a_callback(stage, &*watcher, || {
+        let name = thread::current().name().map(str::to_owned);
+        (name, sys::thread_id())
+    });
+    assert!(name.is_some_and(|name| name.starts_with("childwatch") && name.len() <= 15));
+    // These two can't be blocked, nor the two that glibc keeps to itself.
+    let mut expected = vec![libc::SIGKILL, libc::SIGSTOP, 32, 33];
+    expected.extend(sys::SYNCHRONOUS_SIGNALS);
+    expected.sort_unstable();
+    let mut free = Vec::new();
+    deadline::holds_within(deadline::patience(), || {
+        let blocked = sys::blocked_by(&format!("/proc/self/task/{number}/status"));
+        free = (1..=64)
+            .filter(|signal| !blocked.contains(signal))
+            .collect();
+        free == expected
+    });
+    assert_eq!(
+        free, expected,
+        "signals that a thread at rest does not block"
+    );
+}
