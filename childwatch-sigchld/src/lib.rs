@@ -20,7 +20,7 @@
 //!   reaped children by itself (`SIG_IGN`, or `SA_NOCLDWAIT`), `SA_NOCLDWAIT` keeps that
 //!   on.
 //! - **Signal masks.** Only the watcher's own thread has `SIGCHLD` unblocked by us, and
-//!   everything else blocked; a program that blocks `SIGCHLD` in all its threads is
+//!   everything else blocked but what faults raise (outside callbacks); a program that blocks `SIGCHLD` in all its threads is
 //!   heard nevertheless.
 //!
 //! # Where this backend differs
