@@ -3,8 +3,9 @@
 //!
 //! [`PidfdWatcher`] watches children and any other process. Each watched process
 //! costs one file descriptor while it is registered; a watcher costs three, and
-//! one thread, named `childwatch-pidfd`. It touches no signal handler, and no mask but
-//! that thread's.
+//! one thread, named `childwatch-pid`. Outside callbacks that thread blocks every
+//! signal but those that faults raise. The watcher touches no signal handler, and
+//! no mask but that thread's.
 //!
 //! # Kernels
 //!

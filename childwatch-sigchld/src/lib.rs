@@ -48,7 +48,8 @@
 //!   as they were. If `SIGCHLD` was ignored, `SA_NOCLDWAIT` lets the kernel reap as before.
 //! - **The mask of one thread.** The watcher's thread unblocks `SIGCHLD` while the watcher
 //!   watches a child, and blocks it otherwise. It blocks all other signals except the
-//!   synchronous ones.
+//!   synchronous ones. While a callback runs, the thread has the mask of the thread that
+//!   created the watcher.
 //!
 //! A program that receives `SIGCHLD` itself takes
 //! [`SigchldWatcher::with_forwarder`] instead. Then none of these three changes.
