@@ -48,17 +48,14 @@ impl<'a> Stage<'a> {
         self.backend.nursery().spawn()
     }
 
-    /// A dead child with a number; `child` must have been reaped. The number's
-    /// next process, alive.
+    /// Spawns a new, live child with the pid of `child`, which must have been reaped.
+    ///
+    /// The new child starts in a later unit of start times than everything before, so
+    /// that a backend which goes by those can tell the two apart.
     #[must_use]
     pub fn successor(&self, child: &dyn GatedChild) -> Box<dyn GatedChild> {
-        self.backend.nursery().spawn_as(child.pid())
-    }
-
-    /// Waits until the backend can tell a process that starts now from one that has been
-    /// registered before.
-    pub(crate) fn await_next_unit_of_start_times(&self) {
         deadline::await_next(self.backend.unit_of_start_times());
+        self.backend.nursery().spawn_as(child.pid())
     }
 
     /// Waits until the watcher has dealt with all that has happened so far: an

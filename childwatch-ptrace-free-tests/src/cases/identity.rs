@@ -69,7 +69,6 @@ pub(super) fn a_registered_processes_number_comes_back_and_exits_again(stage: &S
         watcher.watch(old.pid(), first.callback()).unwrap();
         old.die(End::Code(1));
         old.reap();
-        stage.await_next_unit_of_start_times();
         let mut new = stage.successor(&*old);
         new.die(End::Code(2));
         watcher.watch(new.pid(), second.callback()).unwrap();
