@@ -99,10 +99,6 @@ pub(super) const ALL: &[Broken] = &[
                 "no_handler_is_touched_before_one_is_needed",
                 Saying("for the first process"),
             ),
-            (
-                "no_signal_handler_runs_on_the_watchers_thread",
-                InVain("left: [4, 5, 7, 8, 9, 11, 17, 19, 31, 32, 33]"),
-            ),
         ],
         ..ON_PIDFDS
     },

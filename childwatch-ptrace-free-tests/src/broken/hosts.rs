@@ -38,11 +38,22 @@ pub(super) const ALL: &[Broken] = &[
             ),
             (
                 "a_signalfd_reader_hears_of_every_stop",
-                Saying("with an idle watcher: of a stop"),
+                Saying("with an idle watcher: of "),
             ),
         ],
         // The thread that it leaves behind fails every case.
         passes: &[],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "lets-a-signal-through",
+        fault: "Its thread does not block SIGCHLD while nothing is watched.",
+        breaks: Rule::Clause(C18),
+        watcher: over_pidfds::<LetsASignalThrough>,
+        fails: &[(
+            "no_signal_handler_runs_on_the_watchers_thread",
+            InVain("left: [4, 5, 7, 8, 9, 11, 17, 19, 31, 32, 33]"),
+        )],
         ..ON_PIDFDS
     },
     Broken {
@@ -131,6 +142,16 @@ fn takes_signals_while_idle() -> Result<Box<dyn PidWatcher>, WatchError> {
     });
     let _ = told.recv();
     Pidfd.watcher()
+}
+
+#[derive(Debug, Default)]
+struct LetsASignalThrough;
+
+impl SourceFault for LetsASignalThrough {
+    fn start<S: ExitSource>(&self, good: &Good<S>, waiter: &mut S::Waiter) {
+        sys::unblock_sigchld();
+        good.start(waiter);
+    }
 }
 
 fn installs_a_handler_at_once() -> Result<Box<dyn PidWatcher>, WatchError> {
