@@ -59,6 +59,7 @@ mod callback;
 mod cancellations;
 mod canceller;
 mod chunked;
+pub mod clock;
 mod dispatch;
 mod error;
 mod exit;

@@ -25,7 +25,8 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, pidfd_open, pidfd_send_signal,
     waitid,
 };
-use rustix::time::{ClockId, clock_gettime};
+
+use crate::clock::Ticks;
 
 /// A spawned child, until it is registered.
 #[derive(Debug)]
@@ -64,7 +65,10 @@ impl Unregistered {
 
 fn end(pid: Pid, spawned: Ticks) {
     let keeps_zombies = kernel_keeps_zombies();
-    let is_old_enough = || started(pid).map_or(keeps_zombies, |started| started <= spawned);
+    let is_old_enough = || match started(pid) {
+        Some(started) if spawned != Ticks::NEVER => started <= spawned,
+        _ => keeps_zombies,
+    };
     if let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) {
         let by_pidfd = WaitId::PidFd(pidfd.as_fd());
         let is_old_enough = is_old_enough();
@@ -108,19 +112,6 @@ fn kernel_keeps_zombies() -> bool {
     answer == 0 && action.sa_sigaction != libc::SIG_IGN && action.sa_flags & libc::SA_NOCLDWAIT == 0
 }
 
-/// A time since boot, in the kernel's unit for `/proc` (10 ms).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Ticks(u64);
-
-impl Ticks {
-    fn now() -> Self {
-        let now = clock_gettime(ClockId::Boottime);
-        let per_second = rustix::param::clock_ticks_per_second();
-        let (seconds, nanoseconds) = (now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs());
-        Ticks(seconds * per_second + nanoseconds * per_second / 1_000_000_000)
-    }
-}
-
 /// When a process started; `None` if `/proc` does not tell.
 fn started(pid: Pid) -> Option<Ticks> {
     // Bytes, because a process's name need not be UTF-8.
@@ -129,7 +120,7 @@ fn started(pid: Pid) -> Option<Ticks> {
     let fields = str::from_utf8(&stat[after_name..]).ok()?;
     // The 22nd field, of which the first two end with the name.
     let started = fields.split_ascii_whitespace().nth(22 - 3)?;
-    started.parse().ok().map(Ticks)
+    started.parse().ok().map(Ticks::from_raw)
 }
 
 #[cfg(test)]
@@ -167,8 +158,8 @@ mod tests {
         let mut successor = cat();
         let pid = number(&successor);
         // Without `/proc` a child that nobody else can have reaped is trusted.
-        if let Some(Ticks(started)) = started(pid) {
-            end(pid, Ticks(started - 1));
+        if let Some(started) = started(pid) {
+            end(pid, Ticks::from_raw(started.as_raw() - 1));
             assert_eq!(successor.try_wait().unwrap(), None);
         }
         end(pid, Ticks::now());

@@ -121,7 +121,6 @@
 //! sweep reads `/proc/PID/stat` first.
 
 // Outside the macro: tools that follow the modules do not look into one.
-mod clock;
 mod listen;
 mod look;
 #[cfg(loom)]

@@ -33,7 +33,7 @@ const HEARTBEAT_SHARE: u32 = 1_000;
 /// The shortest time between two heartbeats.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// All times are of [`clock::monotonic`](crate::clock::monotonic).
+/// All times are of [`clock::monotonic`](childwatch_core::clock::monotonic).
 #[derive(Debug)]
 pub(crate) struct Schedule {
     /// Every exit whose signal belongs to this generation, or to one before, has been

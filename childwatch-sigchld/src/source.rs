@@ -47,9 +47,9 @@ use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use childwatch_core::clock::{self, Stopwatch, Ticks};
 use childwatch_core::{ExitSource, Pid, Report, Token, WatchError};
 
-use crate::clock::{self, Stopwatch, Ticks};
 use crate::listen::forwarder::Forwarder;
 use crate::listen::handler::{self, Subscription};
 use crate::listen::inbox::Inbox;

@@ -3,9 +3,9 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
+use childwatch_core::clock::Ticks;
 use childwatch_core::{Pid, PidIndex, Report, Token, TokenTable};
 
-use crate::clock::Ticks;
 use crate::listen::hints::Hint;
 use crate::listen::inbox::Inbox;
 

@@ -15,7 +15,7 @@ use super::Fails::{InVain, Saying};
 use super::hosts::look_round;
 use super::source::{Good, SourceFault, over_pidfds, over_sigchld, start};
 use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::{C1, C2, C3, C14, C16, C18};
+use crate::Clause::{C1, C2, C3, C14, C15, C16, C18};
 use crate::backend::BackendUnderTest;
 use crate::backends::Sigchld;
 use crate::locked::lock;
@@ -54,6 +54,28 @@ pub(super) const ALL: &[Broken] = &[
                 InVain("not within"),
             ),
         ],
+        ..ON_SIGCHLD
+    },
+    Broken {
+        name: "registers-each-time",
+        fault: "Each watcher registers an action with signal-hook, which has locks.",
+        breaks: Rule::Clause(C15),
+        watcher: registers_each_time,
+        fails: &[(
+            "a_copy_made_beside_a_running_handler_may_make_its_own",
+            InVain("the copy hangs"),
+        )],
+        ..ON_SIGCHLD
+    },
+    Broken {
+        name: "waits-for-a-lock",
+        fault: "Making one takes a lock that a thread may hold when the process is forked.",
+        breaks: Rule::Clause(C15),
+        watcher: waits_for_a_lock,
+        fails: &[(
+            "copies_made_while_watchers_come_and_go_may_make_their_own",
+            InVain("the copy hangs"),
+        )],
         ..ON_SIGCHLD
     },
     Broken {
@@ -208,6 +230,20 @@ impl SourceFault for TrustsItsHandler {
         }
         Ok(())
     }
+}
+
+fn registers_each_time() -> Result<Box<dyn PidWatcher>, WatchError> {
+    sys::count_through_signal_hook();
+    Sigchld.watcher()
+}
+
+fn waits_for_a_lock() -> Result<Box<dyn PidWatcher>, WatchError> {
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _making = lock(&MAKING);
+    let watcher = Sigchld.watcher();
+    // The window stays open.
+    thread::park_timeout(Duration::from_millis(20));
+    watcher
 }
 
 fn hears_only_signals() -> Result<Box<dyn PidWatcher>, WatchError> {

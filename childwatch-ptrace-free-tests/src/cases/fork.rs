@@ -10,7 +10,9 @@ use std::mem::{self, ManuallyDrop};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, exit};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
+use std::thread;
 
 use childwatch_core::{ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -114,16 +116,9 @@ pub(super) fn a_copy_may_make_a_watcher_of_its_own(stage: &Stage<'_>) {
     // copy made meanwhile no thread ever starts.
     stage.settle(&*watcher);
     in_a_copy("a watcher of its own", || {
-        let own = stage.watcher();
-        let mut child = stage.child();
-        let probe = Probe::new();
-        own.watch(child.pid(), probe.callback()).unwrap();
-        child.die(End::Code(3));
-        let told = probe.ran_once();
-        child.reap();
-        drop(own);
-        told.status().is_some_and(|status| status.code() == Some(3))
-            && matches!(watcher.register_pid(child.pid()), Err(WatchError::Forked))
+        let own = Pid::try_from(std::process::id()).unwrap();
+        has_a_watcher_of_its_own(stage)
+            && matches!(watcher.register_pid(own), Err(WatchError::Forked))
     });
     stage.settle(&*watcher);
 }
@@ -154,6 +149,63 @@ pub(super) fn a_copy_with_the_same_pid_is_known(stage: &Stage<'_>) {
         let told = probe.ran_once().status() == child.reap();
         told && std::process::id() == 1
     });
+}
+
+/// Watches a child of this process, which may be a copy, with a watcher of its own.
+fn has_a_watcher_of_its_own(stage: &Stage<'_>) -> bool {
+    let own = stage.watcher();
+    let mut child = stage.child();
+    let probe = Probe::new();
+    own.watch(child.pid(), probe.callback()).unwrap();
+    child.die(End::Code(3));
+    let told = probe.ran_once();
+    child.reap();
+    drop(own);
+    told.status().is_some_and(|status| status.code() == Some(3))
+}
+
+/// Whatever locks a library takes for a watcher, a copy does not wait for them.
+pub(super) fn copies_made_while_watchers_come_and_go_may_make_their_own(stage: &Stage<'_>) {
+    let backend = stage.backend();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::SeqCst) {
+                let watcher = backend.watcher().unwrap();
+                let child = stage.child();
+                watcher.register_pid(child.pid()).unwrap();
+                drop(watcher);
+            }
+        });
+        // Also when a copy fails: the scope waits for the thread.
+        let _over = Over(&is_over);
+        for _ in 0..30 {
+            in_a_copy("a watcher of its own", || has_a_watcher_of_its_own(stage));
+        }
+    });
+}
+
+/// Sets a flag when dropped.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A thread is in the handler of `SIGCHLD`, in the action of another library, when the
+/// process is forked. In the copy it never leaves it.
+pub(super) fn a_copy_made_beside_a_running_handler_may_make_its_own(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    stage.settle(&*watcher);
+    let held = sys::HeldHandler::begin();
+    in_a_copy("a watcher of its own", || {
+        sys::HeldHandler::pass_by();
+        has_a_watcher_of_its_own(stage)
+    });
+    held.end();
+    stage.settle(&*watcher);
 }
 
 pub(super) fn a_copy_that_holds_the_fds_makes_no_stale_event(stage: &Stage<'_>) {

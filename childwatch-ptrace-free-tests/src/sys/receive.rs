@@ -9,8 +9,10 @@
 use std::fs;
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::ptr;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -105,8 +107,62 @@ pub(crate) fn count_through_signal_hook() {
     // SAFETY: the action makes one atomic operation.
     let counting = unsafe {
         signal_hook_registry::register(libc::SIGCHLD, || {
-            super::CHILD_SIGNALS.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            super::CHILD_SIGNALS.fetch_add(1, Ordering::SeqCst);
         })
     };
     counting.expect("an action of signal-hook");
+}
+
+/// A thread that stands in the handler of `SIGCHLD`, in an action of another library.
+#[derive(Debug)]
+pub(crate) struct HeldHandler {
+    opener: OwnedFd,
+    thread: thread::JoinHandle<()>,
+}
+
+/// The pipe that the action waits at; -1 for none.
+static HELD_AT: AtomicI32 = AtomicI32::new(-1);
+/// How many threads stand in the action.
+static STANDING: AtomicUsize = AtomicUsize::new(0);
+
+impl HeldHandler {
+    /// Brings a thread into the handler, where it stays.
+    pub(crate) fn begin() -> Self {
+        let (gate, opener) = rustix::pipe::pipe().expect("a pipe");
+        HELD_AT.store(gate.into_raw_fd(), Ordering::SeqCst);
+        // SAFETY: the action makes atomic operations and the system call read, into one
+        // byte of its own.
+        let registered = unsafe {
+            signal_hook_registry::register(libc::SIGCHLD, || {
+                // The first thread alone.
+                if STANDING.fetch_add(1, Ordering::SeqCst) == 0 {
+                    let mut byte = 0_u8;
+                    let gate = HELD_AT.load(Ordering::SeqCst);
+                    libc::read(gate, (&raw mut byte).cast(), 1);
+                }
+            })
+        };
+        registered.expect("an action of signal-hook");
+        let thread = thread::spawn(|| {
+            // SAFETY: takes a plain value; the handler is signal-hook's.
+            unsafe { libc::raise(libc::SIGCHLD) };
+        });
+        crate::deadline::until("a thread stands in the handler", || {
+            STANDING.load(Ordering::SeqCst) > 0
+        });
+        HeldHandler { opener, thread }
+    }
+
+    /// Lets the action of this process, a copy, pass.
+    pub(crate) fn pass_by() {
+        STANDING.store(1, Ordering::SeqCst);
+    }
+
+    /// Lets the thread go on.
+    pub(crate) fn end(self) {
+        rustix::io::write(&self.opener, &[0]).expect("the pipe is open");
+        self.thread.join().expect("the thread goes on");
+        // SAFETY: the number is that of the pipe's other end, which nobody else owns.
+        drop(unsafe { OwnedFd::from_raw_fd(HELD_AT.swap(-1, Ordering::SeqCst)) });
+    }
 }

@@ -8,7 +8,7 @@
 use std::mem;
 use std::ptr;
 use std::sync::Once;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use childwatch_sigchld::Forwarder;
 
@@ -211,8 +211,10 @@ pub(crate) struct Forwarding {
 
 /// Whom the handler passes it on to.
 static FORWARDERS: [AtomicPtr<Forwarder>; 64] = [const { AtomicPtr::new(ptr::null_mut()) }; 64];
-/// How many threads are in the handler.
+/// How many threads of this process are in the handler.
 static FORWARDING: AtomicUsize = AtomicUsize::new(0);
+/// The process that counts them.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
 
 extern "C" fn forward_child_signal(
     _signal: libc::c_int,
@@ -243,6 +245,10 @@ impl Forwarding {
     ///
     /// When there are too many.
     pub(crate) fn to(forwarder: Forwarder) -> Self {
+        // In a forked copy no thread is in the handler, whatever the parent has counted.
+        if PROCESS.swap(std::process::id(), Ordering::SeqCst) != std::process::id() {
+            FORWARDING.store(0, Ordering::SeqCst);
+        }
         let forwarder = Box::into_raw(Box::new(forwarder));
         let place = FORWARDERS.iter().position(|place| {
             let null = ptr::null_mut();

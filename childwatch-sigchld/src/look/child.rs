@@ -115,7 +115,14 @@ pub(crate) mod tests {
     use std::process::{Child, Command, Stdio};
     use std::thread;
 
+    use childwatch_core::clock::Ticks;
+
     use super::*;
+
+    /// So many ticks later, or earlier.
+    pub(crate) fn plus(moment: Ticks, ticks: i64) -> Ticks {
+        Ticks::from_raw(moment.as_raw().saturating_add_signed(ticks))
+    }
 
     /// A child that ends with its standard input.
     pub(crate) fn cat() -> Child {

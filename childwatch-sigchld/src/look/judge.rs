@@ -26,10 +26,11 @@
 use std::process::ExitStatus;
 
 use childwatch_core::Pid;
+use childwatch_core::clock::Ticks;
 
 use super::child::State;
 use super::proc::OwnProc;
-use crate::clock::Ticks;
+
 use crate::table::{Heard, Suspect};
 
 /// What has become of an armed child.
@@ -107,7 +108,7 @@ mod tests {
 
     use super::*;
     use crate::look::child;
-    use crate::look::child::tests::{cat, dies};
+    use crate::look::child::tests::{cat, dies, plus};
 
     const BEFORE: Ticks = Ticks::from_raw(0);
     /// As wait statuses: killed by signal 9, and exited with 0.
@@ -135,7 +136,7 @@ mod tests {
     #[test]
     fn a_live_pid_is_reused_only_with_proof() {
         let mut child = cat();
-        let after = Ticks::now().and(1);
+        let after = plus(Ticks::now(), 1);
         for heard in [Heard::Nothing, OTHER, Heard::Conflicting] {
             for checks_identity in [false, true] {
                 let suspect = Suspect {
@@ -172,7 +173,7 @@ mod tests {
     #[test]
     fn a_zombie_has_its_own_status_unless_a_signal_brought_another() {
         let mut child = cat();
-        let after = Ticks::now().and(1);
+        let after = plus(Ticks::now(), 1);
         dies(&mut child);
         for heard in [Heard::Nothing, OWN] {
             for armed_at in [BEFORE, after, Ticks::NEVER] {
@@ -202,11 +203,11 @@ mod tests {
         assert!(start <= spawned);
         assert_eq!(super::start(pid, start, OwnProc::prove), Start::Unknown);
         assert_eq!(
-            super::start(pid, start.and(1), OwnProc::prove),
+            super::start(pid, plus(start, 1), OwnProc::prove),
             Start::Earlier
         );
         assert_eq!(
-            super::start(pid, start.and(-1), OwnProc::prove),
+            super::start(pid, plus(start, -1), OwnProc::prove),
             Start::Later
         );
         dies(&mut child);

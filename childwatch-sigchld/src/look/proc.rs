@@ -7,8 +7,7 @@
 use std::fs;
 
 use childwatch_core::Pid;
-
-use crate::clock::Ticks;
+use childwatch_core::clock::Ticks;
 
 /// A `/proc` that has been seen to belong to the pid namespace of this process.
 ///

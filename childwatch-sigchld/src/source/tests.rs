@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::thread;
 
 use super::*;
-use crate::look::child::tests::{cat, dies};
+use crate::look::child::tests::{cat, dies, plus};
 use crate::schedule::HEARTBEAT;
 
 const TOKEN: Token = Token::from_parts(0, 0);
@@ -262,7 +262,7 @@ fn is_reaped(child: &std::process::Child, armed_at: Ticks, is_reported: bool) ->
 #[test]
 fn a_pid_is_free_when_its_child_is_another_or_gone_and_that_is_reported_once() {
     let mut child = cat();
-    let after = Ticks::now().and(1);
+    let after = plus(Ticks::now(), 1);
     let yes_and_reported = (true, true);
     let yes = (true, false);
     let no = (false, false);
@@ -298,7 +298,7 @@ fn a_zombie_with_another_status_than_the_reported_one_is_another_process() {
 fn what_was_reported_as_gone_had_been_reaped() {
     let (source, _waiter, _forwarder) = source();
     let mut child = cat();
-    insert(&source, &child, Ticks::now().and(1));
+    insert(&source, &child, plus(Ticks::now(), 1));
     assert!(!source.is_reaped(TOKEN));
     assert!(source.table().report_gone(TOKEN).is_some());
     assert!(source.is_reaped(TOKEN));
