@@ -26,7 +26,8 @@
 //!
 //! - **Never wait for an exit inside a callback.** A callback that blocks on
 //!   [`PidWatcherExt::exited`] waits for the watcher's thread, and runs on it: it waits
-//!   for ever. [`PidWatcherExt::wait_timeout`] waits in vain until its time is over.
+//!   for ever. [`PidWatcherExt::wait_timeout`] waits in vain until its time is over, and
+//!   then looks once.
 //!   *Way around:* register a callback for the next exit, or hand the work to another
 //!   thread.
 //! - **A callback must not own its own watcher.** An `Arc` of the watcher inside a
@@ -51,6 +52,8 @@
 //!   plugin's code. *Way around:* drop every watcher, outside of callbacks, before
 //!   `dlclose`; or link the plugin with `-z nodelete`. A plugin that has had a watcher
 //!   over `SIGCHLD` must never be unloaded, because the signal handler stays.
+//! - **Libraries that fake the time** (libfaketime) do not reach the clocks of a watcher.
+//!   They do reach the timeout of [`PidWatcherExt::wait_timeout`], which is std's.
 //! - **ThreadSanitizer needs a standard library that is built with it** (`-Zbuild-std`).
 //!   Otherwise the sanitizer does not see the locks, and reports races that are none. A
 //!   forked copy that starts threads also needs `TSAN_OPTIONS=die_after_fork=0`.

@@ -256,15 +256,6 @@ pub static CALLS: &[Call] = &[
     .with_sigchld(&[(Registering, 1)])
     .with_fallback(&[(Registering, 1)]),
     Call::new(
-        "prctl(PR_GET_AUXV)",
-        &[libc::SYS_prctl],
-        &[Errno::INVAL, Errno::PERM, Errno::NOSYS],
-    )
-    .used(|arguments| arguments[0] == 0x4155_5856)
-    .by(Caller)
-    .with_sigchld(&[(Registering, 1)])
-    .with_fallback(&[(Registering, 1)]),
-    Call::new(
         "pidfd_send_signal",
         &[libc::SYS_pidfd_send_signal],
         &[Errno::INVAL, Errno::PERM, Errno::NOSYS],
