@@ -20,9 +20,9 @@ use crate::{Exit, ExitCallback, Pid, Unregistered, WatchError, WatchHandle};
 /// ## Registering
 ///
 /// - **\[C1\] register.** The process may be alive or a zombie. After `Ok` its
-///   exit cannot be missed. `try_wait` returns an exit that the watcher knows of, or
-///   that one look at the process finds, so a process that is a zombie at the call is
-///   always found. It registers nothing.
+///   exit cannot be missed. `try_wait` returns an exit that the watcher knows of or that
+///   one look at the process finds. So it finds every process that is a zombie at the
+///   call. It registers nothing.
 /// - **\[C2\] refuse.** No such process, a thread's id, not a child (where the
 ///   backend needs one; the watcher's own process never can be watched), already
 ///   registered (the same process, not reaped yet), out of file descriptors or
@@ -107,13 +107,13 @@ use crate::{Exit, ExitCallback, Pid, Unregistered, WatchError, WatchHandle};
 ///   a watcher: std holds a lock then.)
 /// - **\[C16\] footprint.** Close-on-exec everywhere; no fd, thread or memory left
 ///   over after any number of cycles.
-/// - **\[C18\] host.** A program with a watcher behaves as it did without one: its
-///   signals, handlers, masks, signalfd and sigwait loops, file descriptors, children
-///   and sandboxes work as before, while the watcher is idle, while it watches, and
-///   after it is dropped. Each exception is listed in the documentation of the
-///   backend, with what the program will notice and how to avoid it.
 /// - **\[C17\] concurrency.** `Send + Sync`. No call waits for a callback, save
 ///   C9's and C12's.
+/// - **\[C18\] host.** A program with a watcher behaves as it did without one: while
+///   the watcher is idle, while it watches, and after it is dropped. This holds for
+///   signals, handlers, masks, signalfd and sigwait loops, file descriptors, children
+///   and sandboxes. Each exception is listed in the documentation of the
+///   backend, with what the program will notice and how to avoid it.
 ///
 /// # What waits for what
 ///

@@ -83,19 +83,20 @@
 //!   has passed (0.02 s with 4,000 children). What no signal reports is found by the
 //!   heartbeat: a sweep every second, or less often so that it takes 0.1 % of a core
 //!   (with more than about 3,000 children). Neither signals nor callbacks postpone it.
-//! - **The status of a child that another part of the program has reaped** is known if its
-//!   own signal brought it, which is so unless several children exit within microseconds.
-//!   Otherwise it is `None`.
-//! - **A reused pid.** The watcher reports the old process at once if its signal was not
-//!   merged, or else within a heartbeat or two, if `/proc` proves that the pid was reused.
-//!   The proof needs a `/proc` of the program's own pid namespace, a file descriptor to
-//!   read it, and a start later than the 10 ms tick in which the old process was
-//!   registered. Without it the old process is reported when the new one ends, without a
-//!   status or with the one that its own signal brought, and until then the new one cannot
-//!   be registered. [`probe`] tells what `/proc` is.
-//! - If the signal of a reaped child was merged, and its pid is reused by a child that ends
-//!   before the watcher looks, the status of the second is reported for the first: no
-//!   signal has told of the first one's.
+//! - **The status of a child that another part of the program has reaped** is known if the
+//!   child's own signal brought it. A signal is lost only when several children exit within
+//!   microseconds. Then the status is `None`.
+//! - **A reused pid.** If `/proc` proves that the pid was reused, the watcher reports the
+//!   old process: at once if its signal was not merged, or else within a heartbeat or two.
+//!   The proof needs three things: a `/proc` of the program's own pid namespace, a file
+//!   descriptor to read it, and a new process that started in a later tick (10 ms) than
+//!   the one in which the old process was registered. Without the proof the old process is
+//!   reported when the new one ends. Its status is then the one that its own signal brought,
+//!   or `None`. Until then the new process cannot be registered. [`probe`] tells what
+//!   `/proc` is.
+//! - **A second process within one look.** A child is reaped, its signal was merged, and its
+//!   pid is reused by a child that ends before the watcher looks. Then the status of the
+//!   second is reported for the first, because no signal brought that of the first.
 //! - Before Linux 6.18 the signal of a process whose first thread ended before the others
 //!   carries the status of that thread. If such a process was registered in the tick in
 //!   which it was started, it is reported without a status.

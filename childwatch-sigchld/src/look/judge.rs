@@ -3,10 +3,14 @@
 //! # Doubt is never an exit
 //!
 //! A pid that `waitid` shows alive may have been reused: then the armed child is over, and
-//! another one lives. That is concluded only from a proof. `/proc` must belong to the pid
-//! namespace of this process, the process with the pid must be a child of this process,
-//! and its start must be strictly later than the tick in which the armed child was seen to
-//! have the pid. Without the proof the child is alive.
+//! another one lives. That is concluded only from a proof, which has three parts:
+//!
+//! 1. `/proc` belongs to the pid namespace of this process.
+//! 2. The process with the pid is a child of this process.
+//! 3. It was started strictly later than the tick in which the armed child was seen to
+//!    have the pid.
+//!
+//! Without the proof the child is alive.
 //!
 //! # Whose status it is
 //!
@@ -20,8 +24,8 @@
 //! | … started earlier | | ended, with the zombie's status |
 //! | … in the same tick, or not known | | ended, without a status |
 //!
-//! A status that differs may be the first thread's of the same process (seen from Linux
-//! 5.17 to 6.12), or that of a former process, whose signal was delivered late.
+//! A status that differs may be that of the process's first thread (seen from Linux 5.17
+//! to 6.12). Or it is that of a former process whose signal was delivered late.
 
 use std::process::ExitStatus;
 
