@@ -188,7 +188,6 @@ cases! { $
     C15 fork::every_call_in_a_copy_answers_forked [RealProcesses],
     C15 fork::drop_in_a_copy_returns_at_once [RealProcesses],
     C15 fork::a_copy_may_make_a_watcher_of_its_own [RealProcesses],
-    C15 fork::copies_made_while_watchers_come_and_go_may_make_their_own [RealProcesses],
     C15 fork::a_copy_made_beside_a_running_handler_may_make_its_own [ChildSignal],
     C15 fork::a_copy_is_known_where_advice_is_ignored [RealProcesses, Seccomp],
     C15 fork::a_copy_with_the_same_pid_is_known [RealProcesses, Seccomp, PidNamespace],

@@ -68,17 +68,6 @@ pub(super) const ALL: &[Broken] = &[
         ..ON_SIGCHLD
     },
     Broken {
-        name: "waits-for-a-lock",
-        fault: "Making one takes a lock that a thread may hold when the process is forked.",
-        breaks: Rule::Clause(C15),
-        watcher: waits_for_a_lock,
-        fails: &[(
-            "copies_made_while_watchers_come_and_go_may_make_their_own",
-            InVain("the copy hangs"),
-        )],
-        ..ON_SIGCHLD
-    },
-    Broken {
         name: "keeps-its-signal-blocked",
         fault: "Its thread blocks SIGCHLD too, and what no signal tells of is not told.",
         breaks: Rule::Clause(C3),
@@ -235,15 +224,6 @@ impl SourceFault for TrustsItsHandler {
 fn registers_each_time() -> Result<Box<dyn PidWatcher>, WatchError> {
     sys::count_through_signal_hook();
     Sigchld.watcher()
-}
-
-fn waits_for_a_lock() -> Result<Box<dyn PidWatcher>, WatchError> {
-    static MAKING: Mutex<()> = Mutex::new(());
-    let _making = lock(&MAKING);
-    let watcher = Sigchld.watcher();
-    // The window stays open.
-    thread::park_timeout(Duration::from_millis(20));
-    watcher
 }
 
 fn hears_only_signals() -> Result<Box<dyn PidWatcher>, WatchError> {

@@ -164,36 +164,6 @@ fn has_a_watcher_of_its_own(stage: &Stage<'_>) -> bool {
     told.status().is_some_and(|status| status.code() == Some(3))
 }
 
-/// Whatever locks a library takes for a watcher, a copy does not wait for them.
-pub(super) fn copies_made_while_watchers_come_and_go_may_make_their_own(stage: &Stage<'_>) {
-    let backend = stage.backend();
-    let is_over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while !is_over.load(Ordering::SeqCst) {
-                let watcher = backend.watcher().unwrap();
-                let child = stage.child();
-                watcher.register_pid(child.pid()).unwrap();
-                drop(watcher);
-            }
-        });
-        // Also when a copy fails: the scope waits for the thread.
-        let _over = Over(&is_over);
-        for _ in 0..30 {
-            in_a_copy("a watcher of its own", || has_a_watcher_of_its_own(stage));
-        }
-    });
-}
-
-/// Sets a flag when dropped.
-struct Over<'a>(&'a AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-}
-
 /// A thread is in the handler of `SIGCHLD`, in the action of another library, when the
 /// process is forked. In the copy it never leaves it.
 pub(super) fn a_copy_made_beside_a_running_handler_may_make_its_own(stage: &Stage<'_>) {

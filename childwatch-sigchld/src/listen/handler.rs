@@ -269,6 +269,8 @@ pub(crate) fn disposition() -> io::Result<libc::sigaction> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::process::WaitOptions;
+
     use super::*;
 
     fn action(sa_sigaction: libc::sighandler_t, sa_flags: libc::c_int) -> libc::sigaction {
@@ -371,6 +373,34 @@ mod tests {
         let patience = Duration::from_millis(20);
         let refused = install_once(&state, patience, || unreachable!("it is being installed"));
         assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    /// Nothing here is a lock that a copy could find locked.
+    #[test]
+    fn a_copy_that_is_made_while_others_subscribe_subscribes_too() {
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::SeqCst) {
+                    drop((Subscription::new(), Subscription::new()));
+                }
+            });
+            for _ in 0..100 {
+                // SAFETY: the copy makes atomic operations and system calls, and
+                // allocates, which glibc and musl allow in a copy that `fork` has made.
+                let copy = unsafe { libc::fork() };
+                assert_ne!(copy, -1);
+                if copy == 0 {
+                    let is_fresh = !Subscription::new().is_open() && install().is_ok();
+                    // SAFETY: ends the copy at once.
+                    unsafe { libc::_exit(i32::from(!is_fresh)) }
+                }
+                let copy = rustix::process::Pid::from_raw(copy).unwrap();
+                let ended = rustix::process::waitpid(Some(copy), WaitOptions::empty()).unwrap();
+                assert_eq!(ended.unwrap().1.exit_status(), Some(0));
+            }
+            is_over.store(true, Ordering::SeqCst);
+        });
     }
 
     #[test]
