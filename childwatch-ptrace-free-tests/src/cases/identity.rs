@@ -144,7 +144,7 @@ pub(super) fn a_watch_joins_the_process_and_not_the_number(stage: &Stage<'_>) {
 pub(super) fn a_late_signal_of_a_former_process_ends_no_living_one(stage: &Stage<'_>) {
     sys::block_sigchld();
     let watcher = stage.watcher();
-    for _ in 0..10 {
+    for _ in 0..3 {
         let mut old = stage.child();
         old.die(End::Code(1));
         old.reap();

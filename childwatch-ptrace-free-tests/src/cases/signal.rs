@@ -49,8 +49,10 @@ pub(super) fn a_replaced_handler_is_noticed(stage: &Stage<'_>) {
             watcher.watch(child.pid(), probe.callback()).unwrap();
         }
         let replaced = replace();
-        for (child, probe) in &children {
+        for (child, _) in &children {
             child.let_go(End::Code(2));
+        }
+        for (_, probe) in &children {
             let told = probe.ran_once().status();
             assert!(
                 told.is_none_or(|status| status.code() == Some(2)),
@@ -71,7 +73,7 @@ pub(super) fn removed_actions_of_the_handler_hide_no_exit(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     stage.settle(&*watcher);
     sys::remove_all_actions();
-    for _ in 0..4 {
+    for _ in 0..2 {
         let mut child = stage.child();
         let probe = Probe::new();
         watcher.watch(child.pid(), probe.callback()).unwrap();
@@ -191,7 +193,7 @@ pub(super) fn a_blocked_child_signal_is_heard(stage: &Stage<'_>) {
     sys::block_sigchld();
     let watcher = stage.watcher();
     // A heartbeat each, for a watcher that leaves the mask to the program.
-    for _ in 0..5 {
+    for _ in 0..3 {
         let mut child = stage.child();
         let probe = Probe::new();
         watcher.watch(child.pid(), probe.callback()).unwrap();

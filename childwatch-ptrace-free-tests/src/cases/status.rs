@@ -89,7 +89,7 @@ fn auto_reaped_child_is_told_truly(stage: &Stage<'_>) {
 }
 
 pub(super) fn no_exit_is_lost_to_another_reaper(stage: &Stage<'_>) {
-    const CHILDREN: usize = 1_000;
+    const CHILDREN: usize = 500;
     for reaper in [Reaper::Ignored, Reaper::NoChildWait, Reaper::Thread] {
         let watcher = stage.watcher();
         let told = storm::raise(&*watcher, reaper, CHILDREN).unwrap();
