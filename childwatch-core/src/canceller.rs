@@ -15,6 +15,9 @@ pub struct Canceller(Arc<dyn Cancels>);
 /// (C12).
 pub(crate) trait Cancels: Send + Sync {
     fn unregister_callback(&self, handle: WatchHandle) -> Unregistered;
+
+    /// Returns `true` in a forked copy of the watcher's process (C15).
+    fn is_in_copy(&self) -> bool;
 }
 
 impl Canceller {
@@ -25,6 +28,12 @@ impl Canceller {
     /// As [`PidWatcher::unregister_callback`](crate::PidWatcher::unregister_callback).
     pub(crate) fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
         self.0.unregister_callback(handle)
+    }
+
+    /// Returns `true` in a forked copy of the watcher's process, where a lock may be held
+    /// for ever.
+    pub(crate) fn is_in_copy(&self) -> bool {
+        self.0.is_in_copy()
     }
 }
 

@@ -37,8 +37,12 @@ fn read(clock: libc::clockid_t) -> Option<Duration> {
 /// Returns the time since some moment before, by a clock that does not go back.
 #[must_use]
 pub fn monotonic() -> Duration {
-    static START: OnceLock<Instant> = OnceLock::new();
-    read(libc::CLOCK_MONOTONIC).unwrap_or_else(|| START.get_or_init(Instant::now).elapsed())
+    // A sandbox may refuse the call at any time, so std's clock goes on where the kernel's
+    // has been.
+    static START: OnceLock<(Duration, Instant)> = OnceLock::new();
+    let now = read(libc::CLOCK_MONOTONIC);
+    let (start, began) = START.get_or_init(|| (now.unwrap_or_default(), Instant::now()));
+    now.unwrap_or_else(|| *start + began.elapsed())
 }
 
 /// The processor time of the calling thread.
@@ -121,6 +125,52 @@ mod tests {
     fn time_passes() {
         let before = monotonic();
         assert!((0..1_000_000).any(|_| monotonic() > before));
+    }
+
+    #[test]
+    fn where_the_call_is_refused_time_goes_on() {
+        let before = monotonic();
+        let on_other_thread = std::thread::spawn(|| {
+            // SAFETY: both structures live across the call, and the filter is whole. It
+            // concerns this thread alone.
+            unsafe {
+                let refuse = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
+                let number = libc::SYS_clock_gettime as u32;
+                let mut code = [
+                    statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0),
+                    libc::sock_filter {
+                        jf: 1,
+                        ..statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, number)
+                    },
+                    statement(libc::BPF_RET | libc::BPF_K, refuse),
+                    statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW),
+                ];
+                let filter = libc::sock_fprog {
+                    len: code.len() as u16,
+                    filter: code.as_mut_ptr(),
+                };
+                libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+                let mode = libc::SECCOMP_MODE_FILTER;
+                if libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const filter) != 0 {
+                    // Filters cannot be had here.
+                    return None;
+                }
+            }
+            assert_eq!(read(libc::CLOCK_MONOTONIC), None);
+            Some(monotonic())
+        });
+        if let Some(after) = on_other_thread.join().unwrap() {
+            assert!(before <= after && after < before + Duration::from_secs(60));
+        }
+    }
+
+    fn statement(code: u32, k: u32) -> libc::sock_filter {
+        libc::sock_filter {
+            code: code as u16,
+            jt: 0,
+            jf: 0,
+            k,
+        }
     }
 
     #[test]

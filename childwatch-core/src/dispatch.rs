@@ -288,8 +288,14 @@ impl Dispatch {
                 // Refused by a sandbox only. The thread keeps the mask that it has then.
                 own_mask = context.creators.set().ok();
             }
-            if run(callback, exit, &context.origin) == Place::Copy {
-                return Next::Forked;
+            match run(callback, exit, &context.origin) {
+                Ended::Returned => {}
+                Ended::Panicked if own_mask.is_some() => {
+                    // What it had blocked, it has not unblocked.
+                    let _ = context.creators.set();
+                }
+                Ended::Panicked => {}
+                Ended::InCopy => return Next::Forked,
             }
             if let Some(token) = retired {
                 disarm(token);
@@ -379,26 +385,30 @@ impl Dispatch {
     }
 }
 
-/// In which process a callback has returned.
+/// How a callback has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Here,
-    /// In a forked copy.
-    Copy,
+enum Ended {
+    Returned,
+    Panicked,
+    /// In a forked copy of the process, either way.
+    InCopy,
 }
 
 /// Runs a callback to its end, its captured values' included. A panic has been
 /// reported by the panic hook and goes no further (C11).
-fn run(callback: ExitCallback, exit: Exit, origin: &Origin) -> Place {
+fn run(callback: ExitCallback, exit: Exit, origin: &Origin) -> Ended {
     let outcome = catch_unwind(AssertUnwindSafe(move || callback(exit)));
     if origin.check().is_err() {
         mem::forget(outcome);
-        return Place::Copy;
+        return Ended::InCopy;
     }
-    if let Err(payload) = outcome {
-        drop_quietly(payload);
+    match outcome {
+        Ok(()) => Ended::Returned,
+        Err(payload) => {
+            drop_quietly(payload);
+            Ended::Panicked
+        }
     }
-    Place::Here
 }
 
 /// Drops a user's value whose `Drop` may panic, where the panic must go no

@@ -13,8 +13,8 @@ use crate::{Canceller, Exit, ExitCallback, Pid, PidWatcher, WatchError, WatchHan
 /// [`PidWatcherExt::exited`](crate::PidWatcherExt::exited).
 ///
 /// It works on any executor and borrows nothing, so it may be spawned. It
-/// resolves to `None` when the watcher is dropped before the exit. Dropping it
-/// unregisters its callback.
+/// resolves to `None` when the watcher is dropped before the exit, and in a forked copy
+/// of the process. Dropping it unregisters its callback.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct Exited {
@@ -42,10 +42,21 @@ impl Exited {
     }
 }
 
+impl Exited {
+    /// Returns `true` in a forked copy of the process. There the watcher's thread may have
+    /// held the lock at the fork, and never gives it back.
+    fn is_in_copy(&self) -> bool {
+        self.canceller.as_ref().is_some_and(Canceller::is_in_copy)
+    }
+}
+
 impl Future for Exited {
     type Output = Option<Exit>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Exit>> {
+        if self.is_in_copy() {
+            return Poll::Ready(None);
+        }
         // Cloned before the lock is taken and dropped after it is given back: both
         // are the executor's code.
         let waker = context.waker().clone();
@@ -59,6 +70,9 @@ impl Future for Exited {
 
 impl Drop for Exited {
     fn drop(&mut self) {
+        if self.is_in_copy() {
+            return;
+        }
         // Over before the callback is dropped, which would wake the task otherwise.
         let former = mem::replace(&mut *lock(&self.progress), Progress::Over(None));
         let Progress::Waiting(waker) = former else {
@@ -121,6 +135,36 @@ mod tests {
     fn polled(exited: &mut Exited, task: &Arc<Counted>) -> Poll<Option<Exit>> {
         let waker = Waker::from(Arc::clone(task));
         Pin::new(exited).poll(&mut Context::from_waker(&waker))
+    }
+
+    struct InCopy;
+
+    impl crate::canceller::Cancels for InCopy {
+        fn unregister_callback(&self, _handle: WatchHandle) -> crate::Unregistered {
+            unreachable!("it may wait for a lock")
+        }
+
+        fn is_in_copy(&self) -> bool {
+            true
+        }
+    }
+
+    /// As in a copy that was forked while the watcher's thread held the lock.
+    #[test]
+    fn a_future_in_a_copy_takes_no_lock() {
+        let progress = Arc::new(Mutex::new(Progress::Waiting(None)));
+        let held = lock(&progress);
+        let mut exited = Exited {
+            progress: Arc::clone(&progress),
+            canceller: Some(Canceller::new(Arc::new(InCopy))),
+            handle: WatchHandle::next(Pid::try_from(7).unwrap()),
+        };
+        assert_eq!(
+            polled(&mut exited, &Arc::new(Counted::default())),
+            Poll::Ready(None)
+        );
+        drop(exited);
+        drop(held);
     }
 
     #[test]

@@ -38,15 +38,23 @@ impl Cancels for EnginesCanceller {
             }
         })
     }
+
+    fn is_in_copy(&self) -> bool {
+        self.remains.is_in_copy()
+    }
 }
 
 impl Remains {
+    pub(crate) fn is_in_copy(&self) -> bool {
+        self.origin.check().is_err()
+    }
+
     pub(crate) fn unregister_callback(
         &self,
         handle: WatchHandle,
         disarm: impl FnOnce(Token),
     ) -> Unregistered {
-        if self.origin.check().is_err() {
+        if self.is_in_copy() {
             return Unregistered::NotPending;
         }
         match self.dispatch.cancel(handle) {

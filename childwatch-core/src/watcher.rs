@@ -46,7 +46,9 @@ use crate::{Exit, ExitCallback, Pid, Unregistered, WatchError, WatchHandle};
 ///   order of registration for one pid, with no lock of the watcher held. The
 ///   closure and its captures are never dropped under a lock either. While a
 ///   callback runs, that thread has the signal mask of the thread that created the
-///   watcher, so a process or thread started there has an ordinary mask. When no
+///   watcher, so a process or thread started there has an ordinary mask. A callback
+///   that changes the mask restores it before it returns; if it panics instead, the
+///   watcher does. When no
 ///   callback is due, the thread blocks all signals except SIGSEGV, SIGBUS, SIGFPE,
 ///   SIGILL, SIGTRAP and SIGSYS. No thread of the library ever blocks these six (but
 ///   if the watcher's creator does, they are blocked during callbacks).

@@ -112,6 +112,7 @@ cases! { $
     C4 callbacks::watches_of_one_process_share_its_order [],
     C4 masks::a_child_that_a_callback_starts_has_an_ordinary_mask [RealProcesses],
     C4 masks::a_thread_that_a_callback_starts_has_an_ordinary_mask [],
+    C4 masks::a_panic_leaves_the_next_callback_an_ordinary_mask [RealProcesses],
     C4 masks::a_signal_raised_in_a_callback_takes_effect_there [],
     C4 masks::a_fault_in_a_callback_reaches_its_handler [],
     C4 masks::no_thread_blocks_what_faults_raise [],
@@ -208,6 +209,9 @@ cases! { $
     C17 concurrency::many_threads_watch_one_process [],
 
     C18 host::an_idle_watcher_touches_no_handler [RealProcesses, NoHandlerOfTheProgram],
+    C18 host::a_refused_process_touches_no_handler [RealProcesses, NoHandlerOfTheProgram],
+    C18 host::no_signal_is_taken_once_the_last_exit_is_told
+        [RealProcesses, NoHandlerOfTheProgram],
     C18 host::a_signalfd_reader_hears_of_every_exit [RealProcesses],
     C18 host::a_signalfd_reader_hears_of_every_stop [RealProcesses],
     C18 host::a_sigwait_loop_hears_of_every_exit [RealProcesses],

@@ -25,7 +25,7 @@ pub(crate) const CHUNK: usize = 64;
 
 /// After a sweep, the next one for signals waits so many times the processor time of the
 /// looks that found nothing.
-const SWEEP_SHARE: u32 = 20;
+pub(crate) const SWEEP_SHARE: u32 = 20;
 
 /// After a heartbeat, the next one waits at least so many times its processor time.
 const HEARTBEAT_SHARE: u32 = 1_000;

@@ -37,7 +37,8 @@
 //! # Progress
 //!
 //! Callbacks run between two calls of `wait`, and may cause ever more signals. So each
-//! call begins with a chunk, if one is due, before it takes the next batch of hints.
+//! call begins with a chunk, if one is due, before it takes the next batch of hints. If the
+//! callbacks took long, it makes as many chunks as fit into a twentieth of their time.
 
 use std::cell::OnceCell;
 use std::fmt;
@@ -58,7 +59,7 @@ use crate::look::child::{self, Kinship, State};
 use crate::look::judge::{Start, Verdict, judge, start};
 use crate::look::kernel;
 use crate::look::proc::OwnProc;
-use crate::schedule::{CHUNK, Chunk, Schedule};
+use crate::schedule::{CHUNK, Chunk, SWEEP_SHARE, Schedule};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::table::{Heard, Known, Suspect, Table};
 
@@ -100,6 +101,8 @@ pub struct SigchldWaiter {
     schedule: Schedule,
     /// The thread lets `SIGCHLD` through. The engine blocks it at first.
     lets_signal_through: bool,
+    /// When the last wait ended.
+    returned_at: Duration,
     suspects: Vec<Suspect>,
     states: Vec<State>,
     verdicts: Vec<Verdict>,
@@ -108,7 +111,7 @@ pub struct SigchldWaiter {
 /// What came of asking whether a chunk is due.
 enum Step {
     Swept,
-    /// Nothing is due for so long, or for ever if nothing is armed.
+    /// Nothing is due for so long, or for ever if no exit is still to be reported.
     Rest(Option<Duration>),
 }
 
@@ -150,6 +153,7 @@ impl SigchldSource {
         let waiter = SigchldWaiter {
             schedule: Schedule::new(clock::monotonic()),
             lets_signal_through: false,
+            returned_at: clock::monotonic(),
             suspects: Vec::new(),
             states: Vec::new(),
             verdicts: Vec::new(),
@@ -165,18 +169,14 @@ impl ExitSource for SigchldSource {
 
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
         if let Signals::Handler(_) = self.signals {
-            handler::install().map_err(|source| WatchError::Unsupported {
-                operation: "a handler of SIGCHLD",
-                pid: Some(pid),
-                source,
-            })?;
+            install_handler_for(pid)?;
         }
         // The order is that of the argument above.
         let generation = self.signals.generation();
         let is_first = {
             let mut table = self.table();
             self.signals.open();
-            let is_first = table.is_empty();
+            let is_first = !table.has_unreported();
             table.insert(pid, token, generation);
             is_first
         };
@@ -190,7 +190,11 @@ impl ExitSource for SigchldSource {
                 Ok(())
             }
             (State::Exited(status), Kinship::Child) => {
-                self.keep(|table| table.report_ended(token, Some(status)));
+                let armed_at = Ticks::now();
+                self.keep(|table| {
+                    table.set_armed_at(token, armed_at);
+                    table.report_ended(token, Some(status))
+                });
                 Ok(())
             }
             (State::Refused(errno), _) => {
@@ -207,14 +211,14 @@ impl ExitSource for SigchldSource {
     fn disarm(&self, token: Token) {
         let is_last = {
             let mut table = self.table();
+            let had_unreported = table.has_unreported();
             table.remove(token);
-            let is_last = table.is_empty();
-            if is_last {
+            if table.is_empty() {
                 // `arm` opens the inbox under the same lock, so this cannot undo a later
                 // arming.
                 self.signals.close();
             }
-            is_last
+            had_unreported && !table.has_unreported()
         };
         if is_last {
             // The thread gives the signal back to the program.
@@ -254,18 +258,24 @@ impl ExitSource for SigchldSource {
     }
 
     fn wait(&self, waiter: &mut SigchldWaiter, reports: &mut Vec<Report>) -> io::Result<()> {
-        self.sweep_a_chunk_if_due(waiter, reports);
+        self.sweep_after_callbacks(waiter, reports);
         loop {
             // The order is that of the argument above.
             let rings = self.signals.bell.rings();
             self.look_at_hinted(waiter, reports);
             let is_woken = self.is_woken.swap(false, Ordering::SeqCst);
             if is_woken || !reports.is_empty() {
+                // Before a callback tells the program that the last child is gone.
+                self.let_signal_through(waiter, false);
+                waiter.returned_at = clock::monotonic();
                 return Ok(());
             }
             match self.sweep_a_chunk_if_due(waiter, reports) {
                 Step::Swept => {}
-                Step::Rest(limit) => self.signals.bell.listen(rings, limit)?,
+                Step::Rest(limit) => {
+                    self.let_signal_through(waiter, limit.is_some());
+                    self.signals.bell.listen(rings, limit)?;
+                }
             }
         }
     }
@@ -291,12 +301,25 @@ impl SigchldSource {
         }
     }
 
+    /// Makes at least one chunk of the sweep that is due, if one is.
+    ///
+    /// Callbacks have run since the last wait. If they took long, a sweep of many chunks
+    /// with callbacks between them would take far longer. So it may take its share of that
+    /// time now.
+    fn sweep_after_callbacks(&self, waiter: &mut SigchldWaiter, reports: &mut Vec<Report>) {
+        let start = clock::monotonic();
+        let share = start.saturating_sub(waiter.returned_at) / SWEEP_SHARE;
+        while let Step::Swept = self.sweep_a_chunk_if_due(waiter, reports) {
+            if clock::monotonic().saturating_sub(start) >= share {
+                return;
+            }
+        }
+    }
+
     /// Makes one chunk of the sweep that is due, if one is.
     fn sweep_a_chunk_if_due(&self, waiter: &mut SigchldWaiter, reports: &mut Vec<Report>) -> Step {
         let now = clock::monotonic();
-        let is_watching = !self.table().is_empty();
-        self.let_signal_through(waiter, is_watching);
-        if !is_watching {
+        if !self.table().has_unreported() {
             waiter.schedule.mark_idle(now);
             return Step::Rest(None);
         }
@@ -436,9 +459,9 @@ impl SigchldSource {
         is_reaped
     }
 
-    /// Lets `SIGCHLD` through on this thread while something is watched, for programs that
-    /// block it on all of theirs. Otherwise a `signalfd` or `sigwaitinfo` of the program
-    /// would lose its signals to us.
+    /// Lets `SIGCHLD` through on this thread while it rests and something is watched, for
+    /// programs that block the signal on all of their threads. At other times the thread
+    /// blocks it, so that a `signalfd` or `sigwaitinfo` of the program loses none to us.
     fn let_signal_through(&self, waiter: &mut SigchldWaiter, is_wanted: bool) {
         if let Signals::Forwarder(_) = self.signals {
             return;
@@ -462,6 +485,27 @@ impl SigchldSource {
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Installs the handler, unless that has been done. A pid that will be refused changes
+/// nothing in the process.
+fn install_handler_for(pid: Pid) -> Result<(), WatchError> {
+    if handler::is_installed() {
+        return Ok(());
+    }
+    match child::look(pid) {
+        State::Gone => return Err(child::not_a_child(pid)),
+        State::Refused(errno) => return Err(child::not_to_be_looked_at(pid, errno)),
+        State::NotYet | State::Exited(_) if child::kinship(pid) != Kinship::Child => {
+            return Err(child::not_a_child(pid));
+        }
+        State::NotYet | State::Exited(_) => {}
+    }
+    handler::install().map_err(|source| WatchError::Unsupported {
+        operation: "a handler of SIGCHLD",
+        pid: Some(pid),
+        source,
+    })
 }
 
 /// Returns `true` if the pid belongs to another process than the one that was reported,

@@ -19,7 +19,9 @@ use crate::listen::inbox::Inbox;
 pub(crate) struct Table {
     entries: TokenTable<Entry>,
     by_pid: PidIndex,
-    /// Entries that a hint has named, to be looked at next. An entry may stand here twice.
+    /// How many entries have not been reported.
+    unreported: usize,
+    /// Entries that a hint has named, to be looked at next: each once.
     hinted: Vec<Token>,
     /// Reports that other threads than the watcher's have found.
     reports: Vec<Report>,
@@ -34,6 +36,8 @@ struct Entry {
     /// The generation of signals when it was armed.
     armed_in: u32,
     progress: Progress,
+    /// It stands in `hinted`.
+    is_hinted: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +121,13 @@ impl Table {
         self.entries.is_empty()
     }
 
+    /// Returns `true` if an exit is still to be reported.
+    pub(crate) fn has_unreported(&self) -> bool {
+        self.unreported > 0
+    }
+
     pub(crate) fn insert(&mut self, pid: Pid, token: Token, generation: u32) {
+        self.unreported += 1;
         self.entries.insert(
             token,
             Entry {
@@ -126,6 +136,7 @@ impl Table {
                 armed_at: Ticks::NEVER,
                 armed_in: generation,
                 progress: Progress::Watched(Heard::Nothing),
+                is_hinted: false,
             },
         );
         let older = self.set_newest(pid, token.index());
@@ -146,6 +157,9 @@ impl Table {
             return;
         };
         self.unlink(pid, token.index(), older);
+        if self.suspect(token).is_some() {
+            self.unreported -= 1;
+        }
         self.entries.remove(token);
     }
 
@@ -194,7 +208,9 @@ impl Table {
             let is_since_arming = hint.generation.wrapping_sub(entry.armed_in) as i32 > 0;
             if let (Progress::Watched(heard), true) = (&mut entry.progress, is_since_arming) {
                 *heard = heard.and(hint.status);
-                self.hinted.push(token);
+                if !std::mem::replace(&mut entry.is_hinted, true) {
+                    self.hinted.push(token);
+                }
             }
             at = entry.older;
         }
@@ -204,7 +220,12 @@ impl Table {
     pub(crate) fn take_hinted(&mut self, suspects: &mut Vec<Suspect>) {
         // Its room is kept.
         let mut hinted = std::mem::take(&mut self.hinted);
-        suspects.extend(hinted.drain(..).filter_map(|token| self.suspect(token)));
+        for token in hinted.drain(..) {
+            if let Some(entry) = self.entries.get_mut(token) {
+                entry.is_hinted = false;
+                suspects.extend(entry.suspect(token));
+            }
+        }
         self.hinted = hinted;
     }
 
@@ -271,6 +292,7 @@ impl Table {
         };
         let status = status(heard);
         entry.progress = Progress::Reported { status, was_gone };
+        self.unreported -= 1;
         Some(Report { token, status })
     }
 

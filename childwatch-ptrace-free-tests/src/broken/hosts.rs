@@ -33,6 +33,10 @@ pub(super) const ALL: &[Broken] = &[
                 Saying("with an idle watcher: a signal is missing"),
             ),
             (
+                "no_signal_is_taken_once_the_last_exit_is_told",
+                Saying("a signal is missing"),
+            ),
+            (
                 "a_sigwait_loop_hears_of_every_exit",
                 Saying("with an idle watcher: a signal is missing"),
             ),
@@ -71,6 +75,17 @@ pub(super) const ALL: &[Broken] = &[
                 Saying("with an idle watcher"),
             ),
         ],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "installs-before-it-looks",
+        fault: "It installs a handler for a process that it then refuses.",
+        breaks: Rule::Clause(C18),
+        watcher: over_pidfds::<InstallsBeforeItLooks>,
+        fails: &[(
+            "a_refused_process_touches_no_handler",
+            Saying("handlers have changed for a refused process"),
+        )],
         ..ON_PIDFDS
     },
     Broken {
@@ -157,6 +172,16 @@ impl SourceFault for LetsASignalThrough {
 fn installs_a_handler_at_once() -> Result<Box<dyn PidWatcher>, WatchError> {
     mem::forget(SigchldAction::counted());
     Pidfd.watcher()
+}
+
+#[derive(Debug, Default)]
+struct InstallsBeforeItLooks;
+
+impl SourceFault for InstallsBeforeItLooks {
+    fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
+        mem::forget(SigchldAction::counted());
+        good.arm(pid, token)
+    }
 }
 
 #[derive(Debug, Default)]

@@ -12,8 +12,9 @@ use rustix::event::{EventfdFlags, eventfd};
 use super::Fails::{InVain, Saying};
 use super::watcher::{WatcherFault, with};
 use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::C11;
+use crate::Clause::{C4, C11};
 use crate::locked::lock;
+use crate::sys;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {
@@ -33,6 +34,17 @@ pub(super) const ALL: &[Broken] = &[
         breaks: Rule::Clause(C11),
         watcher: with::<ForgetsWhatPanicked>,
         fails: &[("a_panicking_callback_leaves_nothing", InVain("left behind"))],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "keeps-what-a-panic-blocked",
+        fault: "What a callback blocked before it panicked stays blocked for the next.",
+        breaks: Rule::Clause(C4),
+        watcher: with::<KeepsWhatAPanicBlocked>,
+        fails: &[(
+            "a_panic_leaves_the_next_callback_an_ordinary_mask",
+            Saying("the mask after another callback's panic"),
+        )],
         ..ON_PIDFDS
     },
     Broken {
@@ -81,6 +93,26 @@ impl WatcherFault for ForgetsWhatPanicked {
         Box::new(move |exit| {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| callback(exit))) {
                 lock(&held).extend(eventfd(0, EventfdFlags::CLOEXEC));
+                panic::resume_unwind(payload);
+            }
+        })
+    }
+}
+
+#[derive(Debug, Default)]
+struct KeepsWhatAPanicBlocked {
+    has_panicked: Arc<AtomicBool>,
+}
+
+impl WatcherFault for KeepsWhatAPanicBlocked {
+    fn wrap(&self, _pid: Pid, callback: ExitCallback) -> ExitCallback {
+        let has_panicked = Arc::clone(&self.has_panicked);
+        Box::new(move |exit| {
+            if has_panicked.load(Ordering::SeqCst) {
+                sys::block(libc::SIGUSR1);
+            }
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| callback(exit))) {
+                has_panicked.store(true, Ordering::SeqCst);
                 panic::resume_unwind(payload);
             }
         })

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use childwatch_core::PidWatcher;
+use childwatch_core::{Pid, PidWatcher};
 use rustix::io::Errno;
 
 use crate::child::End;
@@ -45,9 +45,8 @@ fn watch_one(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
     child.reap();
 }
 
-/// A signal that is there is taken at once; one that was taken by somebody else never
-/// comes.
-const A_MOMENT: Duration = Duration::from_millis(200);
+/// A signal that is there is taken at once. If somebody else has taken it, it never comes.
+const A_MOMENT: Duration = Duration::from_secs(2);
 
 pub(super) fn a_signalfd_reader_hears_of_every_exit(stage: &Stage<'_>) {
     sys::block_sigchld();
@@ -77,6 +76,20 @@ pub(super) fn a_sigwait_loop_hears_of_every_exit(stage: &Stage<'_>) {
             );
         }
     });
+}
+
+/// Once the program knows of the last exit, the next signal is its own.
+pub(super) fn no_signal_is_taken_once_the_last_exit_is_told(stage: &Stage<'_>) {
+    sys::block_sigchld();
+    let watcher = stage.watcher();
+    for _ in 0..100 {
+        watch_one(stage, &*watcher);
+        while sys::take_child_signal(Duration::ZERO) {}
+        let unwatched = stage.child();
+        unwatched.die(End::Code(0));
+        drop(unwatched);
+        assert!(sys::take_child_signal(A_MOMENT), "a signal is missing");
+    }
 }
 
 /// The signal is taken from a watcher that listens to it, by a program that waits for it.
@@ -153,7 +166,7 @@ fn is_interrupted(stage: &Stage<'_>, pipe: &OwnedFd, writer: &OwnedFd, when: &st
             for _ in 0..20 {
                 deadline::until("the reader waits", || sys::is_asleep(reading));
                 stage.child().die(End::Code(0));
-                if deadline::holds_within(A_MOMENT, || has_returned.load(Ordering::SeqCst)) {
+                if deadline::holds_within(A_MOMENT / 10, || has_returned.load(Ordering::SeqCst)) {
                     return;
                 }
             }
@@ -166,6 +179,25 @@ fn is_interrupted(stage: &Stage<'_>, pipe: &OwnedFd, writer: &OwnedFd, when: &st
     let interrupted = read.err().and_then(|error| error.raw_os_error());
     let expected = Some(Errno::INTR.raw_os_error());
     assert_eq!(interrupted, expected, "{when}: the read is not interrupted");
+}
+
+/// A process that cannot be watched is no reason to install anything.
+pub(super) fn a_refused_process_touches_no_handler(stage: &Stage<'_>) {
+    let before = (sys::dispositions(), sys::sigchld_mask());
+    let watcher = stage.watcher();
+    let own = Pid::try_from(std::process::id()).unwrap();
+    let nobody = {
+        let mut child = stage.child();
+        child.die(End::Code(0));
+        child.reap();
+        child.pid()
+    };
+    for pid in [own, nobody] {
+        assert!(watcher.register_pid(pid).is_err());
+        assert!(watcher.try_wait(pid).is_err());
+    }
+    let now = (sys::dispositions(), sys::sigchld_mask());
+    assert_eq!(now, before, "handlers have changed for a refused process");
 }
 
 /// A watcher without a child has installed nothing.

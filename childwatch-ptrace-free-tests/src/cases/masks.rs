@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::sync::mpsc;
 use std::thread;
 
-use childwatch_core::PidWatcher;
+use childwatch_core::{ExitCallback, PidWatcher};
 
 use crate::actor::{Actor, Role};
 use crate::child::End;
@@ -53,6 +53,26 @@ pub(super) fn a_child_that_a_callback_starts_has_an_ordinary_mask(stage: &Stage<
     deadline::until("SIGTERM ends a child that a callback started", || {
         sys::is_waitable(pid)
     });
+}
+
+/// Two callbacks of one process run one after the other.
+pub(super) fn a_panic_leaves_the_next_callback_an_ordinary_mask(stage: &Stage<'_>) {
+    let creators = sys::blocked_signals();
+    let watcher = stage.watcher();
+    let child = stage.child();
+    let (tell, told) = mpsc::channel();
+    let panics: ExitCallback = Box::new(|_| {
+        sys::block(libc::SIGUSR1);
+        panic!("this callback is meant to panic");
+    });
+    watcher.watch(child.pid(), panics).unwrap();
+    let next: ExitCallback = Box::new(move |_| {
+        let _ = tell.send(sys::blocked_signals());
+    });
+    watcher.watch(child.pid(), next).unwrap();
+    child.die(End::Code(0));
+    let blocked = told.recv_timeout(deadline::patience()).unwrap();
+    assert_eq!(blocked, creators, "the mask after another callback's panic");
 }
 
 pub(super) fn a_thread_that_a_callback_starts_has_an_ordinary_mask(stage: &Stage<'_>) {

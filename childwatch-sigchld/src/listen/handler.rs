@@ -142,6 +142,11 @@ const INSTALLED: u8 = 2;
 
 static STATE: AtomicU8 = AtomicU8::new(NOT_INSTALLED);
 
+/// Returns `true` if this process or an ancestor has installed the handler.
+pub(crate) fn is_installed() -> bool {
+    STATE.load(Ordering::SeqCst) == INSTALLED
+}
+
 /// How long a thread waits for another one that installs the handler.
 ///
 /// Installing takes microseconds. In a copy that was forked in the middle of it, nobody

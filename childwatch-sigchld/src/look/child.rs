@@ -130,6 +130,15 @@ pub(crate) mod tests {
         cat.stdin(Stdio::piped()).spawn().unwrap()
     }
 
+    /// The same, with a moment in a tick before that of its start.
+    pub(crate) fn late_cat() -> (Ticks, Child) {
+        let before = Ticks::now();
+        while Ticks::now() == before {
+            thread::yield_now();
+        }
+        (before, cat())
+    }
+
     /// Lets it end, and be a zombie.
     pub(crate) fn dies(child: &mut Child) {
         drop(child.stdin.take());

@@ -3,12 +3,14 @@
 //! # Doubt is never an exit
 //!
 //! A pid that `waitid` shows alive may have been reused: then the armed child is over, and
-//! another one lives. That is concluded only from a proof, which has three parts:
+//! another one lives. That is concluded only from a proof, which has four parts:
 //!
 //! 1. `/proc` belongs to the pid namespace of this process.
 //! 2. The process with the pid is a child of this process.
 //! 3. It was started strictly later than the tick in which the armed child was seen to
 //!    have the pid.
+//! 4. This process was started no later than that tick. Otherwise it has been restored
+//!    from a checkpoint (CRIU), which gives all processes new start times.
 //!
 //! Without the proof the child is alive.
 //!
@@ -92,7 +94,10 @@ pub(crate) enum Start {
 }
 
 pub(crate) fn start(pid: Pid, armed_at: Ticks, proof: impl Fn() -> Option<OwnProc>) -> Start {
-    let Some(start) = proof().and_then(|proc| proc.child_start(pid)) else {
+    let start = proof()
+        .filter(|proc| proc.can_compare(armed_at))
+        .and_then(|proc| proc.child_start(pid));
+    let Some(start) = start else {
         return Start::Unknown;
     };
     match start.cmp(&armed_at) {
@@ -112,9 +117,8 @@ mod tests {
 
     use super::*;
     use crate::look::child;
-    use crate::look::child::tests::{cat, dies, plus};
+    use crate::look::child::tests::{cat, dies, late_cat, plus};
 
-    const BEFORE: Ticks = Ticks::from_raw(0);
     /// As wait statuses: killed by signal 9, and exited with 0.
     const OTHER: Heard = Heard::Status(9);
     const OWN: Heard = Heard::Status(0);
@@ -139,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_live_pid_is_reused_only_with_proof() {
-        let mut child = cat();
+        let (before, mut child) = late_cat();
         let after = plus(Ticks::now(), 1);
         for heard in [Heard::Nothing, OTHER, Heard::Conflicting] {
             for checks_identity in [false, true] {
@@ -149,7 +153,7 @@ mod tests {
                 };
                 assert_eq!(judged(&suspect), Verdict::Alive, "it was there when armed");
                 let former = Suspect {
-                    armed_at: BEFORE,
+                    armed_at: before,
                     ..suspect
                 };
                 let is_doubtful = checks_identity || heard != Heard::Nothing;
@@ -176,11 +180,11 @@ mod tests {
 
     #[test]
     fn a_zombie_has_its_own_status_unless_a_signal_brought_another() {
-        let mut child = cat();
+        let (before, mut child) = late_cat();
         let after = plus(Ticks::now(), 1);
         dies(&mut child);
         for heard in [Heard::Nothing, OWN] {
-            for armed_at in [BEFORE, after, Ticks::NEVER] {
+            for armed_at in [before, after, Ticks::NEVER] {
                 let suspect = suspect(&child, armed_at, heard);
                 assert_eq!(judged(&suspect), Verdict::Ended(status(0)));
             }
@@ -188,9 +192,9 @@ mod tests {
         for heard in [OTHER, Heard::Conflicting] {
             let suspect = |armed_at| suspect(&child, armed_at, heard);
             assert_eq!(judged(&suspect(after)), Verdict::Ended(status(0)));
-            assert_eq!(judged(&suspect(BEFORE)), Verdict::Gone, "it is another");
+            assert_eq!(judged(&suspect(before)), Verdict::Gone, "it is another");
             let state = child::look(Pid::from(&child));
-            let without_proc = judge(&suspect(BEFORE), state, || None);
+            let without_proc = judge(&suspect(before), state, || None);
             assert_eq!(without_proc, Verdict::Ended(None));
         }
         let gone = suspect(&child, after, OTHER);
@@ -200,7 +204,7 @@ mod tests {
 
     #[test]
     fn in_the_same_tick_two_statuses_are_none() {
-        let mut child = cat();
+        let (before, mut child) = late_cat();
         let spawned = Ticks::now();
         let pid = Pid::from(&child);
         let start = OwnProc::prove().unwrap().child_start(pid).unwrap();
@@ -217,7 +221,7 @@ mod tests {
         dies(&mut child);
         assert_eq!(judged(&suspect(&child, start, OTHER)), Verdict::Ended(None));
         child.wait().unwrap();
-        assert_eq!(super::start(pid, BEFORE, OwnProc::prove), Start::Unknown);
+        assert_eq!(super::start(pid, before, OwnProc::prove), Start::Unknown);
     }
 
     #[test]

@@ -15,6 +15,8 @@ use childwatch_core::clock::Ticks;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OwnProc {
     own: u32,
+    /// When this process was started.
+    own_start: Ticks,
 }
 
 /// What `/proc` is to this process.
@@ -90,9 +92,21 @@ impl OwnProc {
     /// The proof. `None` if `/proc` is foreign or missing, or if no file descriptor is
     /// left to find out.
     pub(crate) fn prove() -> Option<Self> {
-        (view() == ProcView::Own).then(|| OwnProc {
-            own: std::process::id(),
+        let own = std::process::id();
+        let stat = Stat::parse(&fs::read("/proc/self/stat").ok()?)?;
+        (view() == ProcView::Own).then_some(OwnProc {
+            own,
+            own_start: stat.start,
         })
+    }
+
+    /// Returns `true` if start times can be compared with this moment.
+    ///
+    /// If this process itself was started after the moment, it has been restored from a
+    /// checkpoint since: all processes have new start times then, and the moment is of
+    /// another time scale.
+    pub(crate) fn can_compare(self, moment: Ticks) -> bool {
+        self.own_start <= moment
     }
 
     /// The start of the child that has this pid now. `None` if it is not a child of
@@ -201,11 +215,22 @@ mod tests {
     }
 
     #[test]
+    fn what_was_before_this_process_cannot_be_compared() {
+        let own = OwnProc::prove().unwrap();
+        assert!(own.can_compare(Ticks::now()));
+        assert!(own.can_compare(own.own_start));
+        assert!(!own.can_compare(Ticks::from_raw(0)));
+    }
+
+    #[test]
     fn what_is_no_child_has_no_start() {
         let own = OwnProc::prove().unwrap();
         let this = Pid::try_from(std::process::id()).unwrap();
         assert_eq!(own.child_start(this), None);
-        let stranger = OwnProc { own: u32::MAX };
+        let stranger = OwnProc {
+            own: u32::MAX,
+            ..own
+        };
         let mut child = cat();
         assert_eq!(stranger.child_start(Pid::from(&child)), None);
         dies(&mut child);

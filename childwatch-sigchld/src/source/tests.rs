@@ -4,11 +4,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::thread;
 
 use super::*;
-use crate::look::child::tests::{cat, dies, plus};
+use crate::look::child::tests::{cat, dies, late_cat, plus};
 use crate::schedule::HEARTBEAT;
 
 const TOKEN: Token = Token::from_parts(0, 0);
-const BEFORE: Ticks = Ticks::from_raw(0);
 
 /// A source that hears only the signals that a test gives it.
 fn source() -> (SigchldSource, SigchldWaiter, Forwarder) {
@@ -47,29 +46,49 @@ fn sweep(source: &SigchldSource, waiter: &mut SigchldWaiter, is_heartbeat: bool)
     reports
 }
 
+/// Waits until a thread of this process blocks the signal, or does not.
+fn until_blocked(thread: i32, is_wanted: bool) {
+    let path = format!("/proc/self/task/{thread}/status");
+    loop {
+        let status = std::fs::read_to_string(&path).unwrap();
+        let mut lines = status.lines();
+        let mask = lines.find_map(|line| line.strip_prefix("SigBlk:")).unwrap();
+        let mask = u64::from_str_radix(mask.trim(), 16).unwrap();
+        if (mask & 1 << (libc::SIGCHLD - 1) != 0) == is_wanted {
+            return;
+        }
+        thread::yield_now();
+    }
+}
+
 #[test]
-fn the_thread_lets_the_signal_through_only_while_something_is_watched() {
+fn the_thread_lets_the_signal_through_while_it_rests_and_something_is_watched() {
     let (source, mut waiter) = SigchldSource::new().unwrap();
-    thread::spawn(move || {
-        mask::set_blocked(true).unwrap();
-        let mut wait = || {
-            source.wake().unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            mask::set_blocked(true).unwrap();
+            let thread = rustix::thread::gettid().as_raw_nonzero().get();
+            tell.send(thread).unwrap();
             source.wait(&mut waiter, &mut Vec::new()).unwrap();
-        };
-        wait();
-        assert!(mask::is_blocked());
+            // Callbacks run now.
+            assert!(mask::is_blocked());
+        });
+        let thread = told.recv().unwrap();
+        until_blocked(thread, true);
         let mut child = cat();
+        for _ in 0..3 {
+            source.arm(Pid::from(&child), TOKEN).unwrap();
+            until_blocked(thread, false);
+            source.disarm(TOKEN);
+            until_blocked(thread, true);
+        }
         source.arm(Pid::from(&child), TOKEN).unwrap();
-        wait();
-        assert!(!mask::is_blocked());
-        source.disarm(TOKEN);
-        wait();
-        assert!(mask::is_blocked());
+        until_blocked(thread, false);
+        source.wake().unwrap();
         dies(&mut child);
         child.wait().unwrap();
-    })
-    .join()
-    .unwrap();
+    });
 }
 
 #[test]
@@ -186,11 +205,67 @@ fn a_wait_that_is_full_of_hints_makes_progress_in_its_sweep() {
     noisy.wait().unwrap();
 }
 
+/// After long callbacks a sweep may take its share of their time.
+#[test]
+fn after_long_callbacks_a_whole_sweep_is_made_at_once() {
+    let (source, mut waiter, _forwarder) = source();
+    let mut child = cat();
+    let pid = Pid::from(&child);
+    source.signals.open();
+    // More than a chunk before it in the table: all the same child, alive.
+    for index in 0..3 * CHUNK as u32 {
+        let token = Token::from_parts(index, 0);
+        source
+            .table()
+            .insert(pid, token, source.signals.generation());
+    }
+    let mut zombie = cat();
+    dies(&mut zombie);
+    let last = Token::from_parts(3 * CHUNK as u32, 0);
+    source
+        .table()
+        .insert(Pid::from(&zombie), last, source.signals.generation());
+    source.signals.signal_unknown();
+    waiter.returned_at = clock::monotonic().saturating_sub(Duration::from_secs(60));
+    let mut reports = Vec::new();
+    source.sweep_after_callbacks(&mut waiter, &mut reports);
+    assert_eq!(reports.len(), 1);
+    assert_eq!(reports[0].token, last);
+    dies(&mut child);
+    child.wait().unwrap();
+    zombie.wait().unwrap();
+}
+
+/// As after a restore from a checkpoint, which gives all processes new start times.
+#[test]
+fn a_child_that_was_armed_before_this_process_was_started_is_alive() {
+    let (source, mut waiter, _forwarder) = source();
+    let mut child = cat();
+    insert(&source, &child, Ticks::from_raw(0));
+    assert_eq!(sweep(&source, &mut waiter, true), []);
+    dies(&mut child);
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_zombies_next_process_is_told_from_it_by_its_start() {
+    let (source, _waiter, _forwarder) = source();
+    let mut child = cat();
+    dies(&mut child);
+    source.arm(Pid::from(&child), TOKEN).unwrap();
+    let Some(Known::Reported { armed_at, .. }) = source.table().known(TOKEN) else {
+        panic!("it was dead");
+    };
+    assert_ne!(armed_at, Ticks::NEVER);
+    assert!(!source.is_reaped(TOKEN));
+    child.wait().unwrap();
+}
+
 #[test]
 fn a_heartbeat_finds_a_pid_that_is_another_childs_by_now() {
     let (source, mut waiter, _forwarder) = source();
-    let mut child = cat();
-    insert(&source, &child, BEFORE);
+    let (before, mut child) = late_cat();
+    insert(&source, &child, before);
     assert_eq!(sweep(&source, &mut waiter, false), []);
     let token = TOKEN;
     let expected = Report {
@@ -205,8 +280,8 @@ fn a_heartbeat_finds_a_pid_that_is_another_childs_by_now() {
 #[test]
 fn a_wait_lasts_until_there_is_something_to_report() {
     let (source, mut waiter, _forwarder) = source();
-    let mut child = cat();
-    insert(&source, &child, BEFORE);
+    let (before, mut child) = late_cat();
+    insert(&source, &child, before);
     let mut reports = Vec::new();
     // By a heartbeat.
     source.wait(&mut waiter, &mut reports).unwrap();
@@ -261,7 +336,7 @@ fn is_reaped(child: &std::process::Child, armed_at: Ticks, is_reported: bool) ->
 
 #[test]
 fn a_pid_is_free_when_its_child_is_another_or_gone_and_that_is_reported_once() {
-    let mut child = cat();
+    let (before, mut child) = late_cat();
     let after = plus(Ticks::now(), 1);
     let yes_and_reported = (true, true);
     let yes = (true, false);
@@ -269,14 +344,14 @@ fn a_pid_is_free_when_its_child_is_another_or_gone_and_that_is_reported_once() {
 
     assert_eq!(is_reaped(&child, after, false), no);
     assert_eq!(is_reaped(&child, after, true), yes, "one exits only once");
-    assert_eq!(is_reaped(&child, BEFORE, false), yes_and_reported);
-    assert_eq!(is_reaped(&child, BEFORE, true), yes);
+    assert_eq!(is_reaped(&child, before, false), yes_and_reported);
+    assert_eq!(is_reaped(&child, before, true), yes);
     assert_eq!(is_reaped(&child, Ticks::NEVER, false), no, "in doubt");
     dies(&mut child);
     assert_eq!(is_reaped(&child, after, false), no);
     assert_eq!(is_reaped(&child, after, true), no, "it is the zombie");
-    assert_eq!(is_reaped(&child, BEFORE, false), yes_and_reported);
-    assert_eq!(is_reaped(&child, BEFORE, true), yes);
+    assert_eq!(is_reaped(&child, before, false), yes_and_reported);
+    assert_eq!(is_reaped(&child, before, true), yes);
     child.wait().unwrap();
     assert_eq!(is_reaped(&child, after, false), yes_and_reported);
     assert_eq!(is_reaped(&child, after, true), yes);
@@ -329,8 +404,8 @@ fn a_child_that_is_reaped_meanwhile_has_the_status_that_its_signal_brought() {
 #[test]
 fn a_zombie_is_not_believed_against_a_signal_that_came_before_the_look() {
     let (source, mut waiter, forwarder) = source();
-    let mut child = cat();
-    insert(&source, &child, BEFORE);
+    let (before, mut child) = late_cat();
+    insert(&source, &child, before);
     waiter.suspects.extend(source.table().suspect(TOKEN));
     forwarder.notify_child(Pid::from(&child).as_raw(), libc::CLD_EXITED, 5);
     dies(&mut child);

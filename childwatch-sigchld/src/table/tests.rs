@@ -112,6 +112,16 @@ fn a_sweep_takes_what_is_not_reported_a_chunk_at_a_time() {
     assert_eq!(table.unreported_from(2, 9, &mut suspects), None);
     let tokens: Vec<_> = suspects.iter().map(|suspect| suspect.token).collect();
     assert_eq!(tokens, [token(0), token(1), token(2), token(4)]);
+    for index in 0..5 {
+        assert!(table.has_unreported());
+        if index % 2 == 0 {
+            table.remove(token(index));
+        } else {
+            table.report_gone(token(index));
+        }
+    }
+    assert!(!table.has_unreported());
+    assert!(!table.is_empty());
 }
 
 #[test]
