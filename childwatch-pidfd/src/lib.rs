@@ -46,7 +46,7 @@
 //!   make the watcher on that thread.
 //! - **CRIU.** CRIU saves a pidfd only if its process belongs to the saved tree, and
 //!   older releases refuse every pidfd. *Way around:* drop the watcher before the
-//!   checkpoint, or use `childwatch-sigchld`, which holds no descriptor.
+//!   checkpoint, or use `childwatch-sigchld`, which keeps no descriptor open.
 //! - **A sandbox can hide the status.** If it refuses `waitid` or `PIDFD_GET_INFO`, exits
 //!   are reported without a status where these calls would have told it. If it answers
 //!   `ECHILD` for a child that nobody has reaped, such an exit is reported two seconds

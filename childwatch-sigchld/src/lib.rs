@@ -2,7 +2,7 @@
 //! of childwatch.
 //!
 //! It is for kernels before 5.4, for sandboxes without `pidfd_open`, and for programs that
-//! run out of file descriptors: [`SigchldWatcher`] uses none. It costs one thread, named
+//! run out of file descriptors: [`SigchldWatcher`] keeps none open. It costs one thread, named
 //! `childwatch-chld`, and keeps the contract of [`PidWatcher`] for children of this
 //! process. Where pidfds are available, `childwatch-pidfd` is the backend to choose.
 //!
@@ -45,11 +45,11 @@
 //! - **The flags and the mask of the handler.** If a handler was found, its flags and its
 //!   mask stay, except that `SA_SIGINFO` is added and `SA_RESETHAND` removed. If none was
 //!   found, `SA_RESTART` and `SA_ONSTACK` are set. `SA_NOCLDSTOP` and `SA_NOCLDWAIT` stay
-//!   as they were. If `SIGCHLD` was ignored, `SA_NOCLDWAIT` lets the kernel reap as before.
-//! - **The mask of one thread.** The watcher's thread unblocks `SIGCHLD` while the watcher
-//!   watches a child, and blocks it otherwise. It blocks all other signals except the
-//!   synchronous ones. While a callback runs, the thread has the mask of the thread that
-//!   created the watcher.
+//!   as they were. If `SIGCHLD` was ignored, `SA_NOCLDWAIT` lets the kernel go on reaping.
+//! - **The mask of one thread.** The watcher's thread unblocks `SIGCHLD` while it rests and
+//!   an exit is still to be reported, and blocks it otherwise. It blocks all other signals
+//!   except the synchronous ones. While a callback runs, the thread has the mask of the
+//!   thread that created the watcher.
 //!
 //! A program that receives `SIGCHLD` itself takes
 //! [`SigchldWatcher::with_forwarder`] instead. Then none of these three changes.
@@ -62,13 +62,18 @@
 //! | what the program does | what it notices | the way around |
 //! |---|---|---|
 //! | It reads `SIGCHLD` by `signalfd` or `sigwaitinfo`, blocked on all threads. | While a child is watched, signals go to the watcher's thread and not to the program. | [`with_forwarder`](SigchldWatcher::with_forwarder) |
+//! | The same, and a thread unregisters the last child. | The watcher's thread may take a signal in the microseconds after that. | The same |
 //! | The same, and a thread waits in `sigwaitinfo` when the signal comes. | The program gets the signal. The watcher reports the exit by its heartbeat, at most about a second later. | [`with_forwarder`](SigchldWatcher::with_forwarder) |
 //! | It had no handler of `SIGCHLD`. | `poll`, `select`, `epoll_wait`, `nanosleep`, `sigtimedwait` and reads with a timeout return `EINTR` when a child exits, with `SA_RESTART` too (signal(7)). The same when a child stops. | Block `SIGCHLD` on the threads concerned, or repeat the call. std and rustix's `retry_on_intr` repeat it. |
 //! | Its handler was installed with `SA_RESETHAND`. | The handler is called for every signal, not only for the first. | Let the handler ignore the others. |
-//! | It, or another library, sets another handler, or removes signal-hook's actions. | Exits are reported by the heartbeat, at most about a second late. The watcher does not undo the change. | Call the handler that was found. |
+//! | It, or another library, sets another handler, or removes signal-hook's actions. | Exits are reported by the heartbeat, at most about a second late. The watcher does not undo the change. | Call the handler that was found, with all three arguments. |
+//! | It ignored `SIGCHLD`. | A child that exits in the microseconds in which the handler is installed stays a zombie. Programs that it executes find `SIGCHLD` at its default action, and not ignored. | Watch the first child before others run. Set the signal between fork and exec. |
+//! | It closes all descriptors, or relies on which number is free. | The watcher's thread opens files in `/proc` for some microseconds, about once a second. If the program closes such a descriptor, the watcher may close the next file with its number. | Drop the watcher first, or use close-on-exec. |
+//! | It installs a seccomp filter that kills. | The watcher's thread calls `futex`, `waitid`, `clock_gettime`, `rt_sigprocmask`, and opens and reads `/proc`. Registering calls `setpgid`, `kill` and `rt_sigaction` too. | Allow these calls. If they are refused with an error, nothing worse than late exits happens. |
 //! | It unloads a shared library that contains this crate (`dlclose`). | The handler's code is gone: the next `SIGCHLD` crashes the program. | Do not unload it; `RTLD_NODELETE` prevents that. |
-//! | It forks while another thread is inside signal-hook, registering or removing an action of the program's own. | signal-hook's lock stays locked in the copy. This crate calls signal-hook once in the life of a process. A copy forked during that call gets an error after one second. | Watch the first child before other threads fork. |
-//! | A checkpoint is restored (CRIU) | The boot-time clock may jump. Start times are compared with it only to prove that a pid was reused. | None is needed: doubt is never an exit. |
+//! | It forks while another thread runs any handler of signal-hook, or registers one. | A call of signal-hook in the copy may wait for ever: one of the program's own, or this crate's first. This crate calls signal-hook once in the life of a process and its copies. A copy forked during that call gets an error after one second. | Watch the first child before other threads fork. Register with signal-hook before that too. |
+//! | It leaves a handler by `siglongjmp` while ours runs below it. | signal-hook and this crate are left in the middle of their work: hints may stop. | Do not jump out of handlers. |
+//! | It is restored from a checkpoint (CRIU). | All processes have new start times. For children registered before, a reused pid is noticed only when its process ends. | Register anew after a restore. |
 //!
 //! What holds for every backend is on the
 //! [first page of `childwatch-core`](childwatch_core#what-your-program-must-know).
@@ -82,10 +87,18 @@
 //!   once after a pause, and otherwise when 20 times the processor time of the last sweep
 //!   has passed (0.02 s with 4,000 children). What no signal reports is found by the
 //!   heartbeat: a sweep every second, or less often so that it takes 0.1 % of a core
-//!   (with more than about 3,000 children). Neither signals nor callbacks postpone it.
+//!   (with more than about 3,000 children). Signals do not postpone it. Callbacks do,
+//!   because exits are reported between callbacks: a sweep takes at least a twentieth of
+//!   their time.
 //! - **The status of a child that another part of the program has reaped** is known if the
-//!   child's own signal brought it. A signal is lost only when several children exit within
-//!   microseconds. Then the status is `None`.
+//!   child's own signal brought it. A signal is lost when several children exit within
+//!   microseconds, or when more than 256 exit while one callback runs. Then the status is
+//!   `None`.
+//! - **A late signal.** If `SIGCHLD` is blocked on all threads, or forwarded late, the signal
+//!   of a pid's former process may come when the pid is registered again. If the new child
+//!   is reaped before the watcher looks, it may be reported with the former one's status.
+//!   If it was registered in the tick in which it was started, it may be reported without a
+//!   status.
 //! - **A reused pid.** If `/proc` proves that the pid was reused, the watcher reports the
 //!   old process: at once if its signal was not merged, or else within a heartbeat or two.
 //!   The proof needs three things: a `/proc` of the program's own pid namespace, a file
@@ -97,8 +110,8 @@
 //! - **A second process within one look.** A child is reaped, its signal was merged, and its
 //!   pid is reused by a child that ends before the watcher looks. Then the status of the
 //!   second is reported for the first, because no signal brought that of the first.
-//! - Before Linux 6.18 the signal of a process whose first thread ended before the others
-//!   carries the status of that thread. If such a process was registered in the tick in
+//! - Before Linux 6.18, and for a traced child on every kernel, the signal of a process whose
+//!   first thread ended before the others carries the status of that thread. If such a process was registered in the tick in
 //!   which it was started, it is reported without a status.
 //!
 //! # Cost
