@@ -34,8 +34,8 @@ pub(crate) use permits::{
 #[cfg(test)]
 pub(crate) use permits::{can_wipe_on_fork, takes_any_advice};
 pub(crate) use receive::{
-    ChildSignals, HeldHandler, count_through_signal_hook, read_once, remove_all_actions,
-    take_child_signal, threads_that_let_through,
+    ChildSignals, HeldHandler, count_through_signal_hook, read_once, record_child_signals,
+    recorded_child_signals, remove_all_actions, take_child_signal, threads_that_let_through,
 };
 pub use signals::block_sigchld;
 pub(crate) use signals::{

@@ -15,7 +15,7 @@ use super::Fails::{InVain, Saying};
 use super::hosts::look_round;
 use super::source::{Good, SourceFault, over_pidfds, over_sigchld, start};
 use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::{C1, C2, C3, C14, C15, C16, C18};
+use crate::Clause::{C1, C2, C3, C13, C14, C15, C16, C18};
 use crate::backend::BackendUnderTest;
 use crate::backends::Sigchld;
 use crate::locked::lock;
@@ -94,13 +94,18 @@ pub(super) const ALL: &[Broken] = &[
         fault: "Each SIGCHLD is taken for the exit of some child.",
         breaks: Rule::Clause(C14),
         watcher: counts_signals,
-        fails: &[
-            ("a_child_signal_sent_by_hand", Saying("told while it lives")),
-            (
-                "a_late_signal_of_a_former_process_ends_no_living_one",
-                Saying("told while it lives"),
-            ),
-        ],
+        fails: &[("a_child_signal_sent_by_hand", Saying("told while it lives"))],
+        ..ON_SIGCHLD
+    },
+    Broken {
+        name: "believes-signals",
+        fault: "Each SIGCHLD is taken for the exit of the process that has its pid now.",
+        breaks: Rule::Clause(C13),
+        watcher: believes_signals,
+        fails: &[(
+            "a_late_signal_of_a_former_process_ends_no_living_one",
+            Saying("told while it lives"),
+        )],
         ..ON_SIGCHLD
     },
     Broken {
@@ -302,6 +307,35 @@ impl SourceFault for CountsSignals {
             token,
             status: None,
         }));
+        Ok(())
+    }
+}
+
+fn believes_signals() -> Result<Box<dyn PidWatcher>, WatchError> {
+    sys::record_child_signals();
+    over_sigchld::<BelievesSignals>()
+}
+
+#[derive(Debug, Default)]
+struct BelievesSignals;
+
+impl SourceFault for BelievesSignals {
+    fn wait<S: ExitSource>(
+        &self,
+        good: &Good<S>,
+        waiter: &mut S::Waiter,
+        reports: &mut Vec<Report>,
+    ) -> io::Result<()> {
+        good.wait(waiter, reports)?;
+        for pid in sys::recorded_child_signals() {
+            let armed = good.armed().into_iter().filter(|(_, armed)| *armed == pid);
+            for (token, _) in armed {
+                if !reports.iter().any(|report| report.token == token) {
+                    let status = None;
+                    reports.push(Report { token, status });
+                }
+            }
+        }
         Ok(())
     }
 }

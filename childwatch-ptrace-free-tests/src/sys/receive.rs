@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use childwatch_core::Pid;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 fn child_signal() -> libc::sigset_t {
@@ -165,4 +166,27 @@ impl HeldHandler {
         // SAFETY: the number is that of the pipe's other end, which nobody else owns.
         drop(unsafe { OwnedFd::from_raw_fd(HELD_AT.swap(-1, Ordering::SeqCst)) });
     }
+}
+
+/// The pids of the latest signals, from `record_child_signals` on.
+static RECORDED: [AtomicI32; 64] = [const { AtomicI32::new(0) }; 64];
+static RECORDS: AtomicUsize = AtomicUsize::new(0);
+
+/// Records the pid of each `SIGCHLD`, by an action of signal-hook.
+pub(crate) fn record_child_signals() {
+    // SAFETY: the action makes atomic operations. The pid may be read of a siginfo that
+    // came with SIGCHLD.
+    let recording = unsafe {
+        signal_hook_registry::register_sigaction(libc::SIGCHLD, |info| {
+            let place = RECORDS.fetch_add(1, Ordering::SeqCst) % RECORDED.len();
+            RECORDED[place].store(info.si_pid(), Ordering::SeqCst);
+        })
+    };
+    recording.expect("an action of signal-hook");
+}
+
+/// What has been recorded and not been asked for before.
+pub(crate) fn recorded_child_signals() -> Vec<Pid> {
+    let pids = RECORDED.iter().map(|pid| pid.swap(0, Ordering::SeqCst));
+    pids.filter_map(|pid| Pid::try_from(pid).ok()).collect()
 }
