@@ -85,9 +85,9 @@
 //! - **Lateness.** An exit whose signal names it is reported at once. An exit whose signal
 //!   was merged into another is found by a sweep over all watched children. It begins at
 //!   once after a pause, and otherwise when 20 times the processor time of the last sweep
-//!   has passed (0.02 s with 4,000 children). What no signal reports is found by the
+//!   has passed (0.02 to 0.07 s with 4,000 children). What no signal reports is found by the
 //!   heartbeat: a sweep every second, or less often so that it takes 0.1 % of a core
-//!   (with more than about 3,000 children). Signals do not postpone it. Callbacks do,
+//!   (with more than about 1,000 children; 1 to 4 s with 4,000). Signals do not postpone it. Callbacks do,
 //!   because exits are reported between callbacks: a sweep takes at least a twentieth of
 //!   their time.
 //! - **The status of a child that another part of the program has reaped** is known if the
@@ -116,8 +116,8 @@
 //!
 //! # Cost
 //!
-//! An exit that comes alone costs one `waitid`, and then a sweep: 0.3 µs for each watched
-//! child, at most 5 % of a core while exits keep coming. With no child watched nothing runs
+//! An exit that comes alone costs one `waitid`, and then a sweep: 0.3 to 0.9 µs for each
+//! watched child, at most 5 % of a core while exits keep coming. With no child watched nothing runs
 //! at all.
 //!
 //! The signal costs most when many children exit at once. The kernel interrupts the thread
