@@ -101,9 +101,9 @@
 //!   status.
 //! - **A reused pid.** If `/proc` proves that the pid was reused, the watcher reports the
 //!   old process: at once if its signal was not merged, or else within a heartbeat or two.
-//!   The proof needs three things: a `/proc` of the program's own pid namespace, a file
-//!   descriptor to read it, and a new process that started in a later tick (10 ms) than
-//!   the one in which the old process was registered. Without the proof the old process is
+//!   The proof needs a `/proc` of the program's own pid namespace, and a file descriptor to
+//!   read it. The new process must have started in a later tick (10 ms) than that in which
+//!   the old one was registered. Without the proof the old process is
 //!   reported when the new one ends. Its status is then the one that its own signal brought,
 //!   or `None`. Until then the new process cannot be registered. [`probe`] tells what
 //!   `/proc` is.
