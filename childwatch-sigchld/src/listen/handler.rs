@@ -383,8 +383,18 @@ mod tests {
     /// Nothing here is a lock that a copy could find locked.
     #[test]
     fn a_copy_that_is_made_while_others_subscribe_subscribes_too() {
+        /// The scope waits for its thread, also after a failed assertion.
+        struct Over<'a>(&'a AtomicBool);
+        impl Drop for Over<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::SeqCst);
+            }
+        }
+        // Another test may be installing it: a copy made meanwhile has its own answer.
+        install().unwrap();
         let is_over = AtomicBool::new(false);
         thread::scope(|scope| {
+            let _over = Over(&is_over);
             scope.spawn(|| {
                 while !is_over.load(Ordering::SeqCst) {
                     drop((Subscription::new(), Subscription::new()));
@@ -404,7 +414,6 @@ mod tests {
                 let ended = rustix::process::waitpid(Some(copy), WaitOptions::empty()).unwrap();
                 assert_eq!(ended.unwrap().1.exit_status(), Some(0));
             }
-            is_over.store(true, Ordering::SeqCst);
         });
     }
 
