@@ -44,6 +44,10 @@ pub enum Role {
     /// Traces the process in its next argument; reaps it, as a tracer does, when
     /// it reads a line.
     Trace,
+    /// Exits with the code in its next argument.
+    Exit,
+    /// Prints the lines of `/proc/self/status` about blocked and ignored signals.
+    ListSignals,
 }
 
 impl Role {
@@ -55,6 +59,8 @@ impl Role {
         Role::KeepChild,
         Role::ListFds,
         Role::Trace,
+        Role::Exit,
+        Role::ListSignals,
     ];
 
     const fn name(self) -> &'static str {
@@ -66,6 +72,8 @@ impl Role {
             Role::KeepChild => "keep-child",
             Role::ListFds => "list-fds",
             Role::Trace => "trace",
+            Role::Exit => "exit",
+            Role::ListSignals => "list-signals",
         }
     }
 
@@ -95,6 +103,8 @@ impl Role {
             Role::KeepChild => keep_child(),
             Role::ListFds => list_fds(),
             Role::Trace => trace(),
+            Role::Exit => exit(),
+            Role::ListSignals => list_signals(),
         }
     }
 }
@@ -304,4 +314,20 @@ fn trace() -> ! {
     let reaped = rustix::process::waitpid(number, sys::wall());
     say(&format!("{reaped:?}"));
     wait_for_end_of_input()
+}
+
+fn exit() -> ! {
+    let code = env::args().nth(3).and_then(|code| code.parse().ok());
+    std::process::exit(code.expect("the code to exit with"))
+}
+
+fn list_signals() -> ! {
+    let status = fs::read_to_string("/proc/self/status").expect("/proc is mounted");
+    let told = |line: &&str| {
+        ["SigBlk:", "SigIgn:"]
+            .iter()
+            .any(|name| line.starts_with(name))
+    };
+    status.lines().filter(told).for_each(say);
+    std::process::exit(0)
 }

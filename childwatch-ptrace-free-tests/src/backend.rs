@@ -121,6 +121,12 @@ pub enum Need {
     /// The backend's: it reports the status of a child that has been reaped before the
     /// watcher could look.
     StatusAfterReaping,
+    /// The backend's: while it watches, a program that receives `SIGCHLD` by `signalfd` or
+    /// `sigwaitinfo` goes on to receive it.
+    SignalsLeft,
+    /// The backend's: the program tells it of `SIGCHLD`, by a
+    /// [`Forwarder`](childwatch_sigchld::Forwarder).
+    Forwarding,
     /// The backend's, and the least of all: an answer from its constructor. The case is
     /// also for where the backend is not available.
     AnAnswer,
@@ -175,6 +181,8 @@ impl Need {
             | Need::NoHandlerAtFirst
             | Need::PidfdsOnly
             | Need::StatusAfterReaping
+            | Need::SignalsLeft
+            | Need::Forwarding
             | Need::WithoutPidfds => backend.offers(self),
             Need::AnAnswer => Ok(()),
             Need::ChosenPid => backend.nursery().can_choose_pids(),

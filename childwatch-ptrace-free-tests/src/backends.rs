@@ -43,6 +43,7 @@ impl BackendUnderTest for Pidfd {
             Need::ChildrenOnly => Err("it watches any process".to_owned()),
             Need::ChildSignal => Err("it does not listen to SIGCHLD".to_owned()),
             Need::WithoutPidfds => Err("it watches by pidfds alone".to_owned()),
+            Need::Forwarding => Err("it does not listen to SIGCHLD".to_owned()),
             Need::StatusAfterReaping => tells_statuses_after_reaping(),
             _ => Ok(()),
         }
@@ -75,6 +76,8 @@ impl BackendUnderTest for Sigchld {
             Need::NoHandlerAtFirst => Err("its first process needs the handler".to_owned()),
             Need::PidfdsOnly => Err("it needs no pidfds".to_owned()),
             Need::StatusAfterReaping => Err("its last word on a status is waitid's".to_owned()),
+            Need::SignalsLeft => Err("its handler takes the signals".to_owned()),
+            Need::Forwarding => Err("its handler is told by the kernel".to_owned()),
             _ => Ok(()),
         }
     }
@@ -114,6 +117,7 @@ impl BackendUnderTest for Forwarded {
             Need::NoSignalHandler | Need::NoHandlerOfTheProgram => {
                 Err("the program has a handler of SIGCHLD".to_owned())
             }
+            Need::SignalsLeft | Need::Forwarding => Ok(()),
             _ => Sigchld.offers(need),
         }
     }
@@ -162,6 +166,7 @@ impl BackendUnderTest for PidfdOrSigchld {
             Need::StatusAfterReaping => {
                 Err("what spills over is told without a status, once it is reaped".to_owned())
             }
+            Need::SignalsLeft | Need::Forwarding => Sigchld.offers(need),
             // Every process spills over, the first too.
             Need::NoHandlerAtFirst => Pidfd.is_available(),
             // The half that pidfds watch does not need it.
@@ -278,7 +283,11 @@ impl BackendUnderTest for Simulated {
 
     fn offers(&self, need: Need) -> Result<(), String> {
         match need {
-            Need::NoSignalHandler | Need::NoHandlerAtFirst | Need::StatusAfterReaping => Ok(()),
+            Need::NoSignalHandler
+            | Need::NoHandlerAtFirst
+            | Need::NoHandlerOfTheProgram
+            | Need::SignalsLeft
+            | Need::StatusAfterReaping => Ok(()),
             _ => Err("its processes exist only in memory".to_owned()),
         }
     }

@@ -38,6 +38,7 @@ mod footprint;
 mod fork;
 mod hosts;
 mod identity;
+mod in_hosts;
 mod late;
 mod laws;
 mod looks;
@@ -141,6 +142,7 @@ const FAMILIES: &[&[Broken]] = &[
     start::ALL,
     footprint::ALL,
     hosts::ALL,
+    in_hosts::ALL,
     signal::ALL,
     old_design::ALL,
 ];
@@ -222,6 +224,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::host::CASES_OF_HOSTS;
     use crate::{CASES, Case};
 
     #[test]
@@ -245,11 +248,11 @@ mod tests {
     }
 
     #[test]
-    fn every_case_is_failed_by_somebody() {
+    fn every_case_and_host_is_failed_by_somebody() {
         let failed: BTreeSet<_> = all()
             .flat_map(|broken| broken.fails.iter().map(|(case, _)| *case))
             .collect();
-        for case in CASES {
+        for case in CASES.iter().chain(CASES_OF_HOSTS) {
             assert!(failed.contains(case.name), "{}", case.name);
         }
     }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use crate::Stage;
 use crate::backend::{BackendUnderTest, Need};
+use crate::host::{CASES_OF_HOSTS, Host};
 
 pub use crate::cases::CASES;
 
@@ -22,10 +23,17 @@ pub struct Case {
 }
 
 impl Case {
-    /// The case of this name.
+    /// The case of this name, or that of the [`Host`](crate::Host) of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Case> {
-        CASES.iter().find(|case| case.name == name)
+        let mut all = CASES.iter().chain(CASES_OF_HOSTS);
+        all.find(|case| case.name == name)
+    }
+
+    /// The host that the case lives as, if it does.
+    #[must_use]
+    pub fn host(&self) -> Option<&'static Host> {
+        Host::named(self.name)
     }
 
     /// Whether the case can run here against `backend`; the reason if not.

@@ -9,6 +9,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use crate::backend::BackendUnderTest;
 use crate::case::CASES;
 use crate::cell::{self, Cell, DEADLINE, Outcome};
+use crate::host::CASES_OF_HOSTS;
 use crate::{actor, faults, program};
 
 /// Becomes the cell, actor or run of a [`Program`](program::Program) that this process
@@ -27,14 +28,17 @@ pub fn take_part(backends: &[&'static dyn BackendUnderTest]) {
 }
 
 /// A test runner with the arguments of any Rust test: every case against every
-/// one of `backends`. The whole `main` of a test target with `harness = false`.
+/// one of `backends`, and every one of them in every host. The whole `main` of a test target with `harness = false`.
 #[must_use]
 pub fn main(backends: &'static [&'static dyn BackendUnderTest]) -> ExitCode {
     take_part(backends);
     let arguments = Arguments::from_args();
     let trials = backends
         .iter()
-        .flat_map(|&backend| CASES.iter().map(move |case| trial(Cell { backend, case })))
+        .flat_map(|&backend| {
+            let cases = CASES.iter().chain(CASES_OF_HOSTS);
+            cases.map(move |case| trial(Cell { backend, case }))
+        })
         .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -28,6 +28,12 @@
 //! by `waitid` with `WNOWAIT`; callbacks are [probes](probe::Probe); every wait is
 //! on a condition, with a generous [deadline]. A case fails by a panic.
 //! After each the cell checks that no child, thread or fd is left.
+//!
+//! # Hosts
+//!
+//! A [`Host`] is a small program that lives as a real one does. In each host, every backend
+//! is held to its contract, and the program's own job to the result that it has without a
+//! watcher. A new kind of program is one more file.
 
 pub mod actor;
 mod alone;
@@ -44,6 +50,9 @@ pub mod deadline;
 pub mod faults;
 mod footprint;
 pub mod front;
+pub mod host;
+#[allow(clippy::unwrap_used, reason = "a host fails by a panic")]
+mod hosts;
 mod interposed;
 mod judged;
 mod locked;
@@ -61,6 +70,7 @@ mod sys;
 pub use backend::{BackendUnderTest, Need};
 pub use case::{CASES, Case, Clause};
 pub use cell::{Cell, Outcome, Verdict};
+pub use host::{HOSTS, Host};
 pub use sandbox::Sandbox;
 pub use stage::Stage;
 pub use sys::block_sigchld;

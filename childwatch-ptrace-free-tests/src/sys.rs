@@ -34,15 +34,16 @@ pub(crate) use permits::{
 #[cfg(test)]
 pub(crate) use permits::{can_wipe_on_fork, takes_any_advice};
 pub(crate) use receive::{
-    ChildSignals, HeldHandler, count_through_signal_hook, read_once, record_child_signals,
-    recorded_child_signals, remove_all_actions, take_child_signal, threads_that_let_through,
+    ChildSignal, ChildSignals, HeldHandler, count_through_signal_hook, read_once,
+    record_child_signals, recorded_child_signals, remove_all_actions, take_child_signal,
+    threads_that_let_through,
 };
 pub use signals::block_sigchld;
 pub(crate) use signals::{
     Blocked, CHILD_SIGNALS, CountedSignal, Forwarding, RepairedPage, SYNCHRONOUS_SIGNALS,
     SigchldAction, block, blocked_by, blocked_signals, change_sigchld_flags,
-    default_broken_pipe_action, dispositions, fatal_signals, raise, sigchld_disposition,
-    sigchld_mask, signal_self, unblock_sigchld,
+    default_broken_pipe_action, dispositions, fatal_signals, forward, forward_in_a_loop, raise,
+    sigchld_disposition, sigchld_mask, signal_self, unblock_sigchld,
 };
 pub(crate) use threads::{
     another_thread_of, exit_thread_only, is_asleep, name_this_thread, processor_time, run_delay,

@@ -1,4 +1,4 @@
-//! Every case × every backend of this workspace.
+//! Every case × every backend of this workspace, and every host × every backend.
 
 #![forbid(unsafe_code)]
 
@@ -9,7 +9,9 @@ use childwatch_ptrace_free_tests::backends::{
     Forwarded, Pidfd, PidfdOrSigchld, Sigchld, Simulated,
 };
 use childwatch_ptrace_free_tests::cell::DEADLINE;
-use childwatch_ptrace_free_tests::{BackendUnderTest, Case, Cell, Outcome, with_every_case};
+use childwatch_ptrace_free_tests::{
+    BackendUnderTest, Case, Cell, Outcome, with_every_case, with_every_host,
+};
 use rstest::rstest;
 
 macro_rules! front {
@@ -25,6 +27,20 @@ macro_rules! front {
 }
 
 with_every_case!(front);
+
+macro_rules! front_of_hosts {
+    ($($host:literal)*) => {
+        #[rstest]
+        fn in_a_host(
+            #[values(&Pidfd, &Sigchld, &Forwarded, &PidfdOrSigchld, &Simulated)] backend: &dyn BackendUnderTest,
+            #[values($($host),*)] host: &str,
+        ) {
+            holds(backend, host);
+        }
+    };
+}
+
+with_every_host!(front_of_hosts);
 
 /// A skip is declared by the case's needs, and says why.
 fn holds(backend: &dyn BackendUnderTest, case: &str) {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use childwatch_ptrace_free_tests::{CASES, Clause};
+use childwatch_ptrace_free_tests::{CASES, Clause, HOSTS};
 
 /// `- **\[C7\] no reaping.** …` in the documentation of `PidWatcher`.
 fn documented() -> BTreeSet<(String, String)> {
@@ -42,7 +42,8 @@ fn every_clause_is_proven_by_a_case() {
 }
 
 #[test]
-fn no_two_cases_have_one_name() {
+fn no_two_cases_or_hosts_have_one_name() {
     let names: BTreeSet<_> = CASES.iter().map(|case| case.name).collect();
-    assert_eq!(names.len(), CASES.len());
+    let hosts: BTreeSet<_> = HOSTS.iter().map(|host| host.name).collect();
+    assert_eq!(names.union(&hosts).count(), CASES.len() + HOSTS.len());
 }

@@ -40,6 +40,8 @@ pub(super) const ALL: &[Broken] = &[
                 "a_sigwait_loop_hears_of_every_exit",
                 Saying("with an idle watcher: a signal is missing"),
             ),
+            ("signalfd-reader", Saying("with an idle watcher, ")),
+            ("sigwait-loop", Saying("with an idle watcher, ")),
             (
                 "a_signalfd_reader_hears_of_every_stop",
                 Saying("with an idle watcher: of "),

@@ -116,6 +116,7 @@ pub(super) const ALL: &[Broken] = &[
                 "a_callback_may_reap",
                 Saying("what was told, and what was reaped"),
             ),
+            ("plain", Saying("another status than that of the zombie")),
         ],
         passes: &["each_callback_runs_once"],
         ..ON_PIDFDS

@@ -4,23 +4,23 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::{Broken, all};
-use crate::CASES;
+use crate::{CASES, HOSTS};
 
 const HEAD: &str =
     "| watcher | breaks | built on | what it does | fails |\n|---|---|---|---|---|\n";
 
 /// How many there are, and a row for each, in Markdown: what it breaks, what it is built
-/// on, what it does, and the cases that it fails.
+/// on, what it does, and the cases and hosts that it fails.
 #[must_use]
 pub fn table() -> String {
     let fails: Vec<_> = all().flat_map(|broken| broken.fails).collect();
     let failed: BTreeSet<_> = fails.iter().map(|(case, _)| case).collect();
     let mut text = format!(
-        "{} broken watchers, {} failures; {} of the {} cases are seen to fail.\n\n{HEAD}",
+        "{} broken watchers, {} failures; {} of the {} cases and hosts are seen to fail.\n\n{HEAD}",
         all().count(),
         fails.len(),
         failed.len(),
-        CASES.len(),
+        CASES.len() + HOSTS.len(),
     );
     for broken in all() {
         writeln!(text, "{}", row(broken)).expect("a String takes all");

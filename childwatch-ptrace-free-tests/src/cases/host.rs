@@ -52,12 +52,15 @@ pub(super) fn a_signalfd_reader_hears_of_every_exit(stage: &Stage<'_>) {
     sys::block_sigchld();
     let signals = ChildSignals::open();
     at_rest(stage, |when| {
-        while signals.receive(Duration::ZERO) {}
+        while signals.receive(Duration::ZERO).is_some() {}
         for _ in 0..50 {
             let child = stage.child();
             child.die(End::Code(0));
             drop(child);
-            assert!(signals.receive(A_MOMENT), "{when}: a signal is missing");
+            assert!(
+                signals.receive(A_MOMENT).is_some(),
+                "{when}: a signal is missing"
+            );
         }
     });
 }
@@ -65,13 +68,13 @@ pub(super) fn a_signalfd_reader_hears_of_every_exit(stage: &Stage<'_>) {
 pub(super) fn a_sigwait_loop_hears_of_every_exit(stage: &Stage<'_>) {
     sys::block_sigchld();
     at_rest(stage, |when| {
-        while sys::take_child_signal(Duration::ZERO) {}
+        while sys::take_child_signal(Duration::ZERO).is_some() {}
         for _ in 0..50 {
             let child = stage.child();
             child.die(End::Code(0));
             drop(child);
             assert!(
-                sys::take_child_signal(A_MOMENT),
+                sys::take_child_signal(A_MOMENT).is_some(),
                 "{when}: a signal is missing"
             );
         }
@@ -84,11 +87,14 @@ pub(super) fn no_signal_is_taken_once_the_last_exit_is_told(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     for _ in 0..100 {
         watch_one(stage, &*watcher);
-        while sys::take_child_signal(Duration::ZERO) {}
+        while sys::take_child_signal(Duration::ZERO).is_some() {}
         let unwatched = stage.child();
         unwatched.die(End::Code(0));
         drop(unwatched);
-        assert!(sys::take_child_signal(A_MOMENT), "a signal is missing");
+        assert!(
+            sys::take_child_signal(A_MOMENT).is_some(),
+            "a signal is missing"
+        );
     }
 }
 
@@ -118,12 +124,12 @@ pub(super) fn a_signalfd_reader_hears_of_every_stop(stage: &Stage<'_>) {
     let signals = ChildSignals::open();
     at_rest(stage, |when| {
         let child = stage.child();
-        while signals.receive(Duration::ZERO) {}
+        while signals.receive(Duration::ZERO).is_some() {}
         for _ in 0..20 {
             sys::stop(child.pid());
-            assert!(signals.receive(A_MOMENT), "{when}: of a stop");
+            assert!(signals.receive(A_MOMENT).is_some(), "{when}: of a stop");
             sys::continue_(child.pid());
-            assert!(signals.receive(A_MOMENT), "{when}: of its end");
+            assert!(signals.receive(A_MOMENT).is_some(), "{when}: of its end");
         }
     });
 }

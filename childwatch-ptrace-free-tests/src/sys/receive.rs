@@ -10,7 +10,6 @@ use std::fs;
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
-use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -44,28 +43,53 @@ impl ChildSignals {
         ChildSignals(fd)
     }
 
-    /// Reads one signal, and returns `true` if one came within the limit.
-    pub(crate) fn receive(&self, limit: Duration) -> bool {
+    /// Reads one signal, if one comes within the limit.
+    pub(crate) fn receive(&self, limit: Duration) -> Option<ChildSignal> {
         let limit = Timespec::try_from(limit).expect("a short time");
         let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
         // EINTR: another signal. The caller's next read tells.
         let _ = poll(&mut fds, Some(&limit));
-        let mut info = [0_u8; size_of::<libc::signalfd_siginfo>()];
-        rustix::io::read(&self.0, &mut info).is_ok_and(|read| read == info.len())
+        // SAFETY: all zeros is a valid signalfd_siginfo.
+        let mut info: libc::signalfd_siginfo = unsafe { mem::zeroed() };
+        let size = size_of_val(&info);
+        // SAFETY: reads at most `size` bytes into `info`, of which every value is valid.
+        let read = unsafe { libc::read(self.0.as_raw_fd(), (&raw mut info).cast(), size) };
+        (usize::try_from(read) == Ok(size)).then_some(ChildSignal {
+            pid: info.ssi_pid.cast_signed(),
+            code: info.ssi_code,
+            status: info.ssi_status,
+        })
     }
 }
 
-/// Takes one pending `SIGCHLD` of the process, and returns `true` if one came within the
-/// limit. The signal must be blocked on all threads of the program.
-pub(crate) fn take_child_signal(limit: Duration) -> bool {
+/// What came with a `SIGCHLD`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChildSignal {
+    pub(crate) pid: i32,
+    /// `si_code`.
+    pub(crate) code: i32,
+    pub(crate) status: i32,
+}
+
+/// Takes one pending `SIGCHLD` of the process, if one comes within the limit. The signal
+/// must be blocked on all threads of the program.
+pub(crate) fn take_child_signal(limit: Duration) -> Option<ChildSignal> {
     let set = child_signal();
     let limit = libc::timespec {
         tv_sec: limit.as_secs() as libc::time_t,
         tv_nsec: libc::c_long::from(limit.subsec_nanos() as i32),
     };
-    // SAFETY: set and time live across the call, and a null siginfo is allowed.
-    let taken = unsafe { libc::sigtimedwait(&raw const set, ptr::null_mut(), &raw const limit) };
-    taken == libc::SIGCHLD
+    // SAFETY: set, siginfo and time live across the call. The kernel fills the siginfo of a
+    // SIGCHLD that was taken, whose fields may be read then.
+    unsafe {
+        let mut info: libc::siginfo_t = mem::zeroed();
+        let taken = libc::sigtimedwait(&raw const set, &raw mut info, &raw const limit);
+        (taken == libc::SIGCHLD).then(|| ChildSignal {
+            pid: info.si_pid(),
+            code: info.si_code,
+            status: info.si_status(),
+        })
+    }
 }
 
 /// The threads of this process that do not block a signal.

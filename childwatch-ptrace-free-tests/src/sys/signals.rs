@@ -8,7 +8,7 @@
 use std::mem;
 use std::ptr;
 use std::sync::Once;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use childwatch_sigchld::Forwarder;
 
@@ -211,7 +211,7 @@ pub(crate) struct Forwarding {
 
 /// Whom the handler passes it on to.
 static FORWARDERS: [AtomicPtr<Forwarder>; 64] = [const { AtomicPtr::new(ptr::null_mut()) }; 64];
-/// How many threads of this process are in the handler.
+/// How many threads of this process are forwarding.
 static FORWARDING: AtomicUsize = AtomicUsize::new(0);
 /// The process that counts them.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
@@ -221,21 +221,35 @@ extern "C" fn forward_child_signal(
     info: *mut libc::siginfo_t,
     _context: *mut libc::c_void,
 ) {
-    FORWARDING.fetch_add(1, Ordering::SeqCst);
     CHILD_SIGNALS.fetch_add(1, Ordering::SeqCst);
+    // SAFETY: the siginfo comes from the kernel with SIGCHLD, whose fields may be read.
+    unsafe {
+        if let Some(info) = info.as_ref() {
+            forward(info.si_pid(), info.si_code, info.si_status());
+        }
+    }
+}
+
+/// Passes a `SIGCHLD` on to all forwarders. It may be called in a handler.
+pub(crate) fn forward(pid: i32, code: i32, status: i32) {
+    FORWARDING.fetch_add(1, Ordering::SeqCst);
     for place in &FORWARDERS {
-        // SAFETY: null, or a forwarder that its owner frees only when no handler runs
-        // that has seen it. The siginfo comes from the kernel with SIGCHLD, whose fields
-        // may be read.
-        unsafe {
-            if let (Some(forwarder), Some(info)) =
-                (place.load(Ordering::SeqCst).as_ref(), info.as_ref())
-            {
-                forwarder.notify_child(info.si_pid(), info.si_code, info.si_status());
-            }
+        // SAFETY: null, or a forwarder that its owner frees only when nobody forwards who
+        // has seen it.
+        if let Some(forwarder) = unsafe { place.load(Ordering::SeqCst).as_ref() } {
+            forwarder.notify_child(pid, code, status);
         }
     }
     FORWARDING.fetch_sub(1, Ordering::SeqCst);
+}
+
+/// The program calls [`forward`] by itself.
+static IS_FORWARDED_BY_A_LOOP: AtomicBool = AtomicBool::new(false);
+
+/// From now on, a loop of the program's calls [`forward`], and no handler is installed for
+/// it.
+pub(crate) fn forward_in_a_loop() {
+    IS_FORWARDED_BY_A_LOOP.store(true, Ordering::SeqCst);
 }
 
 impl Forwarding {
@@ -256,14 +270,18 @@ impl Forwarding {
             taken.is_ok()
         });
         static INSTALLED: Once = Once::new();
-        INSTALLED.call_once(|| {
+        let installs = !IS_FORWARDED_BY_A_LOOP.load(Ordering::SeqCst);
+        let install = || {
             let before = sigchld_disposition();
             let reaps = before.0 == libc::SIG_IGN || before.1 & libc::SA_NOCLDWAIT != 0;
             let flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
             let flags = flags | if reaps { libc::SA_NOCLDWAIT } else { 0 };
             let handler = forward_child_signal as *const () as libc::sighandler_t;
             mem::forget(SigchldAction::set(handler, flags));
-        });
+        };
+        if installs {
+            INSTALLED.call_once(install);
+        }
         Forwarding {
             place: place.expect("a place for a forwarder"),
         }

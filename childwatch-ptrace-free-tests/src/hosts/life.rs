@@ -1,0 +1,172 @@
+//! [`Life`]: how a host lives, before, beside and after a watcher.
+
+use std::fmt;
+use std::process::ExitStatus;
+
+use childwatch_core::PidWatcher;
+
+use super::contract;
+use crate::child::{End, GatedChild};
+use crate::host::{Host, Moment};
+use crate::probe::Probe;
+use crate::{Stage, deadline, sys};
+
+/// How many children the watcher watches while the program does its job.
+const WATCHED: usize = 3;
+
+/// What a host gets: the backend that it is judged against, and the order of its life.
+pub(crate) struct Life<'a> {
+    host: &'static Host,
+    stage: Stage<'a>,
+}
+
+/// What surrounds the program while it does its job.
+#[derive(Clone, Copy)]
+pub(crate) struct Around<'a> {
+    pub(crate) moment: Moment,
+    /// The watcher, if there is one now.
+    pub(crate) watcher: Option<&'a dyn PidWatcher>,
+}
+
+/// Whether the program leaves the suite's children to the suite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Children {
+    /// They stay zombies until the suite reaps them.
+    Stay,
+    /// The program, or the kernel, reaps each child as soon as it has exited.
+    AreReaped,
+}
+
+impl<'a> Life<'a> {
+    pub(super) fn of(host: &'static Host, stage: Stage<'a>) -> Self {
+        Life { host, stage }
+    }
+
+    pub(super) fn live(&self) {
+        (self.host.live)(self);
+    }
+
+    pub(crate) fn stage(&self) -> &Stage<'a> {
+        &self.stage
+    }
+
+    /// Does the job without a watcher, with an idle one, while it watches, after its last
+    /// child and after its end. Meanwhile the watcher keeps its contract.
+    ///
+    /// The job returns what came out of it, which must be the same at each moment.
+    #[track_caller]
+    pub(crate) fn goes_on<R>(&self, job: impl FnMut(Around<'_>) -> R)
+    where
+        R: PartialEq + fmt::Debug,
+    {
+        self.goes_on_where(Children::Stay, job);
+    }
+
+    /// The same in a program that may reap the children of others.
+    #[track_caller]
+    pub(crate) fn goes_on_where<R>(&self, children: Children, mut job: impl FnMut(Around<'_>) -> R)
+    where
+        R: PartialEq + fmt::Debug,
+    {
+        let expected = job(Around::nothing(Moment::Without));
+        let mut is_as_before = |around: Around<'_>| {
+            let moment = around.moment;
+            if !self.is_excepted(moment) {
+                let now = job(around);
+                assert_eq!(
+                    now, expected,
+                    "{moment}, the program's job ends differently"
+                );
+            }
+        };
+        let takers = sys::threads_that_let_through(libc::SIGCHLD);
+        let watcher = self.stage.watcher();
+        is_as_before(Around::watcher(Moment::Idle, &*watcher));
+        self.while_it_watches(&*watcher, children, || {
+            is_as_before(Around::watcher(Moment::Watching, &*watcher));
+        });
+        deadline::until(
+            "no thread of the watcher takes the program's signals",
+            || {
+                let mut now = sys::threads_that_let_through(libc::SIGCHLD).into_iter();
+                now.all(|thread| takers.contains(&thread))
+            },
+        );
+        is_as_before(Around::watcher(Moment::GivenBack, &*watcher));
+        contract::holds(&self.stage, children);
+        drop(watcher);
+        is_as_before(Around::nothing(Moment::Dropped));
+    }
+
+    /// Some children live while `body` runs, and exit after it. Each is reported once.
+    #[track_caller]
+    fn while_it_watches(&self, watcher: &dyn PidWatcher, children: Children, body: impl FnOnce()) {
+        let watched: Vec<_> = (0..WATCHED).map(|_| self.watched(watcher)).collect();
+        body();
+        for (code, (mut child, probe)) in (1..).zip(watched) {
+            assert_eq!(probe.runs(), 0, "a child is reported that lives");
+            child.die(End::Code(code));
+            let told = probe.ran_once().status();
+            children.check(told, code, || child.reap());
+        }
+    }
+
+    fn watched(&self, watcher: &dyn PidWatcher) -> (Box<dyn GatedChild>, Probe) {
+        let (child, probe) = (self.stage.child(), Probe::new());
+        let watched = watcher.watch(child.pid(), probe.callback());
+        watched.expect("the watcher takes a child");
+        (child, probe)
+    }
+
+    fn is_excepted(&self, moment: Moment) -> bool {
+        let mut exceptions = self.host.exceptions_of(self.stage.backend());
+        exceptions.any(|exception| exception.at.contains(&moment))
+    }
+}
+
+impl Children {
+    /// Checks the status that was reported of a child which exited with `code`.
+    #[track_caller]
+    pub(super) fn check(
+        self,
+        told: Option<ExitStatus>,
+        code: u8,
+        reap: impl FnOnce() -> Option<ExitStatus>,
+    ) {
+        match self {
+            Children::Stay => {
+                assert_eq!(told, reap(), "another status than that of the zombie");
+                assert_eq!(told.and_then(|told| told.code()), Some(code.into()));
+            }
+            Children::AreReaped => {
+                let true_code = Some(i32::from(code));
+                assert!(
+                    told.is_none_or(|told| told.code() == true_code),
+                    "{told:?} is told of a child that exited with {code}"
+                );
+            }
+        }
+    }
+}
+
+impl<'a> Around<'a> {
+    fn nothing(moment: Moment) -> Self {
+        Around {
+            moment,
+            watcher: None,
+        }
+    }
+
+    fn watcher(moment: Moment, watcher: &'a dyn PidWatcher) -> Self {
+        Around {
+            moment,
+            watcher: Some(watcher),
+        }
+    }
+}
+
+impl fmt::Debug for Around<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Around({})", self.moment)
+    }
+}

@@ -1,0 +1,27 @@
+//! A plain program: it starts children and waits for each.
+
+use super::life::Life;
+use crate::actor::Role;
+use crate::host::Host;
+
+pub(super) const HOST: Host = Host {
+    name: "plain",
+    is: "a program that starts children and waits for them",
+    needs: &[],
+    exceptions: &[],
+    live,
+};
+
+fn live(life: &Life<'_>) {
+    life.goes_on(|_| {
+        let codes = 0..20;
+        codes.map(exits_with).collect::<Vec<_>>()
+    });
+}
+
+/// What the program's own `wait` says of a child that exits with this code.
+fn exits_with(code: i32) -> Option<i32> {
+    let mut command = Role::Exit.command();
+    let status = command.arg(code.to_string()).status();
+    status.expect("a child").code()
+}

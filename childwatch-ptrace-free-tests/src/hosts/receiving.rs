@@ -1,0 +1,87 @@
+//! Programs that receive `SIGCHLD` themselves, in a loop.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::life::Life;
+use crate::backend::Need;
+use crate::child::{End, Nursery, RealNursery};
+use crate::deadline;
+use crate::host::{Exception, Moment};
+use crate::locked::lock;
+use crate::sys::{self, ChildSignal};
+
+/// The documented exception of programs that receive `SIGCHLD` themselves.
+pub(super) const TAKEN: Exception = Exception {
+    at: &[Moment::Watching],
+    unless: Need::SignalsLeft,
+    notices: "while a child is watched, signals go to the watcher's thread and not to the \
+              program",
+};
+
+/// A signal that is there is received at once. If somebody else has taken it, it never comes.
+const A_MOMENT: Duration = Duration::from_secs(2);
+
+/// How often the loop looks whether it is to end.
+const TURN: Duration = Duration::from_millis(20);
+
+/// Lives as a program whose loop receives `SIGCHLD` by `receive`, which waits for at most
+/// so long. The signal is blocked on all threads.
+///
+/// If the backend is told of signals by the program, the loop runs all the time and
+/// forwards them. Otherwise it runs while the program does its job.
+#[track_caller]
+pub(super) fn in_a_loop(life: &Life<'_>, receive: impl Fn(Duration) -> Option<ChildSignal> + Sync) {
+    let heard = Mutex::default();
+    if life.stage().backend().offers(Need::Forwarding).is_ok() {
+        sys::forward_in_a_loop();
+        beside(&heard, &receive, || life.goes_on(|_| is_heard_of(&heard)));
+    } else {
+        life.goes_on(|_| beside(&heard, &receive, || is_heard_of(&heard)));
+    }
+}
+
+/// Runs the loop on another thread while `body` runs on this one.
+fn beside<R>(
+    heard: &Mutex<Vec<i32>>,
+    receive: &(impl Fn(Duration) -> Option<ChildSignal> + Sync),
+    body: impl FnOnce() -> R,
+) -> R {
+    // A signal that is pending would be merged with the next one.
+    while receive(Duration::ZERO).is_some() {}
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::SeqCst) {
+                if let Some(signal) = receive(TURN) {
+                    lock(heard).push(signal.pid);
+                    sys::forward(signal.pid, signal.code, signal.status);
+                }
+            }
+        });
+        // The scope waits for the loop also if the body panics.
+        let _end = OnDrop(|| is_over.store(true, Ordering::SeqCst));
+        body()
+    })
+}
+
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// Returns, for some children that exit one after the other, whether the loop heard of each.
+fn is_heard_of(heard: &Mutex<Vec<i32>>) -> Vec<bool> {
+    let one = |_| {
+        let child = RealNursery.spawn();
+        let pid = child.pid().as_raw();
+        child.die(End::Code(0));
+        deadline::holds_within(A_MOMENT, || lock(heard).contains(&pid))
+    };
+    (0..20).map(one).collect()
+}
