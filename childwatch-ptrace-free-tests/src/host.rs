@@ -100,3 +100,28 @@ impl Host {
             .filter(move |exception| exception.unless.check(backend).is_err())
     }
 }
+
+/// The hosts as a table in Markdown, for the documentation: what each is, and what it
+/// notices of which of these backends.
+#[must_use]
+pub fn table(backends: &[&dyn BackendUnderTest]) -> String {
+    let head = "| host | what it is | what it notices |\n|---|---|---|\n";
+    let rows = HOSTS.iter().map(|host| {
+        let exceptions = host.exceptions.iter();
+        let noticed: Vec<_> = exceptions.map(|one| one.describe(backends)).collect();
+        format!("| {} | {} | {} |\n", host.name, host.is, noticed.join(" "))
+    });
+    std::iter::once(head.to_owned()).chain(rows).collect()
+}
+
+impl Exception {
+    /// The backends, the moments and what is noticed, in one sentence.
+    fn describe(&self, backends: &[&dyn BackendUnderTest]) -> String {
+        let lacks = |backend: &&&dyn BackendUnderTest| self.unless.check(**backend).is_err();
+        let names = backends.iter().filter(lacks).map(|backend| backend.name());
+        let names: Vec<_> = names.collect();
+        let moments: Vec<_> = self.at.iter().map(ToString::to_string).collect();
+        let (names, moments) = (names.join(", "), moments.join(", "));
+        format!("With {names}, {moments}: {}.", self.notices)
+    }
+}

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use childwatch_ptrace_free_tests::{CASES, Clause, HOSTS};
+use childwatch_ptrace_free_tests::{CASES, Clause, HOSTS, backends, host};
 
 /// `- **\[C7\] no reaping.** …` in the documentation of `PidWatcher`.
 fn documented() -> BTreeSet<(String, String)> {
@@ -46,4 +46,26 @@ fn no_two_cases_or_hosts_have_one_name() {
     let names: BTreeSet<_> = CASES.iter().map(|case| case.name).collect();
     let hosts: BTreeSet<_> = HOSTS.iter().map(|host| host.name).collect();
     assert_eq!(names.union(&hosts).count(), CASES.len() + HOSTS.len());
+}
+
+/// `UPDATE_DOCS=1` writes the table instead.
+#[test]
+fn the_documentation_has_the_hosts() {
+    const BEGIN: &str = "<!-- hosts: written by the test `the_documentation_has_the_hosts` -->\n";
+    const END: &str = "<!-- end of hosts -->";
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/hosts.md");
+    let text = fs::read_to_string(&page).expect("docs/hosts.md");
+    let (before, rest) = text.split_once(BEGIN).expect("the table's begin");
+    let (table, after) = rest.split_once(END).expect("the table's end");
+    let now = host::table(backends::ALL);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        let text = format!("{before}{BEGIN}{now}{END}{after}");
+        fs::write(&page, text).expect("docs/hosts.md can be written");
+    } else {
+        assert!(
+            table == now,
+            "docs/hosts.md has another table of hosts: \
+             `UPDATE_DOCS=1 cargo test -p childwatch-ptrace-free-tests --test contract` writes it"
+        );
+    }
 }

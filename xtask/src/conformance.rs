@@ -1,5 +1,5 @@
-//! `cargo xtask conformance`: every case against every backend, each in a process
-//! of its own, and a report of what holds on this kernel.
+//! `cargo xtask conformance`: every case against every backend and every backend in every
+//! host, each in a process of its own, and a report of what holds on this kernel.
 
 use std::io::{self, Write};
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -19,6 +19,7 @@ use report::Report;
 use select::Selection;
 
 mod busy;
+mod exceptions;
 mod finding;
 pub(crate) mod guest;
 mod json;
@@ -38,7 +39,7 @@ mod text;
 /// What clap, too, exits with when the command line makes no sense.
 const MISUSED: u8 = 2;
 
-/// Run the conformance suite: cases × backends, each in a process of its own.
+/// Run the conformance suite: cases and hosts × backends, each in a process of its own.
 ///
 /// Exits with 1 on any failure, timeout, or skip that the case doesn't declare.
 #[derive(clap::Args)]
@@ -75,14 +76,14 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 
-    /// Only list the cases, with their clauses and needs.
+    /// Only list the cases and hosts, with their clauses and needs.
     #[arg(long)]
     list: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Format {
-    /// A matrix of clauses and backends, then each failure and skip with its reason.
+    /// Matrices of clauses and hosts × backends, then each failure and skip with its reason.
     Text,
     /// The same, for pasting into a document.
     Markdown,
@@ -93,7 +94,7 @@ enum Format {
 }
 
 pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
-    let cases = args.selection.cases();
+    let cases = args.selection.cases(args.sandbox.is_some());
     if cases.is_empty() {
         eprintln!("error: no case that --case names is of a clause that --clause names");
         return Ok(MISUSED.into());
@@ -133,7 +134,7 @@ fn examine_here(order: &Order) -> anyhow::Result<Report> {
 impl Args {
     fn order(&self) -> Order {
         Order {
-            cells: self.selection.cells().collect(),
+            cells: self.selection.cells(self.sandbox.is_some()).collect(),
             sandbox: self.sandbox,
             repeats: self.repeat.get() as usize,
             jobs: self.jobs.get(),

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use comfy_table::presets::ASCII_MARKDOWN;
 
+use super::exceptions;
 use super::matrix::Matrix;
 use super::report::Report;
 use super::skips;
@@ -14,10 +15,18 @@ pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     if let Some(sandbox) = report.sandbox {
         writeln!(out, "The sandbox: {}.\n", sandbox.stands_for())?;
     }
-    writeln!(out, "{}\n", Matrix::of(report).table(ASCII_MARKDOWN))?;
-    writeln!(out, "✓ passed, ✗ failed, – unsupported\n")?;
+    for matrix in [Matrix::of_clauses(report), Matrix::of_hosts(report)] {
+        if !matrix.is_empty() {
+            writeln!(out, "{}\n", matrix.table(ASCII_MARKDOWN))?;
+        }
+    }
+    writeln!(
+        out,
+        "✓ passed, ✗ failed, – unsupported, \\* the host notices it, as documented\n"
+    )?;
     write_failures(out, report)?;
     write_skips(out, report)?;
+    write_exceptions(out, report)?;
     writeln!(out, "{}\n", report.extent())?;
     writeln!(out, "{}", report.totals().summary())
 }
@@ -54,6 +63,23 @@ fn write_skips(out: &mut impl Write, report: &Report) -> io::Result<()> {
     writeln!(out)
 }
 
+fn write_exceptions(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    let exceptions = exceptions::of(report);
+    if exceptions.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "### What hosts notice\n")?;
+    for excepted in exceptions {
+        let backends = excepted.backends.iter();
+        let backends: Vec<_> = backends
+            .map(|(backend, reason)| format!("{backend} ({reason})"))
+            .collect();
+        let (host, when, notices) = (excepted.host, excepted.when, excepted.notices);
+        writeln!(out, "- {host}, {when}: {notices}. {}", backends.join(", "))?;
+    }
+    writeln!(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +109,14 @@ mod tests {
         let text = markdown(&samples::mixed());
         let block = "\n  ~~~~text\n  panicked:\n    left == <right>\n\n  the cell ended\n  ~~~~\n";
         assert!(text.contains(block), "{text}");
+    }
+
+    #[test]
+    fn an_exception_is_an_item() {
+        let text = markdown(&samples::noticed());
+        assert!(text.contains("| signalfd-reader | ✓ *"), "{text}");
+        let item = "\n- signalfd-reader, while it watches: while a child is watched, ";
+        assert!(text.contains(item), "{text}");
     }
 
     #[test]

@@ -1,17 +1,30 @@
-//! [`Matrix`]: the findings, counted by clause and backend.
+//! [`Matrix`]: the findings, counted by clause and backend; and by host and backend.
 
 use std::fmt;
 
-use childwatch_ptrace_free_tests::Clause;
+use childwatch_ptrace_free_tests::{Clause, HOSTS};
 use comfy_table::{ContentArrangement, Table};
 
+use super::exceptions;
 use super::finding::Finding;
 use super::report::{CellReport, Report};
 
-/// A row a clause, a column a backend.
+/// The head of the matrix of hosts.
+const HOST: &str = "host";
+
+/// A row a clause or a host, a column a backend.
 pub(crate) struct Matrix {
+    /// What the rows are.
+    head: &'static str,
     backends: Vec<&'static str>,
-    rows: Vec<(Clause, Vec<Tally>)>,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug)]
+struct Row {
+    name: String,
+    /// One for each backend: what its cells came to, and whether a host notices it.
+    fields: Vec<(Tally, bool)>,
 }
 
 /// How many cells came out which way.
@@ -24,16 +37,56 @@ pub(crate) struct Tally {
 }
 
 impl Matrix {
-    pub(crate) fn of(report: &Report) -> Self {
-        let backends = report.backends();
-        let rows = clauses(report)
-            .into_iter()
-            .map(|clause| {
-                let tally = |&backend| tally(report, clause, backend);
-                (clause, backends.iter().map(tally).collect())
-            })
-            .collect();
-        Matrix { backends, rows }
+    /// The findings of the cases, by clause.
+    pub(crate) fn of_clauses(report: &Report) -> Self {
+        let is_of = |clause| {
+            move |cell: &CellReport| cell.case.host().is_none() && cell.case.clause == clause
+        };
+        let mut matrix = Matrix::with_head("clause", report);
+        for clause in Clause::ALL {
+            let name = format!("{clause} {}", clause.title());
+            matrix.add(report, name, is_of(*clause));
+        }
+        matrix
+    }
+
+    /// The findings in the hosts.
+    pub(crate) fn of_hosts(report: &Report) -> Self {
+        let is_of = |name| move |cell: &CellReport| cell.case.name == name;
+        let mut matrix = Matrix::with_head(HOST, report);
+        for host in HOSTS {
+            matrix.add(report, host.name.to_owned(), is_of(host.name));
+        }
+        matrix
+    }
+
+    /// Returns `true` if nothing of the kind was run.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    fn with_head(head: &'static str, report: &Report) -> Self {
+        Matrix {
+            head,
+            backends: report.backends(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row, if the report has cells for it.
+    fn add(&mut self, report: &Report, name: String, is_of: impl Fn(&CellReport) -> bool) {
+        let cells: Vec<_> = report.cells.iter().filter(|cell| is_of(cell)).collect();
+        if cells.is_empty() {
+            return;
+        }
+        let field = |&backend: &&'static str| {
+            let cells = || cells.iter().filter(|cell| cell.backend == backend);
+            let tally: Tally = cells().map(|cell| cell.finding()).collect();
+            let is_noticed = tally.passed > 0 && cells().any(|cell| exceptions::has_some(cell));
+            (tally, is_noticed)
+        };
+        let fields = self.backends.iter().map(field).collect();
+        self.rows.push(Row { name, fields });
     }
 
     /// As a table in one of comfy-table's presets.
@@ -42,10 +95,19 @@ impl Matrix {
         table
             .load_preset(preset)
             .set_content_arrangement(ContentArrangement::Disabled)
-            .set_header(std::iter::once("clause").chain(self.backends.iter().copied()));
-        for (clause, tallies) in &self.rows {
-            let clause = format!("{clause} {}", clause.title());
-            table.add_row(std::iter::once(clause).chain(tallies.iter().map(Tally::to_string)));
+            .set_header(std::iter::once(self.head).chain(self.backends.iter().copied()));
+        for row in &self.rows {
+            let fields = row.fields.iter().map(|(tally, is_noticed)| {
+                let noticed = if *is_noticed { " *" } else { "" };
+                // In a host there is one cell.
+                let count = if self.head == HOST {
+                    tally.mark()
+                } else {
+                    tally.to_string()
+                };
+                format!("{count}{noticed}")
+            });
+            table.add_row(std::iter::once(row.name.clone()).chain(fields));
         }
         table
     }
@@ -55,6 +117,11 @@ impl Tally {
     /// The cells that speak against their backend.
     pub(crate) const fn failures(&self) -> usize {
         self.failed + self.timed_out
+    }
+
+    /// What a single cell came to.
+    fn mark(&self) -> String {
+        self.to_string().replace(" 1", "")
     }
 
     /// The sum of it all, as the last line of a run.
@@ -106,23 +173,6 @@ impl fmt::Display for Tally {
     }
 }
 
-/// The clauses that the report has cases of, in their own order.
-fn clauses(report: &Report) -> Vec<Clause> {
-    let mut clauses: Vec<_> = report.cells.iter().map(|cell| cell.case.clause).collect();
-    clauses.sort_unstable();
-    clauses.dedup();
-    clauses
-}
-
-fn tally(report: &Report, clause: Clause, backend: &str) -> Tally {
-    report
-        .cells
-        .iter()
-        .filter(|cell| cell.case.clause == clause && cell.backend == backend)
-        .map(CellReport::finding)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,16 +180,31 @@ mod tests {
 
     #[test]
     fn the_matrix_counts_by_clause_and_backend() {
-        let matrix = Matrix::of(&samples::mixed());
+        let matrix = Matrix::of_clauses(&samples::mixed());
         assert_eq!(matrix.backends, ["pidfd", "simulated"]);
 
-        let [(c3, once), (c7, waitable)] = &matrix.rows[..] else {
+        let [once, waitable] = &matrix.rows[..] else {
             panic!("{:?}", matrix.rows);
         };
-        assert_eq!((*c3, *c7), (Clause::C3, Clause::C7));
-        assert_eq!(once[0].to_string(), "✓ 1");
-        assert_eq!(waitable[0].to_string(), "✗ 1  ✗ 1 timed out");
-        assert_eq!(waitable[1].to_string(), "– 2");
+        assert_eq!((&*once.name, &*waitable.name), ("C3 once", "C7 no reaping"));
+        assert_eq!(once.fields[0].0.to_string(), "✓ 1");
+        assert_eq!(waitable.fields[0].0.to_string(), "✗ 1  ✗ 1 timed out");
+        assert_eq!(waitable.fields[1].0.to_string(), "– 2");
+        assert!(Matrix::of_hosts(&samples::mixed()).is_empty());
+    }
+
+    #[test]
+    fn hosts_have_a_matrix_of_their_own_with_a_mark_where_they_notice_a_backend() {
+        let host = childwatch_ptrace_free_tests::Host::named("signalfd-reader").unwrap();
+        let cell = |backend| samples::cell(backend, host.case(), [Finding::Passed]);
+        let report = samples::report(vec![cell("pidfd"), cell("sigchld")]);
+        assert!(Matrix::of_clauses(&report).is_empty());
+        let table = Matrix::of_hosts(&report).table(comfy_table::presets::ASCII_MARKDOWN);
+        let table = table.to_string();
+        assert!(
+            table.contains("| signalfd-reader | ✓     | ✓ *     |"),
+            "{table}"
+        );
     }
 
     #[test]

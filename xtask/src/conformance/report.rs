@@ -67,10 +67,13 @@ impl Report {
     /// How much was run, in how long.
     pub(crate) fn extent(&self) -> String {
         let backends = self.backends().len();
-        let cases = self.cells.len().checked_div(backends).unwrap_or(0);
+        let of_hosts = |cell: &&CellReport| cell.case.host().is_some();
+        let hosts = self.cells.iter().filter(of_hosts).count();
+        let each = |cells: usize| cells.checked_div(backends).unwrap_or(0);
         [
             counted(backends, "backend"),
-            counted(cases, "case"),
+            counted(each(self.cells.len() - hosts), "case"),
+            counted(each(hosts), "host"),
             counted(self.repeats, "repeat"),
             Seconds(self.elapsed).to_string(),
         ]
@@ -197,6 +200,13 @@ pub(crate) mod samples {
         }
     }
 
+    /// A host that notices a backend.
+    pub(crate) fn noticed() -> Report {
+        let host = childwatch_ptrace_free_tests::Host::named("signalfd-reader");
+        let case = host.expect("it is in the list").case();
+        report(vec![cell("sigchld", case, [Finding::Passed])])
+    }
+
     pub(crate) fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
         let mut bytes = Vec::new();
         write(&mut bytes);
@@ -240,11 +250,11 @@ mod tests {
     fn the_extent_counts_what_was_run() {
         assert_eq!(
             samples::mixed().extent(),
-            "2 backends, 3 cases, 1 repeat, 12.3 s"
+            "2 backends, 3 cases, 0 hosts, 1 repeat, 12.3 s"
         );
         assert_eq!(
             samples::repeated().extent(),
-            "1 backend, 1 case, 2 repeats, 12.3 s"
+            "1 backend, 1 case, 0 hosts, 2 repeats, 12.3 s"
         );
     }
 }

@@ -1,11 +1,14 @@
-//! [`Selection`]: which cases run against which backends.
+//! [`Selection`]: which cases and hosts run against which backends.
 
-use childwatch_ptrace_free_tests::{BackendUnderTest, CASES, Case, Cell, Clause, backends};
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use childwatch_ptrace_free_tests::{
+    BackendUnderTest, CASES, Case, Cell, Clause, HOSTS, Host, backends,
+};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 type Backend = &'static dyn BackendUnderTest;
 
-/// What the command line picks. An option that isn't given picks all.
+/// What the command line picks. If neither cases, clauses nor hosts are named, it picks all
+/// cases and all hosts.
 #[derive(clap::Args)]
 pub(crate) struct Selection {
     /// Only this backend; may be given again for more
@@ -19,20 +22,55 @@ pub(crate) struct Selection {
     /// Only the cases of this clause, such as C7; may be given again for more
     #[arg(long = "clause", value_name = "C7", value_parser = clause)]
     clauses: Vec<Clause>,
+
+    /// Only in this host, a program around the watcher, or in `all`; may be given again for
+    /// more. In a sandbox, hosts run only if they are named.
+    #[arg(long = "host", value_name = "H", value_parser = host_parser(), hide_possible_values = true)]
+    hosts: Vec<PickedHosts>,
+}
+
+/// What one `--host` picks.
+#[derive(Clone, Copy)]
+enum PickedHosts {
+    All,
+    One(&'static Host),
 }
 
 impl Selection {
-    /// The picked cells: backend by backend, each in the order of the list of
-    /// cases.
-    pub(crate) fn cells(&self) -> impl Iterator<Item = Cell<'static>> {
+    /// The picked cells: backend by backend, each in the order of the lists of
+    /// cases and hosts.
+    pub(crate) fn cells(&self, in_a_sandbox: bool) -> impl Iterator<Item = Cell<'static>> {
         let cell = |backend| move |case| Cell { backend, case };
+        let cases = self.cases(in_a_sandbox);
         self.backends()
-            .flat_map(move |backend| self.cases().into_iter().map(cell(backend)))
+            .flat_map(move |backend| cases.clone().into_iter().map(cell(backend)))
     }
 
-    /// The picked cases: those of a picked name and of a picked clause. None, if
-    /// the two don't meet.
-    pub(crate) fn cases(&self) -> Vec<&'static Case> {
+    /// The picked cases, and those that live as the picked hosts.
+    pub(crate) fn cases(&self, in_a_sandbox: bool) -> Vec<&'static Case> {
+        let names_cases = !self.cases.is_empty() || !self.clauses.is_empty();
+        let plain = if names_cases || self.hosts.is_empty() {
+            self.plain_cases()
+        } else {
+            Vec::new()
+        };
+        let all = !names_cases && self.hosts.is_empty() && !in_a_sandbox;
+        let hosts = HOSTS.iter().filter(|host| all || self.names(host));
+        plain
+            .into_iter()
+            .chain(hosts.map(|host| host.case()))
+            .collect()
+    }
+
+    fn names(&self, host: &Host) -> bool {
+        self.hosts.iter().any(|picked| match picked {
+            PickedHosts::All => true,
+            PickedHosts::One(one) => one.name == host.name,
+        })
+    }
+
+    /// The cases of a picked name and of a picked clause. None, if the two don't meet.
+    fn plain_cases(&self) -> Vec<&'static Case> {
         let is_picked = |case: &&Case| {
             let mut names = self.cases.iter().map(|picked| picked.name);
             (self.cases.is_empty() || names.any(|name| name == case.name))
@@ -63,6 +101,18 @@ fn case_parser() -> impl TypedValueParser<Value = &'static Case> {
         .try_map(|name| Case::named(&name).ok_or_else(|| format!("{name:?} is no case")))
 }
 
+fn host_parser() -> impl TypedValueParser<Value = PickedHosts> {
+    let one = |host: &&'static Host| PossibleValue::new(host.name).help(host.is);
+    let all = PossibleValue::new("all").help("every host");
+    PossibleValuesParser::new(std::iter::once(all).chain(HOSTS.iter().map(one))).try_map(|name| {
+        match Host::named(&name) {
+            Some(host) => Ok(PickedHosts::One(host)),
+            None if name == "all" => Ok(PickedHosts::All),
+            None => Err(format!("{name:?} is no host")),
+        }
+    })
+}
+
 fn clause(tag: &str) -> Result<Clause, String> {
     tag.parse().map_err(|error| {
         let tags: Vec<_> = Clause::ALL.iter().map(Clause::to_string).collect();
@@ -79,20 +129,41 @@ mod tests {
             backends: backends.to_vec(),
             cases: cases.to_vec(),
             clauses: clauses.to_vec(),
+            hosts: Vec::new(),
         }
     }
 
     #[test]
     fn no_option_picks_all() {
         let all = picked(&[], &[], &[]);
-        assert_eq!(all.cells().count(), CASES.len() * backends::ALL.len());
+        let each = CASES.len() + HOSTS.len();
+        assert_eq!(all.cells(false).count(), each * backends::ALL.len());
+    }
+
+    #[test]
+    fn in_a_sandbox_only_named_hosts_run() {
+        let mut some = picked(&[], &[], &[]);
+        assert_eq!(some.cases(true).len(), CASES.len());
+        some.hosts = vec![PickedHosts::One(HOSTS[0])];
+        assert_eq!(some.cases(true).len(), 1);
+        assert_eq!(some.cases(true)[0].name, HOSTS[0].name);
+    }
+
+    #[test]
+    fn a_case_and_a_host_pick_both() {
+        let mut both = picked(&[&CASES[0]], &[], &[]);
+        both.hosts = vec![PickedHosts::One(HOSTS[0]), PickedHosts::One(HOSTS[0])];
+        let names: Vec<_> = both.cases(false).iter().map(|case| case.name).collect();
+        assert_eq!(names, [CASES[0].name, HOSTS[0].name]);
+        both.hosts = vec![PickedHosts::All];
+        assert_eq!(both.cases(false).len(), 1 + HOSTS.len());
     }
 
     #[test]
     fn a_clause_picks_its_cases_and_a_backend_its_column() {
         let some = picked(&[], &[Clause::C3], &backends::ALL[..1]);
-        assert_ne!(some.cells().count(), 0);
-        for cell in some.cells() {
+        assert_ne!(some.cells(false).count(), 0);
+        for cell in some.cells(false) {
             assert_eq!(cell.case.clause, Clause::C3);
             assert_eq!(cell.backend.name(), backends::ALL[0].name());
         }
@@ -101,12 +172,12 @@ mod tests {
     #[test]
     fn a_case_picked_twice_runs_once() {
         let case = &CASES[0];
-        assert_eq!(picked(&[case, case], &[], &[]).cases().len(), 1);
+        assert_eq!(picked(&[case, case], &[], &[]).cases(false).len(), 1);
     }
 
     #[test]
     fn a_case_and_another_clause_pick_nothing() {
         let case = CASES.iter().find(|case| case.clause == Clause::C3).unwrap();
-        assert!(picked(&[case], &[Clause::C7], &[]).cases().is_empty());
+        assert!(picked(&[case], &[Clause::C7], &[]).cases(false).is_empty());
     }
 }

@@ -4,19 +4,27 @@ use std::io::{self, Write};
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 
+use super::exceptions::{self, Excepted};
 use super::finding::Finding;
 use super::matrix::Matrix;
 use super::report::{CellReport, Report};
 use super::skips;
 
-/// The sandbox, if there is one; the matrix, then every failure and skip with its reason. The last line is
-/// `N passed, N failed, N skipped`.
+/// The sandbox, if there is one; the matrices; then every failure, skip and exception with
+/// its reason. The last line is `N passed, N failed, N skipped`.
 pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     if let Some(sandbox) = report.sandbox {
         writeln!(out, "Sandbox {}: {}", sandbox.name(), sandbox.stands_for())?;
     }
-    writeln!(out, "{}", Matrix::of(report).table(UTF8_FULL_CONDENSED))?;
-    writeln!(out, "✓ passed  ✗ failed  – unsupported\n")?;
+    for matrix in [Matrix::of_clauses(report), Matrix::of_hosts(report)] {
+        if !matrix.is_empty() {
+            writeln!(out, "{}", matrix.table(UTF8_FULL_CONDENSED))?;
+        }
+    }
+    writeln!(
+        out,
+        "✓ passed  ✗ failed  – unsupported  * the host notices it, as documented\n"
+    )?;
     for (cell, finding) in report.failures() {
         write_failure(out, cell, &finding)?;
     }
@@ -24,8 +32,25 @@ pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
         let cases = skips.cases.join(", ");
         writeln!(out, "– {}: {}: {cases}\n", skips.backend, skips.reason)?;
     }
+    for excepted in exceptions::of(report) {
+        write_exception(out, &excepted)?;
+    }
     writeln!(out, "{}: {}", report.place(), report.extent())?;
     writeln!(out, "{}", report.totals().summary())
+}
+
+fn write_exception(out: &mut impl Write, excepted: &Excepted) -> io::Result<()> {
+    let Excepted {
+        host,
+        when,
+        notices,
+        backends,
+    } = excepted;
+    writeln!(out, "* {host}, {when}: {notices}")?;
+    for (backend, reason) in backends {
+        writeln!(out, "    {backend}: {reason}")?;
+    }
+    writeln!(out)
 }
 
 fn write_failure(out: &mut impl Write, cell: &CellReport, finding: &Finding) -> io::Result<()> {
@@ -69,6 +94,17 @@ mod tests {
         assert!(text.starts_with("Sandbox no-ptrace: "), "{text}");
         assert!(
             text.contains("\nLinux 6.18.0, sandbox no-ptrace: "),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn every_exception_stands_with_its_reason() {
+        let text = text(&samples::noticed());
+        let exception = "* signalfd-reader, while it watches: while a child is watched, ";
+        assert!(text.contains(exception), "{text}");
+        assert!(
+            text.contains("\n    sigchld: its handler takes the signals\n"),
             "{text}"
         );
     }
