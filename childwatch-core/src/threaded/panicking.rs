@@ -164,7 +164,9 @@ fn a_stopped_watcher_refuses_callbacks_whose_captures_panic() {
     assert!(told.recv_timeout(LONG).is_err(), "dropped unrun");
     for _ in 0..TIMES {
         assert!(panics(|| drop(watcher.watch(*live, callback()))));
-        assert!(panics(|| drop(watcher.register_callback(*live, callback()))));
+        assert!(panics(|| drop(
+            watcher.register_callback(*live, callback())
+        )));
     }
     let Stage {
         watcher, processes, ..
