@@ -107,7 +107,8 @@ impl ExitSource for Refusing {
             resume_unwind(Box::new("a source's panic"));
         }
         let next = self.ends.lock().unwrap().pop_front();
-        match next.or(*self.always.lock().unwrap()) {
+        let always = *self.always.lock().unwrap();
+        match next.or(always) {
             None => self.source.wait(waiter, reports),
             Some(End::Spuriously) => Ok(()),
             Some(End::Interrupted) => Err(io::ErrorKind::Interrupted.into()),
