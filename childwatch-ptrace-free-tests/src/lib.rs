@@ -51,6 +51,8 @@ pub mod namespace;
 pub mod probe;
 pub mod program;
 mod refusal;
+#[cfg(test)]
+mod refused_questions;
 mod sandbox;
 mod sleeper;
 pub mod soak;
