@@ -48,6 +48,7 @@ mod interposed;
 mod judged;
 mod locked;
 pub mod namespace;
+pub mod odd;
 pub mod probe;
 pub mod program;
 mod refusal;
