@@ -45,6 +45,10 @@ use crate::{Exit, ExitCallback, Pid, Report, Token, WatchError, WatchHandle};
 /// which register ever more late callbacks keep no exit from being seen.
 const CALLBACKS_A_ROUND: usize = 1024;
 
+/// How many payloads are dropped of panics that each come from dropping the last one: a
+/// payload may make another one of its own kind, without end.
+const PAYLOADS: usize = 16;
+
 pub(crate) struct Dispatch {
     state: Mutex<State>,
     /// A callback or a disarming that somebody waits for has finished, or the watcher
@@ -412,12 +416,16 @@ fn run(callback: ExitCallback, exit: Exit, origin: &Origin) -> Ended {
 }
 
 /// Drops a user's value whose `Drop` may panic, where the panic must go no
-/// further.
+/// further. What such a panic carries is dropped too.
 pub(crate) fn drop_quietly<T>(value: T) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(move || drop(value))) {
-        // This payload's own Drop might panic too, and so on without end.
-        mem::forget(payload);
+    let mut dropped = catch_unwind(AssertUnwindSafe(move || drop(value)));
+    for _ in 0..PAYLOADS {
+        match dropped {
+            Ok(()) => return,
+            Err(payload) => dropped = catch_unwind(AssertUnwindSafe(move || drop(payload))),
+        }
     }
+    mem::forget(dropped);
 }
 
 #[cfg(test)]

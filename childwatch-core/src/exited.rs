@@ -78,11 +78,11 @@ impl Drop for Exited {
         let Progress::Waiting(waker) = former else {
             return;
         };
-        // Outside the lock: it is the executor's code.
-        drop(waker);
         if let Some(canceller) = &self.canceller {
             canceller.unregister_callback(self.handle);
         }
+        // Outside the lock, and last: it is the executor's code, and may panic.
+        drop(waker);
     }
 }
 

@@ -238,9 +238,9 @@ impl<S: ExitSource> Link<S> {
         let mut reports = Vec::new();
         let mut pauses = Pauses::new();
         while !self.is_stopping() {
-            match self.secondary.wait(&mut waiter, &mut reports) {
-                Ok(()) => pauses = Pauses::new(),
-                Err(_) => thread::park_timeout(pauses.next_pause()),
+            let waited = self.secondary.wait(&mut waiter, &mut reports);
+            if let Some(pause) = pauses.after(&waited) {
+                thread::park_timeout(pause);
             }
             if !reports.is_empty() {
                 self.handed_over().append(&mut reports);

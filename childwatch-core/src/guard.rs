@@ -46,3 +46,61 @@ impl<W: PidWatcher + ?Sized> Drop for WatchGuard<'_, W> {
         self.watcher.unregister_callback(self.handle);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::{Exit, ExitCallback, Pid, PidWatcherExt, WatchError};
+
+    /// Keeps account of what is unregistered.
+    #[derive(Debug, Default)]
+    struct Account(Mutex<Vec<WatchHandle>>);
+
+    impl PidWatcher for Account {
+        fn register_pid(&self, _pid: Pid) -> Result<(), WatchError> {
+            Ok(())
+        }
+
+        fn unregister_pid(&self, _pid: Pid) {}
+
+        fn register_callback(
+            &self,
+            pid: Pid,
+            _callback: ExitCallback,
+        ) -> Result<WatchHandle, WatchError> {
+            Ok(WatchHandle::next(pid))
+        }
+
+        fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
+            self.0.lock().unwrap().push(handle);
+            Unregistered::WillNotRun
+        }
+
+        fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError> {
+            self.register_callback(pid, callback)
+        }
+
+        fn try_wait(&self, _pid: Pid) -> Result<Option<Exit>, WatchError> {
+            Ok(None)
+        }
+    }
+
+    #[test]
+    fn a_guard_unregisters_its_own_callback_once_however_it_ends() {
+        let watcher = Account::default();
+        let guard = || {
+            let guard = watcher.watch_guard(Pid::try_from(7).unwrap(), |_| {});
+            let guard = guard.unwrap();
+            (guard.handle(), guard)
+        };
+        let (dropped, ends) = guard();
+        drop(ends);
+        let (asked, ends) = guard();
+        assert_eq!(ends.unregister(), Unregistered::WillNotRun);
+        let (released, ends) = guard();
+        assert_eq!(ends.into_handle(), released);
+        assert_eq!(*watcher.0.lock().unwrap(), [dropped, asked]);
+    }
+}

@@ -70,10 +70,10 @@ mod exited;
 mod ext;
 mod fallback;
 mod guard;
-#[cfg(loom)]
+#[cfg(childwatch_loom)]
 #[doc(hidden)]
 pub mod interleavings;
-#[cfg(loom)]
+#[cfg(childwatch_loom)]
 #[cfg(test)]
 mod models;
 mod origin;

@@ -3,18 +3,33 @@
 //! A wait fails only for what a sandbox forbids or for memory short in the kernel.
 //! Exits are not lost meanwhile, only late: the kernel keeps them.
 
+use std::io;
 use std::time::Duration;
 
 const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// Ever longer pauses between tries.
+/// Ever longer pauses between tries that fail, and the shortest again after a success.
 #[derive(Debug)]
 pub(crate) struct Pauses(Duration);
 
 impl Pauses {
     pub(crate) const fn new() -> Self {
         Pauses(SHORTEST)
+    }
+
+    /// Returns the pause to make after a wait has ended; `None` if there is none to make.
+    ///
+    /// A wait that a signal has interrupted has neither failed nor succeeded.
+    pub(crate) fn after(&mut self, waited: &io::Result<()>) -> Option<Duration> {
+        match waited {
+            Ok(()) => {
+                *self = Pauses::new();
+                None
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => None,
+            Err(_) => Some(self.next_pause()),
+        }
     }
 
     pub(crate) fn next_pause(&mut self) -> Duration {
@@ -38,5 +53,19 @@ mod tests {
             pauses.next_pause();
         }
         assert_eq!(pauses.next_pause(), LONGEST);
+    }
+
+    #[test]
+    fn a_success_makes_the_next_pause_short_and_an_interruption_changes_nothing() {
+        let failed = || Err(io::ErrorKind::OutOfMemory.into());
+        let mut pauses = Pauses::new();
+        for _ in 0..3 {
+            assert_eq!(pauses.after(&failed()), Some(SHORTEST));
+            assert_eq!(pauses.after(&failed()), Some(SHORTEST * 2));
+            let interrupted = Err(io::ErrorKind::Interrupted.into());
+            assert_eq!(pauses.after(&interrupted), None);
+            assert_eq!(pauses.after(&failed()), Some(SHORTEST * 4));
+            assert_eq!(pauses.after(&Ok(())), None);
+        }
     }
 }

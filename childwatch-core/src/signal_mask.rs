@@ -91,7 +91,7 @@ impl SignalMask {
 /// In a model all threads are one thread of the system's, so the mask is only read.
 fn change(how: libc::c_int, signals: Option<&libc::sigset_t>) -> io::Result<SignalMask> {
     let signals = signals
-        .filter(|_| !cfg!(loom))
+        .filter(|_| !cfg!(childwatch_loom))
         .map_or(ptr::null(), ptr::from_ref);
     let mut before = MaybeUninit::uninit();
     // SAFETY: pthread_sigmask reads the one set, if that is not null, and writes the

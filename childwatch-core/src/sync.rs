@@ -1,4 +1,4 @@
-//! What threads share: std's types, or loom's in a model (`--cfg loom`).
+//! What threads share: std's types, or loom's in a model (`--cfg childwatch_loom`).
 //!
 //! In a model loom runs the threads, one at a time, in every order that there is, and
 //! lets a load see every value that the memory model allows.
@@ -8,7 +8,7 @@
 //! which live on from one interleaving to the next.
 
 cfg_if::cfg_if! {
-    if #[cfg(loom)] {
+    if #[cfg(childwatch_loom)] {
         mod modelled;
 
         pub(crate) use loom::sync::{Mutex, MutexGuard, atomic};

@@ -370,10 +370,9 @@ impl<S: ExitSource> Shared<S> {
         self.source.start(waiter);
         let mut pauses = Pauses::new();
         loop {
-            match self.source.wait(waiter, reports) {
-                Ok(()) => pauses = Pauses::new(),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => self.dispatch().pause(pauses.next_pause()),
+            let waited = self.source.wait(waiter, reports);
+            if let Some(pause) = pauses.after(&waited) {
+                self.dispatch().pause(pause);
             }
             loop {
                 let disarm = |token| self.source.disarm(token);
@@ -451,3 +450,6 @@ impl<S: ExitSource> Drop for Retired<'_, S> {
 
 #[cfg(test)]
 mod failing;
+
+#[cfg(test)]
+mod panicking;

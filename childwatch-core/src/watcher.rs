@@ -42,8 +42,10 @@ use crate::{Exit, ExitCallback, Pid, Unregistered, WatchError, WatchHandle};
 ///
 /// - **\[C3\] once.** A callback runs exactly once, after the exit, never before
 ///   it.
-/// - **\[C4\] where.** Callbacks run on the watcher's own thread, one at a time, in
-///   order of registration for one pid, with no lock of the watcher held. The
+/// - **\[C4\] where.** Callbacks run on the watcher's own thread, one at a time, with no
+///   lock of the watcher held. The callbacks of one process run in the order of their
+///   registration. Callbacks of different processes may run in any order: the exit that
+///   came first may be reported last, and later by any time. The
 ///   closure and its captures are never dropped under a lock either. While a
 ///   callback runs, that thread has the signal mask of the thread that created the
 ///   watcher, so a process or thread started there has an ordinary mask. A callback
@@ -71,7 +73,11 @@ use crate::{Exit, ExitCallback, Pid, Unregistered, WatchError, WatchHandle};
 /// - **\[C10\] re-entry.** Every method may be called from a callback, and from
 ///   the `Drop` of a captured value: dropping the watcher itself there too.
 /// - **\[C11\] panics.** A panicking callback is reported by the panic hook and
-///   harms no other callback, no later call, and not the watcher's `Drop`. (If a backend of somebody else's panics, the
+///   harms no other callback, no later call, and not the watcher's `Drop`. Nothing of its
+///   registration is left behind, and the payload of the panic is dropped once. The same
+///   holds if the `Drop` of a captured value panics, or that of a payload. If a captured
+///   value is dropped on a caller's thread, its panic goes on to the caller when the
+///   registration has been given back. (If a backend of somebody else's panics, the
 ///   watcher ends: see [`Stopped`](WatchError::Stopped).)
 ///
 /// ## Unregistering

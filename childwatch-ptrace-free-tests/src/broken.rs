@@ -50,7 +50,7 @@ mod refusals;
 mod registrations;
 mod seldom;
 mod signal;
-mod source;
+pub(crate) mod source;
 mod start;
 mod status;
 mod table;

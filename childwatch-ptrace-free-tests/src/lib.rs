@@ -57,9 +57,12 @@ mod interposed;
 mod judged;
 mod locked;
 pub mod namespace;
+pub mod odd;
 pub mod probe;
 pub mod program;
 mod refusal;
+#[cfg(test)]
+mod refused_questions;
 mod sandbox;
 mod sleeper;
 pub mod soak;

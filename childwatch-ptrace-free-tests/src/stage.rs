@@ -58,13 +58,18 @@ impl<'a> Stage<'a> {
         self.backend.nursery().spawn_as(child.pid())
     }
 
-    /// Waits until the watcher has dealt with all that has happened so far: an
-    /// exit that comes now has been told. It stands for the pause with which one
-    /// would otherwise wait for nothing to happen.
+    /// Gives the watcher the time in which it would do what it must not do: it has to
+    /// report two more exits. This stands for the pause with which one would otherwise
+    /// wait for nothing to happen.
+    ///
+    /// The callbacks that have begun before have returned then, because they run one at a
+    /// time. But the exits of different processes are reported in any order (C4). So a
+    /// case must not conclude that an earlier exit has been reported: what has to happen
+    /// is waited for.
     ///
     /// # Panics
     ///
-    /// When the watcher does not tell of an exit.
+    /// When the watcher does not report an exit.
     pub fn settle(&self, watcher: &dyn PidWatcher) {
         for _ in 0..2 {
             let mut last = self.child();

@@ -137,7 +137,7 @@
 // Outside the macro: tools that follow the modules do not look into one.
 mod listen;
 mod look;
-#[cfg(loom)]
+#[cfg(childwatch_loom)]
 #[cfg(test)]
 mod models;
 mod probe;

@@ -1,8 +1,8 @@
 //! What the handler and the watcher's thread share: std's atomics, or loom's in a model
-//! (`--cfg loom`).
+//! (`--cfg childwatch_loom`).
 
 cfg_if::cfg_if! {
-    if #[cfg(loom)] {
+    if #[cfg(childwatch_loom)] {
         mod modelled;
 
         pub(crate) mod atomic {

@@ -24,7 +24,7 @@ struct Model<'a> {
 
 /// Runs every model, and shows how many interleavings each has.
 ///
-/// In a target directory of its own: with `--cfg loom` everything is another program.
+/// In a target directory of its own: with `--cfg childwatch_loom` everything is another program.
 /// What a model prints is not kept back, for one that fails may abort its process: loom's
 /// panic lets a watcher be dropped, which is no end in a deadlock.
 pub(crate) fn check(shell: &Shell) -> anyhow::Result<()> {
@@ -34,8 +34,8 @@ pub(crate) fn check(shell: &Shell) -> anyhow::Result<()> {
         "cargo test --profile loom -p childwatch-core -p childwatch-sigchld --lib models
          --target-dir {target} -- --nocapture"
     )
-    .env("RUSTFLAGS", "--cfg loom");
-    eprintln!("$ RUSTFLAGS='--cfg loom' {tests}");
+    .env("RUSTFLAGS", "--cfg childwatch_loom");
+    eprintln!("$ RUSTFLAGS='--cfg childwatch_loom' {tests}");
     let output = Command::from(tests)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())

@@ -1,5 +1,6 @@
 //! A [`Fallback`] over simulated processes and sources that refuse.
 
+use std::collections::VecDeque;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -18,8 +19,27 @@ struct Refusing {
     /// As many wakings fail.
     failing_wakes: AtomicUsize,
     is_started: Arc<AtomicBool>,
+    /// The name of the thread that it was started on.
+    thread: Mutex<Option<String>>,
     /// Its waits panic.
     panics: AtomicBool,
+    /// How the next waits end, first to last.
+    ends: Mutex<VecDeque<End>>,
+    /// All waits after those end so.
+    always: Mutex<Option<End>>,
+}
+
+/// How a wait ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// With no report.
+    Spuriously,
+    /// Interrupted by a signal.
+    Interrupted,
+    /// As it should, but for its answer: it fails.
+    Failing,
+    /// With a failure, before it has begun.
+    Refused,
 }
 
 impl Refusing {
@@ -29,8 +49,25 @@ impl Refusing {
             refusal,
             failing_wakes: AtomicUsize::new(0),
             is_started: Arc::default(),
+            thread: Mutex::default(),
             panics: AtomicBool::new(false),
+            ends: Mutex::default(),
+            always: Mutex::default(),
         }
+    }
+
+    fn next_waits_end(&self, ends: impl IntoIterator<Item = End>) {
+        self.ends.lock().unwrap().extend(ends);
+        self.source.wake().unwrap();
+    }
+
+    fn all_waits_end(&self, end: End) {
+        *self.always.lock().unwrap() = Some(end);
+        self.source.wake().unwrap();
+    }
+
+    fn has_ended_all(&self) -> bool {
+        self.ends.lock().unwrap().is_empty()
     }
 }
 
@@ -41,6 +78,8 @@ impl ExitSource for Refusing {
 
     fn start(&self, _waiter: &mut ()) {
         self.is_started.store(true, Ordering::SeqCst);
+        let name = std::thread::current().name().map(str::to_owned);
+        *self.thread.lock().unwrap() = name;
     }
 
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
@@ -67,7 +106,18 @@ impl ExitSource for Refusing {
             // Without the hook's message.
             resume_unwind(Box::new("a source's panic"));
         }
-        self.source.wait(waiter, reports)
+        let next = self.ends.lock().unwrap().pop_front();
+        let always = *self.always.lock().unwrap();
+        match next.or(always) {
+            None => self.source.wait(waiter, reports),
+            Some(End::Spuriously) => Ok(()),
+            Some(End::Interrupted) => Err(io::ErrorKind::Interrupted.into()),
+            Some(End::Refused) => Err(io::ErrorKind::OutOfMemory.into()),
+            Some(End::Failing) => {
+                self.source.wait(waiter, reports)?;
+                Err(io::ErrorKind::OutOfMemory.into())
+            }
+        }
     }
 
     fn wake(&self) -> io::Result<()> {
@@ -247,5 +297,133 @@ fn a_panic_of_either_source_ends_the_watcher() {
         assert!(told.recv_timeout(LONG).is_err());
         let refused = watcher.register_pid(live);
         assert!(matches!(refused, Err(WatchError::Stopped)), "{refused:?}");
+    }
+}
+
+/// Two processes, of which the second spills over.
+fn one_each(
+    processes: &SimulatedProcesses,
+    watcher: &Fallback<Refusing, Refusing>,
+) -> [(Pid, std::sync::mpsc::Receiver<Pid>); 2] {
+    let mut pids = [processes.spawn(), processes.spawn()];
+    pids.sort_by_key(|pid| pid.as_raw() % 2);
+    pids.map(|pid| {
+        let (tell, told) = std::sync::mpsc::channel();
+        let callback = move |exit: crate::Exit| tell.send(exit.pid()).unwrap();
+        watcher.on_exit(pid, callback).unwrap();
+        (pid, told)
+    })
+}
+
+#[test]
+fn neither_sources_failures_hide_the_others_exits() {
+    for end in [End::Failing, End::Refused] {
+        for is_secondary in [false, true] {
+            let processes = SimulatedProcesses::new();
+            let watcher = watcher(&processes, odd_numbers, nothing);
+            let source = watcher.0.source();
+            let (failing, other) = if is_secondary {
+                (&source.link.secondary, 0)
+            } else {
+                (&*source.primary, 1)
+            };
+            failing.all_waits_end(end);
+            for _ in 0..3 {
+                let watched = one_each(&processes, &watcher);
+                let (pid, told) = &watched[other];
+                exits(&processes, *pid);
+                let told = told.recv_timeout(LONG);
+                assert_eq!(told, Ok(*pid), "{end:?}, of the secondary: {is_secondary}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_reports_of_a_wait_that_fails_are_handed_over() {
+    for is_secondary in [false, true] {
+        let processes = SimulatedProcesses::new();
+        let watcher = watcher(&processes, odd_numbers, nothing);
+        let source = watcher.0.source();
+        let failing = if is_secondary {
+            &source.link.secondary
+        } else {
+            &*source.primary
+        };
+        failing.all_waits_end(End::Failing);
+        for _ in 0..3 {
+            let watched = one_each(&processes, &watcher);
+            let (pid, told) = &watched[usize::from(is_secondary)];
+            exits(&processes, *pid);
+            assert_eq!(told.recv_timeout(LONG), Ok(*pid));
+        }
+    }
+}
+
+/// With pauses that go on growing, or pauses after interruptions, this takes minutes.
+#[test]
+fn the_pauses_of_either_source_are_short_again_after_a_success() {
+    let alternating = || {
+        [End::Refused, End::Spuriously]
+            .into_iter()
+            .cycle()
+            .take(400)
+    };
+    let interrupted = || std::iter::repeat_n(End::Interrupted, 200);
+    for is_secondary in [false, true] {
+        let processes = SimulatedProcesses::new();
+        let watcher = watcher(&processes, odd_numbers, nothing);
+        let source = watcher.0.source();
+        let failing = if is_secondary {
+            &source.link.secondary
+        } else {
+            &*source.primary
+        };
+        failing.next_waits_end(alternating().chain(interrupted()));
+        let end = std::time::Instant::now() + LONG;
+        while !failing.has_ended_all() {
+            assert!(std::time::Instant::now() < end, "the pauses grow");
+            thread::yield_now();
+        }
+        let watched = one_each(&processes, &watcher);
+        let (pid, told) = &watched[usize::from(is_secondary)];
+        exits(&processes, *pid);
+        assert_eq!(told.recv_timeout(LONG), Ok(*pid));
+    }
+}
+
+#[test]
+fn each_source_is_started_on_the_thread_that_has_its_name() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes, nothing, nothing);
+    let source = watcher.0.source();
+    let end = std::time::Instant::now() + LONG;
+    for source in [&*source.primary, &source.link.secondary] {
+        while !source.is_started.load(Ordering::SeqCst) || source.thread.lock().unwrap().is_none() {
+            assert!(std::time::Instant::now() < end, "a thread without a name");
+            thread::yield_now();
+        }
+        let name = source.thread.lock().unwrap().clone();
+        assert_eq!(name.as_deref(), Some(Refusing::THREAD_NAME));
+    }
+}
+
+/// Whose a token is does not depend on where it stood before.
+#[test]
+fn a_place_goes_from_one_source_to_the_other_and_back() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes, odd_numbers, nothing);
+    for _ in 0..20 {
+        for (pid, told) in one_each(&processes, &watcher) {
+            assert_eq!(watcher.spilled(), 1, "the odd one, which goes last");
+            exits(&processes, pid);
+            assert_eq!(told.recv_timeout(LONG), Ok(pid));
+            assert!(processes.reap(pid).is_some());
+        }
+        let end = std::time::Instant::now() + LONG;
+        while watcher.spilled() + processes.watched() != 0 {
+            assert!(std::time::Instant::now() < end, "a token is left behind");
+            thread::yield_now();
+        }
     }
 }

@@ -381,3 +381,50 @@ fn callbacks_of_one_process_are_cancelled_wherever_they_stand() {
     exited(&mut registry, token);
     assert!(!registry.has_due());
 }
+
+#[test]
+fn generations_come_round_and_the_next_holder_is_another() {
+    let mut registry = Registry::new();
+    let first = registered(&mut registry, 1);
+    assert_eq!(registry.unregister_pid(pid(1)), Some(first));
+    registry.release(first);
+    registry.slots[first.index() as usize].generation = u32::MAX;
+    let last = registered(&mut registry, 1);
+    assert_eq!(last, Token::from_parts(first.index(), u32::MAX));
+    assert_eq!(registry.unregister_pid(pid(1)), Some(last));
+    registry.release(last);
+    let next = registered(&mut registry, 1);
+    assert_eq!(next, Token::from_parts(first.index(), 0));
+    // A report that was in flight means the former holder.
+    registry.join(next, "next").unwrap();
+    exited(&mut registry, last);
+    assert_eq!(due(&mut registry), [""; 0]);
+    exited(&mut registry, next);
+    assert_eq!(due(&mut registry), ["next"]);
+}
+
+#[test]
+fn turns_come_round_and_no_registration_that_is_due_has_the_turn_of_none() {
+    let mut registry = Registry::new();
+    let tokens = [1, 2, 3].map(|number| registered(&mut registry, number));
+    registry.turns = u32::MAX - 1;
+    let names = ["one", "two", "three"];
+    let handles: Vec<_> = std::iter::zip(tokens, names)
+        .map(|(token, name)| {
+            let (handle, _) = registry.join(token, name).unwrap();
+            exited(&mut registry, token);
+            handle
+        })
+        .collect();
+    assert_eq!(registry.turns, 2, "there is no turn 0");
+    // The one whose turn was the first after the last is taken out, and is due no more.
+    assert!(matches!(
+        registry.cancel(handles[1]),
+        Cancelled::Removed {
+            callback: "two",
+            ..
+        }
+    ));
+    assert_eq!(due(&mut registry), ["one", "three"]);
+    assert!(!registry.has_due());
+}

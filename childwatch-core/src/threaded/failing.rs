@@ -15,15 +15,19 @@ use super::*;
 use crate::simulated::SimulatedSource;
 use crate::{PidWatcherExt, Report, SimulatedProcesses};
 
-const LONG: Duration = Duration::from_secs(60);
+pub(super) const LONG: Duration = Duration::from_secs(60);
 
 /// A source whose calls can be made to fail a number of times.
 #[derive(Debug)]
-struct Failing {
+pub(super) struct Failing {
     source: SimulatedSource,
     interruptions: AtomicUsize,
     waits: AtomicUsize,
-    wakes: AtomicUsize,
+    /// As many waits have reports and fail.
+    waits_with_reports: AtomicUsize,
+    /// As many waits end at once: every second one fails.
+    alternations: AtomicUsize,
+    pub(super) wakes: AtomicUsize,
     /// The calls that panic.
     panics: Mutex<Vec<&'static str>>,
     /// Where each disarming says that it is there, and waits.
@@ -36,6 +40,8 @@ impl Failing {
             source: SimulatedSource::new(processes),
             interruptions: AtomicUsize::new(0),
             waits: AtomicUsize::new(0),
+            waits_with_reports: AtomicUsize::new(0),
+            alternations: AtomicUsize::new(0),
             wakes: AtomicUsize::new(0),
             panics: Mutex::default(),
             gate: Mutex::default(),
@@ -43,7 +49,7 @@ impl Failing {
     }
 
     /// Has a call panic from now on.
-    fn panics_in(&self, call: &'static str) {
+    pub(super) fn panics_in(&self, call: &'static str) {
         self.panics.lock().unwrap().push(call);
     }
 
@@ -56,9 +62,14 @@ impl Failing {
     }
 
     fn fails(times: &AtomicUsize) -> bool {
+        Failing::counts_down(times).is_some()
+    }
+
+    /// How many were left, if any.
+    fn counts_down(times: &AtomicUsize) -> Option<usize> {
         let order = Ordering::SeqCst;
         let left = times.fetch_update(order, order, |left| left.checked_sub(1));
-        left.is_ok()
+        left.ok()
     }
 }
 
@@ -101,7 +112,16 @@ impl ExitSource for Failing {
         if Failing::fails(&self.waits) {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
-        self.source.wait(waiter, reports)
+        match Failing::counts_down(&self.alternations) {
+            Some(left) if left % 2 == 0 => return Err(io::ErrorKind::OutOfMemory.into()),
+            Some(_) => return Ok(()),
+            None => {}
+        }
+        self.source.wait(waiter, reports)?;
+        if !reports.is_empty() && Failing::fails(&self.waits_with_reports) {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        Ok(())
     }
 
     fn wake(&self) -> io::Result<()> {
@@ -112,11 +132,11 @@ impl ExitSource for Failing {
     }
 }
 
-fn watcher(processes: &SimulatedProcesses) -> ThreadedWatcher<Failing> {
+pub(super) fn watcher(processes: &SimulatedProcesses) -> ThreadedWatcher<Failing> {
     ThreadedWatcher::start(Failing::new(processes), ()).unwrap()
 }
 
-fn exits(processes: &SimulatedProcesses, pid: Pid) {
+pub(super) fn exits(processes: &SimulatedProcesses, pid: Pid) {
     assert!(processes.exit(pid, ExitStatus::from_raw(0)));
 }
 
@@ -149,6 +169,102 @@ fn a_wait_that_fails_is_left_alone_for_a_while_and_loses_no_exit() {
     assert_eq!(watcher.source().waits.load(Ordering::SeqCst), 0);
     let pauses = Duration::from_millis(1 + 2 + 4 + 8 + 16 + 32 + 64);
     assert!(start.elapsed() >= pauses);
+}
+
+#[test]
+fn a_wait_that_succeeds_makes_the_pause_after_the_next_failure_short_again() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    // With pauses that go on growing they would take minutes.
+    watcher.source().alternations.store(400, Ordering::SeqCst);
+    for _ in 0..2 {
+        let pid = processes.spawn();
+        exits(&processes, pid);
+        assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
+    }
+    assert_eq!(watcher.source().alternations.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn the_reports_of_a_wait_that_fails_are_taken_in() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    watcher
+        .source()
+        .waits_with_reports
+        .store(3, Ordering::SeqCst);
+    for _ in 0..4 {
+        let pid = processes.spawn();
+        exits(&processes, pid);
+        assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
+    }
+    let left = &watcher.source().waits_with_reports;
+    assert_eq!(left.load(Ordering::SeqCst), 0);
+}
+
+/// What a registration holds in the source, while it is given back.
+struct Disarming<'a> {
+    watcher: &'a ThreadedWatcher<Failing>,
+    at_gate: mpsc::Receiver<()>,
+    open: mpsc::Sender<()>,
+}
+
+impl<'a> Disarming<'a> {
+    /// From now on each disarming stands at a gate.
+    fn gated(watcher: &'a ThreadedWatcher<Failing>) -> Self {
+        let (reached, at_gate) = mpsc::channel();
+        let (open, gate) = mpsc::channel::<()>();
+        *watcher.source().gate.lock().unwrap() = Some((reached, gate));
+        Disarming {
+            watcher,
+            at_gate,
+            open,
+        }
+    }
+
+    /// Waits for a disarming of the process at place 0, and looks who may have that place.
+    fn keeps_its_place(self, pid: Pid) {
+        self.at_gate.recv_timeout(LONG).unwrap();
+        let dispatch = self.watcher.shared.dispatch();
+        let token = dispatch.reserve(pid);
+        assert_ne!(token.index(), 0, "the source has the place armed still");
+        dispatch.release(token);
+        drop(self.open);
+    }
+}
+
+#[test]
+fn a_place_is_nobody_elses_until_the_source_has_disarmed_it() {
+    let processes = SimulatedProcesses::new();
+    let watchers = [(); 5].map(|()| watcher(&processes));
+    let [by_pid, by_handle, by_canceller, by_poll, by_run] = &watchers;
+    let (live, ending) = (processes.spawn(), processes.spawn());
+    std::thread::scope(|scope| {
+        by_pid.register_pid(live).unwrap();
+        let disarming = Disarming::gated(by_pid);
+        scope.spawn(|| by_pid.unregister_pid(live));
+        disarming.keeps_its_place(live);
+
+        let handle = by_handle.on_exit(live, |_| {}).unwrap();
+        let disarming = Disarming::gated(by_handle);
+        scope.spawn(move || by_handle.unregister_callback(handle));
+        disarming.keeps_its_place(live);
+
+        let handle = by_canceller.on_exit(live, |_| {}).unwrap();
+        let canceller = by_canceller.canceller().unwrap();
+        let disarming = Disarming::gated(by_canceller);
+        scope.spawn(move || canceller.unregister_callback(handle));
+        disarming.keeps_its_place(live);
+
+        let disarming = Disarming::gated(by_poll);
+        scope.spawn(|| assert_eq!(by_poll.try_wait(live).unwrap(), None));
+        disarming.keeps_its_place(live);
+
+        by_run.on_exit(ending, |_| {}).unwrap();
+        let disarming = Disarming::gated(by_run);
+        exits(&processes, ending);
+        disarming.keeps_its_place(live);
+    });
 }
 
 #[test]

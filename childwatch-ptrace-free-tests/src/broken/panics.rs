@@ -1,16 +1,17 @@
 //! C11: watchers that take harm from a callback's panic, or hide it.
 
+use std::collections::HashMap;
 use std::mem;
 use std::os::fd::OwnedFd;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use childwatch_core::{ExitCallback, Pid};
+use childwatch_core::{ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::Fails::{InVain, Saying};
-use super::watcher::{WatcherFault, with};
+use super::watcher::{Shared, WatcherFault, with};
 use super::{Broken, ON_PIDFDS, Rule};
 use crate::Clause::{C4, C11};
 use crate::locked::lock;
@@ -34,6 +35,27 @@ pub(super) const ALL: &[Broken] = &[
         breaks: Rule::Clause(C11),
         watcher: with::<ForgetsWhatPanicked>,
         fails: &[("a_panicking_callback_leaves_nothing", InVain("left behind"))],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "forgets-payloads",
+        fault: "What a callback's panic carries is never dropped.",
+        breaks: Rule::Clause(C11),
+        watcher: with::<ForgetsPayloads>,
+        fails: &[(
+            "a_panics_payload_is_dropped_once",
+            InVain("each payload of a panic is dropped"),
+        )],
+        passes: &["a_panicking_callback_leaves_nothing"],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "drops-captures-first",
+        fault: "A cancelled callback is dropped before its registration is given back.",
+        breaks: Rule::Clause(C11),
+        watcher: with::<DropsCapturesFirst>,
+        fails: &[("a_panicking_drop_leaves_nothing", InVain("left behind"))],
+        passes: &["an_unregistered_callback_never_runs"],
         ..ON_PIDFDS
     },
     Broken {
@@ -96,6 +118,45 @@ impl WatcherFault for ForgetsWhatPanicked {
                 panic::resume_unwind(payload);
             }
         })
+    }
+}
+
+#[derive(Debug, Default)]
+struct ForgetsPayloads;
+
+impl WatcherFault for ForgetsPayloads {
+    fn wrap(&self, _pid: Pid, callback: ExitCallback) -> ExitCallback {
+        Box::new(move |exit| {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| callback(exit))) {
+                mem::forget(payload);
+            }
+        })
+    }
+}
+
+/// If what a callback captured panics when it is dropped, the good watcher keeps the rest.
+#[derive(Debug, Default)]
+struct DropsCapturesFirst {
+    callbacks: Mutex<HashMap<WatchHandle, Arc<Shared>>>,
+}
+
+impl WatcherFault for DropsCapturesFirst {
+    fn add(
+        &self,
+        _pid: Pid,
+        callback: ExitCallback,
+        good: &dyn Fn(ExitCallback) -> Result<WatchHandle, WatchError>,
+    ) -> Result<WatchHandle, WatchError> {
+        let shared = Shared::new(callback);
+        let handle = good(shared.callback())?;
+        lock(&self.callbacks).insert(handle, shared);
+        Ok(handle)
+    }
+
+    fn unregister_callback(&self, good: &dyn PidWatcher, handle: WatchHandle) -> Unregistered {
+        let shared = lock(&self.callbacks).remove(&handle);
+        drop(shared.and_then(|shared| shared.take()));
+        good.unregister_callback(handle)
     }
 }
 

@@ -1,4 +1,5 @@
-//! The real engine over a good source with one law broken.
+//! The real engine over a good source with one law broken, or with a
+//! [permitted oddity](crate::odd).
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -13,7 +14,7 @@ use super::seldom::Calls;
 use crate::locked::lock;
 
 /// What a source does wrong: one method, as a rule. The others are the good source's.
-pub(super) trait SourceFault: Debug + Default + Send + Sync + 'static {
+pub(crate) trait SourceFault: Debug + Default + Send + Sync + 'static {
     fn start<S: ExitSource>(&self, good: &Good<S>, waiter: &mut S::Waiter) {
         good.start(waiter);
     }
@@ -49,18 +50,18 @@ pub(super) trait SourceFault: Debug + Default + Send + Sync + 'static {
 }
 
 /// A watcher over a pidfd source with a fault.
-pub(super) fn over_pidfds<F: SourceFault>() -> Result<Box<dyn PidWatcher>, WatchError> {
+pub(crate) fn over_pidfds<F: SourceFault>() -> Result<Box<dyn PidWatcher>, WatchError> {
     childwatch_pidfd::probe().verdict()?;
     start::<F, _>(PidfdSource::new()?)
 }
 
 /// A watcher over a `SIGCHLD` source with a fault.
-pub(super) fn over_sigchld<F: SourceFault>() -> Result<Box<dyn PidWatcher>, WatchError> {
+pub(crate) fn over_sigchld<F: SourceFault>() -> Result<Box<dyn PidWatcher>, WatchError> {
     start::<F, _>(SigchldSource::new()?)
 }
 
 /// A watcher over any source with a fault.
-pub(super) fn start<F: SourceFault, S: ExitSource>(
+pub(crate) fn start<F: SourceFault, S: ExitSource>(
     (source, waiter): (S, S::Waiter),
 ) -> Result<Box<dyn PidWatcher>, WatchError> {
     let source = FaultySource {
@@ -138,13 +139,13 @@ impl<F: SourceFault, S: ExitSource> ExitSource for FaultySource<F, S> {
 
 /// A good source that says what it has armed.
 #[derive(Debug)]
-pub(super) struct Good<S> {
+pub(crate) struct Good<S> {
     source: S,
     armed: Mutex<HashMap<Token, Pid>>,
 }
 
 impl<S: ExitSource> Good<S> {
-    pub(super) fn new(source: S) -> Self {
+    pub(crate) fn new(source: S) -> Self {
         Good {
             source,
             armed: Mutex::default(),

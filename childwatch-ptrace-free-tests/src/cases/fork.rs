@@ -6,19 +6,25 @@
 )]
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::mem::{self, ManuallyDrop};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
+use std::pin::Pin;
 use std::process::{ExitStatus, exit};
 use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Waker};
 
-use childwatch_core::{ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
+use childwatch_core::{
+    ExitCallback, Pid, PidWatcher, PidWatcherExt, Unregistered, WatchError, WatchHandle,
+};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::child::{End, GatedChild};
 use crate::deadline;
 use crate::probe::Probe;
 use crate::refusal::{Refusal, refuse_in_process};
+use crate::stage::Occupied;
 use crate::{Stage, sys};
 
 /// Runs `body` in a forked copy of this process, which must answer that all is
@@ -39,31 +45,52 @@ pub(super) fn in_a_copy(what: &str, body: impl FnOnce() -> bool) {
 
 pub(super) fn every_call_in_a_copy_answers_forked(stage: &Stage<'_>) {
     let watcher = stage.watcher();
-    let (child, dead) = (stage.child(), stage.child());
-    let probe = Probe::new();
+    let (child, dead, held, awaited) = (stage.child(), stage.child(), stage.child(), stage.child());
+    let (probe, later) = (Probe::new(), Probe::new());
     watcher.register_pid(child.pid()).unwrap();
     let handle = watcher
         .register_callback(child.pid(), probe.callback())
         .unwrap();
     watcher.register_pid(dead.pid()).unwrap();
     dead.die(End::Code(0));
-    let callbacks = [(); 2].map(|()| Probe::new().callback());
+    // The two that a call in the parent would give back.
+    watcher.register_pid(held.pid()).unwrap();
+    let future = ManuallyDrop::new(watcher.exited(awaited.pid()).unwrap());
 
     // With the watcher's thread inside a callback, and idle.
-    let occupied = stage.occupy(&*watcher);
-    in_a_copy("every call", || {
-        calls_answer_forked(&*watcher, &*child, &*dead, handle, callbacks)
-    });
-    occupied.release();
-    let callbacks = [(); 2].map(|()| Probe::new().callback());
-    in_a_copy("every call", || {
-        calls_answer_forked(&*watcher, &*child, &*dead, handle, callbacks)
-    });
+    let mut occupied = Some(stage.occupy(&*watcher));
+    for _ in 0..2 {
+        let callbacks = [(); 2].map(|()| Probe::new().callback());
+        in_a_copy("every call", || {
+            // SAFETY: each copy of the process has a copy of its own, dropped once.
+            drop(ManuallyDrop::into_inner(unsafe {
+                std::ptr::read(&raw const future)
+            }));
+            watcher.unregister_pid(held.pid());
+            calls_answer_forked(&*watcher, &*child, &*dead, handle, callbacks)
+        });
+        occupied.take().map(Occupied::release);
+    }
 
     stage.settle(&*watcher);
     assert_eq!(probe.runs(), 0);
     child.die(End::Code(0));
     probe.ran_once();
+    // What the copy's calls meant is there still.
+    watcher
+        .register_callback(held.pid(), later.callback())
+        .unwrap();
+    held.die(End::Code(0));
+    later.ran_once();
+    let mut future = ManuallyDrop::into_inner(future);
+    awaited.die(End::Code(0));
+    deadline::until("the future resolves", || {
+        let mut context = Context::from_waker(Waker::noop());
+        matches!(
+            Pin::new(&mut future).poll(&mut context),
+            Poll::Ready(Some(_))
+        )
+    });
 }
 
 fn calls_answer_forked(

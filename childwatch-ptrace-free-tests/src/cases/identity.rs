@@ -1,10 +1,12 @@
 //! C13: a process, not a number.
 
+use std::sync::mpsc;
+
 use childwatch_core::PidWatcher;
 
 use crate::child::{End, GatedChild};
 use crate::probe::{Gate, Probe};
-use crate::{Stage, sys};
+use crate::{Stage, deadline, sys};
 
 const FIRED: &str = "the old process's exit fired for the new one";
 
@@ -83,32 +85,39 @@ pub(super) fn a_registered_processes_number_comes_back_and_exits_again(stage: &S
     }
 }
 
-/// The watcher's thread has been told of the old process's exit, and is busy
+/// The watcher's thread has been told of the old process's exit, as a rule, and is busy
 /// with another's, when the number changes hands.
 pub(super) fn a_stale_event_fires_nothing_of_the_new_process(stage: &Stage<'_>) {
     let watcher = stage.watcher();
-    let (other, mut old) = (stage.child(), stage.child());
-    let (gate, first, never, second) = (Gate::new(), Probe::new(), Probe::new(), Probe::new());
-    watcher
-        .watch(
-            other.pid(),
-            first.callback_then({
-                let gate = gate.clone();
-                move |_| gate.pass()
-            }),
-        )
-        .unwrap();
-    let handle = watcher.watch(old.pid(), never.callback()).unwrap();
-
     let occupied = stage.occupy(&*watcher);
-    other.die(End::Code(0));
-    old.die(End::Code(1));
+    let (told_first, told) = mpsc::channel();
+    // The one whose exit is told first keeps the thread busy. Which that is is not promised.
+    let mut both = [0, 1].map(|index| {
+        let (child, gate, probe) = (stage.child(), Gate::new(), Probe::new());
+        let callback = probe.callback_then({
+            let (told_first, gate) = (told_first.clone(), gate.clone());
+            move |_| {
+                told_first.send(index).unwrap();
+                gate.pass();
+            }
+        });
+        let handle = watcher.watch(child.pid(), callback).unwrap();
+        (child, gate, probe, handle)
+    });
+    for (child, ..) in &both {
+        child.die(End::Code(1));
+    }
     occupied.release();
-    gate.is_reached();
+    if told.recv_timeout(deadline::patience()).unwrap() == 1 {
+        both.swap(0, 1);
+    }
+    let [(_, gate, first, _), (mut old, olds_gate, never, handle)] = both;
     watcher.unregister_callback(handle);
     old.reap();
     let mut new = stage.successor(&*old);
+    let second = Probe::new();
     register(&*watcher, &*new, &second);
+    olds_gate.open();
     gate.open();
 
     first.ran_once();

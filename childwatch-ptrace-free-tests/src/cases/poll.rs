@@ -46,7 +46,7 @@ pub(super) fn each_poll_finds_a_zombie(stage: &Stage<'_>) {
         }
         child.die(End::Code(code));
         if code % 2 > 0 {
-            // It has been told already.
+            // As a rule it has been told already.
             stage.settle(&*watcher);
         }
         each_poll_finds(&*watcher, &mut *child);
@@ -117,9 +117,13 @@ pub(super) fn a_poll_finds_what_was_reaped_only_if_it_is_registered(stage: &Stag
     }
 
     let mut child = stage.child();
+    let probe = Probe::new();
     watcher.register_pid(child.pid()).unwrap();
+    watcher
+        .register_callback(child.pid(), probe.callback())
+        .unwrap();
     child.die(End::Code(3));
-    stage.settle(&*watcher);
+    probe.ran_once();
     let status = child.reap();
     let found = watcher.try_wait(child.pid()).expect("it is registered");
     assert_eq!(found.map(|exit| exit.status()), Some(status));

@@ -1,6 +1,11 @@
 //! C10 and C11: calls from inside callbacks and drops, and panics there.
 
+use std::future::Future;
+use std::panic::{self, AssertUnwindSafe};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak, mpsc};
+use std::task::{Context, Wake, Waker};
 
 use childwatch_core::{ExitCallback, Pid, PidWatcher, PidWatcherExt, Unregistered};
 
@@ -203,6 +208,131 @@ pub(super) fn a_callbacks_panic_is_told_to_the_hook(stage: &Stage<'_>) {
     std::panic::set_hook(hook);
     let heard = told.try_recv().expect("the hook heard nothing");
     assert_eq!(heard, (Some("meant to"), probe.threads()[0]));
+}
+
+/// Counts its drops. The drop panics, if it is to, with another one of these.
+struct Payload {
+    drops: Arc<AtomicUsize>,
+    panics: bool,
+}
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        self.drops.fetch_add(1, Ordering::SeqCst);
+        if self.panics {
+            panic::resume_unwind(Box::new(Payload {
+                drops: Arc::clone(&self.drops),
+                panics: false,
+            }));
+        }
+    }
+}
+
+/// Panics when dropped, with a payload, and past the panic hook.
+struct PanicsWith<T: Send + 'static>(Option<T>);
+
+impl<T: Send + 'static> Drop for PanicsWith<T> {
+    fn drop(&mut self) {
+        if let Some(payload) = self.0.take() {
+            panic::resume_unwind(Box::new(payload));
+        }
+    }
+}
+
+pub(super) fn a_panics_payload_is_dropped_once(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let (child, living) = (stage.child(), stage.child());
+    let drops = Arc::new(AtomicUsize::new(0));
+    let payload = |panics| Payload {
+        drops: Arc::clone(&drops),
+        panics,
+    };
+    for panics in [false, true] {
+        let own = payload(panics);
+        watcher
+            .watch(
+                child.pid(),
+                Box::new(|_| panic::resume_unwind(Box::new(own))),
+            )
+            .unwrap();
+        let captured = PanicsWith(Some(payload(panics)));
+        watcher
+            .watch(child.pid(), Box::new(move |_| drop(captured)))
+            .unwrap();
+    }
+    child.die(End::Code(0));
+    // Two make another one each.
+    deadline::until("each payload of a panic is dropped", || {
+        drops.load(Ordering::SeqCst) == 6
+    });
+    stage.settle(&*watcher);
+    let captured = PanicsWith(Some(payload(true)));
+    watcher
+        .watch(living.pid(), Box::new(move |_| drop(captured)))
+        .unwrap();
+    drop(watcher);
+    assert_eq!(
+        drops.load(Ordering::SeqCst),
+        8,
+        "payloads that were dropped"
+    );
+    assert_eq!(Arc::strong_count(&drops), 1, "a payload is left");
+}
+
+/// A task that panics when its last share is dropped.
+struct Task(PanicsWith<&'static str>);
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        assert!(self.0.0.is_some(), "it is dropped after this");
+    }
+}
+
+pub(super) fn a_panicking_drop_leaves_nothing(stage: &Stage<'_>) {
+    const TIMES: usize = 50;
+    let (living, dead) = (stage.child(), stage.child());
+    dead.die(End::Code(0));
+    let watcher = stage.watcher();
+    // Above any number that Linux gives (2²²).
+    let nobody = Pid::try_from(i32::MAX).unwrap();
+    let captured = || PanicsWith(Some("meant to"));
+    let callback = || -> ExitCallback {
+        let captured = captured();
+        Box::new(move |_| drop(captured))
+    };
+    // On a caller's thread the panic is the caller's.
+    let is_callers = |call: &dyn Fn()| {
+        let before = Footprint::now();
+        for _ in 0..TIMES {
+            let _ = panic::catch_unwind(AssertUnwindSafe(call));
+        }
+        before.is_unchanged();
+    };
+    is_callers(&|| {
+        let handle = watcher.watch(living.pid(), callback()).unwrap();
+        watcher.unregister_callback(handle);
+    });
+    is_callers(&|| drop(watcher.watch_guard(living.pid(), callback()).unwrap()));
+    is_callers(&|| drop(watcher.register_callback(living.pid(), callback())));
+    is_callers(&|| drop(watcher.watch(nobody, callback())));
+    is_callers(&|| {
+        let mut exited = watcher.exited(living.pid()).unwrap();
+        let waker = Waker::from(Arc::new(Task(captured())));
+        let outcome = Pin::new(&mut exited).poll(&mut Context::from_waker(&waker));
+        assert!(outcome.is_pending());
+        drop(waker);
+        drop(exited);
+    });
+    // On the watcher's own.
+    let before = Footprint::now();
+    for _ in 0..TIMES {
+        watcher.watch(dead.pid(), callback()).unwrap();
+    }
+    let probe = Probe::new();
+    watcher.watch(dead.pid(), probe.callback()).unwrap();
+    probe.ran_once();
+    before.is_unchanged();
+    stage.settle(&*watcher);
 }
 
 /// Panics when dropped.

@@ -360,37 +360,39 @@ pub(super) fn of_many_at_once_one_takes_out(stage: &Stage<'_>) {
     }
 }
 
-/// The watcher's thread has been told of two exits, and runs the callback of the
-/// first, when the second's last callback is taken out.
+/// The watcher's thread has been told of two exits, as a rule, and runs the callback of
+/// one, when the other's last callback is taken out.
 pub(super) fn the_last_callback_goes_as_its_exit_is_in_flight(stage: &Stage<'_>) {
     let watcher = stage.watcher();
-    let (first, second) = (stage.child(), stage.child());
-    let (gate, ran, never) = (Gate::new(), Probe::new(), Probe::new());
-    watcher
-        .watch(
-            first.pid(),
-            ran.callback_then({
-                let gate = gate.clone();
-                move |_| gate.pass()
-            }),
-        )
-        .unwrap();
-    watcher.register_pid(second.pid()).unwrap();
-    let handle = watcher
-        .register_callback(second.pid(), never.callback())
-        .unwrap();
-
-    // While the thread is occupied both exits gather, to be told together.
     let occupied = stage.occupy(&*watcher);
-    first.die(End::Code(0));
-    second.die(End::Code(0));
+    let (told_first, told) = mpsc::channel();
+    // Which of the two is told first is not promised.
+    let both = [0, 1].map(|index| {
+        let (child, gate, probe) = (stage.child(), Gate::new(), Probe::new());
+        watcher.register_pid(child.pid()).unwrap();
+        let callback = probe.callback_then({
+            let (told_first, gate) = (told_first.clone(), gate.clone());
+            move |_| {
+                told_first.send(index).unwrap();
+                gate.pass();
+            }
+        });
+        let handle = watcher.register_callback(child.pid(), callback).unwrap();
+        (child, gate, probe, handle)
+    });
+    // While the thread is occupied both exits gather, to be told together.
+    for (child, ..) in &both {
+        child.die(End::Code(0));
+    }
     occupied.release();
-    gate.is_reached();
+    let first = told.recv_timeout(deadline::patience()).unwrap();
+    let [(_, gate, ran, _), (other, others_gate, never, handle)] = [&both[first], &both[1 - first]];
     assert_eq!(
-        watcher.unregister_callback(handle),
+        watcher.unregister_callback(*handle),
         Unregistered::WillNotRun
     );
-    watcher.unregister_pid(second.pid());
+    watcher.unregister_pid(other.pid());
+    others_gate.open();
     gate.open();
     ran.ran_once();
 

@@ -1,7 +1,7 @@
 //! [`Futex`]: a number that a thread waits on until it changes.
 
 cfg_if::cfg_if! {
-    if #[cfg(loom)] {
+    if #[cfg(childwatch_loom)] {
         mod modelled;
 
         pub(crate) use modelled::Futex;

@@ -20,7 +20,7 @@ use std::cmp;
 use crate::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 /// A power of two, so that positions may wrap round. In a model few, to be filled soon.
-pub(crate) const PLACES: usize = if cfg!(loom) { 2 } else { 256 };
+pub(crate) const PLACES: usize = if cfg!(childwatch_loom) { 2 } else { 256 };
 
 /// A child that a signal has named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
