@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 
 use childwatch_ptrace_free_tests::backends::{
-    Forwarded, Pidfd, PidfdOrSigchld, Sigchld, Simulated,
+    Forwarded, Pidfd, PidfdOrSigchld, Sigchld, Simulated, WithoutHeartbeat,
 };
 use childwatch_ptrace_free_tests::cell::DEADLINE;
 use childwatch_ptrace_free_tests::{BackendUnderTest, Case, Cell, Outcome, with_every_case};
@@ -16,7 +16,7 @@ macro_rules! front {
     ($($case:ident)*) => {
         #[rstest]
         fn conformance(
-            #[values(&Pidfd, &Sigchld, &Forwarded, &PidfdOrSigchld, &Simulated)] backend: &dyn BackendUnderTest,
+            #[values(&Pidfd, &Sigchld, &WithoutHeartbeat, &Forwarded, &PidfdOrSigchld, &Simulated)] backend: &dyn BackendUnderTest,
             #[values($(stringify!($case)),*)] case: &str,
         ) {
             holds(backend, case);

@@ -142,6 +142,22 @@ impl SigchldSource {
         Ok((Self::over(Signals::Forwarder(inbox))?, forwarder))
     }
 
+    /// As [`new`](Self::new), but without heartbeats: an exit that no signal reports is
+    /// never reported, and a reused pid is not noticed.
+    ///
+    /// It is for this project's tests, and no part of the public interface. A heartbeat
+    /// finds within a second what a fault in this crate has lost, and so hides the fault.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    #[doc(hidden)]
+    pub fn without_heartbeat_for_tests() -> Result<(Self, SigchldWaiter), WatchError> {
+        let (source, mut waiter) = Self::new()?;
+        waiter.schedule = Schedule::without_heartbeat(clock::monotonic());
+        Ok((source, waiter))
+    }
+
     fn over(signals: Signals) -> Result<(Self, SigchldWaiter), WatchError> {
         crate::probe().verdict()?;
         let source = SigchldSource {
