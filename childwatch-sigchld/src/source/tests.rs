@@ -3,7 +3,10 @@
 use std::os::unix::process::ExitStatusExt;
 use std::thread;
 
+use childwatch_core::clock;
+
 use super::*;
+use crate::listen::mask;
 use crate::look::child::tests::{cat, dies, late_cat, plus};
 use crate::schedule::HEARTBEAT;
 
