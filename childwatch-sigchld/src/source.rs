@@ -305,7 +305,8 @@ impl ExitSource for SigchldSource {
     }
 
     fn wake(&self) -> io::Result<()> {
-        self.is_woken.store(true, Ordering::SeqCst);
+        // A swap as in `wait`. loom lets a store come between the two halves of a swap.
+        self.is_woken.swap(true, Ordering::SeqCst);
         self.signals.bell.ring();
         Ok(())
     }
@@ -449,7 +450,12 @@ impl SigchldSource {
     /// Looks at one child on a caller's thread. Returns its status if it is over.
     fn look_at_one(&self, suspect: Suspect) -> Option<Option<ExitStatus>> {
         let (suspect, state) = self.look_afresh(suspect);
-        match judge(&suspect, state, || self.kernel.prove_proc()) {
+        let verdict = judge(&suspect, state, || self.kernel.prove_proc());
+        // The watcher's thread may have taken the hint since, and reported the child.
+        if let Some(Known::Reported { status, .. }) = self.table().known(suspect.token) {
+            return Some(status);
+        }
+        match verdict {
             Verdict::Alive => None,
             Verdict::Ended(status) => Some(status),
             Verdict::Gone => Some(suspect.heard.status()),
