@@ -97,6 +97,7 @@ cases! { $
     C3 callbacks::reaping_makes_no_second_run [],
     C3 signal::foreign_zombies_hide_no_exit [RealProcesses],
     C3 signal::a_replaced_handler_is_noticed [ChildSignal, SilentExits],
+    C3 signal::signals_that_keep_coming_keep_no_silent_exit_back [RealProcesses],
     C3 signal::a_blocked_child_signal_is_heard [RealProcesses],
     C3 signal::removed_actions_of_the_handler_hide_no_exit [ChildSignal, SilentExits],
     C3 host::a_program_that_takes_the_signals_keeps_no_exit_back [RealProcesses, SilentExits],

@@ -293,6 +293,36 @@ fn a_wait_lasts_until_there_is_something_to_report() {
     child.wait().unwrap();
 }
 
+/// Only heartbeats compare starts. Signals come all the while, each of which makes a sweep.
+#[test]
+fn signals_that_keep_coming_postpone_no_heartbeat() {
+    /// After so long the wait is ended by hand.
+    const PATIENCE: Duration = Duration::from_secs(30);
+    let (source, mut waiter, forwarder) = source();
+    let (before, mut child) = late_cat();
+    insert(&source, &child, before);
+    let is_over = AtomicBool::new(false);
+    let mut reports = Vec::new();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let start = clock::monotonic();
+            while !is_over.load(Ordering::SeqCst) {
+                forwarder.notify();
+                if clock::monotonic() - start > PATIENCE {
+                    source.wake().unwrap();
+                }
+                thread::yield_now();
+            }
+        });
+        let ended = source.wait(&mut waiter, &mut reports);
+        is_over.store(true, Ordering::SeqCst);
+        ended.unwrap();
+    });
+    assert_eq!(reports.len(), 1, "no heartbeat comes");
+    dies(&mut child);
+    child.wait().unwrap();
+}
+
 /// A signal of the pid's former process that is delivered late, after the pid was armed.
 #[test]
 fn a_late_signal_of_a_former_process_ends_no_living_child() {
