@@ -20,8 +20,8 @@ use std::time::Duration;
 use childwatch_core::Token;
 
 /// Children that a sweep looks at between two batches of hints. It is also how many starts
-/// a heartbeat compares.
-pub(crate) const CHUNK: usize = 64;
+/// a heartbeat compares. In a model a chunk is one child, so that sweeps have several.
+pub(crate) const CHUNK: usize = if cfg!(loom) { 1 } else { 64 };
 
 /// After a sweep, the next one for signals waits so many times the processor time of the
 /// looks that found nothing.

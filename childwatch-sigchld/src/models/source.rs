@@ -214,6 +214,56 @@ fn children_that_are_armed_during_a_sweep_are_reported_once() {
     });
 }
 
+/// A chunk is one child in a model. Between two chunks an entry before the cursor goes, so
+/// does the entry at the cursor, and another child gets its place.
+#[test]
+fn an_exit_is_reported_whatever_changes_at_the_cursor_of_a_sweep() {
+    interleavings::preempted(2, || {
+        let mut stage = Stage::with_children(4);
+        for child in FIRST..FIRST + 3 {
+            stage.arm(child);
+        }
+        let next = Token::from_parts(FIRST as u32 + 1, 1);
+        let changing = stage.begin(move |kernel, source| {
+            source.disarm(token(FIRST));
+            source.disarm(token(FIRST + 1));
+            source.arm(pid(FIRST + 3), next).unwrap();
+            kernel.exit(pid(FIRST + 2), 4);
+            kernel.exit(pid(FIRST + 3), 5);
+            kernel.signal_another();
+        });
+        stage.kernel.signal_another();
+        let next = Report {
+            token: next,
+            ..report(FIRST + 1, 5)
+        };
+        assert_eq!(stage.reports(2), [next, report(FIRST + 2, 4)]);
+        changing.join().unwrap();
+    });
+}
+
+/// The ring has two places in a model. What finds none is found by a sweep.
+#[test]
+fn more_exits_than_hints_are_reported() {
+    interleavings::preempted(2, || {
+        let mut stage = Stage::with_children(3);
+        let children = FIRST..FIRST + 3;
+        children.clone().for_each(|child| stage.arm(child));
+        let exiting = stage.begin({
+            let children = children.clone();
+            move |kernel, _| {
+                for child in children {
+                    kernel.exit(pid(child), child as u32);
+                    kernel.signal(pid(child), child as i32);
+                }
+            }
+        });
+        let expected: Vec<_> = children.map(|child| report(child, child as i32)).collect();
+        assert_eq!(stage.reports(3), expected);
+        exiting.join().unwrap();
+    });
+}
+
 /// The inbox is open while anything is armed.
 #[test]
 fn a_child_that_is_armed_as_the_last_one_is_disarmed_is_reported() {
@@ -297,30 +347,35 @@ fn a_caller_and_the_thread_share_the_hints() {
     });
 }
 
-/// Whether the thread is about to sleep, asleep, or in the middle of a sweep.
+/// The thread may be about to sleep, or asleep.
 #[test]
-fn a_waking_ends_one_wait_whatever_the_thread_does() {
-    for sweep_is_due in [false, true] {
-        interleavings::preempted(4, move || {
-            let mut stage = Stage::with_children(1);
-            stage.arm(FIRST);
-            if sweep_is_due {
-                stage.kernel.signal_another();
-            }
-            for _ in 0..2 {
-                let waking = stage.begin(|_, source| source.wake().unwrap());
-                assert_eq!(stage.wait(), []);
-                waking.join().unwrap();
-            }
-        });
+fn a_waking_ends_one_wait() {
+    interleavings::preempted(4, || wakes_twice(false));
+}
+
+/// The thread may be in the middle of a sweep.
+#[test]
+fn a_waking_ends_the_wait_in_which_a_sweep_is_due() {
+    interleavings::preempted(4, || wakes_twice(true));
+}
+
+fn wakes_twice(sweep_is_due: bool) {
+    let mut stage = Stage::with_children(1);
+    stage.arm(FIRST);
+    if sweep_is_due {
+        stage.kernel.signal_another();
+    }
+    for _ in 0..2 {
+        let waking = stage.begin(|_, source| source.wake().unwrap());
+        assert_eq!(stage.wait(), []);
+        waking.join().unwrap();
     }
 }
 
-/// A waking that comes with a report may end the same wait. It is not kept for a wait
-/// after the next.
+/// A waking that comes with a report may end the same wait.
 #[test]
 fn a_waking_beside_an_exit_loses_neither() {
-    interleavings::preempted(3, || {
+    interleavings::preempted(2, || {
         let mut stage = Stage::with_children(1);
         stage.arm(FIRST);
         let waking = stage.begin(|_, source| source.wake().unwrap());
