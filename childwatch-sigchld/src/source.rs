@@ -185,6 +185,16 @@ impl SigchldSource {
     }
 }
 
+#[cfg(loom)]
+#[cfg(test)]
+impl SigchldWaiter {
+    /// Returns `true` if every signal has been answered.
+    pub(crate) fn is_at_rest(&self, source: &SigchldSource) -> bool {
+        let generation = source.signals.generation();
+        !self.schedule.rest(Duration::ZERO, generation).is_zero()
+    }
+}
+
 impl ExitSource for SigchldSource {
     type Waiter = SigchldWaiter;
 

@@ -16,8 +16,8 @@ use crate::kernel::Kernel;
 use crate::source::Signals;
 use crate::{SigchldSource, SigchldWaiter};
 
-/// The children of a model: the first has exited before it begins.
-const FIRST: usize = 2;
+/// The first child of a model. Those before it are used up before the model begins.
+const FIRST: usize = 3;
 
 struct Stage {
     kernel: Kernel,
@@ -37,12 +37,20 @@ impl Stage {
             waiter,
         };
         use_once(&stage.kernel.inbox().bell);
-        let (pid, token) = (pid(FIRST - 1), token(FIRST - 1));
-        stage.source.arm(pid, token).unwrap();
-        stage.kernel.exit(pid, 0);
-        stage.kernel.signal(pid, 0);
-        assert_eq!(stage.wait(), [report(FIRST - 1, 0)]);
-        stage.source.disarm(token);
+        let (dead, alive) = (FIRST - 2, FIRST - 1);
+        stage.arm(dead);
+        stage.kernel.exit(pid(dead), 0);
+        stage.kernel.signal(pid(dead), 0);
+        assert_eq!(stage.wait(), [report(dead, 0)]);
+        stage.source.disarm(token(dead));
+        // Each wait makes a chunk of the sweep. The last chunk answers the signal.
+        stage.arm(alive);
+        for _ in 0..2 {
+            stage.source.wake().unwrap();
+            assert_eq!(stage.wait(), []);
+        }
+        assert!(stage.waiter.is_at_rest(&stage.source));
+        stage.source.disarm(token(alive));
         stage.source.wake().unwrap();
         assert_eq!(stage.wait(), []);
         stage
