@@ -105,7 +105,7 @@ fn report(child: usize, code: i32) -> Report {
 /// The look sees the exit, or the signal comes through.
 #[test]
 fn an_exit_that_races_its_arming_is_reported() {
-    interleavings::preempted(3, || {
+    interleavings::preempted(4, || {
         let mut stage = Stage::with_children(1);
         let exiting = stage.begin(|kernel, _| {
             kernel.exit(pid(FIRST), 3);
@@ -121,7 +121,7 @@ fn an_exit_that_races_its_arming_is_reported() {
 /// the signal through before it sleeps.
 #[test]
 fn a_signal_that_only_the_watchers_thread_can_take_is_taken() {
-    interleavings::preempted(3, || {
+    interleavings::preempted(5, || {
         let mut stage = Stage::new(Kernel::with_blocked_signal(FIRST));
         let exiting = stage.begin(|kernel, _| {
             kernel.exit(pid(FIRST), 3);
@@ -275,7 +275,7 @@ fn more_exits_than_hints_are_reported() {
 /// The inbox is open while anything is armed.
 #[test]
 fn a_child_that_is_armed_as_the_last_one_is_disarmed_is_reported() {
-    interleavings::preempted(3, || {
+    interleavings::all(|| {
         let mut stage = Stage::with_children(2);
         stage.arm(FIRST);
         let disarming = stage.begin(|_, source| source.disarm(token(FIRST)));
@@ -290,7 +290,7 @@ fn a_child_that_is_armed_as_the_last_one_is_disarmed_is_reported() {
 /// As above, for an arming that fails.
 #[test]
 fn a_child_that_is_armed_as_another_is_refused_is_reported() {
-    interleavings::preempted(3, || {
+    interleavings::all(|| {
         let mut stage = Stage::with_children(2);
         stage.kernel.reap(pid(FIRST));
         let refused = stage.begin(|_, source| {
@@ -307,7 +307,7 @@ fn a_child_that_is_armed_as_another_is_refused_is_reported() {
 /// No signal comes: what the call has found must end the thread's wait.
 #[test]
 fn a_zombie_that_is_armed_while_the_thread_sleeps_is_reported() {
-    interleavings::preempted(3, || {
+    interleavings::preempted(4, || {
         let mut stage = Stage::with_children(1);
         stage.kernel.exit(pid(FIRST), 3);
         let arming = stage.begin(|_, source| source.arm(pid(FIRST), token(FIRST)).unwrap());
@@ -319,7 +319,7 @@ fn a_zombie_that_is_armed_while_the_thread_sleeps_is_reported() {
 /// The same for a call that finds its child reaped.
 #[test]
 fn a_child_that_a_caller_finds_reaped_while_the_thread_sleeps_is_reported() {
-    interleavings::preempted(3, || {
+    interleavings::preempted(4, || {
         let mut stage = Stage::with_children(1);
         stage.arm(FIRST);
         let asking = stage.begin(|kernel, source| {
