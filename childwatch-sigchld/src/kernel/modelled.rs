@@ -14,6 +14,7 @@ use std::time::Duration;
 use childwatch_core::clock::Ticks;
 use childwatch_core::{Pid, WatchError};
 use loom::sync::{Condvar, Mutex};
+use rustix::io::Errno;
 
 use crate::listen::inbox::Inbox;
 use crate::look::child::{Kinship, State};
@@ -25,7 +26,8 @@ pub(crate) struct Kernel(Arc<Simulated>);
 
 #[derive(Debug, Default)]
 struct Simulated {
-    /// What each child is: `LIVES`, `IS_GONE`, or a zombie's wait status plus `IS_ZOMBIE`.
+    /// What each child is: `LIVES`, `IS_GONE`, `IS_REFUSED`, or a zombie's wait status plus
+    /// `IS_ZOMBIE`.
     children: Vec<AtomicU32>,
     /// The one that a source has taken.
     inbox: OnceLock<Arc<Inbox>>,
@@ -35,7 +37,9 @@ struct Simulated {
 
 const LIVES: u32 = 0;
 const IS_GONE: u32 = 1;
-const IS_ZOMBIE: u32 = 2;
+/// A sandbox refuses every look.
+const IS_REFUSED: u32 = 2;
+const IS_ZOMBIE: u32 = 3;
 
 /// `SIGCHLD` in a program that blocks it on all of its own threads.
 #[derive(Debug, Default)]
@@ -108,6 +112,16 @@ impl Kernel {
     /// Reaps the child, as another part of the program.
     pub(crate) fn reap(&self, pid: Pid) {
         self.child(pid).store(IS_GONE, Ordering::SeqCst);
+    }
+
+    /// Refuses each look at this child from now on, as a sandbox may.
+    pub(crate) fn refuse_looks(&self, pid: Pid) {
+        self.child(pid).store(IS_REFUSED, Ordering::SeqCst);
+    }
+
+    /// Sets the default action of the signal again, as before the first child of a process.
+    pub(crate) fn remove_handler(&self) {
+        self.0.has_handler.store(false, Ordering::SeqCst);
     }
 
     /// Raises the signal of this child's exit.
@@ -186,6 +200,7 @@ impl Kernel {
         match self.child(pid).load(Ordering::SeqCst) {
             LIVES => State::NotYet,
             IS_GONE => State::Gone,
+            IS_REFUSED => State::Refused(Errno::PERM),
             zombie => State::Exited(ExitStatus::from_raw((zombie - IS_ZOMBIE) as i32)),
         }
     }

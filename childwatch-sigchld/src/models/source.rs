@@ -117,6 +117,22 @@ fn an_exit_that_races_its_arming_is_reported() {
     });
 }
 
+/// The same for the first child of a process, whose arming installs the handler.
+#[test]
+fn an_exit_that_races_the_installation_of_the_handler_is_reported() {
+    interleavings::preempted(4, || {
+        let mut stage = Stage::with_children(1);
+        stage.kernel.remove_handler();
+        let exiting = stage.begin(|kernel, _| {
+            kernel.exit(pid(FIRST), 3);
+            kernel.signal_another();
+        });
+        stage.arm(FIRST);
+        assert_eq!(stage.reports(1), [report(FIRST, 3)]);
+        exiting.join().unwrap();
+    });
+}
+
 /// As above, in a program that blocks the signal on its own threads. The thread then lets
 /// the signal through before it sleeps.
 #[test]
@@ -333,6 +349,30 @@ fn a_child_that_a_caller_finds_reaped_while_the_thread_sleeps_is_reported() {
         };
         assert_eq!(stage.reports(1), [expected]);
         asking.join().unwrap();
+    });
+}
+
+/// A sandbox may refuse `waitid` at any time. Then no child is taken for gone.
+#[test]
+fn a_refused_look_is_no_exit() {
+    interleavings::all(|| {
+        let mut stage = Stage::with_children(2);
+        let (alive, dead) = (FIRST, FIRST + 1);
+        stage.arm(alive);
+        stage.arm(dead);
+        stage.kernel.exit(pid(dead), 3);
+        stage.kernel.signal(pid(dead), 3);
+        assert_eq!(stage.reports(1), [report(dead, 3)]);
+        for child in [alive, dead] {
+            stage.kernel.refuse_looks(pid(child));
+            assert!(!stage.source.is_reaped(token(child)), "it cannot be told");
+        }
+        assert_eq!(stage.source.look(token(alive)), None);
+        stage.kernel.signal_another();
+        for _ in 0..4 {
+            stage.source.wake().unwrap();
+            assert_eq!(stage.wait(), []);
+        }
     });
 }
 
