@@ -126,7 +126,7 @@ impl SigchldSource {
     /// to look at children or to read the disposition of `SIGCHLD`. If the handler cannot
     /// be installed, arming a child returns this error.
     pub fn new() -> Result<(Self, SigchldWaiter), WatchError> {
-        let kernel = Kernel::default();
+        let kernel = Kernel::new();
         let signals = Signals::Handler(kernel.subscribe());
         Self::over(kernel, signals)
     }
@@ -140,7 +140,7 @@ impl SigchldSource {
     pub fn with_forwarder() -> Result<((Self, SigchldWaiter), Forwarder), WatchError> {
         let inbox = Arc::new(Inbox::new());
         let forwarder = Forwarder::new(Arc::clone(&inbox));
-        let source = Self::over(Kernel::default(), Signals::Forwarder(inbox))?;
+        let source = Self::over(Kernel::new(), Signals::Forwarder(inbox))?;
         Ok((source, forwarder))
     }
 

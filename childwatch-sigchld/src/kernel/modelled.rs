@@ -21,7 +21,7 @@ use crate::look::child::{Kinship, State};
 use crate::look::proc::OwnProc;
 use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Kernel(Arc<Simulated>);
 
 #[derive(Debug, Default)]
@@ -188,6 +188,11 @@ impl Kernel {
 
 /// What the source asks.
 impl Kernel {
+    /// A kernel without children.
+    pub(crate) fn new() -> Self {
+        Self::with_children(0)
+    }
+
     pub(crate) fn verdict(&self) -> Result<(), WatchError> {
         Ok(())
     }

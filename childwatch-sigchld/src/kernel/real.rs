@@ -12,10 +12,14 @@ use crate::look::child::{self, Kinship, State};
 use crate::look::proc::OwnProc;
 use crate::look::release;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Kernel;
 
 impl Kernel {
+    pub(crate) fn new() -> Self {
+        Kernel
+    }
+
     /// Returns an error if the kernel or a sandbox does not offer what the source needs.
     pub(crate) fn verdict(&self) -> Result<(), WatchError> {
         crate::probe().verdict()
