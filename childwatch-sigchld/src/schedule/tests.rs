@@ -112,7 +112,7 @@ fn heartbeats_compare_the_starts_of_all_children_in_turn() {
     let mut now = START;
     for beat in 1..=5 {
         now += HEARTBEAT;
-        schedule.begin_chunk(now, 0);
+        assert_eq!(schedule.begin_chunk(now, 0), 0, "it looks at all");
         let mut of_this_beat = 0;
         for index in 0..150 {
             if schedule.take_check(token(index)) {
