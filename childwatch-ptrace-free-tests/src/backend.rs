@@ -104,6 +104,8 @@ pub enum Need {
     ChildrenOnly,
     /// The backend's: it listens to `SIGCHLD`.
     ChildSignal,
+    /// The backend's: it reports an exit of which no signal reaches it.
+    SilentExits,
     /// The backend's: each watched process costs a file descriptor.
     FilePerProcess,
     /// The backend's: it leaves the process's signal handlers alone.
@@ -175,6 +177,7 @@ impl Need {
             | Need::NonChildren
             | Need::ChildrenOnly
             | Need::ChildSignal
+            | Need::SilentExits
             | Need::FilePerProcess
             | Need::NoSignalHandler
             | Need::NoHandlerOfTheProgram

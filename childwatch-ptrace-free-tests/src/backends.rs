@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use childwatch_core::{
-    ExitSource, Fallback, Pid, PidWatcher, Report, SimulatedProcesses, SimulatedWatcher, Token,
-    WatchError, delegate_pid_watcher,
+    ExitSource, Fallback, Pid, PidWatcher, Report, SimulatedProcesses, SimulatedWatcher,
+    ThreadedWatcher, Token, WatchError, delegate_pid_watcher,
 };
 use childwatch_pidfd::{PidfdSource, PidfdWatcher};
 use childwatch_sigchld::{SigchldSource, SigchldWatcher};
@@ -17,8 +17,14 @@ use crate::child::{Nursery, SimulatedNursery};
 use crate::sys::{self, Forwarding};
 
 /// Every backend of this workspace.
-pub static ALL: &[&dyn BackendUnderTest] =
-    &[&Pidfd, &Sigchld, &Forwarded, &PidfdOrSigchld, &Simulated];
+pub static ALL: &[&dyn BackendUnderTest] = &[
+    &Pidfd,
+    &Sigchld,
+    &WithoutHeartbeat,
+    &Forwarded,
+    &PidfdOrSigchld,
+    &Simulated,
+];
 
 /// `childwatch-pidfd`.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +92,39 @@ impl BackendUnderTest for Sigchld {
     /// documentation.
     fn unit_of_start_times(&self) -> Duration {
         Duration::from_millis(10)
+    }
+}
+
+/// `childwatch-sigchld` without its heartbeat, which nobody can use but this suite.
+///
+/// A heartbeat finds each exit within about a second. So it hides a lost signal, wake-up
+/// or look from every case. Without the heartbeat such an exit is never reported.
+#[derive(Clone, Copy, Debug)]
+pub struct WithoutHeartbeat;
+
+impl BackendUnderTest for WithoutHeartbeat {
+    fn name(&self) -> &'static str {
+        "sigchld-no-heartbeat"
+    }
+
+    fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+        let (source, waiter) = SigchldSource::without_heartbeat_for_tests()?;
+        Ok(Box::new(ThreadedWatcher::start(source, waiter)?))
+    }
+
+    fn is_available(&self) -> Result<(), String> {
+        Sigchld.is_available()
+    }
+
+    fn offers(&self, need: Need) -> Result<(), String> {
+        match need {
+            Need::SilentExits => Err("it has no heartbeat, so it needs a signal".to_owned()),
+            _ => Sigchld.offers(need),
+        }
+    }
+
+    fn unit_of_start_times(&self) -> Duration {
+        Sigchld.unit_of_start_times()
     }
 }
 

@@ -4,7 +4,7 @@ use crate::backend::Need::{
     AnAnswer, AutoReaping, ChildSignal, ChildrenOnly, ChosenPid, FilePerProcess, NoHandlerAtFirst,
     NoHandlerOfTheProgram, NoSignalHandler, NonChildren, OpenFiles, PidNamespace, PidfdsOnly,
     Processes, ProcessesOwnStatus, Ptrace, RealProcesses, Seccomp, SharedMemory, SignalsOwnStatus,
-    StatusAfterReaping, TrappedCalls, WithoutPidfds,
+    SilentExits, StatusAfterReaping, TrappedCalls, WithoutPidfds,
 };
 use crate::case::{Case, Clause};
 
@@ -58,7 +58,7 @@ cases! { $
     C1 register::an_exit_races_the_registration [],
     C1 register::a_child_of_a_thread_that_has_exited [RealProcesses],
     C1 register::an_orphan_adopted_by_a_subreaper [RealProcesses],
-    C1 register::a_child_without_an_exit_signal [RealProcesses],
+    C1 register::a_child_without_an_exit_signal [RealProcesses, SilentExits],
     C1 register::a_process_that_is_no_child [NonChildren],
     C1 sandbox::a_filter_set_up_later_hides_no_exit [WithoutPidfds, Seccomp],
 
@@ -96,15 +96,17 @@ cases! { $
     C3 callbacks::two_watchers_of_one_child_both_tell [],
     C3 callbacks::reaping_makes_no_second_run [],
     C3 signal::foreign_zombies_hide_no_exit [RealProcesses],
-    C3 signal::a_replaced_handler_is_noticed [ChildSignal],
+    C3 signal::a_replaced_handler_is_noticed [ChildSignal, SilentExits],
+    C3 signal::signals_that_keep_coming_keep_no_silent_exit_back [RealProcesses],
     C3 signal::a_blocked_child_signal_is_heard [RealProcesses],
-    C3 signal::removed_actions_of_the_handler_hide_no_exit [ChildSignal],
-    C3 host::a_program_that_takes_the_signals_keeps_no_exit_back [RealProcesses],
+    C3 signal::removed_actions_of_the_handler_hide_no_exit [ChildSignal, SilentExits],
+    C3 host::a_program_that_takes_the_signals_keeps_no_exit_back [RealProcesses, SilentExits],
     C3 callbacks::exits_are_told_in_a_storm_of_restarts [RealProcesses],
     C3 signal::more_exits_than_hints_are_all_told [RealProcesses, OpenFiles(1_400)],
     C3 scale::of_ten_thousand_one_exits
         [RealProcesses, SharedMemory, OpenFiles(10_200), Processes(10_200)],
-    C3 status::no_exit_is_lost_to_another_reaper [RealProcesses, SharedMemory, OpenFiles(400)],
+    C3 status::no_exit_is_lost_to_another_reaper
+        [RealProcesses, SilentExits, SharedMemory, OpenFiles(400)],
     C3 poll::no_poll_finds_a_live_child [],
     C3 poll::no_poll_finds_a_live_process_that_is_no_child [NonChildren],
     C4 callbacks::callbacks_run_in_order_on_one_thread [],
@@ -132,7 +134,8 @@ cases! { $
     C6 sandbox::an_exit_whose_status_is_hidden_is_told_truly [PidfdsOnly, Seccomp],
     C6 only_exit::a_process_whose_leader_left_first_is_told_truly
         [RealProcesses, ProcessesOwnStatus],
-    C6 status::a_tracers_zombie_that_the_kernel_reaps_is_told_truly [RealProcesses, Ptrace],
+    C6 status::a_tracers_zombie_that_the_kernel_reaps_is_told_truly
+        [RealProcesses, SilentExits, Ptrace],
     C7 status::the_child_is_waitable_inside_the_callback [],
     C7 status::a_callback_may_reap [],
     C7 status::an_unwatched_child_is_left_alone [RealProcesses],
@@ -177,7 +180,7 @@ cases! { $
     C13 identity::a_successors_status_is_not_told_for_a_process [ChosenPid],
     C13 identity::a_successors_status_is_not_told_without_files [RealProcesses, ChosenPid],
     C13 namespaces::in_a_foreign_proc_no_living_process_is_told
-        [RealProcesses, ChosenPid, PidNamespace],
+        [RealProcesses, SilentExits, ChosenPid, PidNamespace],
     C13 namespaces::without_proc_a_successors_status_is_not_told
         [RealProcesses, ChosenPid, PidNamespace],
     C13 identity::a_stale_event_fires_nothing_of_the_new_process [ChosenPid],

@@ -5,9 +5,13 @@
 //! must answer. Each callback knows what it must be told, and that it may be told at all.
 //! In a pid namespace with few numbers, these come back soon: while callbacks of their
 //! last processes wait, and for processes that were never unregistered.
+//!
+//! Each signal has a watcher look at many children, and so hides what an earlier one should
+//! have had it find. So now and then all threads pause, and no child exits, until every exit
+//! is told.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -98,6 +102,10 @@ struct Shared {
     tally: Arc<Tally>,
     numbers: Numbers,
     is_over: AtomicBool,
+    /// What all threads with children meet at, in a lull.
+    lull: Barrier,
+    /// The lull that has begun is the last.
+    is_last_lull: AtomicBool,
 }
 
 /// Carries the order out, and calls `report` now and then. It leaves nothing behind.
@@ -113,6 +121,8 @@ pub fn run(order: &Order, mut report: impl FnMut(&Progress)) -> Result<Outcome, 
         tally: Arc::default(),
         numbers: Numbers::up_to(namespace::pid_max().unwrap_or(1 << 22)),
         is_over: AtomicBool::new(false),
+        lull: Barrier::new(order.threads.min(order.children)),
+        is_last_lull: AtomicBool::new(false),
     };
     let gauges = thread::scope(|scope| {
         let workers: Vec<_> = (0..order.threads)

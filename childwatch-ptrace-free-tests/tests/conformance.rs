@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 
 use childwatch_ptrace_free_tests::backends::{
-    Forwarded, Pidfd, PidfdOrSigchld, Sigchld, Simulated,
+    Forwarded, Pidfd, PidfdOrSigchld, Sigchld, Simulated, WithoutHeartbeat,
 };
 use childwatch_ptrace_free_tests::cell::DEADLINE;
 use childwatch_ptrace_free_tests::{
@@ -18,7 +18,7 @@ macro_rules! front {
     ($($case:ident)*) => {
         #[rstest]
         fn conformance(
-            #[values(&Pidfd, &Sigchld, &Forwarded, &PidfdOrSigchld, &Simulated)] backend: &dyn BackendUnderTest,
+            #[values(&Pidfd, &Sigchld, &WithoutHeartbeat, &Forwarded, &PidfdOrSigchld, &Simulated)] backend: &dyn BackendUnderTest,
             #[values($(stringify!($case)),*)] case: &str,
         ) {
             holds(backend, case);
@@ -32,7 +32,7 @@ macro_rules! front_of_hosts {
     ($($host:literal)*) => {
         #[rstest]
         fn in_a_host(
-            #[values(&Pidfd, &Sigchld, &Forwarded, &PidfdOrSigchld, &Simulated)] backend: &dyn BackendUnderTest,
+            #[values(&Pidfd, &Sigchld, &WithoutHeartbeat, &Forwarded, &PidfdOrSigchld, &Simulated)] backend: &dyn BackendUnderTest,
             #[values($($host),*)] host: &str,
         ) {
             holds(backend, host);

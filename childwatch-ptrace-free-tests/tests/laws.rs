@@ -44,6 +44,18 @@ macro_rules! laws {
                 }
             )*
         }
+        mod sigchld_without_heartbeat {
+            $(
+                #[test]
+                fn $law() {
+                    super::holds(childwatch_sigchld::probe().verdict(), || {
+                        let (source, mut waiter) =
+                            super::SigchldSource::without_heartbeat_for_tests().unwrap();
+                        super::$law(&source, &mut waiter);
+                    });
+                }
+            )*
+        }
     };
 }
 

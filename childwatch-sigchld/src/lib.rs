@@ -135,6 +135,7 @@
 //! sweep reads `/proc/PID/stat` first.
 
 // Outside the macro: tools that follow the modules do not look into one.
+mod kernel;
 mod listen;
 mod look;
 #[cfg(childwatch_loom)]

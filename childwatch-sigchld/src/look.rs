@@ -4,5 +4,5 @@
 
 pub(crate) mod child;
 pub(crate) mod judge;
-pub(crate) mod kernel;
 pub(crate) mod proc;
+pub(crate) mod release;

@@ -1,4 +1,5 @@
-//! The handler against the watcher's thread, in every interleaving.
+//! The handler and the program's threads against the watcher's thread, in every
+//! interleaving.
 //!
 //! A handler runs on any thread, so in a model it is one more thread. The ring has only
 //! two places there.
@@ -6,3 +7,4 @@
 mod bell;
 mod handler;
 mod hints;
+mod source;

@@ -20,8 +20,8 @@ use std::time::Duration;
 use childwatch_core::Token;
 
 /// Children that a sweep looks at between two batches of hints. It is also how many starts
-/// a heartbeat compares.
-pub(crate) const CHUNK: usize = 64;
+/// a heartbeat compares. In a model a chunk is one child, so that sweeps have several.
+pub(crate) const CHUNK: usize = if cfg!(childwatch_loom) { 1 } else { 64 };
 
 /// After a sweep, the next one for signals waits so many times the processor time of the
 /// looks that found nothing.
@@ -42,7 +42,8 @@ pub(crate) struct Schedule {
     sweep: Option<Sweep>,
     /// When the next sweep for signals may begin.
     next_sweep: Duration,
-    next_heartbeat: Duration,
+    /// `None` if there are no heartbeats, which is for tests alone.
+    next_heartbeat: Option<Duration>,
     /// The index from which on the next heartbeat compares starts.
     next_check: u32,
 }
@@ -78,8 +79,18 @@ impl Schedule {
             answered: 0,
             sweep: None,
             next_sweep: now,
-            next_heartbeat: now + HEARTBEAT,
+            next_heartbeat: Some(now + HEARTBEAT),
             next_check: 0,
+        }
+    }
+
+    /// A schedule without heartbeats. What no signal reports is not found.
+    ///
+    /// It is for tests: a heartbeat finds within a second what a fault has lost.
+    pub(crate) fn without_heartbeat(now: Duration) -> Self {
+        Schedule {
+            next_heartbeat: None,
+            ..Self::new(now)
         }
     }
 
@@ -87,7 +98,13 @@ impl Schedule {
     /// after the last call.
     pub(crate) fn mark_idle(&mut self, now: Duration) {
         self.sweep = None;
-        self.next_heartbeat = now + HEARTBEAT;
+        self.postpone_heartbeat(now + HEARTBEAT);
+    }
+
+    fn postpone_heartbeat(&mut self, moment: Duration) {
+        if let Some(next) = &mut self.next_heartbeat {
+            *next = moment;
+        }
     }
 
     /// Returns how long to rest before a chunk is due: zero if one is due now.
@@ -96,18 +113,15 @@ impl Schedule {
         if self.sweep.is_some() {
             return Duration::ZERO;
         }
-        let due = if generation == self.answered {
-            self.next_heartbeat
-        } else {
-            self.next_sweep.min(self.next_heartbeat)
-        };
-        due.saturating_sub(now)
+        let sweep = (generation != self.answered).then_some(self.next_sweep);
+        let due = sweep.into_iter().chain(self.next_heartbeat).min();
+        due.map_or(Duration::MAX, |due| due.saturating_sub(now))
     }
 
     /// Begins the sweep that is due, unless one has begun, and returns the index at which
     /// its next chunk begins. `generation` must have been read before this call.
     pub(crate) fn begin_chunk(&mut self, now: Duration, generation: u32) -> u32 {
-        let is_heartbeat = now >= self.next_heartbeat;
+        let is_heartbeat = self.next_heartbeat.is_some_and(|next| now >= next);
         let sweep = self.sweep.get_or_insert(Sweep {
             generation,
             cursor: 0,
@@ -144,16 +158,17 @@ impl Schedule {
             sweep.cursor = cursor;
             return;
         }
+        let sweep = *sweep;
+        self.sweep = None;
         self.answered = sweep.generation;
         self.next_sweep = now + sweep.cost_in_vain * SWEEP_SHARE;
         if sweep.is_heartbeat {
-            self.next_heartbeat = now + HEARTBEAT.max(sweep.cost * HEARTBEAT_SHARE);
+            self.postpone_heartbeat(now + HEARTBEAT.max(sweep.cost * HEARTBEAT_SHARE));
             if sweep.checks_left > 0 {
                 // The end was reached, so the next one begins with the first child.
                 self.next_check = 0;
             }
         }
-        self.sweep = None;
     }
 }
 

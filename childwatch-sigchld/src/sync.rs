@@ -1,9 +1,11 @@
-//! What the handler and the watcher's thread share: std's atomics, or loom's in a model
+//! What the source's threads and the handler share: std's types, or loom's in a model
 //! (`--cfg childwatch_loom`).
 
 cfg_if::cfg_if! {
     if #[cfg(childwatch_loom)] {
         mod modelled;
+
+        pub(crate) use loom::sync::{Mutex, MutexGuard};
 
         pub(crate) mod atomic {
             pub(crate) use loom::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -11,6 +13,6 @@ cfg_if::cfg_if! {
             pub(crate) use super::modelled::AtomicU32;
         }
     } else {
-        pub(crate) use std::sync::atomic;
+        pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
     }
 }

@@ -64,6 +64,7 @@ pub(crate) struct Args {
 enum Backend {
     Pidfd,
     Sigchld,
+    SigchldNoHeartbeat,
     Fallback,
     All,
 }
@@ -73,8 +74,9 @@ impl Backend {
         match self {
             Backend::Pidfd => &["pidfd"],
             Backend::Sigchld => &["sigchld"],
+            Backend::SigchldNoHeartbeat => &["sigchld-no-heartbeat"],
             Backend::Fallback => &["fallback"],
-            Backend::All => &["pidfd", "sigchld", "fallback"],
+            Backend::All => &["pidfd", "sigchld", "sigchld-no-heartbeat", "fallback"],
         }
     }
 }

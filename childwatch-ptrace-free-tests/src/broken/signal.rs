@@ -57,6 +57,18 @@ pub(super) const ALL: &[Broken] = &[
         ..ON_SIGCHLD
     },
     Broken {
+        name: "waits-for-quiet",
+        fault: "While signals keep coming, no exit is told.",
+        breaks: Rule::Clause(C3),
+        watcher: waits_for_quiet,
+        fails: &[(
+            "signals_that_keep_coming_keep_no_silent_exit_back",
+            InVain("the exit is told while signals come"),
+        )],
+        passes: &["a_zombie_is_registered"],
+        ..ON_SIGCHLD
+    },
+    Broken {
         name: "registers-each-time",
         fault: "Each watcher registers an action with signal-hook, which has locks.",
         breaks: Rule::Clause(C15),
@@ -262,6 +274,40 @@ impl SourceFault for HearsOnlySignals {
         look_round(good, waiter, &mut kept)?;
         let signals = CHILD_SIGNALS.load(Ordering::SeqCst);
         if !kept.is_empty() && self.heard.swap(signals, Ordering::SeqCst) != signals {
+            reports.append(&mut kept);
+        }
+        Ok(())
+    }
+}
+
+fn waits_for_quiet() -> Result<Box<dyn PidWatcher>, WatchError> {
+    sys::count_through_signal_hook();
+    over_sigchld::<WaitsForQuiet>()
+}
+
+#[derive(Debug, Default)]
+struct WaitsForQuiet {
+    heard: AtomicUsize,
+    /// When it last heard a signal, since boot.
+    heard_at: Mutex<Duration>,
+    kept: Mutex<Vec<Report>>,
+}
+
+impl SourceFault for WaitsForQuiet {
+    fn wait<S: ExitSource>(
+        &self,
+        good: &Good<S>,
+        waiter: &mut S::Waiter,
+        reports: &mut Vec<Report>,
+    ) -> io::Result<()> {
+        const QUIET: Duration = Duration::from_secs(1);
+        let (mut kept, mut heard_at) = (lock(&self.kept), lock(&self.heard_at));
+        look_round(good, waiter, &mut kept)?;
+        let (now, signals) = (sys::since_boot(), CHILD_SIGNALS.load(Ordering::SeqCst));
+        if self.heard.swap(signals, Ordering::SeqCst) != signals {
+            *heard_at = now;
+        }
+        if now - *heard_at >= QUIET {
             reports.append(&mut kept);
         }
         Ok(())

@@ -2,11 +2,12 @@
 //! own.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use childwatch_core::{Pid, WatchError};
 
 use crate::actor::{Actor, Role};
-use crate::child::End;
+use crate::child::{End, GatedChild, RealChild};
 use crate::probe::Probe;
 use crate::sys::{CHILD_SIGNALS, SigchldAction};
 use crate::{Stage, deadline, sys};
@@ -78,6 +79,27 @@ pub(super) fn removed_actions_of_the_handler_hide_no_exit(stage: &Stage<'_>) {
         let probe = Probe::new();
         watcher.watch(child.pid(), probe.callback()).unwrap();
         child.die(End::Code(2));
+        assert_eq!(probe.ran_once().status(), child.reap());
+    }
+}
+
+/// Signals of other children keep coming. A watcher that waits for a pause, or that puts
+/// its next look off with each signal, never reports the child that has no signal.
+pub(super) fn signals_that_keep_coming_keep_no_silent_exit_back(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    stage.settle(&*watcher);
+    for code in [5, 6] {
+        let mut child = RealChild::fork(sys::Birth {
+            exit_signal: 0,
+            ..sys::Birth::default()
+        });
+        let probe = Probe::new();
+        watcher.watch(child.pid(), probe.callback()).unwrap();
+        child.die(End::Code(code));
+        deadline::until("the exit is told while signals come", || {
+            sys::signal_self(libc::SIGCHLD);
+            probe.runs() > 0
+        });
         assert_eq!(probe.ran_once().status(), child.reap());
     }
 }
@@ -247,7 +269,7 @@ pub(super) fn nothing_watched_wakes_nothing(stage: &Stage<'_>) {
     let thread = super::status::watchers_thread(&*watcher, stage);
     deadline::until("the thread has gone to sleep for good", || {
         let before = sys::wakeups(thread);
-        !deadline::holds_within(std::time::Duration::from_millis(600), || {
+        !deadline::holds_within(Duration::from_millis(600), || {
             sys::wakeups(thread) != before
         })
     });

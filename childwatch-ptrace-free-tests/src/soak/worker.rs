@@ -16,6 +16,8 @@ use crate::{deadline, sys};
 
 /// Steps between two looks at what is owed.
 const STEPS_A_LOOK: usize = 256;
+/// Looks at what is owed between two lulls.
+const LOOKS_A_LULL: usize = 8;
 /// One of so many steps with a living child makes a watcher and drops it.
 const STEPS_A_WATCHER: usize = 4_000;
 /// So many children that watcher is given.
@@ -49,14 +51,48 @@ impl<'a> Worker<'a> {
     }
 
     pub(super) fn work(mut self) {
-        while !self.beds.is_empty() && !self.shared.is_over.load(Ordering::SeqCst) {
-            for _ in 0..STEPS_A_LOOK {
-                let bed = self.dice.usize(..self.beds.len());
-                self.step(bed);
+        if self.beds.is_empty() {
+            return;
+        }
+        let mut is_over = false;
+        while !is_over {
+            for _ in 0..LOOKS_A_LULL {
+                for _ in 0..STEPS_A_LOOK {
+                    let bed = self.dice.usize(..self.beds.len());
+                    self.step(bed);
+                }
+                self.look_at_owed();
             }
-            self.look_at_owed();
+            is_over = self.lull();
         }
         self.finish();
+    }
+
+    /// Waits until every exit so far has been told, while no thread lets a child exit.
+    /// Returns `true` in the last lull.
+    fn lull(&mut self) -> bool {
+        let Shared {
+            lull,
+            is_last_lull,
+            is_over,
+            order,
+            tally,
+            ..
+        } = self.shared;
+        if lull.wait().is_leader() {
+            is_last_lull.store(is_over.load(Ordering::SeqCst), Ordering::SeqCst);
+        }
+        let all_are_told = deadline::holds_within(order.patience, || {
+            self.look_at_owed();
+            let mut dying = self.beds.iter().flatten().filter(|bed| bed.is_let_go());
+            self.owed.is_empty() && dying.all(Child::is_told)
+        });
+        if !all_are_told {
+            let words = "an exit before a lull is not told in it".to_owned();
+            tally.fault(|tally| &tally.lost, words);
+        }
+        lull.wait();
+        is_last_lull.load(Ordering::SeqCst)
     }
 
     fn step(&mut self, bed: usize) {

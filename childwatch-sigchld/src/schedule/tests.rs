@@ -112,7 +112,7 @@ fn heartbeats_compare_the_starts_of_all_children_in_turn() {
     let mut now = START;
     for beat in 1..=5 {
         now += HEARTBEAT;
-        schedule.begin_chunk(now, 0);
+        assert_eq!(schedule.begin_chunk(now, 0), 0, "it looks at all");
         let mut of_this_beat = 0;
         for index in 0..150 {
             if schedule.take_check(token(index)) {
@@ -122,7 +122,7 @@ fn heartbeats_compare_the_starts_of_all_children_in_turn() {
         }
         assert!(of_this_beat <= CHUNK, "beat {beat}");
         schedule.end_chunk(now, &chunk(150, 0, MS, None));
-        now = schedule.next_heartbeat - HEARTBEAT;
+        now = schedule.next_heartbeat.unwrap() - HEARTBEAT;
     }
     let twice: Vec<_> = (0..150).chain(0..128).collect();
     assert_eq!(checked, twice);
@@ -149,4 +149,18 @@ fn with_nothing_armed_the_sweep_ends() {
     schedule.mark_idle(later);
     assert_eq!(schedule.rest(later, 0), HEARTBEAT);
     assert_eq!(schedule.begin_chunk(later, 2), 0, "from the first child on");
+}
+
+#[test]
+fn without_heartbeats_only_signals_make_a_sweep() {
+    let mut schedule = Schedule::without_heartbeat(START);
+    let later = START + HEARTBEAT * 60;
+    assert_eq!(schedule.rest(later, 0), Duration::MAX);
+    assert_eq!(schedule.rest(later, 1), Duration::ZERO);
+    sweep(&mut schedule, later, 1, 0, MS);
+    assert!(!schedule.take_check(Token::from_parts(0, 0)));
+    assert_eq!(schedule.rest(later, 1), Duration::MAX);
+    assert_eq!(schedule.rest(later, 2), MS * 20);
+    schedule.mark_idle(later);
+    assert_eq!(schedule.rest(later, 1), Duration::MAX);
 }

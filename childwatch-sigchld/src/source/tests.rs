@@ -3,7 +3,10 @@
 use std::os::unix::process::ExitStatusExt;
 use std::thread;
 
+use childwatch_core::clock;
+
 use super::*;
+use crate::listen::mask;
 use crate::look::child::tests::{cat, dies, late_cat, plus};
 use crate::schedule::HEARTBEAT;
 
@@ -286,6 +289,69 @@ fn a_wait_lasts_until_there_is_something_to_report() {
     // By a heartbeat.
     source.wait(&mut waiter, &mut reports).unwrap();
     assert_eq!(reports.len(), 1);
+    dies(&mut child);
+    child.wait().unwrap();
+}
+
+/// Only heartbeats compare starts. Each wait ends with a report of another child.
+#[test]
+fn reports_that_keep_coming_postpone_no_heartbeat() {
+    /// After so long no heartbeat comes any more.
+    const PATIENCE: Duration = Duration::from_secs(30);
+    let (source, mut waiter, _forwarder) = source();
+    let (before, mut child) = late_cat();
+    insert(&source, &child, before);
+    let mut zombie = cat();
+    dies(&mut zombie);
+    let start = clock::monotonic();
+    let mut reports = Vec::new();
+    for generation in 1.. {
+        let other = Token::from_parts(1, generation);
+        source.arm(Pid::from(&zombie), other).unwrap();
+        source.wait(&mut waiter, &mut reports).unwrap();
+        source.disarm(other);
+        if reports.iter().any(|report| report.token == TOKEN) {
+            break;
+        }
+        assert!(!reports.is_empty(), "the other child is reported");
+        assert!(
+            clock::monotonic() - start < PATIENCE,
+            "no heartbeat comes in {generation} waits"
+        );
+        reports.clear();
+    }
+    for child in [&mut child, &mut zombie] {
+        dies(child);
+        child.wait().unwrap();
+    }
+}
+
+/// Only heartbeats compare starts. Signals come all the while, each of which makes a sweep.
+#[test]
+fn signals_that_keep_coming_postpone_no_heartbeat() {
+    /// After so long the wait is ended by hand.
+    const PATIENCE: Duration = Duration::from_secs(30);
+    let (source, mut waiter, forwarder) = source();
+    let (before, mut child) = late_cat();
+    insert(&source, &child, before);
+    let is_over = AtomicBool::new(false);
+    let mut reports = Vec::new();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let start = clock::monotonic();
+            while !is_over.load(Ordering::SeqCst) {
+                forwarder.notify();
+                if clock::monotonic() - start > PATIENCE {
+                    source.wake().unwrap();
+                }
+                thread::yield_now();
+            }
+        });
+        let ended = source.wait(&mut waiter, &mut reports);
+        is_over.store(true, Ordering::SeqCst);
+        ended.unwrap();
+    });
+    assert_eq!(reports.len(), 1, "no heartbeat comes");
     dies(&mut child);
     child.wait().unwrap();
 }

@@ -125,6 +125,26 @@ fn a_sweep_takes_what_is_not_reported_a_chunk_at_a_time() {
 }
 
 #[test]
+fn a_chunk_counts_children_and_not_places() {
+    let mut table = Table::default();
+    for index in [1, 4, 5, 9] {
+        table.insert(pid(10 + index as i32), token(index), 0);
+    }
+    assert!(table.report_ended(token(4), None).is_some());
+    let mut suspects = Vec::new();
+    assert_eq!(table.unreported_from(0, 2, &mut suspects), Some(6));
+    suspects.clear();
+    assert_eq!(table.unreported_from(6, 2, &mut suspects), None);
+    assert_eq!(suspects[0].token, token(9));
+    // Its place is at the cursor, and somebody else's by then.
+    table.remove(token(9));
+    table.insert(pid(7), Token::from_parts(6, 1), 0);
+    suspects.clear();
+    assert_eq!(table.unreported_from(6, 1, &mut suspects), Some(7));
+    assert_eq!(suspects[0].token, Token::from_parts(6, 1));
+}
+
+#[test]
 fn a_report_has_the_zombies_status_or_what_was_heard_of_a_child_that_is_gone() {
     let mut table = Table::default();
     for index in 0..4 {

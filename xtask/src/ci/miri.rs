@@ -15,7 +15,7 @@ const TESTS: [(&str, &[&str]); 2] = [
         "childwatch-core",
         &["chunked::", "queue::", "registry::", "table::"],
     ),
-    ("childwatch-sigchld", &["hints::", "pace::", "table::"]),
+    ("childwatch-sigchld", &["hints::", "schedule::", "table::"]),
 ];
 
 /// Random sequences of steps, hundreds of eighty each, would take Miri too long; and it lets
