@@ -288,6 +288,21 @@ fn more_exits_than_hints_are_reported() {
     });
 }
 
+/// An idle thread answers no signal.
+#[test]
+fn a_child_that_is_armed_while_the_thread_is_idle_is_reported() {
+    interleavings::preempted(3, || {
+        let mut stage = Stage::with_children(1);
+        let calling = stage.begin(|kernel, source| {
+            source.arm(pid(FIRST), token(FIRST)).unwrap();
+            kernel.exit(pid(FIRST), 3);
+            kernel.signal_another();
+        });
+        assert_eq!(stage.reports(1), [report(FIRST, 3)]);
+        calling.join().unwrap();
+    });
+}
+
 /// The inbox is open while anything is armed.
 #[test]
 fn a_child_that_is_armed_as_the_last_one_is_disarmed_is_reported() {
