@@ -318,6 +318,26 @@ fn a_child_that_is_armed_as_the_last_one_is_disarmed_is_reported() {
     });
 }
 
+/// The same with a thread that sleeps, in a program that blocks the signal: it must let the
+/// signal through for the new child.
+#[test]
+fn a_sleeping_thread_takes_the_signal_of_a_child_armed_as_the_last_one_is_disarmed() {
+    interleavings::preempted(2, || {
+        let mut stage = Stage::new(Kernel::with_blocked_signal(FIRST + 1));
+        stage.arm(FIRST);
+        let disarming = stage.begin(|_, source| source.disarm(token(FIRST)));
+        let arming = stage.begin(|kernel, source| {
+            source.arm(pid(FIRST + 1), token(FIRST + 1)).unwrap();
+            kernel.exit(pid(FIRST + 1), 4);
+            kernel.signal_another();
+        });
+        assert_eq!(stage.reports(1), [report(FIRST + 1, 4)]);
+        for thread in [disarming, arming] {
+            thread.join().unwrap();
+        }
+    });
+}
+
 /// As above, for an arming that fails.
 #[test]
 fn a_child_that_is_armed_as_another_is_refused_is_reported() {
