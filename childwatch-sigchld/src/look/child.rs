@@ -22,7 +22,11 @@ pub(crate) enum State {
 
 /// Looks at the child with this pid: one `waitid`.
 pub(crate) fn look(pid: Pid) -> State {
-    match peek(WaitId::Pid(rustix_pid(pid))) {
+    state_of(peek(WaitId::Pid(rustix_pid(pid))))
+}
+
+fn state_of(answer: Result<Option<ExitStatus>, Errno>) -> State {
+    match answer {
         Ok(Some(status)) => State::Exited(status),
         Ok(None) => State::NotYet,
         Err(Errno::CHILD) => State::Gone,
@@ -160,6 +164,14 @@ pub(crate) mod tests {
         assert_eq!(child.wait().unwrap(), status);
         assert_eq!(look(pid), State::Gone);
         assert_eq!(kinship(pid), Kinship::NoChild);
+    }
+
+    #[test]
+    fn only_echild_means_that_a_child_is_gone() {
+        assert_eq!(state_of(Err(Errno::CHILD)), State::Gone);
+        for errno in [Errno::PERM, Errno::NOSYS, Errno::ACCESS, Errno::INVAL] {
+            assert_eq!(state_of(Err(errno)), State::Refused(errno));
+        }
     }
 
     /// Whether it has executed a program or not, and whatever session it is in.

@@ -1,5 +1,5 @@
-//! What the handler leaves reaches the watcher's thread: the protocol of `source`, without
-//! its system calls.
+//! What handlers leave reaches a thread that waits. The source itself is in
+//! [`source`](super::source).
 
 use std::sync::Arc;
 
@@ -9,18 +9,14 @@ use loom::thread;
 use super::bell::use_once;
 use crate::listen::hints::PLACES;
 use crate::listen::inbox::Inbox;
-use crate::sync::atomic::{AtomicBool, Ordering};
 
-fn inbox(is_open: bool) -> Arc<Inbox> {
+fn open_inbox() -> Arc<Inbox> {
     let inbox = Inbox::new();
     // loom does not take an atomic's first value for a sequentially consistent store, as
     // which the arguments need it. So each is stored once.
     use_once(&inbox.bell);
     inbox.open();
     inbox.signal_unknown();
-    if !is_open {
-        inbox.close();
-    }
     Arc::new(inbox)
 }
 
@@ -35,7 +31,7 @@ fn begin_signal(inbox: &Arc<Inbox>, pid: i32) -> thread::JoinHandle<()> {
 #[test]
 fn every_hint_is_read_before_the_thread_sleeps_for_good() {
     interleavings::preempted(2, || {
-        let inbox = inbox(true);
+        let inbox = open_inbox();
         let signals = [begin_signal(&inbox, 1), begin_signal(&inbox, 2)];
         let mut pids = Vec::new();
         while pids.len() < 2 {
@@ -59,7 +55,7 @@ fn every_hint_is_read_before_the_thread_sleeps_for_good() {
 #[test]
 fn a_signal_whose_hint_is_dropped_is_heard_by_its_generation() {
     interleavings::preempted(2, || {
-        let inbox = inbox(true);
+        let inbox = open_inbox();
         for pid in 1..=PLACES as i32 {
             inbox.signal(pid, libc::CLD_EXITED, 0);
         }
@@ -75,36 +71,5 @@ fn a_signal_whose_hint_is_dropped_is_heard_by_its_generation() {
         for signal in signals {
             signal.join().unwrap();
         }
-    });
-}
-
-/// `arm` listens first and looks at the child then; the kernel makes a zombie first and
-/// runs the handler then. So one of the two tells of the exit.
-#[test]
-fn an_exit_while_the_first_child_is_armed_is_seen_or_heard() {
-    interleavings::all(|| {
-        let inbox = inbox(false);
-        let is_zombie = Arc::new(AtomicBool::new(false));
-        is_zombie.store(false, Ordering::SeqCst);
-        let exiting = thread::spawn({
-            let (inbox, is_zombie) = (Arc::clone(&inbox), Arc::clone(&is_zombie));
-            move || {
-                is_zombie.store(true, Ordering::SeqCst);
-                inbox.signal(1, libc::CLD_EXITED, 0);
-            }
-        });
-        let generation = inbox.generation();
-        inbox.open();
-        let mut is_known = is_zombie.load(Ordering::SeqCst);
-        while !is_known {
-            let rings = inbox.bell.rings();
-            if inbox.generation() == generation {
-                inbox.bell.listen(rings, None).unwrap();
-            } else {
-                is_known = is_zombie.load(Ordering::SeqCst);
-                assert!(is_known, "the generation comes after the zombie");
-            }
-        }
-        exiting.join().unwrap();
     });
 }

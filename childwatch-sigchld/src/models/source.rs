@@ -288,6 +288,21 @@ fn more_exits_than_hints_are_reported() {
     });
 }
 
+/// An idle thread answers no signal.
+#[test]
+fn a_child_that_is_armed_while_the_thread_is_idle_is_reported() {
+    interleavings::preempted(3, || {
+        let mut stage = Stage::with_children(1);
+        let calling = stage.begin(|kernel, source| {
+            source.arm(pid(FIRST), token(FIRST)).unwrap();
+            kernel.exit(pid(FIRST), 3);
+            kernel.signal_another();
+        });
+        assert_eq!(stage.reports(1), [report(FIRST, 3)]);
+        calling.join().unwrap();
+    });
+}
+
 /// The inbox is open while anything is armed.
 #[test]
 fn a_child_that_is_armed_as_the_last_one_is_disarmed_is_reported() {
@@ -300,6 +315,26 @@ fn a_child_that_is_armed_as_the_last_one_is_disarmed_is_reported() {
         stage.kernel.exit(pid(FIRST + 1), 4);
         stage.kernel.signal_another();
         assert_eq!(stage.reports(1), [report(FIRST + 1, 4)]);
+    });
+}
+
+/// The same with a thread that sleeps, in a program that blocks the signal: it must let the
+/// signal through for the new child.
+#[test]
+fn a_sleeping_thread_takes_the_signal_of_a_child_armed_as_the_last_one_is_disarmed() {
+    interleavings::preempted(2, || {
+        let mut stage = Stage::new(Kernel::with_blocked_signal(FIRST + 1));
+        stage.arm(FIRST);
+        let disarming = stage.begin(|_, source| source.disarm(token(FIRST)));
+        let arming = stage.begin(|kernel, source| {
+            source.arm(pid(FIRST + 1), token(FIRST + 1)).unwrap();
+            kernel.exit(pid(FIRST + 1), 4);
+            kernel.signal_another();
+        });
+        assert_eq!(stage.reports(1), [report(FIRST + 1, 4)]);
+        for thread in [disarming, arming] {
+            thread.join().unwrap();
+        }
     });
 }
 

@@ -164,3 +164,11 @@ fn without_heartbeats_only_signals_make_a_sweep() {
     schedule.mark_idle(later);
     assert_eq!(schedule.rest(later, 1), Duration::MAX);
 }
+
+#[test]
+fn a_generation_after_the_last_number_is_not_answered() {
+    let mut schedule = schedule();
+    sweep(&mut schedule, START, u32::MAX, 10, MS);
+    assert_eq!(schedule.rest(START, u32::MAX), HEARTBEAT);
+    assert_eq!(schedule.rest(START, 0), Duration::ZERO);
+}
