@@ -382,6 +382,12 @@ impl Dispatch {
         state.waiting -= 1;
     }
 
+    /// How many callers wait.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.lock().waiting
+    }
+
     /// No code that can panic runs under the lock, so poison would be a panic of
     /// the allocator's; the state is whole all the same.
     fn lock(&self) -> MutexGuard<'_, State> {

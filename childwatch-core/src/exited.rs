@@ -183,6 +183,23 @@ mod tests {
     }
 
     #[test]
+    fn of_two_tasks_that_have_polled_the_last_one_is_woken() {
+        let processes = SimulatedProcesses::new();
+        let watcher = SimulatedWatcher::new(&processes).unwrap();
+        let pid = processes.spawn();
+        let mut exited = watcher.exited(pid).unwrap();
+        let tasks: [Arc<Counted>; 2] = Default::default();
+        for task in &tasks {
+            assert_eq!(polled(&mut exited, task), Poll::Pending);
+        }
+        assert_eq!(Arc::strong_count(&tasks[0]), 1, "its waker is dropped");
+        processes.exit(pid, ExitStatus::from_raw(0));
+        drop(watcher);
+        let woken = tasks.map(|task| task.0.load(Ordering::SeqCst));
+        assert_eq!(woken, [0, 1]);
+    }
+
+    #[test]
     fn an_exit_and_the_end_of_the_watcher_wake_the_task() {
         let processes = SimulatedProcesses::new();
         let watcher = SimulatedWatcher::new(&processes).unwrap();

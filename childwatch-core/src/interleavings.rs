@@ -11,6 +11,8 @@ use std::time::Instant;
 
 use loom::model::Builder;
 
+use crate::sync::time_runs_out;
+
 /// Every interleaving.
 pub fn all<F: Fn() + Send + Sync + 'static>(model: F) {
     explore(None, model);
@@ -34,6 +36,8 @@ fn explore<F: Fn() + Send + Sync + 'static>(bound: Option<usize>, model: F) {
         let count = Arc::clone(&count);
         move || {
             count.fetch_add(1, Ordering::Relaxed);
+            // A model begins without what the last one has left.
+            time_runs_out(0);
             model();
         }
     });

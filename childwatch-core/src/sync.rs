@@ -12,7 +12,7 @@ cfg_if::cfg_if! {
         mod modelled;
 
         pub(crate) use loom::sync::{Mutex, MutexGuard, atomic};
-        pub(crate) use modelled::{Condvar, thread};
+        pub(crate) use modelled::{Condvar, thread, time_runs_out};
     } else {
         pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, atomic};
         pub(crate) use std::thread;

@@ -115,6 +115,14 @@ impl std::fmt::Debug for Odd {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "lateness is the oddity, and waits for nothing"
+)]
+fn be_late_by(time: Duration) {
+    thread::sleep(time);
+}
+
 /// How long exits gather, to be reported together.
 const GATHERING: Duration = Duration::from_millis(5);
 
@@ -132,7 +140,7 @@ impl SourceFault for LastExitFirst {
         let mut before = 0;
         while reports.len() > before {
             before = reports.len();
-            thread::sleep(GATHERING);
+            be_late_by(GATHERING);
             // It must not wait. A waking of somebody else's ends this wait too.
             good.wake()?;
             good.wait(waiter, reports)?;
@@ -179,7 +187,7 @@ impl SourceFault for EverySecondLate {
         let mut held = lock(&self.held);
         let mut waited = Ok(());
         if !held.is_empty() {
-            thread::sleep(Duration::from_millis(1));
+            be_late_by(Duration::from_millis(1));
             waited = good.wake();
         }
         let waited = waited.and_then(|()| good.wait(waiter, reports));

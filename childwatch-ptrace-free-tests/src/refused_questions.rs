@@ -166,6 +166,23 @@ fn by_signals_no_doubt_becomes_an_answer() {
     }
 }
 
+/// Its exit could not be seen, so to watch it would be to miss it.
+#[test]
+fn by_signals_a_child_that_cannot_be_looked_at_is_refused() {
+    if can_be_tested() && childwatch_sigchld::probe().verdict().is_ok() {
+        let (source, _waiter) = SigchldSource::new().unwrap();
+        let child = child(State::Live);
+        for errno in REFUSALS {
+            let token = Token::from_parts(0, 3);
+            let armed = with_refused(&[SIGCHLD[0](errno)], || source.arm(child.pid(), token));
+            assert!(
+                matches!(armed, Err(WatchError::Unsupported { .. })),
+                "{armed:?}, {errno}"
+            );
+        }
+    }
+}
+
 /// A pidfd tells in two ways whether its process has been reaped.
 #[test]
 fn a_reaped_process_is_known_by_the_other_way_when_one_is_refused() {

@@ -383,7 +383,7 @@ fn the_pauses_of_either_source_are_short_again_after_a_success() {
         let end = std::time::Instant::now() + LONG;
         while !failing.has_ended_all() {
             assert!(std::time::Instant::now() < end, "the pauses grow");
-            thread::yield_now();
+            std::thread::yield_now();
         }
         let watched = one_each(&processes, &watcher);
         let (pid, told) = &watched[usize::from(is_secondary)];
@@ -401,7 +401,7 @@ fn each_source_is_started_on_the_thread_that_has_its_name() {
     for source in [&*source.primary, &source.link.secondary] {
         while !source.is_started.load(Ordering::SeqCst) || source.thread.lock().unwrap().is_none() {
             assert!(std::time::Instant::now() < end, "a thread without a name");
-            thread::yield_now();
+            std::thread::yield_now();
         }
         let name = source.thread.lock().unwrap().clone();
         assert_eq!(name.as_deref(), Some(Refusing::THREAD_NAME));
@@ -423,7 +423,7 @@ fn a_place_goes_from_one_source_to_the_other_and_back() {
         let end = std::time::Instant::now() + LONG;
         while watcher.spilled() + processes.watched() != 0 {
             assert!(std::time::Instant::now() < end, "a token is left behind");
-            thread::yield_now();
+            std::thread::yield_now();
         }
     }
 }

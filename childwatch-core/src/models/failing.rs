@@ -1,11 +1,14 @@
 //! The engine over a source that cannot wait, or cannot be woken.
 
+use std::sync::Arc;
+
 use loom::thread;
 
 use super::Met;
 use super::source::{Kernel, pid};
 use super::trace::{Fate, Trace};
 use crate::interleavings;
+use crate::sync::time_runs_out;
 use crate::{PidWatcher, ThreadedWatcher, Unregistered, WatchError};
 
 /// C12. The pause would last for ever, no time passing in a model.
@@ -19,6 +22,57 @@ fn a_pause_after_a_failed_wait_ends_with_the_watcher() {
         watcher.watch(pid(1), trace.callback()).unwrap();
         drop(watcher);
         assert_eq!(trace.fate(), Fate::DroppedUnrun);
+    });
+}
+
+/// C1, C3: exits are late then, and not lost.
+#[test]
+fn an_exit_is_told_after_waits_that_fail_and_pauses_that_run_out() {
+    let met = Met::new();
+    interleavings::preempted(3, {
+        let met = met.clone();
+        move || {
+            time_runs_out(2);
+            let kernel = Kernel::default();
+            kernel.fails_some_waits(2);
+            let watcher = ThreadedWatcher::start(kernel.source(), ()).unwrap();
+            let pid = pid(1);
+            let trace = Trace::new();
+            let exiting = thread::spawn({
+                let kernel = kernel.clone();
+                move || kernel.exit(pid)
+            });
+            watcher.watch(pid, trace.callback()).unwrap();
+            trace.wait_until_over();
+            exiting.join().unwrap();
+            met.note(kernel.has_failed_all());
+            drop(watcher);
+            assert_eq!(trace.fate(), Fate::HasRun);
+        }
+    });
+    met.assert([true]);
+}
+
+/// S3: the place is nobody else's before the source has disarmed it; the source checks.
+#[test]
+fn a_place_that_is_given_back_goes_to_another_when_it_is_disarmed() {
+    interleavings::preempted(3, || {
+        let kernel = Kernel::default();
+        let watcher = Arc::new(ThreadedWatcher::start(kernel.source(), ()).unwrap());
+        let [pid, next] = [pid(1), pid(2)];
+        let [first, second] = [Trace::new(), Trace::new()];
+        let handle = watcher.watch(pid, first.callback()).unwrap();
+        let other = thread::spawn({
+            let (watcher, second) = (Arc::clone(&watcher), Arc::clone(&second));
+            move || watcher.watch(next, second.callback()).map(drop).unwrap()
+        });
+        kernel.exit(pid);
+        watcher.unregister_callback(handle);
+        other.join().unwrap();
+        drop(watcher);
+        assert_eq!(second.fate(), Fate::DroppedUnrun);
+        // What is armed at the end goes with the source.
+        assert!(kernel.armed() <= 1);
     });
 }
 

@@ -8,6 +8,7 @@ use super::Met;
 use super::source::{Kernel, Source, pid};
 use super::trace::{Fate, Trace};
 use crate::interleavings;
+use crate::sync::time_runs_out;
 use crate::{Fallback, PidWatcher};
 
 /// A watcher, its primary's kernel and its secondary's.
@@ -92,6 +93,42 @@ fn a_drop_ends_a_hand_over_that_cannot_wake_the_watchers_thread() {
         }
     });
     met.assert([Fate::DroppedUnrun]);
+}
+
+/// C1, C3: the secondary's thread tries again when its pause has run out.
+#[test]
+fn a_hand_over_that_cannot_wake_the_watchers_thread_is_tried_again() {
+    interleavings::preempted(2, || {
+        time_runs_out(1);
+        let (watcher, primary, secondary) = stage();
+        let pid = pid(1);
+        primary.has_no_room_for(pid);
+        let trace = Trace::new();
+        watcher.watch(pid, trace.callback()).unwrap();
+        primary.fails_wakes(1);
+        secondary.exit(pid);
+        trace.wait_until_over();
+        assert_eq!(trace.fate(), Fate::HasRun);
+        drop(watcher);
+    });
+}
+
+/// C1, C3: one wait of the primary fails, and its pause runs out.
+#[test]
+fn an_exit_that_the_secondary_sees_is_told_while_the_primary_cannot_wait() {
+    interleavings::preempted(2, || {
+        time_runs_out(1);
+        let (watcher, primary, secondary) = stage();
+        let pid = pid(1);
+        primary.has_no_room_for(pid);
+        let trace = Trace::new();
+        primary.fails_some_waits(1);
+        watcher.watch(pid, trace.callback()).unwrap();
+        secondary.exit(pid);
+        trace.wait_until_over();
+        assert_eq!(trace.fate(), Fate::HasRun);
+        drop(watcher);
+    });
 }
 
 /// C12.

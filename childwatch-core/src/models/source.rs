@@ -27,7 +27,7 @@ struct State {
     reports: Vec<Report>,
     is_woken: bool,
     no_room_for: HashSet<Pid>,
-    do_waits_fail: bool,
+    waits_to_fail: usize,
     do_waits_panic: bool,
     wakes_to_fail: usize,
 }
@@ -41,8 +41,21 @@ impl Kernel {
         self.state().no_room_for.insert(pid);
     }
 
+    /// Has every wait fail that has not begun.
     pub(super) fn fails_waits(&self) {
-        self.state().do_waits_fail = true;
+        self.state().waits_to_fail = usize::MAX;
+    }
+
+    /// Has so many waits fail, from the next one on. A wait under way ends.
+    pub(super) fn fails_some_waits(&self, count: usize) {
+        let mut state = self.state();
+        state.waits_to_fail = count;
+        state.is_woken = true;
+        self.0.changed.notify_all();
+    }
+
+    pub(super) fn has_failed_all(&self) -> bool {
+        self.state().waits_to_fail == 0
     }
 
     /// Has the wait under way panic, and each after it.
@@ -96,6 +109,11 @@ impl ExitSource for Source {
                 source: io::ErrorKind::OutOfMemory.into(),
             });
         }
+        let same_place = |armed: &(Pid, Token)| armed.1.index() == token.index();
+        assert!(
+            !state.armed.iter().any(same_place),
+            "a place has one holder"
+        );
         state.armed.push((pid, token));
         if state.exited.contains(&pid) {
             state.reports.push(report(token));
@@ -104,7 +122,8 @@ impl ExitSource for Source {
         Ok(())
     }
 
-    /// Law S3 is checked here: once, and only what is armed.
+    /// Law S3 is checked here, and in `arm`: the engine disarms once, and only what is armed,
+    /// and gives a place to another process only after that.
     fn disarm(&self, token: Token) {
         let mut state = self.0.state();
         let place = state.armed.iter().position(|armed| armed.1 == token);
@@ -124,7 +143,10 @@ impl ExitSource for Source {
 
     fn wait(&self, _waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
         let mut state = self.0.state();
-        if state.do_waits_fail {
+        if let Some(left) = state.waits_to_fail.checked_sub(1) {
+            if state.waits_to_fail != usize::MAX {
+                state.waits_to_fail = left;
+            }
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         while state.reports.is_empty() && !state.is_woken && !state.do_waits_panic {

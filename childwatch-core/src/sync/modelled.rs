@@ -1,12 +1,33 @@
 //! Timed waits, which loom does not have.
 //!
-//! No time passes in a model: a timed wait lasts until what it waits for has come. So
-//! what needs the time to run out, where it should be woken, is a deadlock to loom.
+//! By itself no time passes in a model: a timed wait lasts until what it waits for has come.
+//! So what needs the time to run out, where it should be woken, is a deadlock to loom.
+//!
+//! A model may have the time of the next waits [run out](time_runs_out). Such a wait ends
+//! at once: loom lets its thread go on at any later moment too.
 
+use std::cell::Cell;
 use std::sync::LockResult;
 use std::time::Duration;
 
 use loom::sync::MutexGuard;
+
+thread_local! {
+    /// How many timed waits are still to run out. All threads of a model are one thread of
+    /// the system's, which only this model has. Loom does not see it: it orders nothing.
+    static TO_RUN_OUT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// From here on the time of so many waits runs out, and that of later ones does not.
+pub(crate) fn time_runs_out(waits: usize) {
+    TO_RUN_OUT.set(waits);
+}
+
+/// Counts a timed wait; returns `true` if its time has run out.
+fn has_run_out() -> bool {
+    let left = TO_RUN_OUT.get().checked_sub(1);
+    left.inspect(|left| TO_RUN_OUT.set(*left)).is_some()
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Condvar(loom::sync::Condvar);
@@ -26,7 +47,7 @@ impl Condvar {
         _time: Duration,
         mut goes_on: impl FnMut(&mut T) -> bool,
     ) -> LockResult<MutexGuard<'a, T>> {
-        while goes_on(&mut guard) {
+        while goes_on(&mut guard) && !has_run_out() {
             guard = self.0.wait(guard)?;
         }
         Ok(guard)
@@ -47,6 +68,10 @@ pub(crate) mod thread {
     pub(crate) use loom::thread::{Builder, JoinHandle, ThreadId, current};
 
     pub(crate) fn park_timeout(_time: Duration) {
-        loom::thread::park();
+        if super::has_run_out() {
+            loom::thread::yield_now();
+        } else {
+            loom::thread::park();
+        }
     }
 }

@@ -446,6 +446,47 @@ fn a_canceller_waits_for_no_thread_that_a_panic_has_ended() {
     });
 }
 
+/// C9, by the watcher and by its canceller.
+#[test]
+fn a_callback_has_run_when_it_has_returned_and_its_captures_are_gone() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    let canceller = watcher.canceller().unwrap();
+    let cancel: [&(dyn Fn(WatchHandle) -> Unregistered + Sync); 2] =
+        [&|handle| watcher.unregister_callback(handle), &|handle| {
+            canceller.unregister_callback(handle)
+        }];
+    for cancel in cancel {
+        let pid = processes.spawn();
+        let captured = Arc::new(());
+        let (reached, at_gate) = mpsc::channel();
+        let (open, gate) = mpsc::channel::<()>();
+        let callback = {
+            let captured = Arc::clone(&captured);
+            move |_| {
+                reached.send(()).unwrap();
+                let _ = gate.recv();
+                drop(captured);
+            }
+        };
+        let handle = watcher.on_exit(pid, callback).unwrap();
+        exits(&processes, pid);
+        at_gate.recv().unwrap();
+        std::thread::scope(|scope| {
+            let cancelling = scope.spawn(|| {
+                let answer = cancel(handle);
+                (answer, Arc::strong_count(&captured))
+            });
+            while watcher.shared.dispatch().waiting() == 0 && !cancelling.is_finished() {
+                std::thread::yield_now();
+            }
+            drop(open);
+            let answer = cancelling.join().unwrap();
+            assert_eq!(answer, (Unregistered::HasRun, 1));
+        });
+    }
+}
+
 #[test]
 fn a_panic_on_a_callers_thread_is_the_callers_and_leaves_no_place_taken() {
     let processes = SimulatedProcesses::new();

@@ -24,7 +24,6 @@ use crate::child::{End, GatedChild};
 use crate::deadline;
 use crate::probe::Probe;
 use crate::refusal::{Refusal, refuse_in_process};
-use crate::stage::Occupied;
 use crate::{Stage, sys};
 
 /// Runs `body` in a forked copy of this process, which must answer that all is
@@ -69,7 +68,7 @@ pub(super) fn every_call_in_a_copy_answers_forked(stage: &Stage<'_>) {
             watcher.unregister_pid(held.pid());
             calls_answer_forked(&*watcher, &*child, &*dead, handle, callbacks)
         });
-        occupied.take().map(Occupied::release);
+        drop(occupied.take());
     }
 
     stage.settle(&*watcher);
