@@ -10,7 +10,7 @@ use xshell::{Shell, cmd};
 
 use crate::models;
 use crate::seconds::Seconds;
-use crate::{unsafe_code, workspace};
+use crate::{layers, unsafe_code, workspace};
 
 mod deny;
 mod miri;
@@ -41,6 +41,8 @@ enum Step {
     Docs,
     /// The documentation's examples alone
     Doctest,
+    /// The imports between the files of each crate run one way
+    Layers,
     /// The conformance suite, as `cargo xtask conformance` runs it
     Conformance,
     /// The same in every sandbox that seccomp can emulate
@@ -113,6 +115,7 @@ impl Step {
                 .env("RUSTDOCFLAGS", "-Dwarnings")
                 .run()?,
             Step::Doctest => cmd!(shell, "cargo test --workspace --doc").run()?,
+            Step::Layers => layers::check()?,
             // A program of its own: the steps before may have replaced this one's file.
             Step::Conformance => cmd!(shell, "cargo xtask conformance").run()?,
             Step::Sandbox => return sandboxes(shell),

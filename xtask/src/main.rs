@@ -30,9 +30,11 @@ mod ci;
 mod conformance;
 mod faults;
 mod kernel;
+mod layers;
 mod models;
 mod mutants;
 mod probe;
+mod rust_files;
 mod seconds;
 mod soak;
 mod unsafe_code;
@@ -47,6 +49,7 @@ enum Chore {
     Probe(probe::Args),
     Bench(bench::Args),
     Unsafe(unsafe_code::Args),
+    Layers(layers::Args),
     Mutants(mutants::Args),
     Soak(soak::Args),
     Ci(ci::Args),
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Chore::Probe(args) => probe::main(&args),
         Chore::Bench(args) => bench::main(&args),
         Chore::Unsafe(args) => unsafe_code::main(&args),
+        Chore::Layers(args) => layers::main(&args),
         Chore::Mutants(args) => mutants::main(&args),
         Chore::Soak(args) => soak::main(&args),
         Chore::Ci(args) => ci::main(&args),

@@ -4,13 +4,12 @@
 //! from their tokens, what it is for from the reason with which each file expects the
 //! lint `unsafe_code`. CI compares the two.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
-use crate::workspace;
+use crate::{rust_files, workspace};
 use page::Page;
 use source::Source;
 
@@ -63,34 +62,11 @@ fn architecture() -> PathBuf {
 
 /// Every file with unsafe code, in the order of their paths.
 fn sources() -> anyhow::Result<Vec<Source>> {
-    let root = workspace::root();
-    let mut paths = Vec::new();
-    rust_files(root, &mut paths).with_context(|| format!("{} can't be listed", root.display()))?;
-    paths.sort();
     let mut sources = Vec::new();
-    for path in paths {
-        let text = fs::read_to_string(&path)?;
-        let name = path.strip_prefix(root).unwrap_or(&path).display();
-        sources.extend(Source::read(name.to_string(), &text)?);
+    for (name, tokens) in rust_files::all()? {
+        sources.extend(Source::read(name, tokens)?);
     }
     Ok(sources)
-}
-
-/// All of them below a directory, but for what cargo and git keep there.
-fn rust_files(directory: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    for entry in fs::read_dir(directory)? {
-        let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
-        let is_hidden = path
-            .file_name()
-            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        // Cargo marks a target directory, whatever its name, as a cache.
-        if kind.is_dir() && !is_hidden && !path.join("CACHEDIR.TAG").exists() {
-            rust_files(&path, found)?;
-        } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    Ok(())
 }
 
 fn table(sources: &[Source]) -> String {
