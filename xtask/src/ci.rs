@@ -11,8 +11,10 @@ use xshell::{Shell, cmd};
 use crate::models;
 use crate::seconds::Seconds;
 use crate::{layers, unsafe_code, workspace};
+use done::Done;
 
 mod deny;
+mod done;
 mod miri;
 mod nightly;
 mod quietly;
@@ -65,12 +67,6 @@ enum Step {
     Miri,
     /// ThreadSanitizer on the engine and the backends, where a nightly has the sources
     Tsan,
-}
-
-/// How a step that didn't fail ended.
-enum Done {
-    Passed,
-    Skipped(String),
 }
 
 pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {

@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use childwatch_ptrace_free_tests::Sandbox;
@@ -13,6 +12,7 @@ use childwatch_ptrace_free_tests::cell::DEADLINE;
 use clap::ValueEnum;
 
 use crate::kernel;
+use crate::parallelism::parallelism;
 use order::Order;
 use progress::Progress;
 use report::Report;
@@ -34,6 +34,7 @@ mod run;
 mod sandbox;
 mod select;
 mod skips;
+mod tally;
 mod text;
 
 /// What clap, too, exits with when the command line makes no sense.
@@ -162,8 +163,4 @@ impl Format {
         }
         Ok(())
     }
-}
-
-fn parallelism() -> NonZeroUsize {
-    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::process::ExitCode;
-use std::thread;
+
 use std::time::{Duration, Instant};
 
 use childwatch_ptrace_free_tests::BackendUnderTest;
@@ -12,6 +12,7 @@ use childwatch_ptrace_free_tests::faults::{self, BACKENDS, Trial};
 use clap::builder::PossibleValuesParser;
 
 use crate::kernel;
+use crate::parallelism::parallelism;
 use crate::seconds::Seconds;
 use matrix::Matrix;
 use run::Tally;
@@ -47,7 +48,7 @@ pub(crate) struct Args {
     check: bool,
 
     /// Run this many trials at a time; most of a trial's time it waits
-    #[arg(long, value_name = "N", default_value_t = parallelism())]
+    #[arg(long, value_name = "N", default_value_t = trials_at_a_time())]
     jobs: NonZeroUsize,
 
     /// Kill a trial that takes longer. Each of its waits may take a quarter of it.
@@ -113,8 +114,7 @@ fn backends() -> PossibleValuesParser {
     PossibleValuesParser::new(BACKENDS.iter().map(|backend| backend.name()))
 }
 
-/// Most of a trial's time is spent waiting.
-fn parallelism() -> NonZeroUsize {
-    let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    cores.saturating_mul(NonZeroUsize::MIN.saturating_add(1))
+/// Two trials for each processor: a trial spends most of its time waiting.
+fn trials_at_a_time() -> NonZeroUsize {
+    parallelism().saturating_mul(NonZeroUsize::MIN.saturating_add(1))
 }

@@ -26,6 +26,8 @@ mod circles;
 mod imports;
 mod known;
 mod rules;
+#[cfg(test)]
+mod samples;
 mod scan;
 mod tree;
 mod upwards;
@@ -139,34 +141,6 @@ fn roots<'a>(
     })
 }
 
-/// Made-up crates, for the tests.
-#[cfg(test)]
-mod samples {
-    use proc_macro2::TokenStream;
-
-    use super::imports::Imports;
-    use super::tree::Tree;
-
-    /// Files by their names and texts.
-    pub(super) fn files(
-        sources: &[(&str, &str)],
-    ) -> impl Fn(&str) -> anyhow::Result<Option<TokenStream>> {
-        let sources: Vec<_> = sources
-            .iter()
-            .map(|(file, text)| ((*file).to_owned(), (*text).to_owned()))
-            .collect();
-        move |file| {
-            let source = sources.iter().find(|(known, _)| known == file);
-            Ok(source.map(|(_, text)| text.parse().unwrap()))
-        }
-    }
-
-    /// The imports of a crate whose root is `lib.rs`.
-    pub(super) fn imports(sources: &[(&str, &str)]) -> Imports {
-        Imports::of(&Tree::read(&files(sources), "lib.rs").unwrap())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,12 +219,13 @@ mod tests {
             let sources = [
                 (
                     "core/src/lib.rs",
-                    "mod contract; mod engine; mod other; pub use engine::E;",
+                    "mod contract; mod engine; mod other; pub use engine::table::E;",
                 ),
                 ("core/src/contract.rs", "mod pid;"),
                 ("core/src/contract/pid.rs", contract),
+                ("core/src/engine.rs", "pub mod table;"),
                 (
-                    "core/src/engine.rs",
+                    "core/src/engine/table.rs",
                     "use crate::contract::pid::P; use crate::other::O;",
                 ),
                 ("core/src/other.rs", other),
@@ -275,8 +250,8 @@ mod tests {
         ];
         assert_eq!(examined(&none, &LAYERS, &[]).faults, [""; 0]);
         let one = [
-            ("core/src/lib.rs", "mod engine;"),
-            ("core/src/engine.rs", ""),
+            ("core/src/lib.rs", "mod engine { mod table; }"),
+            ("core/src/engine/table.rs", ""),
         ];
         let [fault] = &examined(&one, &LAYERS, &[]).faults[..] else {
             panic!("one layer is missing");

@@ -33,6 +33,7 @@ mod kernel;
 mod layers;
 mod models;
 mod mutants;
+mod parallelism;
 mod probe;
 mod rust_files;
 mod seconds;

@@ -13,24 +13,21 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::thread;
 use std::time::Instant;
 
 use anyhow::ensure;
 
+use crate::parallelism::parallelism;
 use crate::seconds::Seconds;
 use crate::workspace;
 use explained::Explained;
-use phase::Phase;
+use phase::{LIBRARY, Phase};
 use tally::Tally;
 
 mod explained;
 mod outcomes;
 mod phase;
 mod tally;
-
-/// The crates whose faults would be their users' faults.
-const LIBRARY: [&str; 3] = ["childwatch-core", "childwatch-pidfd", "childwatch-sigchld"];
 
 /// Break the library on purpose, a line at a time, and see whether a test notices.
 ///
@@ -96,8 +93,4 @@ impl Args {
 /// Where cargo-mutants leaves its logs.
 fn output() -> PathBuf {
     workspace::target().join("mutants")
-}
-
-fn parallelism() -> NonZeroUsize {
-    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }

@@ -13,14 +13,19 @@ use childwatch_ptrace_free_tests::{BackendUnderTest, backends};
 use clap::ValueEnum;
 
 mod message;
+mod numbers;
+mod part;
+mod place;
 mod process;
 mod progress;
 mod run;
+mod settings;
 mod table;
 
 pub(crate) use process::{Args as ProcessArgs, main as process};
 
-use run::{Place, Soak};
+use place::Place;
+use settings::Soak;
 
 /// Run random calls from many threads on thousands of real children, and count.
 ///

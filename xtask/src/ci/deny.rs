@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use xshell::{Shell, cmd};
 
-use super::Done;
+use super::done::Done;
 use super::quietly::succeeds;
 use crate::workspace;
 

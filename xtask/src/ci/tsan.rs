@@ -7,7 +7,7 @@
 
 use xshell::Shell;
 
-use super::Done;
+use super::done::Done;
 use super::nightly::Nightly;
 use crate::workspace;
 

@@ -54,9 +54,6 @@ pub(crate) fn examine(kernel: &Path, order: &Order) -> anyhow::Result<Report> {
     })
 }
 
-/// The argument that starts this program on the guest's side.
-const GUEST: &str = "guest";
-
 /// Be the guest of `conformance --kernel`: its process 1, or the suite in it.
 #[derive(clap::Args)]
 pub(crate) struct Args {}

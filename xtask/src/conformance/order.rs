@@ -8,9 +8,9 @@ use childwatch_ptrace_free_tests::{Cell, Sandbox};
 use serde::{Deserialize, Serialize};
 
 use super::busy::Busy;
-use super::parallelism;
 use super::report::{CellReport, Run};
 use super::run::{self, Plan, Planned};
+use crate::parallelism::parallelism;
 
 /// All that the command line asks of a run.
 #[derive(Debug, Serialize, Deserialize)]

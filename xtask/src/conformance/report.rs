@@ -7,7 +7,7 @@ use childwatch_ptrace_free_tests::{Case, Cell, Sandbox};
 use serde::{Deserialize, Serialize};
 
 use super::finding::Finding;
-use super::matrix::Tally;
+use super::tally::Tally;
 use crate::seconds::Seconds;
 
 /// All that the suite found on one kernel.

@@ -137,44 +137,6 @@ pub(super) static KNOWN: &[Known] = &[
         files: &["soak.rs", "soak/worker.rs"],
     },
     Known {
-        package: "xtask",
-        files: &["ci.rs", "ci/deny.rs", "ci/miri.rs", "ci/tsan.rs"],
-    },
-    Known {
-        package: "xtask",
-        files: &[
-            "conformance.rs",
-            "conformance/guest.rs",
-            "conformance/guest/examination.rs",
-            "conformance/guest/init.rs",
-            "conformance/guest/initramfs.rs",
-            "conformance/guest/machine.rs",
-            "conformance/guest/suite.rs",
-            "conformance/order.rs",
-        ],
-    },
-    Known {
-        package: "xtask",
-        files: &[
-            "conformance/exceptions.rs",
-            "conformance/matrix.rs",
-            "conformance/report.rs",
-        ],
-    },
-    Known {
-        package: "xtask",
-        files: &["mutants.rs", "mutants/phase.rs"],
-    },
-    Known {
-        package: "xtask",
-        files: &[
-            "soak/process.rs",
-            "soak/progress.rs",
-            "soak/run.rs",
-            "soak/table.rs",
-        ],
-    },
-    Known {
         package: "xtask/bench",
         files: &[
             "candidates.rs",

@@ -1,19 +1,19 @@
 //! The processes of a soak: this program, started anew.
 
 use std::num::NonZeroUsize;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
 use childwatch_ptrace_free_tests::soak::{Order, Progress, run};
 use childwatch_ptrace_free_tests::{BackendUnderTest, backends, broken, namespace};
-use clap::ValueEnum;
 use rustix::process::{
     Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
 };
 
 use super::message::Message;
-use super::run::Soak;
+use super::part::Part;
+use super::settings::Soak;
 
 /// A broken watcher is wrong in one of so many calls.
 const RARELY: NonZeroUsize = NonZeroUsize::new(500).expect("it is not 0");
@@ -29,36 +29,6 @@ pub(crate) struct Args {
     threads: usize,
     seconds: f64,
     patience: f64,
-}
-
-/// Which of a soak's processes.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Part {
-    /// Starts `TryInside` in a new pid namespace.
-    Try,
-    /// Ends well when the namespace can be lived in.
-    TryInside,
-    /// Starts `Inside` in a new pid namespace.
-    Enter,
-    /// The soak, as process 1 of a new pid namespace.
-    Inside,
-    /// The soak, where it is.
-    Plain,
-}
-
-impl Part {
-    /// The command that starts this part of a soak.
-    pub(super) fn command(self, soak: &Soak) -> anyhow::Result<Command> {
-        let mut command = Command::new(std::env::current_exe()?);
-        let value = self.to_possible_value();
-        let name = value.as_ref().map_or("", |value| value.get_name());
-        command
-            .args(["soak-process", name, &soak.backend])
-            .args([soak.seed.to_string(), soak.children.to_string()])
-            .arg(soak.threads.to_string())
-            .args([soak.time, soak.patience].map(|time| time.as_secs_f64().to_string()));
-        Ok(command)
-    }
 }
 
 pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use childwatch_ptrace_free_tests::soak::Counts;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::table::mebibytes;
+use super::numbers::mebibytes;
 use crate::seconds::Seconds;
 
 /// Between two lines.

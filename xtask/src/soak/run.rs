@@ -1,6 +1,5 @@
-//! [`Soak`]: one backend's, in a process of its own.
+//! Runs the soak of one backend in a process of its own, and takes in what it says.
 
-use std::fmt;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -11,21 +10,13 @@ use anyhow::Context;
 use childwatch_ptrace_free_tests::soak::Counts;
 
 use super::message::Message;
-use super::process::Part;
+use super::part::Part;
+use super::place::Place;
 use super::progress::Progress;
-
-/// What is to be done.
-pub(super) struct Soak {
-    pub(super) backend: String,
-    pub(super) seed: u64,
-    pub(super) children: usize,
-    pub(super) threads: usize,
-    pub(super) time: Duration,
-    pub(super) patience: Duration,
-}
+use super::settings::Soak;
 
 /// What came of it.
-pub(super) struct Result {
+pub(super) struct Outcome {
     pub(super) counts: Counts,
     pub(super) peak_fds: usize,
     pub(super) memory: [usize; 3],
@@ -34,73 +25,14 @@ pub(super) struct Result {
     pub(super) is_done: bool,
 }
 
-impl Result {
+impl Outcome {
     pub(super) fn is_well(&self) -> bool {
         self.is_done && self.counts.is_faultless() && self.counts.told > 0
     }
 }
 
-/// Where a soak is run.
-pub(super) enum Place {
-    /// In a pid namespace whose numbers end there.
-    Namespace { pid_max: Option<u32> },
-    /// Among the machine's other processes, and why.
-    Plain(String),
-}
-
-impl Place {
-    /// Tries whether a pid namespace can be had, and lived in.
-    pub(super) fn find(is_plain: bool, children: usize) -> anyhow::Result<Self> {
-        if is_plain {
-            return Ok(Place::Plain("as asked".to_owned()));
-        }
-        let trial = Soak {
-            backend: String::new(),
-            seed: 0,
-            children,
-            threads: 1,
-            time: Duration::ZERO,
-            patience: Duration::ZERO,
-        };
-        let tried = Part::Try.command(&trial)?.output().context("a trial")?;
-        if tried.status.success() {
-            let output = String::from_utf8_lossy(&tried.stdout);
-            let pid_max = output.trim().parse().ok();
-            return Ok(Place::Namespace { pid_max });
-        }
-        let errors = String::from_utf8_lossy(&tried.stderr);
-        let reason = errors.lines().next().unwrap_or("no reason is given");
-        let reason = reason.strip_prefix("error: ").unwrap_or(reason);
-        Ok(Place::Plain(reason.to_owned()))
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Place::Namespace { pid_max } => {
-                write!(f, "in a pid namespace of its own")?;
-                match pid_max {
-                    Some(pid_max) => write!(f, ", where numbers end at {pid_max}"),
-                    None => Ok(()),
-                }
-            }
-            Place::Plain(reason) => write!(
-                f,
-                "without a pid namespace, so numbers hardly come back: {reason}"
-            ),
-        }
-    }
-}
-
 impl Soak {
-    /// Where numbers end, for them to come round fast: below 300 none is given twice.
-    pub(super) fn pid_max(&self) -> u32 {
-        let numbers = 400 + self.children + self.children / 2;
-        u32::try_from(numbers).unwrap_or(u32::MAX)
-    }
-
-    pub(super) fn run(&self, place: &Place) -> anyhow::Result<Result> {
+    pub(super) fn run(&self, place: &Place) -> anyhow::Result<Outcome> {
         let part = match place {
             Place::Namespace { .. } => Part::Enter,
             Place::Plain(_) => Part::Plain,
@@ -125,8 +57,8 @@ impl Soak {
     }
 
     /// Takes in what the process says, until it has said all or is overdue.
-    fn listen(&self, process: &mut Child) -> Result {
-        let mut result = Result {
+    fn listen(&self, process: &mut Child) -> Outcome {
+        let mut result = Outcome {
             counts: Counts::default(),
             peak_fds: 0,
             memory: [0; 3],
@@ -181,7 +113,7 @@ impl Soak {
                     memory,
                     faults,
                 }) => {
-                    return Result {
+                    return Outcome {
                         counts: counts.into(),
                         peak_fds,
                         memory,

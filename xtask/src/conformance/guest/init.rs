@@ -11,7 +11,7 @@ use rustix::mount::{MountFlags, mount};
 use rustix::process::{Pid, Resource, Rlimit, WaitOptions, WaitStatus, setrlimit, wait};
 use rustix::system::{RebootCommand, reboot};
 
-use super::GUEST;
+use super::program::GUEST;
 
 /// A file system without a device.
 pub(super) struct Mount {

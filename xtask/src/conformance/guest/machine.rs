@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use super::GUEST;
 use super::image::{Image, Kind};
+use super::program::GUEST;
 
 const QEMU: &str = "qemu-system-x86_64";
 

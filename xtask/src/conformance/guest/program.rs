@@ -8,6 +8,9 @@ use xshell::{Shell, cmd};
 
 use crate::workspace;
 
+/// The argument that starts this program on the guest's side.
+pub(super) const GUEST: &str = "guest";
+
 /// The host's too: a guest is emulated so that its kernel is another, not its
 /// instruction set.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
