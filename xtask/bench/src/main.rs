@@ -19,35 +19,19 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-mod candidate;
 mod candidates;
-mod circle;
-mod clock;
-mod docs;
+mod figures;
 mod formats;
-mod heap;
-mod interval;
-mod limits;
-mod machine;
+mod measuring;
 mod options;
-mod outcome;
-mod pid_max;
-mod plan;
-mod plot;
-mod remarks;
-mod report;
-mod room;
-mod round;
-mod row;
+mod results;
+mod rounds;
 mod rows;
 mod run;
-mod running;
-mod series;
-mod slice;
-mod stats;
-mod tally;
-mod targets;
-mod turns;
+
+use measuring::heap;
+use options::Options;
+use rounds::{plan, slice};
 
 #[global_allocator]
 static HEAP: heap::Counting = heap::Counting;
@@ -60,13 +44,13 @@ struct Cli {
     #[command(subcommand)]
     mode: Option<Mode>,
     #[command(flatten)]
-    options: options::Options,
+    options: Options,
 }
 
 #[derive(clap::Subcommand)]
 enum Mode {
     /// Watch 1, 10, 100, … 50,000 children: time, memory, and each exit told once
-    Scale(options::Options),
+    Scale(Options),
     #[command(hide = true)]
     Slice(slice::Args),
 }

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-
 use crate::formats::Format;
+use crate::measuring::conditions::{Conditions, Effort};
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
@@ -40,24 +39,6 @@ pub(crate) struct Options {
     /// Exit with 1 when a target is missed
     #[arg(long)]
     pub(crate) check: bool,
-}
-
-/// How a slice is to be measured.
-#[derive(Clone, Copy, Debug, clap::Args)]
-pub(crate) struct Conditions {
-    #[arg(long, value_enum)]
-    pub(crate) effort: Effort,
-    #[arg(long)]
-    pub(crate) pin: bool,
-}
-
-/// How much to measure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Effort {
-    /// Enough for numbers that mean something.
-    Full,
-    /// Enough to see that it runs.
-    Quick,
 }
 
 impl Options {

@@ -7,18 +7,21 @@ use std::process::ExitCode;
 
 use anyhow::{bail, ensure};
 
-use crate::candidate::Candidate;
-use crate::candidates::{self, OLD_DESIGN};
-use crate::docs;
-use crate::machine;
+use crate::candidates;
+use crate::candidates::candidate::Candidate;
+use crate::candidates::names::{FLOOR, OLD_DESIGN};
+use crate::formats::docs;
+use crate::measuring::machine;
 use crate::options::Options;
-use crate::pid_max::Raised;
-use crate::plan::Plan;
-use crate::report::{InTurns, Point, Report};
-use crate::round::Subject;
+use crate::results::point::Point;
+use crate::results::report::{InTurns, Report};
+use crate::results::targets;
+use crate::results::targets::judged::{Judged, Verdict};
+use crate::rounds::pid_max::Raised;
+use crate::rounds::plan::Plan;
+use crate::rounds::round::Subject;
+use crate::rounds::series::Series;
 use crate::rows;
-use crate::series::Series;
-use crate::targets::{self, Judged, Verdict};
 
 pub(crate) fn main(plan: Plan, options: &Options) -> anyhow::Result<ExitCode> {
     let candidates = candidates(options)?;
@@ -65,7 +68,7 @@ fn candidates(options: &Options) -> anyhow::Result<Vec<&'static dyn Candidate>> 
     }
     let is_wanted = |candidate: &&dyn Candidate| {
         let name = candidate.name();
-        asked.is_empty() || name == candidates::FLOOR.name() || asked.iter().any(|it| it == name)
+        asked.is_empty() || name == FLOOR || asked.iter().any(|it| it == name)
     };
     Ok(candidates::ALL.iter().copied().filter(is_wanted).collect())
 }

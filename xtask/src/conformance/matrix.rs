@@ -4,7 +4,6 @@ use childwatch_ptrace_free_tests::{Clause, HOSTS};
 use comfy_table::{ContentArrangement, Table};
 
 use super::exceptions;
-use super::finding::Finding;
 use super::report::{CellReport, Report};
 use super::tally::Tally;
 
@@ -106,6 +105,7 @@ impl Matrix {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conformance::finding::Finding;
     use crate::conformance::report::samples;
 
     #[test]

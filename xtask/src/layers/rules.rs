@@ -18,13 +18,33 @@ const fn layer(folder: &'static str, below: &'static [&'static str]) -> Layer {
     Layer { folder, below }
 }
 
-pub(super) static LAYERED: &[Layered] = &[Layered {
-    package: "childwatch-core",
-    layers: &[
-        layer("contract", &[]),
-        layer("source", &["contract"]),
-        layer("engine", &["contract", "source"]),
-        layer("watchers", &["contract", "source", "engine"]),
-        layer("wait", &["contract"]),
-    ],
-}];
+pub(super) static LAYERED: &[Layered] = &[
+    Layered {
+        package: "childwatch-core",
+        layers: &[
+            layer("contract", &[]),
+            layer("source", &["contract"]),
+            layer("engine", &["contract", "source"]),
+            layer("watchers", &["contract", "source", "engine"]),
+            layer("wait", &["contract"]),
+        ],
+    },
+    Layered {
+        package: "xtask/bench",
+        layers: &[
+            layer("figures", &[]),
+            layer("measuring", &["figures"]),
+            layer("candidates", &["measuring"]),
+            layer("rows", &["figures", "measuring", "candidates"]),
+            layer("results", &["figures", "measuring", "candidates", "rows"]),
+            layer(
+                "rounds",
+                &["figures", "measuring", "candidates", "rows", "results"],
+            ),
+            layer(
+                "formats",
+                &["figures", "measuring", "candidates", "results"],
+            ),
+        ],
+    },
+];

@@ -22,10 +22,11 @@ use childwatch_core::Pid;
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 
-use crate::candidate::{Candidate, Watching};
-use crate::candidates::{FLOOR_WITH_STATUS, status};
-use crate::limits::{self, Fds};
-use crate::tally::Told;
+use super::candidate::{Candidate, Watching};
+use super::names::{FLOOR, FLOOR_WITH_STATUS};
+use super::status;
+use crate::measuring::limits::{self, Fds};
+use crate::measuring::tally::Told;
 
 /// As many as our own backends take: 1,024 are no faster.
 const EVENTS_A_WAIT: usize = 128;
@@ -53,7 +54,7 @@ struct Armed {
 impl Candidate for Floor {
     fn name(&self) -> &'static str {
         match self {
-            Floor::WithoutStatus => "floor",
+            Floor::WithoutStatus => FLOOR,
             Floor::WithStatus => FLOOR_WITH_STATUS,
         }
     }

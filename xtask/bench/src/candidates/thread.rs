@@ -7,9 +7,10 @@ use childwatch_core::Pid;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{WaitId, waitid};
 
-use crate::candidate::{Candidate, Refused, Watching};
-use crate::candidates::status;
-use crate::tally::Told;
+use super::candidate::{Candidate, Watching};
+use super::status;
+use crate::measuring::refused::Refused;
+use crate::measuring::tally::Told;
 
 /// Beyond this it measures the scheduler, and soon the limit on threads.
 pub(crate) const MOST_THREADS: usize = 1_000;

@@ -12,10 +12,10 @@ use tokio::io::unix::AsyncFd;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use crate::candidate::{Candidate, Watching};
-use crate::candidates::TOKIO;
-use crate::limits::{self, Fds};
-use crate::tally::Told;
+use super::candidate::{Candidate, Watching};
+use super::names::TOKIO;
+use crate::measuring::limits::{self, Fds};
+use crate::measuring::tally::Told;
 
 pub(crate) struct TokioAsyncFd;
 

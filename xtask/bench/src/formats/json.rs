@@ -4,10 +4,12 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::interval::Interval;
-use crate::options::Effort;
-use crate::report::{self, Cell, InTurns, Report, Table};
-use crate::targets::{self, Judged};
+use crate::figures::interval::Interval;
+use crate::measuring::conditions::Effort;
+use crate::results::report::{InTurns, Report};
+use crate::results::tables::{Cell, Table, tables};
+use crate::results::targets;
+use crate::results::targets::judged::Judged;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -46,7 +48,7 @@ struct Numbers {
 }
 
 pub(crate) fn write(out: &mut impl Write, report: &Report) -> anyhow::Result<()> {
-    let tables = report::tables(report);
+    let tables = tables(report);
     let document = Document {
         machine: &report.place,
         command: &report.command,

@@ -1,0 +1,111 @@
+//! [`Point`]: what the rounds of one candidate came to.
+
+use crate::candidates::names::FLOOR;
+use crate::figures::figure::Figure;
+use crate::figures::stats::{self, Ratio};
+use crate::measuring::measurement::Measurement;
+use crate::measuring::outcome::Outcome;
+use crate::rows::row::Row;
+
+/// A row of one candidate with one number of children.
+pub(crate) struct Point {
+    pub(crate) row: &'static Row,
+    pub(crate) size: usize,
+    pub(crate) candidate: &'static str,
+    pub(crate) rounds: Vec<Measurement>,
+}
+
+/// Rounds in which something went wrong.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Failure {
+    pub(crate) rounds: usize,
+    pub(crate) of_rounds: usize,
+    /// The first one's.
+    pub(crate) reason: String,
+}
+
+/// A candidate that has failed so often need not be asked again: each time may cost the
+/// patience of a [`Tally`](crate::measuring::tally::Tally).
+const ENOUGH_FAILURES: usize = 3;
+
+impl Point {
+    /// Whether the candidate is asked in the next round too.
+    pub(crate) fn is_open(&self) -> bool {
+        let is_failed = |outcome: &&Outcome| matches!(outcome, Outcome::Failed(_));
+        self.refusal().is_none() && self.outcomes().filter(is_failed).count() < ENOUGH_FAILURES
+    }
+
+    fn outcomes(&self) -> impl Iterator<Item = &Outcome> + Clone {
+        self.rounds.iter().map(|measurement| &measurement.outcome)
+    }
+
+    /// Who does not take part says so in the first round.
+    pub(crate) fn refusal(&self) -> Option<&Outcome> {
+        let is_refused = |outcome: &&Outcome| matches!(outcome, Outcome::Refused(_));
+        self.outcomes().next().filter(is_refused)
+    }
+
+    /// The figure's value in each round, in its unit; `None` where it was not measured.
+    pub(super) fn values(&self, figure: &Figure) -> Vec<Option<f64>> {
+        self.outcomes()
+            .map(|outcome| value(outcome, figure))
+            .collect()
+    }
+
+    /// The floor's values to stand beside these: of the same circle, or of the same round.
+    fn floors_values(&self, floor: &Point, figure: &Figure) -> Vec<Option<f64>> {
+        let rounds = self.rounds.iter().zip(&floor.rounds);
+        let floors = rounds.map(|(own, floor)| own.floor.as_ref().unwrap_or(&floor.outcome));
+        floors.map(|outcome| value(outcome, figure)).collect()
+    }
+
+    /// The row's figure of this name.
+    pub(crate) fn figure(&self, name: &str) -> Option<&'static Figure> {
+        self.row.figures.iter().find(|figure| figure.name == name)
+    }
+
+    /// The rounds' median, in the figure's unit.
+    pub(crate) fn median(&self, figure: &Figure) -> Option<f64> {
+        let values: Vec<_> = self.values(figure).into_iter().flatten().collect();
+        stats::quantile(&values, 0.5)
+    }
+
+    /// The figure as so many times another candidate's.
+    pub(crate) fn ratio_to(&self, other: &Point, figure: &Figure) -> Option<Ratio> {
+        if !figure.unit.is_comparable() {
+            return None;
+        }
+        let others = if other.candidate == FLOOR {
+            self.floors_values(other, figure)
+        } else {
+            other.values(figure)
+        };
+        let pairs = self.values(figure).into_iter().zip(others);
+        Ratio::of(pairs.filter_map(|(value, other)| value.zip(other)))
+    }
+
+    /// What went wrong, if anything did.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        let reasons = self.outcomes().filter_map(|outcome| match outcome {
+            Outcome::Failed(reason) => Some(reason),
+            Outcome::Measured(_) | Outcome::Refused(_) => None,
+        });
+        let first = reasons.clone().next()?;
+        Some(Failure {
+            rounds: reasons.count(),
+            of_rounds: self.rounds.len(),
+            reason: first.clone(),
+        })
+    }
+}
+
+/// A figure's value in an outcome, in its unit.
+fn value(outcome: &Outcome, figure: &Figure) -> Option<f64> {
+    match outcome {
+        Outcome::Measured(samples) => {
+            let value = stats::quantile(samples.get(figure.series)?, figure.quantile)?;
+            Some(figure.unit.scale(value))
+        }
+        Outcome::Refused(_) | Outcome::Failed(_) => None,
+    }
+}
