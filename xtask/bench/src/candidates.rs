@@ -23,10 +23,10 @@ pub(crate) mod thread;
 mod tokio;
 mod tokio_process;
 
-/// What the others are measured by.
+/// The candidate with which the others are compared.
 pub(crate) static FLOOR: &dyn Candidate = &Floor::WithoutStatus;
 
-/// Why two that one might look for are not among the candidates.
+/// Two further libraries, and why they are not among the candidates.
 pub(crate) static ABSENT: &[&str] = &[
     "GLib: `glib-sys` 0.22 builds only where pkg-config finds the system's `glib-2.0`",
     "libuv: `libuv-sys2` 1.52 brings libuv's source, but its build makes the bindings with \
@@ -76,7 +76,7 @@ pub(crate) static ALL: &[&dyn Candidate] = &[
     },
 ];
 
-/// The candidate of this name.
+/// Returns the candidate of this name.
 pub(crate) fn named(name: &str) -> Option<&'static dyn Candidate> {
     ALL.iter()
         .copied()

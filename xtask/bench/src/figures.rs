@@ -1,4 +1,4 @@
-//! What numbers are made of: figures and units, statistics over rounds, and digits.
+//! Figures and their units, statistics over rounds, and numbers as text.
 
 pub(crate) mod figure;
 pub(crate) mod interval;

@@ -1,4 +1,4 @@
-//! What a single measurement is made with, and what it comes to.
+//! The instruments, the conditions and the outcome of a single measurement.
 
 pub(crate) mod clock;
 pub(crate) mod conditions;

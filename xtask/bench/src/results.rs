@@ -1,4 +1,4 @@
-//! What a run came to: the values of each candidate, tables of them, and the targets.
+//! The results of a run: the values of each candidate, tables of them, and the targets.
 
 pub(crate) mod point;
 pub(crate) mod remarks;

@@ -1,40 +1,41 @@
-//! [`Candidate`]: a way of hearing of exits.
+//! [`Candidate`]: a way to learn of exits.
 
 use childwatch_core::Pid;
 
 use crate::measuring::tally::{Tally, Told};
 
-/// A way of hearing of exits, to be measured beside the others.
+/// A way to learn of exits, which is compared with the others.
 pub(crate) trait Candidate: Sync {
-    /// A short name, for tables and the command line.
+    /// The name in tables and on the command line.
     fn name(&self) -> &'static str;
 
-    /// Begins to watch: nothing yet, and so many children later.
+    /// Creates a watch of at most this many children, without any yet.
     ///
-    /// [`Refused`] as the error says why it can't take part.
+    /// If the candidate cannot take part, the error is
+    /// [`Refused`](crate::measuring::refused::Refused).
     fn watch_up_to(&self, children: usize) -> anyhow::Result<Box<dyn Watching>>;
 
-    /// Begins to spawn children and hear of their exits. Those that can do nothing else
-    /// than this have it of their own.
+    /// Creates a supervisor of children. A candidate that cannot watch other programs'
+    /// children overrides this method.
     fn supervise(&self) -> anyhow::Result<Box<dyn Supervising>> {
         let watching = self.watch_up_to(1)?;
         Ok(Box::new(SpawnAndWatch { watching }))
     }
 }
 
-/// A candidate at work. Dropping it ends the watch: nothing more is told.
+/// The watch of a candidate. Dropping it ends the watch: no more exits are reported.
 pub(crate) trait Watching {
-    /// Has `told` told once, when the child has exited, without reaping it.
+    /// Calls `told` once when the child has exited, without reaping it.
     fn watch(&mut self, child: Pid, told: Told) -> anyhow::Result<()>;
 }
 
-/// A candidate that has children of its own.
+/// A candidate with children of its own.
 pub(crate) trait Supervising {
-    /// Spawns a program that ends at once, hears of its exit, and reaps it.
+    /// Spawns a program that exits at once, waits until its exit is reported, and reaps it.
     fn one_life(&mut self) -> anyhow::Result<()>;
 }
 
-/// A program that ends at once.
+/// A program that exits at once.
 pub(crate) const PROGRAM: &str = "/bin/true";
 
 struct SpawnAndWatch {

@@ -1,9 +1,9 @@
 //! [`Figure`]: a number that the report shows, and its [`Unit`].
 
-/// One number of a row: a quantile of a series.
+/// A quantile of a series.
 #[derive(Debug)]
 pub(crate) struct Figure {
-    /// A word, for JSON and for plots.
+    /// A word for JSON and plots.
     pub(crate) name: &'static str,
     pub(crate) title: &'static str,
     pub(crate) series: &'static str,
@@ -53,16 +53,16 @@ impl Figure {
 /// What a figure counts, and how it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
-    /// Measured in seconds; so are milliseconds.
+    /// Measured in seconds, like milliseconds.
     Microseconds,
     Milliseconds,
     Bytes,
     /// More is better.
     PerSecond,
     WakeUpsPerSecond,
-    /// Measured as a part of one core.
+    /// Measured as a share of one core.
     PercentOfACore,
-    /// How many; there is nothing to compare.
+    /// A number that is not compared.
     Count,
 }
 
@@ -78,7 +78,7 @@ impl Unit {
         }
     }
 
-    /// In words, for an axis.
+    /// The name of the unit on an axis.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Unit::Microseconds => "microseconds",
@@ -90,7 +90,7 @@ impl Unit {
         }
     }
 
-    /// A measured value in this unit.
+    /// Converts a measured value to this unit.
     pub(crate) fn scale(self, value: f64) -> f64 {
         match self {
             Unit::Microseconds => value * 1e6,
@@ -100,12 +100,13 @@ impl Unit {
         }
     }
 
-    /// Whether it says something to divide it by the floor's.
+    /// Returns `true` if a ratio to the floor has a meaning.
     pub(crate) fn is_comparable(self) -> bool {
         self != Unit::Count
     }
 
-    /// Which of two is the faster; `None` where the unit says nothing of speed.
+    /// Returns which of two values is the faster, or `None` if the unit does not measure
+    /// speed.
     pub(crate) fn faster(self) -> Option<Faster> {
         match self {
             Unit::Microseconds | Unit::Milliseconds => Some(Faster::Less),
@@ -115,7 +116,7 @@ impl Unit {
     }
 }
 
-/// Which of two values is the faster candidate's.
+/// Which of two values belongs to the faster candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Faster {
     Less,
@@ -123,8 +124,8 @@ pub(crate) enum Faster {
 }
 
 impl Faster {
-    /// Whether so many times a rival's value is slower than the rival, to the two digits
-    /// that are shown.
+    /// Returns `true` if this many times a rival's value is slower than the rival, in the two
+    /// digits that are shown.
     pub(crate) fn is_slower(self, times: f64) -> bool {
         let percent = (times * 100.0).round();
         match self {

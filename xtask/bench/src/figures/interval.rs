@@ -1,16 +1,17 @@
-//! [`Interval`]: between which values the true median lies, as far as some rounds tell.
+//! [`Interval`]: a confidence interval for the true median of the rounds.
 //!
-//! The true median is what ever more rounds would come to. Each round is as likely to lie
-//! below it as above it, whatever else is known of how rounds are spread. So the number of
-//! rounds below it is that of heads in as many throws of a coin, and it lies between the
-//! k-th lowest and the k-th highest round, unless fewer than k throws are heads, or fewer
-//! than k are tails. k is the greatest for which that is at most 5 % likely. Nothing is
-//! approximated, and no kind of distribution is supposed.
+//! The true median is the limit for ever more rounds. Each round is as likely to lie below
+//! it as above it, whatever the distribution of the rounds. The number of rounds below it is
+//! therefore distributed like the number of heads in as many throws of a coin.
+//!
+//! If at least k throws are heads and at least k are tails, the true median lies between the
+//! k-th lowest and the k-th highest round. The interval takes the greatest k for which the
+//! opposite is at most 5 % likely. Nothing is approximated, and no distribution is assumed.
 
-/// At least so sure.
+/// The least confidence of an interval.
 const CONFIDENCE: f64 = 0.95;
 
-/// With a likelihood of at least 95 % the true median is none outside.
+/// The true median lies in it with a likelihood of at least 95 %.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Interval {
     pub(crate) low: f64,
@@ -18,8 +19,8 @@ pub(crate) struct Interval {
 }
 
 impl Interval {
-    /// `None` of fewer than six rounds: that all of five lie on one side of it is more than
-    /// 5 % likely.
+    /// Returns `None` for fewer than six rounds: it is more than 5 % likely that all of five
+    /// lie on one side of the true median.
     pub(crate) fn of_the_median(rounds: &[f64]) -> Option<Self> {
         let mut sorted = rounds.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -32,11 +33,12 @@ impl Interval {
     }
 }
 
-/// k, counted from one; zero where there is none.
+/// Returns k, counted from one, or zero if there is none.
 fn rank(rounds: usize) -> usize {
     let either_side = (1.0 - CONFIDENCE) / 2.0;
-    // How likely it is that fewer than `rank + 1` throws are heads. Each summand is that of
-    // one number of heads, as a logarithm: of many throws it is less than there are floats.
+    // The likelihood that fewer than `rank + 1` throws are heads. Each summand is the
+    // likelihood of one number of heads. It is kept as a logarithm, because with many throws
+    // it is too small for a float.
     let mut fewer = 0.0;
     let mut logarithm = -(rounds as f64) * std::f64::consts::LN_2;
     let mut rank = 0;

@@ -3,7 +3,7 @@
 use super::figure::Unit;
 use super::stats::Ratio;
 
-/// A count with its thousands apart.
+/// Writes a count with separated thousands.
 pub(crate) fn count(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -16,7 +16,7 @@ pub(crate) fn count(number: usize) -> String {
     text
 }
 
-/// A value without its unit: three digits that mean something.
+/// Writes a value without its unit, in three significant digits.
 pub(crate) fn value(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Count => count(value.round() as usize),
@@ -30,12 +30,12 @@ pub(crate) fn value(value: f64, unit: Unit) -> String {
     }
 }
 
-/// So many times something else.
+/// Writes a factor.
 pub(crate) fn times(times: f64) -> String {
     format!("{}×", factor(times))
 }
 
-/// A ratio, and between which values it lies, where there were rounds enough to tell.
+/// Writes a ratio, with its interval if there were enough rounds.
 pub(crate) fn ratio(ratio: &Ratio) -> String {
     let median = times(ratio.median);
     match ratio.interval {

@@ -1,8 +1,8 @@
-//! Quantiles, and what rounds come to.
+//! Quantiles, and statistics over rounds.
 
 use super::interval::Interval;
 
-/// The middle of a number of rounds, and how far they lie apart.
+/// The median of some rounds, and how far they lie apart.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Spread {
     pub(crate) p10: f64,
@@ -11,7 +11,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// `None` of no rounds.
+    /// Returns `None` if there are no rounds.
     pub(crate) fn of(rounds: &[f64]) -> Option<Self> {
         Some(Spread {
             p10: quantile(rounds, 0.1)?,
@@ -21,26 +21,27 @@ impl Spread {
     }
 }
 
-/// The least of the values that a share of `share` of them do not exceed (the nearest
-/// rank). `None` of no values.
+/// Returns the least of the values that a share of `share` of them do not exceed (the
+/// nearest rank), or `None` if there are no values.
 pub(crate) fn quantile(values: &[f64], share: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    // A hair less, for 0.9 of 10 is 9 and not 9.000000000000002.
+    // Slightly less, because 0.9 of 10 is computed as 9.000000000000002.
     let rank = (share * sorted.len() as f64 - 1e-9).ceil() as usize;
     sorted.get(rank.saturating_sub(1)).copied()
 }
 
-/// One candidate's figure as so many times another's.
+/// The ratio of one candidate's figure to another's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Ratio {
-    /// Of the rounds' own ratios: what slowed one round down slowed both down.
+    /// The median of the ratios of single rounds: a slow round slows both candidates down.
     pub(crate) median: f64,
     pub(crate) interval: Option<Interval>,
 }
 
 impl Ratio {
-    /// Of rounds with the two values. `None` when there are none, or the other is zero.
+    /// Takes both values of each round. Returns `None` if there are no rounds, or if the other
+    /// value is always zero.
     pub(crate) fn of(rounds: impl Iterator<Item = (f64, f64)>) -> Option<Self> {
         let ratios: Vec<_> = rounds
             .filter(|(_, other)| *other > 0.0)

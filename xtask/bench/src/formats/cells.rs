@@ -4,7 +4,7 @@ use crate::figures::figure::{Figure, Unit};
 use crate::figures::numbers::{count, times, value};
 use crate::results::tables::{Cell, Table};
 
-/// A cell in one line: the median, and the ratio to the floor.
+/// Writes a cell in one line: the median, and the ratio to the floor.
 pub(crate) fn cell(cell: &Cell, unit: Unit) -> String {
     match cell {
         Cell::Measured {
@@ -24,7 +24,7 @@ pub(crate) fn cell(cell: &Cell, unit: Unit) -> String {
     }
 }
 
-/// How far the rounds lie apart, where there were several.
+/// Writes how far the rounds lie apart, if there were several.
 pub(crate) fn spread(cell: &Cell, unit: Unit) -> Option<String> {
     match cell {
         Cell::Measured { spread, rounds, .. } if *rounds > 1 && unit.is_comparable() => {
@@ -35,7 +35,7 @@ pub(crate) fn spread(cell: &Cell, unit: Unit) -> Option<String> {
     }
 }
 
-/// What stands over a table of its row's own.
+/// The title of a table among those of its own row.
 pub(crate) fn title(figure: &Figure) -> String {
     match figure.unit.symbol() {
         "" => figure.title.to_owned(),
@@ -43,12 +43,12 @@ pub(crate) fn title(figure: &Figure) -> String {
     }
 }
 
-/// What stands over a table among those of other rows.
+/// The title of a table among those of other rows.
 pub(crate) fn whole_title(table: &Table) -> String {
     format!("{}: {}", table.row.title, title(table.figure))
 }
 
-/// What the columns count.
+/// The heads of the columns.
 pub(crate) fn heads(table: &Table) -> Vec<String> {
     let first = format!("{} →", table.row.size);
     let sizes = table.sizes.iter().map(|size| count(*size));

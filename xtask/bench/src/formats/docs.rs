@@ -10,7 +10,7 @@ use crate::candidates;
 use crate::results::report::Report;
 use crate::results::tables::tables;
 
-/// Writes all of them into a directory.
+/// Writes all pages into a directory.
 pub(crate) fn write(directory: &Path, report: &Report) -> anyhow::Result<()> {
     fs::create_dir_all(directory)?;
     let drawn = plot::write(directory, &tables(report))?;

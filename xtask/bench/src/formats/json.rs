@@ -42,7 +42,7 @@ struct Numbers {
     p50: f64,
     p90: f64,
     ratio: Option<f64>,
-    /// Where the ratio's true median lies, with a confidence of 95 %.
+    /// The 95 % confidence interval of the ratio's true median.
     ratio_interval: Option<[f64; 2]>,
     rounds: usize,
 }

@@ -1,4 +1,4 @@
-//! The report as Markdown, for a document.
+//! Writes the report as Markdown.
 
 use std::io::{self, Write};
 

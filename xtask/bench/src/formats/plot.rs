@@ -1,6 +1,6 @@
-//! Plots of what grows with the number of children, as SVG.
+//! Plots of figures over the number of children, as SVG.
 //!
-//! Each stands on a white ground of its own, so that it reads on a dark page too.
+//! Each plot has a white ground, and is therefore readable on a dark page too.
 
 use std::path::Path;
 
@@ -13,13 +13,13 @@ mod axis;
 mod chart;
 mod style;
 
-/// A figure that is worth a plot.
+/// A figure that is plotted.
 struct Plot {
     file: &'static str,
     row: &'static str,
     figure: &'static str,
     title: &'static str,
-    /// Of the horizontal axis.
+    /// The label of the horizontal axis.
     children: &'static str,
 }
 
@@ -84,18 +84,18 @@ static PLOTS: [Plot; 8] = [
     },
 ];
 
-/// Fewer points make no curve.
+/// Tables with fewer sizes are not plotted.
 const FEWEST_SIZES: usize = 3;
 
 /// A plot that has been drawn.
 pub(crate) struct Drawn {
     pub(crate) file: &'static str,
     pub(crate) title: &'static str,
-    /// The row whose tables it belongs to.
+    /// The row beside whose tables the plot stands.
     pub(crate) row: &'static str,
 }
 
-/// Draws into the directory what these tables have enough points for.
+/// Draws into the directory the plots for which these tables have enough sizes.
 pub(crate) fn write(directory: &Path, tables: &[Table]) -> anyhow::Result<Vec<Drawn>> {
     let mut drawn = Vec::new();
     for plot in &PLOTS {
@@ -138,7 +138,7 @@ fn curve(sizes: &[usize], line: &Line) -> Curve {
         .iter()
         .zip(&line.cells)
         .filter_map(|(size, cell)| match cell {
-            // On a logarithmic axis there is no place for nothing.
+            // A logarithmic axis has no place for zero.
             Cell::Measured { spread, .. } if spread.p50 > 0.0 => Some((*size, spread.p50)),
             Cell::Measured { .. } | Cell::Refused(_) | Cell::Failed(_) => None,
         });

@@ -1,4 +1,4 @@
-//! The report as text, for a terminal or a log.
+//! Writes the report as text for terminals and logs.
 
 use std::io::{self, Write};
 

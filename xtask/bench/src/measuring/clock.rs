@@ -1,15 +1,15 @@
-//! [`Stopwatch`]: what a stretch of work costs in wall and processor time.
+//! [`Stopwatch`]: the wall time and processor time of some work.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// A look at whether other threads still work takes so long.
+/// The time of a look at whether other threads still work.
 const LOOK: Duration = Duration::from_millis(2);
-/// Threads that work less than this in a look are at rest.
+/// Threads that work less than this in a look are idle.
 const AT_REST: Duration = Duration::from_micros(20);
-/// After so many looks a thread works for reasons of its own.
+/// The most looks. A thread that still works then does so for other reasons.
 const LOOKS: usize = 25;
 
 /// Started before the work.
@@ -18,12 +18,12 @@ pub(crate) struct Stopwatch {
     cpu: Cpu,
 }
 
-/// What the work has cost, in seconds.
+/// The cost of the work, in seconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
-    /// Until it was done, as the caller saw it.
+    /// The time until the work was done, as the caller saw it.
     pub(crate) wall: f64,
-    /// Of every thread, until the last one rests.
+    /// The processor time of every thread, until the last thread is idle.
     pub(crate) cpu: f64,
 }
 
@@ -42,8 +42,8 @@ impl Stopwatch {
         Stopwatch { wall, cpu }
     }
 
-    /// Stops the wall's clock, and the processor's for this thread. What the other
-    /// threads have left to do still counts, and is waited for.
+    /// Stops the clocks for this thread, and waits until the other threads are idle. Their
+    /// processor time counts until then.
     pub(crate) fn stop(self) -> Cost {
         let wall = self.wall.elapsed();
         let stopped = Cpu::now();
@@ -77,12 +77,12 @@ impl Cpu {
     }
 }
 
-/// The processor time of every thread but this one.
+/// Returns the processor time of every thread but this one.
 pub(crate) fn others_cpu() -> Duration {
     Cpu::now().others()
 }
 
-/// Lets time pass.
+/// Waits for this long.
 pub(crate) fn pause(time: Duration) {
     let end = Instant::now() + time;
     while let Some(left) = end.checked_duration_since(Instant::now()) {
@@ -90,7 +90,7 @@ pub(crate) fn pause(time: Duration) {
     }
 }
 
-/// Lets time pass until this moment.
+/// Waits until this moment.
 pub(crate) fn pause_until(moment: Instant) {
     pause(moment.saturating_duration_since(Instant::now()));
 }

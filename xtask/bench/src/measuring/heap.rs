@@ -1,19 +1,19 @@
-//! [`Counting`]: the allocator, which can say how much is allocated.
+//! [`Counting`]: an allocator that can count what is allocated.
 
 #![expect(unsafe_code, reason = "the allocator that counts")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 
-/// The system's allocator. It counts only when asked to, so that no other row pays
-/// for it.
+/// The system's allocator. It counts only inside [`growth`], so that no other row pays for
+/// it.
 pub(crate) struct Counting;
 
 static IS_COUNTING: AtomicBool = AtomicBool::new(false);
 static BYTES: AtomicIsize = AtomicIsize::new(0);
 
-/// The bytes that are allocated more after `work` than before, by every thread, as they
-/// were asked for: what the system's allocator adds to each is not in it.
+/// Returns how many more bytes are allocated after `work` than before, by all threads. The
+/// bytes are counted as requested, without what the system's allocator adds.
 pub(crate) fn growth<T>(work: impl FnOnce() -> T) -> (isize, T) {
     BYTES.store(0, Ordering::SeqCst);
     IS_COUNTING.store(true, Ordering::SeqCst);
@@ -23,7 +23,7 @@ pub(crate) fn growth<T>(work: impl FnOnce() -> T) -> (isize, T) {
 }
 
 fn count(change: isize) {
-    // Relaxed: a sum, read when the threads that add to it rest.
+    // Relaxed: the sum is read when the threads that add to it are idle.
     if IS_COUNTING.load(Ordering::Relaxed) {
         BYTES.fetch_add(change, Ordering::Relaxed);
     }

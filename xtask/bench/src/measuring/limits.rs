@@ -1,4 +1,4 @@
-//! What this machine allows a slice.
+//! The limits of this machine for a slice.
 
 use std::fs;
 use std::io;
@@ -9,33 +9,33 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::refused::Refused;
 use crate::figures::numbers;
 
-/// How many file descriptors a candidate needs.
+/// How many file descriptors a candidate needs for each child.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fds {
     OneAChild,
     NoneAChild,
 }
 
-/// Those of the program, of a crowd's gate, and of a candidate's own.
+/// The other file descriptors: of the program, of a crowd's gate, and of the candidate.
 const OTHER_FDS: usize = 64;
 
-/// As many as a slice may have: beyond, a fallback falls back, on any machine.
+/// The limit of a slice. With more children a fallback falls back, on any machine.
 const MOST_FDS: u64 = 20_000;
 
-/// The highest number of a process, of this pid namespace from Linux 6.14 on. Those of
-/// the namespaces around it bind as well: a process has a number in each.
+/// The limit on pids. Since Linux 6.14 it belongs to a pid namespace. The limits of the
+/// namespaces around it hold as well, because a process has a pid in each.
 pub(crate) const PID_MAX: &str = "/proc/sys/kernel/pid_max";
 const THREADS_MAX: &str = "/proc/sys/kernel/threads-max";
 
-/// The first 300 numbers are not given a second time, and somebody may begin something.
+/// Pids that a crowd cannot have: the first 300 are not reused, and others may start
+/// processes meanwhile.
 pub(crate) const OTHER_PROCESSES: usize = 600;
 
-/// Sets the limit on open files to [`MOST_FDS`], or as far as it goes, and has the kernel
-/// grow the table of files for it.
+/// Sets the limit on open files to [`MOST_FDS`], or to the hard limit if that is less, and
+/// makes the kernel grow the table of files to it.
 ///
-/// Growing it as fds are opened is no candidate's doing, and would drown what is: while
-/// others share the table, threads or a crowd, each doubling waits for a grace period of
-/// RCU, ten milliseconds or so.
+/// Otherwise the table would grow while a candidate is measured. If threads or a crowd share
+/// the table, each doubling waits for an RCU grace period of about ten milliseconds.
 pub(crate) fn set() -> anyhow::Result<()> {
     let maximum = getrlimit(Resource::Nofile).maximum;
     let most = maximum.unwrap_or(MOST_FDS).min(MOST_FDS);
@@ -50,7 +50,7 @@ pub(crate) fn set() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether so many children may be watched; [`Refused`] if not.
+/// Returns [`Refused`] if a candidate cannot watch this many children.
 pub(crate) fn check(fds: Fds, children: usize) -> anyhow::Result<()> {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     match fds {
@@ -61,8 +61,8 @@ pub(crate) fn check(fds: Fds, children: usize) -> anyhow::Result<()> {
     }
 }
 
-/// Whether there are numbers for so many processes more; [`Refused`] if not. They are
-/// the whole machine's: trying it would keep every other program from forking.
+/// Returns [`Refused`] if there are too few pids for this many more processes. The pids are
+/// those of the whole machine. An attempt would keep every other program from forking.
 pub(crate) fn check_processes(count: usize) -> Result<(), Refused> {
     let tasks = tasks().unwrap_or_default();
     for sysctl in [PID_MAX, THREADS_MAX] {
@@ -79,7 +79,7 @@ pub(crate) fn check_processes(count: usize) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Why so many processes could not be made: [`Refused`] where it is a limit.
+/// Explains why this many processes could not be created: [`Refused`] if it is a limit.
 pub(crate) fn explain(count: usize, error: io::Error) -> anyhow::Error {
     if Errno::from_io_error(&error) != Some(Errno::AGAIN) {
         return error.into();
@@ -94,12 +94,12 @@ pub(crate) fn explain(count: usize, error: io::Error) -> anyhow::Error {
     .into()
 }
 
-/// A file that holds one number.
+/// Reads a file that holds one number.
 pub(crate) fn read(path: &str) -> Option<usize> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-/// Processes and threads on this machine.
+/// Returns the number of processes and threads on this machine.
 pub(crate) fn tasks() -> Option<usize> {
     let load = fs::read_to_string("/proc/loadavg").ok()?;
     let (_running, all) = load.split(' ').nth(3)?.split_once('/')?;

@@ -1,4 +1,4 @@
-//! The machine: what it is, and which part of it a slice gets.
+//! The machine: its description, and the processor of a pinned slice.
 
 use std::env;
 use std::fs;
@@ -8,7 +8,7 @@ use anyhow::Context;
 use rustix::system::uname;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Keeps this process, and what it starts, on the last processor that it may use.
+/// Pins this process and its children to the last allowed processor.
 pub(crate) fn pin() -> anyhow::Result<()> {
     let allowed = sched_getaffinity(None)?;
     let last = (0..CpuSet::MAX_CPU).rev().find(|&cpu| allowed.is_set(cpu));
@@ -17,7 +17,7 @@ pub(crate) fn pin() -> anyhow::Result<()> {
     Ok(sched_setaffinity(None, &pinned)?)
 }
 
-/// Kernel, processors, and what else the machine did when the run began.
+/// Describes the kernel, the processors, and the load before the run.
 pub(crate) fn describe() -> String {
     let uname = uname();
     let (name, release) = (uname.sysname(), uname.release());
@@ -29,7 +29,7 @@ pub(crate) fn describe() -> String {
     format!("{name} {release}, {processors} processors ({model}), a load of {load} before the run")
 }
 
-/// As the processor calls itself.
+/// Returns the name of the processor's model.
 fn model() -> Option<String> {
     let processors = fs::read_to_string("/proc/cpuinfo").ok()?;
     let mut lines = processors.lines();

@@ -1,24 +1,24 @@
-//! [`Measurement`]: what a round says of a candidate.
+//! [`Measurement`]: the outcome of a candidate in a round.
 
 use serde::Serialize;
 
 use super::outcome::Outcome;
 
-/// What a round says of a candidate.
+/// The outcome of a candidate in a round.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Measurement {
     pub(crate) outcome: Outcome,
-    /// What the floor came to in the same circle, if it was there.
+    /// The outcome of the floor in the same circle, if the floor was there.
     pub(crate) floor: Option<Outcome>,
 }
 
-/// In how large circles a round was made.
+/// The sizes of the circles of a round.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Circles {
-    /// How many took turns in each.
+    /// How many slices took turns in each circle.
     #[serde(rename = "circles")]
     pub(crate) sizes: Vec<usize>,
-    /// Why not all in one, if they did not.
+    /// The reason if the slices did not take turns in one circle.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
 }

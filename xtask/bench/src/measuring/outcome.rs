@@ -1,4 +1,4 @@
-//! [`Outcome`]: what a slice says to the run.
+//! [`Outcome`]: the message of a slice to the run.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use super::refused::Refused;
 
-/// What was measured, by the name of the series.
+/// The measured values, by the name of the series.
 pub(crate) type Samples = BTreeMap<String, Vec<f64>>;
 
 /// How one slice ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Outcome {
     Measured(Samples),
-    /// The candidate does not take part, for this reason.
+    /// The candidate does not take part. The text is the reason.
     Refused(String),
-    /// It took part, and something went wrong.
+    /// The candidate took part, and something went wrong.
     Failed(String),
 }
 
@@ -32,8 +32,8 @@ impl From<anyhow::Result<Samples>> for Outcome {
 }
 
 impl Outcome {
-    /// Takes in what a second slice has said of the same thing. A failure of either is not
-    /// hidden; a second one that was refused takes nothing away.
+    /// Adds the outcome of a second slice of the same candidate. A failure of either slice
+    /// remains. If the second slice was refused, nothing changes.
     pub(crate) fn add(&mut self, other: Outcome) {
         match (&mut *self, other) {
             (Outcome::Measured(samples), Outcome::Measured(others)) => {
@@ -47,7 +47,7 @@ impl Outcome {
     }
 }
 
-/// Samples of series that have one value each.
+/// Makes samples of series with one value each.
 pub(crate) fn single<const SERIES: usize>(values: [(&str, f64); SERIES]) -> Samples {
     values
         .into_iter()

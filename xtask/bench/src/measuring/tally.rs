@@ -1,4 +1,4 @@
-//! [`Tally`]: which exits have been told, how often, with which status, and when.
+//! [`Tally`]: which exits were reported, how often, with which status, and when.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -12,51 +12,51 @@ use childwatch_core::Pid;
 use childwatch_ptrace_free_tests::crowd;
 use rustix::process::{WaitOptions, waitpid};
 
-/// No exit is told so long after the one before, however busy the machine.
+/// The longest time between two reports, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The same for an exit that only a heartbeat finds.
+/// The longest time if only a heartbeat finds the exit.
 const LONG_PATIENCE: Duration = Duration::from_secs(90);
 
-/// No child ends with this wait status.
+/// A wait status with which no child exits.
 const NO_STATUS: i32 = -1;
 
-/// Counts the tellings of a number of exits. The thread that makes it waits for them.
+/// Counts the reports of some exits. The thread that creates the tally waits for them.
 pub(crate) struct Tally(Arc<Shared>);
 
 struct Shared {
     times: Box<[AtomicU8]>,
-    /// Wait statuses, of those that were told with one.
+    /// The wait statuses of the exits that were reported with one.
     statuses: Box<[AtomicI32]>,
     told: AtomicUsize,
-    /// When each was told, in nanoseconds, if that is kept; zero before.
+    /// The time of each report in nanoseconds, if it is kept. Zero before the report.
     moments: Option<Box<[AtomicU64]>>,
-    /// The children that the callbacks reap, if they do.
+    /// The children that the callbacks reap.
     reaped: Box<[Pid]>,
     patience: Duration,
-    /// When as many had been told as there are, in nanoseconds; zero before.
+    /// The time of the last report, in nanoseconds. Zero before it.
     all_told_at: AtomicU64,
     waiter: Thread,
 }
 
-/// To be told of one exit. As a closure's captured value it has two words.
+/// Reports one exit to a tally. It takes two words of a closure.
 pub(crate) struct Told {
     shared: Arc<Shared>,
     index: usize,
 }
 
 impl Tally {
-    /// For so many exits, which are numbered from zero.
+    /// Creates a tally of this many exits, which are numbered from zero.
     pub(crate) fn of(exits: usize) -> Self {
         Tally::new(exits, None, [].into(), PATIENCE)
     }
 
-    /// For so many exits that may be told late. Keeps the moment of each telling.
+    /// Creates a tally of exits that may be reported late. It keeps the time of each report.
     pub(crate) fn of_late(exits: usize) -> Self {
         Tally::new(exits, Some(moments(exits)), [].into(), LONG_PATIENCE)
     }
 
-    /// For the exits of these children, each of which its callback reaps. Keeps the moment
-    /// of each telling.
+    /// Creates a tally of the exits of these children. The callback of each child reaps it.
+    /// The tally keeps the time of each report.
     pub(crate) fn of_reaped(children: Box<[Pid]>) -> Self {
         let moments = moments(children.len());
         Tally::new(children.len(), Some(moments), children, LONG_PATIENCE)
@@ -87,8 +87,8 @@ impl Tally {
         }
     }
 
-    /// Waits until as many have been told as there are: when that was, on the monotonic
-    /// clock.
+    /// Waits for as many reports as there are exits. Returns the time of the last report on
+    /// the monotonic clock.
     pub(crate) fn wait(&self) -> anyhow::Result<Duration> {
         let patience = self.0.patience;
         let mut last_told = self.0.told.load(Ordering::SeqCst);
@@ -107,14 +107,15 @@ impl Tally {
         }
     }
 
-    /// When each exit was told, on the monotonic clock; nothing if that is not kept.
+    /// Returns the time of each report on the monotonic clock, or nothing if the times are
+    /// not kept.
     pub(crate) fn moments(&self) -> impl Iterator<Item = Duration> {
         let moments = self.0.moments.iter().flatten();
         moments.map(|moment| Duration::from_nanos(moment.load(Ordering::SeqCst)))
     }
 
-    /// The number of exits, each of which has been told once. To be asked when nothing
-    /// more can be told.
+    /// Returns the number of exits, or an error if an exit was not reported exactly once. The
+    /// caller must have ended the watch.
     pub(crate) fn each_once(&self) -> anyhow::Result<usize> {
         let times = &self.0.times;
         if times.iter().any(|times| times.load(Ordering::SeqCst) != 1) {
@@ -123,7 +124,8 @@ impl Tally {
         Ok(times.len())
     }
 
-    /// How many have been told with a status, each of which must be the one expected.
+    /// Returns how many exits were reported with a status, or an error if a status is not the
+    /// expected one.
     pub(crate) fn with_status(
         &self,
         expected: impl Iterator<Item = ExitStatus>,
@@ -156,11 +158,11 @@ impl Tally {
 }
 
 impl Told {
-    /// The exit has been heard of, with its status from those who ask for it.
+    /// Reports the exit, with its status if the candidate asks for it.
     pub(crate) fn tell(self, status: Option<ExitStatus>) {
         let Told { shared, index } = self;
         if let Some(status) = status {
-            // Relaxed: read after `told`, which is added to below.
+            // Relaxed: the status is read after `told`, which is incremented below.
             shared.statuses[index].store(status.into_raw(), Ordering::Relaxed);
         }
         if let Some(moments) = &shared.moments {
@@ -181,15 +183,16 @@ fn moments(exits: usize) -> Box<[AtomicU64]> {
     (0..exits).map(|_| AtomicU64::new(0)).collect()
 }
 
-/// In nanoseconds, on the monotonic clock.
+/// Returns the time on the monotonic clock, in nanoseconds.
 fn now() -> u64 {
     crowd::now().as_nanos() as u64
 }
 
-/// Reaps a child that has exited, unless somebody else has done so.
+/// Reaps a child that has exited, unless another caller has reaped it.
 fn reap(child: Pid) {
     let number = rustix::process::Pid::from_raw(child.as_raw());
-    // ECHILD if it has been reaped. With NOHANG there is nothing to interrupt.
+    // The call fails with ECHILD if the child was reaped. With NOHANG it is never
+    // interrupted.
     let _ = waitpid(number, WaitOptions::NOHANG);
 }
 

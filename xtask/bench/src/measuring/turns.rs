@@ -1,27 +1,27 @@
-//! [`Turns`]: a slice's part in taking turns with others that are there at the same time.
+//! [`Turns`]: how a slice takes turns with others that run at the same time.
 //!
-//! The slice writes a line, [`WAITING`], and waits for a byte. That is its turn, which lasts
-//! until it waits again or has ended. The run's part is in [`running`](crate::rounds::running).
+//! The slice writes the line [`WAITING`] and waits for a byte. The byte begins its turn, which
+//! lasts until the slice waits again or exits. The run's part is in [`running`](crate::rounds::running).
 
 use std::io::{BufRead, Write};
 
 use anyhow::Context;
 
-/// What a slice says when it waits for its turn.
+/// The line of a slice that waits for its turn.
 pub(crate) const WAITING: &[u8] = b"waiting\n";
-/// What it is answered.
+/// The answer, which begins the turn.
 pub(crate) const GO: u8 = b'.';
 
-/// Where turns are asked for and given.
+/// The streams of a slice that takes turns.
 pub(crate) struct Turns<'a> {
     pub(crate) given: &'a mut dyn BufRead,
     pub(crate) asked: &'a mut dyn Write,
 }
 
 impl Turns<'_> {
-    /// Ends this slice's turn, if it has had one, and waits for the next.
+    /// Ends the current turn of this slice, if it has one, and waits for the next.
     ///
-    /// An error when there is nobody left to give it.
+    /// Returns an error if the run has ended.
     pub(crate) fn wait(&mut self) -> anyhow::Result<()> {
         self.asked.write_all(WAITING)?;
         self.asked.flush()?;

@@ -1,4 +1,4 @@
-//! [`Point`]: what the rounds of one candidate came to.
+//! [`Point`]: the rounds of one candidate in one row, with one number of children.
 
 use crate::candidates::names::FLOOR;
 use crate::figures::figure::Figure;
@@ -7,7 +7,7 @@ use crate::measuring::measurement::Measurement;
 use crate::measuring::outcome::Outcome;
 use crate::rows::row::Row;
 
-/// A row of one candidate with one number of children.
+/// The rounds of one candidate in one row, with one number of children.
 pub(crate) struct Point {
     pub(crate) row: &'static Row,
     pub(crate) size: usize,
@@ -20,16 +20,16 @@ pub(crate) struct Point {
 pub(crate) struct Failure {
     pub(crate) rounds: usize,
     pub(crate) of_rounds: usize,
-    /// The first one's.
+    /// The reason of the first such round.
     pub(crate) reason: String,
 }
 
-/// A candidate that has failed so often need not be asked again: each time may cost the
-/// patience of a [`Tally`](crate::measuring::tally::Tally).
+/// After this many failed rounds a candidate is not measured again. Each such round may take
+/// as long as the patience of a [`Tally`](crate::measuring::tally::Tally).
 const ENOUGH_FAILURES: usize = 3;
 
 impl Point {
-    /// Whether the candidate is asked in the next round too.
+    /// Returns `true` if the candidate is measured in the next round too.
     pub(crate) fn is_open(&self) -> bool {
         let is_failed = |outcome: &&Outcome| matches!(outcome, Outcome::Failed(_));
         self.refusal().is_none() && self.outcomes().filter(is_failed).count() < ENOUGH_FAILURES
@@ -39,38 +39,40 @@ impl Point {
         self.rounds.iter().map(|measurement| &measurement.outcome)
     }
 
-    /// Who does not take part says so in the first round.
+    /// Returns the refusal of a candidate that does not take part. It refuses in the first
+    /// round.
     pub(crate) fn refusal(&self) -> Option<&Outcome> {
         let is_refused = |outcome: &&Outcome| matches!(outcome, Outcome::Refused(_));
         self.outcomes().next().filter(is_refused)
     }
 
-    /// The figure's value in each round, in its unit; `None` where it was not measured.
+    /// Returns the figure's value in each round, in its unit, or `None` where it was not
+    /// measured.
     pub(super) fn values(&self, figure: &Figure) -> Vec<Option<f64>> {
         self.outcomes()
             .map(|outcome| value(outcome, figure))
             .collect()
     }
 
-    /// The floor's values to stand beside these: of the same circle, or of the same round.
+    /// Returns the floor's values of the same circles, or else of the same rounds.
     fn floors_values(&self, floor: &Point, figure: &Figure) -> Vec<Option<f64>> {
         let rounds = self.rounds.iter().zip(&floor.rounds);
         let floors = rounds.map(|(own, floor)| own.floor.as_ref().unwrap_or(&floor.outcome));
         floors.map(|outcome| value(outcome, figure)).collect()
     }
 
-    /// The row's figure of this name.
+    /// Returns the row's figure of this name.
     pub(crate) fn figure(&self, name: &str) -> Option<&'static Figure> {
         self.row.figures.iter().find(|figure| figure.name == name)
     }
 
-    /// The rounds' median, in the figure's unit.
+    /// Returns the median of the rounds, in the figure's unit.
     pub(crate) fn median(&self, figure: &Figure) -> Option<f64> {
         let values: Vec<_> = self.values(figure).into_iter().flatten().collect();
         stats::quantile(&values, 0.5)
     }
 
-    /// The figure as so many times another candidate's.
+    /// Returns the ratio of the figure to another candidate's.
     pub(crate) fn ratio_to(&self, other: &Point, figure: &Figure) -> Option<Ratio> {
         if !figure.unit.is_comparable() {
             return None;
@@ -84,7 +86,7 @@ impl Point {
         Ratio::of(pairs.filter_map(|(value, other)| value.zip(other)))
     }
 
-    /// What went wrong, if anything did.
+    /// Returns what went wrong, if any round failed.
     pub(crate) fn failure(&self) -> Option<Failure> {
         let reasons = self.outcomes().filter_map(|outcome| match outcome {
             Outcome::Failed(reason) => Some(reason),
@@ -99,7 +101,7 @@ impl Point {
     }
 }
 
-/// A figure's value in an outcome, in its unit.
+/// Returns a figure's value in an outcome, in its unit.
 fn value(outcome: &Outcome, figure: &Figure) -> Option<f64> {
     match outcome {
         Outcome::Measured(samples) => {

@@ -1,4 +1,4 @@
-//! What stands below a report's tables.
+//! The remarks below the tables of a report.
 
 use super::point::Failure;
 use super::report::{InTurns, Report};
@@ -8,7 +8,7 @@ use crate::measuring::conditions::{Conditions, Effort};
 use crate::measuring::outcome::Outcome;
 use crate::rows::row::Row;
 
-/// What a reader must know of the whole run.
+/// Returns what a reader must know about the whole run.
 pub(crate) fn of_the_run(report: &Report) -> Vec<String> {
     let legend = "Each cell: the median of the rounds, the median of the rounds' ratios to the \
                   floor, and the rounds' 10th to 90th percentile.";
@@ -33,7 +33,7 @@ pub(crate) fn of_the_run(report: &Report) -> Vec<String> {
     .collect()
 }
 
-/// How many each row had; with each number of children, where that makes a difference.
+/// Returns the number of rounds of each row, and of each size where sizes differ.
 fn rounds(report: &Report) -> String {
     let of_a_row = |row: &'static Row| {
         let floors = report.points_of(row.name, FLOOR);
@@ -58,7 +58,7 @@ fn rounds(report: &Report) -> String {
     rounds.join(", ")
 }
 
-/// How many were there at once; and why not all, if not.
+/// Returns how many slices existed at once, and the reason if that was not all.
 fn in_turns(InTurns { row, size, circles }: &InTurns) -> String {
     let size = count(*size);
     let members: Vec<_> = circles.sizes.iter().map(usize::to_string).collect();
@@ -75,7 +75,7 @@ fn in_turns(InTurns { row, size, circles }: &InTurns) -> String {
     format!("{row} of {size}: {members}{reason}")
 }
 
-/// Why cells, or whole lines, are empty or marked: each thing once.
+/// Returns why cells or lines are empty or marked, each reason once.
 pub(crate) fn of_the_cells(report: &Report) -> Vec<String> {
     let refusals = refusals(report);
     let refusals = refusals
@@ -84,7 +84,7 @@ pub(crate) fn of_the_cells(report: &Report) -> Vec<String> {
     refusals.chain(failures(report)).collect()
 }
 
-/// The reasons for which candidates don't take part, and whose they are.
+/// Returns the reasons of refusals, each with its candidates.
 fn refusals(report: &Report) -> Vec<(&str, Vec<&'static str>)> {
     let mut refusals: Vec<(&str, Vec<&'static str>)> = Vec::new();
     for point in &report.points {

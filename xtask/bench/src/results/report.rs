@@ -1,4 +1,4 @@
-//! [`Report`]: what a run came to.
+//! [`Report`]: the results of a run.
 
 use serde::Serialize;
 
@@ -10,16 +10,16 @@ use crate::measuring::measurement::Circles;
 use crate::rows::row::Row;
 
 pub(crate) struct Report {
-    /// The machine.
+    /// A description of the machine.
     pub(crate) place: String,
-    /// What was typed.
+    /// The command line of the run.
     pub(crate) command: String,
     pub(crate) conditions: Conditions,
     pub(crate) points: Vec<Point>,
     pub(crate) circles: Vec<InTurns>,
 }
 
-/// In how large circles a row was measured, with one number of children.
+/// The sizes of the circles in which a row was measured with one number of children.
 #[derive(Serialize)]
 pub(crate) struct InTurns {
     pub(crate) row: &'static str,
@@ -29,7 +29,7 @@ pub(crate) struct InTurns {
 }
 
 impl Report {
-    /// The rows of the run, in its order.
+    /// Returns the rows in the order of the run.
     pub(crate) fn rows(&self) -> Vec<&'static Row> {
         let mut rows: Vec<&'static Row> = Vec::new();
         for point in &self.points {
@@ -40,7 +40,7 @@ impl Report {
         rows
     }
 
-    /// What one candidate came to in a row, by the number of children.
+    /// Returns the points of one candidate in a row, by the number of children.
     pub(crate) fn points_of<'a>(
         &'a self,
         row: &'a str,
@@ -50,7 +50,8 @@ impl Report {
         self.points.iter().filter(is_asked)
     }
 
-    /// A point's figure as a ratio to another candidate's, if both were measured.
+    /// Returns the ratio of a point's figure to that of another candidate, if both were
+    /// measured.
     pub(crate) fn beside(&self, point: &Point, other: &str, figure: &Figure) -> Option<Ratio> {
         let mut others = self.points_of(point.row.name, other);
         let other = others.find(|other| other.size == point.size)?;

@@ -17,7 +17,7 @@ pub(crate) struct Table {
     pub(crate) lines: Vec<Line>,
 }
 
-/// One candidate in a table, with a cell a size.
+/// One candidate in a table, with a cell for each size.
 pub(crate) struct Line {
     pub(crate) candidate: &'static str,
     pub(crate) cells: Vec<Cell>,
@@ -27,20 +27,20 @@ pub(crate) struct Line {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Cell {
     Measured {
-        /// Of the rounds, in the figure's unit.
+        /// The spread of the rounds, in the figure's unit.
         spread: Spread,
-        /// To the floor.
+        /// The ratio to the floor.
         ratio: Option<Ratio>,
         rounds: usize,
-        /// What went wrong in other rounds.
+        /// The failure of other rounds.
         failure: Option<Failure>,
     },
     Refused(String),
-    /// In every round.
+    /// Every round failed.
     Failed(Failure),
 }
 
-/// A table for each figure of each row, in the order of the run.
+/// Returns a table for each figure of each row, in the order of the run.
 pub(crate) fn tables(report: &Report) -> Vec<Table> {
     report
         .rows()
@@ -76,7 +76,7 @@ fn table(report: &Report, row: &'static Row, figure: &'static Figure) -> Table {
 }
 
 impl Line {
-    /// Whether it takes part at all.
+    /// Returns `true` unless the candidate was refused with every size.
     pub(crate) fn takes_part(&self) -> bool {
         let refused = |cell: &Cell| matches!(cell, Cell::Refused(_));
         !self.cells.iter().all(refused)

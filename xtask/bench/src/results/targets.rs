@@ -1,8 +1,8 @@
-//! What our own backends are to reach, and whether they do in a run.
+//! The targets of our own backends, and whether a run meets them.
 //!
-//! Each target stands for every number of children that its row was measured with, and is
-//! met only if all of them are, by the median, however sure that is. What was not measured
-//! is said not to be.
+//! A target holds for every number of children with which its row was measured. It is met
+//! only if the median meets it each time, whatever the confidence interval. A target without
+//! a measurement is reported as not measured.
 
 use super::point::Point;
 use super::report::Report;
@@ -20,18 +20,18 @@ struct Target {
     candidate: &'static str,
     row: &'static str,
     figure: &'static str,
-    /// These numbers of children; all that were measured if there are none.
+    /// The numbers of children. If there are none, the target holds for all.
     sizes: &'static [usize],
     bound: Bound,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Bound {
-    /// So many times the floor's, at most.
+    /// At most this many times the floor's value.
     TimesFloor(f64),
-    /// Less than the floor's.
+    /// Less than the floor's value.
     BelowFloor,
-    /// So much in the figure's unit, at most.
+    /// At most this value, in the figure's unit.
     AtMost(f64),
 }
 
@@ -77,10 +77,10 @@ static TARGETS: &[Target] = &[
     },
 ];
 
-/// Of fewer children the bytes are those of a table's first growth, shared by few.
+/// With fewer children, the first growth of a table is shared by too few.
 const CROWDS: &[usize] = &[1_000, 10_000, 19_000, 50_000];
 
-/// All targets; none of a quick run, whose numbers mean nothing.
+/// Judges all targets. A quick run has none, because its numbers mean nothing.
 pub(crate) fn judge(report: &Report) -> Vec<Judged> {
     if report.conditions.effort == Effort::Quick {
         return Vec::new();
@@ -140,7 +140,7 @@ impl Bound {
         }
     }
 
-    /// The measured value as text, and whether it keeps the bound.
+    /// Returns the measured value as text, and `true` if it keeps the bound.
     fn judge(self, report: &Report, point: &Point, figure: &Figure) -> Option<(String, bool)> {
         if point.failure().is_some() && point.median(figure).is_none() {
             return Some(("✗".to_owned(), false));

@@ -1,5 +1,4 @@
-//! [`Axis`]: a logarithmic axis, whose ticks stand at round values, and which has a place
-//! for none.
+//! [`Axis`]: a logarithmic axis with ticks at round values, and with a place for zero.
 
 use std::ops::Range;
 
@@ -7,7 +6,7 @@ use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, Value
 
 use crate::figures::numbers::count;
 
-/// Its coordinates are positions: logarithms, but that of none.
+/// Its coordinates are [positions](position).
 #[derive(Clone)]
 pub(super) struct Axis {
     range: Range<f64>,
@@ -21,7 +20,7 @@ struct Tick {
 }
 
 impl Axis {
-    /// Of numbers of children, in rising order, with a tick for each.
+    /// The axis of these numbers of children, in rising order, with a tick for each.
     pub(super) fn of_sizes(sizes: &[usize]) -> Self {
         let tick = |size: &usize| Tick {
             position: position(*size, sizes),
@@ -34,7 +33,7 @@ impl Axis {
         }
     }
 
-    /// Of measured values, with as many ticks as can be read.
+    /// The axis of these measured values, with as many ticks as are readable.
     pub(super) fn of_values(values: impl Iterator<Item = f64>) -> Self {
         let range = around(values.map(f64::log10));
         let ticks = STEPS.iter().map(|steps| ticks(&range, steps));
@@ -44,7 +43,7 @@ impl Axis {
     }
 }
 
-/// Where ticks may stand in each power of ten: the more of them, the narrower the range.
+/// The places of ticks in each power of ten. A narrow range takes more of them.
 const STEPS: [&[f64]; 5] = [
     &[
         1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0,
@@ -69,8 +68,8 @@ fn ticks(range: &Range<f64>, steps: &[f64]) -> Vec<Tick> {
         .collect()
 }
 
-/// Where a number of children is on the axis of these. None stands one step before the
-/// first, for it has no logarithm.
+/// Returns the place of a number of children on the axis of these. Zero has no logarithm, and
+/// stands one step before the first.
 pub(super) fn position(size: usize, sizes: &[usize]) -> f64 {
     if size > 0 {
         return (size as f64).log10();
@@ -114,7 +113,7 @@ impl ValueFormatter<f64> for Axis {
     }
 }
 
-/// Thousands are written as such, so that neighbours don't touch.
+/// Thousands are written with a `k`, so that labels do not touch.
 fn size_label(size: usize) -> String {
     match (size / 1_000, size % 1_000) {
         (thousands @ 1.., 0) => format!("{thousands}k"),
@@ -133,7 +132,7 @@ fn label(value: f64) -> String {
         .to_owned()
 }
 
-/// From the least to the greatest, with room for their marks.
+/// The range from the least to the greatest position, with room for their marks.
 fn around(positions: impl Iterator<Item = f64>) -> Range<f64> {
     const ROOM: f64 = 0.06;
     let extremes = (f64::INFINITY, f64::NEG_INFINITY);

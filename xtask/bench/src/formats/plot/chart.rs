@@ -10,11 +10,11 @@ use plotters::prelude::*;
 use super::axis::{Axis, position};
 use super::style::{self, Stroke, Style};
 
-/// What one plot shows.
+/// The contents of one plot.
 pub(super) struct Chart<'a> {
     pub(super) title: &'a str,
     pub(super) unit: &'a str,
-    /// What the horizontal axis counts.
+    /// The label of the horizontal axis.
     pub(super) children: &'a str,
     pub(super) sizes: Vec<usize>,
     pub(super) curves: Vec<Curve>,
@@ -28,7 +28,7 @@ pub(super) struct Curve {
 
 const PIXELS: (u32, u32) = (860, 480);
 const PLOT_PIXELS: u32 = 700;
-/// Of a dashed line, in pixels.
+/// The dashes and gaps of a dashed line, in pixels.
 const DASH: u32 = 7;
 const GAP: u32 = 5;
 const FONT: &str = "sans-serif";
@@ -76,7 +76,7 @@ impl Chart<'_> {
                 }
             };
             for at in points {
-                // A pixel of the whole picture, of which the area is the left part.
+                // The pixel is one of the whole picture, whose left part is the area.
                 area.draw(&mark(chart.backend_coord(&at), style))?;
             }
         }

@@ -1,4 +1,4 @@
-//! How each candidate is drawn: the same in all plots.
+//! The style of each candidate, which is the same in all plots.
 
 use plotters::style::RGBColor;
 
@@ -6,18 +6,18 @@ use crate::candidates::names::{
     FALLBACK, FLOOR, FLOOR_WITH_STATUS, OLD_DESIGN, PIDFD, SIGCHLD, SIGCHLD_BLOCKED, TOKIO,
 };
 
-/// A colour and a mark, either of which would do alone.
+/// A colour and a mark, each of which identifies the candidate.
 #[derive(Clone, Copy)]
 pub(super) struct Style {
     pub(super) color: RGBColor,
     pub(super) mark: Mark,
     /// From the middle of a mark to its corners, in pixels.
     pub(super) radius: i32,
-    /// Of the line.
+    /// The width of the line.
     pub(super) width: u32,
     pub(super) stroke: Stroke,
-    /// Higher ones are drawn over lower ones, of which they must leave something to see:
-    /// the two floors lie close together, and so do pidfd and fallback.
+    /// Higher layers are drawn over lower ones, and must not cover them: the two floors lie
+    /// close together, and pidfd and fallback do too.
     pub(super) layer: u8,
 }
 
@@ -55,7 +55,7 @@ pub(super) fn of(candidate: &str) -> Style {
         stroke: Stroke::Solid,
         layer: 2,
     };
-    // They stand out.
+    // Our own backends stand out.
     let ours = |color, mark, layer| Style {
         width: 3,
         layer,

@@ -5,9 +5,9 @@ use serde::Serialize;
 #[derive(Serialize)]
 pub(crate) struct Judged {
     pub(crate) target: String,
-    /// By the number of children.
+    /// The measured values, by the number of children.
     pub(crate) measured: String,
-    /// The same beside the floor that asks for the status.
+    /// The ratios to the floor that asks for the status.
     pub(crate) beside_status: String,
     pub(crate) verdict: Verdict,
 }
@@ -20,7 +20,7 @@ pub(crate) enum Verdict {
     NotMeasured,
 }
 
-/// What stands below a table of targets.
+/// The text below a table of targets.
 pub(crate) const HOW_JUDGED: &str = "\
 A ratio is the median of the rounds' own ratios. In brackets is its 95 % confidence interval:
 that of the true median, by the ranks of the rounds, exact whatever their distribution; fewer
@@ -29,7 +29,7 @@ only if its interval lies as a whole on the slow side; one that is slower in the
 is \"within the noise\". Of 40 figures that are truly as fast as the rival's, one or so will be
 called slower by chance.";
 
-/// What the columns of a table of targets say.
+/// The heads of a table of targets.
 pub(crate) const HEADS: [&str; 4] = ["target", "measured", "beside floor+status", "verdict"];
 
 impl Judged {

@@ -1,9 +1,9 @@
-//! Races: our own backends are never to be slower than a rival.
+//! Races: our own backends must never be slower than a rival.
 //!
-//! In rounds that differ by a tenth, every second figure of two equals is slower in the
-//! median. So a figure is slower only if the whole interval of its ratio is; one whose
-//! median is slower, and not its whole interval, is listed apart. Of fewer rounds than an
-//! interval needs nothing is said.
+//! Rounds differ by a tenth. Between two candidates that are equally fast, every second
+//! figure is therefore slower in the median. A figure counts as slower only if the whole
+//! interval of its ratio is. A figure whose median alone is slower is listed separately. If
+//! there are too few rounds for an interval, the figure is not judged.
 
 use super::judged::{Judged, Verdict};
 use crate::candidates::names::{FALLBACK, OLD_DESIGN, PIDFD, SIGCHLD, TOKIO};
@@ -15,25 +15,25 @@ use crate::results::report::Report;
 
 static RIVALS: [&str; 2] = [TOKIO, OLD_DESIGN];
 static OURS: [&str; 3] = [PIDFD, SIGCHLD, FALLBACK];
-/// In all figures of these rows that tell of speed.
+/// The rows of the races. All their figures that measure speed are compared.
 static RACES: [&str; 4] = ["latency", "live", "dead", "life"];
 
-/// How one figure of ours stands to a rival's.
+/// One figure of ours, compared with a rival's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     Slower,
-    /// Slower in the median, but not beyond doubt.
+    /// Slower in the median, but not in the whole interval.
     WithinTheNoise,
     NotSlower,
 }
 
-/// Each of ours against each rival.
+/// Judges each of our backends against each rival.
 pub(super) fn judge(report: &Report) -> impl Iterator<Item = Judged> {
     OURS.iter()
         .flat_map(move |ours| RIVALS.map(|rival| race(report, ours, rival)))
 }
 
-/// Whether one of ours is as fast as a rival wherever both were measured.
+/// Judges whether one of ours is as fast as a rival wherever both were measured.
 fn race(report: &Report, ours: &str, rival: &str) -> Judged {
     let mut figures = 0;
     let mut slower = Vec::new();
@@ -76,7 +76,7 @@ fn race(report: &Report, ours: &str, rival: &str) -> Judged {
     }
 }
 
-/// `None` where nothing can be said.
+/// Returns `None` if the figure cannot be judged.
 fn standing(
     report: &Report,
     point: &Point,
@@ -100,7 +100,7 @@ fn standing(
     Some((standing, measured))
 }
 
-/// That no name here is misspelt.
+/// Checks that every name of this file exists.
 #[cfg(test)]
 pub(super) fn each_is_measured() {
     let mut names = RIVALS.iter().chain(&OURS);
