@@ -1,4 +1,4 @@
-//! How a report is written.
+//! The formats in which a report is written.
 
 use std::io::Write;
 

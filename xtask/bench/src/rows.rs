@@ -30,7 +30,7 @@ pub(crate) static ALL: &[&Row] = &[
     &scale::SCALE,
 ];
 
-/// The row of this name.
+/// Returns the row of this name.
 pub(crate) fn named(name: &str) -> Option<&'static Row> {
     ALL.iter().copied().find(|row| row.name == name)
 }

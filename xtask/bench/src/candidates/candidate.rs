@@ -15,8 +15,8 @@ pub(crate) trait Candidate: Sync {
     /// [`Refused`](crate::measuring::refused::Refused).
     fn watch_up_to(&self, children: usize) -> anyhow::Result<Box<dyn Watching>>;
 
-    /// Creates a supervisor of children. A candidate that cannot watch other programs'
-    /// children overrides this method.
+    /// Creates a supervisor of children. A candidate that can only supervise children of its
+    /// own overrides this method.
     fn supervise(&self) -> anyhow::Result<Box<dyn Supervising>> {
         let watching = self.watch_up_to(1)?;
         Ok(Box::new(SpawnAndWatch { watching }))

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-/// How a slice is to be measured.
+/// How a slice is measured.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct Conditions {
     #[arg(long, value_enum)]
@@ -16,7 +16,7 @@ pub(crate) struct Conditions {
 pub(crate) enum Effort {
     /// Enough for numbers that mean something.
     Full,
-    /// Enough to see that it runs.
+    /// Enough to see that everything runs.
     Quick,
 }
 

@@ -1,15 +1,15 @@
-//! [`Circle`]: slices that are there at once and take turns, lap after lap.
+//! [`Circle`]: slices that exist at once and take turns, lap after lap.
 //!
-//! A machine is faster in one second than in the next, by far more than what is to be told
-//! apart. Turns of a few hundredths of a second, one slice after the other, share its moods
-//! out alike.
+//! The speed of a machine changes from one second to the next, by far more than candidates
+//! differ. If the slices take turns of a few hundredths of a second, the changes fall on all of
+//! them alike.
 
 use std::process::Command;
 
 use super::running::{Running, Turned};
 use crate::measuring::outcome::Outcome;
 
-/// Slices by what the caller knows them by.
+/// Slices, each under a name of the caller's.
 pub(crate) struct Circle<Name> {
     waiting: Vec<Seat<Name>>,
     ended: Vec<(Name, Outcome)>,
@@ -30,21 +30,21 @@ impl<Name> Circle<Name> {
         }
     }
 
-    /// Starts a slice, and waits until it waits for its first turn. One that ends instead
-    /// has its outcome, and no turns.
+    /// Starts a slice, and waits until the slice waits for its first turn. If the slice exits
+    /// instead, it gets no turns.
     pub(crate) fn join(&mut self, name: Name, slice: Command) -> anyhow::Result<()> {
         let number = self.waiting.len();
         self.keep(number, name, Running::start(slice)?);
         Ok(())
     }
 
-    /// How many wait for their turns.
+    /// Returns how many slices wait for their turns.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Gives each its turns, until all have ended: their outcomes. The number of the first
-    /// lap says who begins.
+    /// Gives each slice its turns until all have exited, and returns their outcomes. The
+    /// number of the first lap decides which slice begins.
     pub(crate) fn go_round(mut self, first_lap: usize) -> anyhow::Result<Vec<(Name, Outcome)>> {
         let mut lap = first_lap;
         while !self.waiting.is_empty() {
@@ -73,11 +73,11 @@ impl<Name> Circle<Name> {
     }
 }
 
-/// In which order so many take their turns in this lap: a balanced Latin square, in which
-/// each begins equally often, and has each other before it equally often.
+/// Returns the order of the turns in a lap. The laps are a balanced Latin square: each slice
+/// begins equally often, and follows each other slice equally often.
 ///
-/// 0, 1, -1, 2, -2, … has each distance between neighbours once; each lap adds one to all.
-/// Of an odd number it takes the reversed laps too.
+/// 0, 1, -1, 2, -2, … has each distance between neighbours once, and each lap adds one to all.
+/// With an odd count every second square is reversed.
 fn order(lap: usize, count: usize) -> Vec<usize> {
     let seat = |place: usize| {
         let distance = place.div_ceil(2);

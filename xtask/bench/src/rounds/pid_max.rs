@@ -1,9 +1,9 @@
-//! [`Raised`]: more numbers for processes than the machine gives, for the time of a run.
+//! [`Raised`]: a higher `kernel.pid_max` during a run.
 //!
-//! A private pid namespace does not help: each process has a number in every namespace
-//! around its own as well, so the least `kernel.pid_max` of them all binds. What has to be
-//! raised is that of the namespace that the run finds itself in (from Linux 6.14 on; before,
-//! the whole machine has one), and put back however the run ends.
+//! A private pid namespace does not help. A process has a pid in every namespace around its
+//! own too, and therefore the lowest `kernel.pid_max` of them limits it. The run raises the
+//! limit of its own namespace, and restores it however the run ends. Before Linux 6.14 the
+//! whole machine has a single limit.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -14,20 +14,20 @@ use anyhow::Context;
 use super::plan::MOST_PROCESSES;
 use crate::measuring::limits::{PID_MAX, read};
 
-/// While this lives there are numbers for [`MOST_PROCESSES`] more.
+/// While it lives, there are pids for [`MOST_PROCESSES`] more.
 pub(crate) struct Raised {
-    /// Puts the limit back when the other end of its standard input is closed: by our drop,
-    /// or by the kernel when this process has been killed.
+    /// Restores the limit when the other end of its standard input is closed: by our drop, or
+    /// by the kernel if this process is killed.
     keeper: Option<Child>,
 }
 
-/// In a process group of its own, which Ctrl-C at the terminal does not reach.
+/// It runs in a process group of its own, which Ctrl-C at the terminal does not reach.
 const KEEP: &str = "cat; echo $0 > /proc/sys/kernel/pid_max";
 
 impl Raised {
     pub(crate) fn raise() -> anyhow::Result<Self> {
         let found = read(PID_MAX).context("no /proc/sys/kernel/pid_max")?;
-        // As many again, for those that the machine has.
+        // Twice as many, because the machine has other processes.
         let wanted = 2 * MOST_PROCESSES;
         if found >= wanted {
             return Ok(Raised { keeper: None });
@@ -50,7 +50,7 @@ impl Drop for Raised {
     fn drop(&mut self) {
         if let Some(keeper) = &mut self.keeper {
             drop(keeper.stdin.take());
-            // Whether it could be put back is to be seen in the limit alone.
+            // An error changes nothing: only the limit shows whether it was restored.
             let _ = keeper.wait();
         }
     }

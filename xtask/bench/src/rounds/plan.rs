@@ -1,14 +1,13 @@
-//! [`Plan`]: which rows a run measures, with which numbers of children.
+//! [`Plan`]: the rows of a run, and the numbers of children for each.
 
 use crate::measuring::conditions::Effort;
 use crate::rows::row::Row;
 use crate::rows::{dead, idle, latency, life, live, memory, merged, reaped, scale, silent};
 
-/// The most that any row watches.
+/// The most children that any row watches.
 pub(crate) const MOST_CHILDREN: usize = 50_000;
 
-/// The most processes that are there at once: all candidates with all of a circle's
-/// children.
+/// The most processes that exist at once: those of all candidates in a circle.
 pub(crate) const MOST_PROCESSES: usize = 176_000;
 
 /// Rows in the order of the report.
@@ -27,7 +26,7 @@ impl Part {
     }
 }
 
-/// The candidates side by side, in what a user feels.
+/// Returns the rows that compare the candidates in what a user notices.
 pub(crate) fn compare() -> Plan {
     vec![
         Part {
@@ -66,7 +65,7 @@ pub(crate) fn compare() -> Plan {
     ]
 }
 
-/// How late the exits are told that a signal does not name.
+/// Returns a row of exits that no signal names.
 fn lateness(row: &'static Row) -> Part {
     Part {
         row,
@@ -75,8 +74,8 @@ fn lateness(row: &'static Row) -> Part {
     }
 }
 
-/// From one child to as many as there can be file descriptors where 20,000 are allowed,
-/// and beyond.
+/// Returns the rows over the number of children: from one child, through the limit of 20,000
+/// file descriptors, to 50,000.
 pub(crate) fn scale() -> Plan {
     let full = &[1, 10, 100, 1_000, 10_000, 19_000, MOST_CHILDREN];
     let quick = &[1, 10, 100];
@@ -84,7 +83,7 @@ pub(crate) fn scale() -> Plan {
     rows.map(|row| Part { row, full, quick }).into()
 }
 
-/// All of both; a row that is in both as the latter has it.
+/// Returns the rows of both plans. A row of both has the sizes of [`scale`].
 pub(crate) fn whole() -> Plan {
     let scale = scale();
     let is_in_both = |part: &Part| scale.iter().any(|other| other.row.name == part.row.name);

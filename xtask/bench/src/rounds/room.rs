@@ -1,7 +1,7 @@
-//! Whether there is room for one slice more beside those that are there already.
+//! Whether there is room for another slice beside those that exist already.
 //!
-//! A slice that is alone may try, and be [`Refused`]. Beside others it would take the last
-//! processes that they need for their own work; so it is found out before.
+//! A slice that is alone may try, and be [`Refused`]. Beside other slices it would take the
+//! last processes, which they need themselves. Therefore the room is checked before.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,15 +13,17 @@ use crate::figures::numbers::count;
 use crate::measuring::limits::{self, OTHER_PROCESSES, read};
 use crate::measuring::refused::Refused;
 
-/// What a child takes of memory, in KiB: of the kernel's for a task and its pidfd, and of
-/// its own stack. Twice what was found on Linux 6.18.
+/// The memory of a child, in KiB: the kernel's for a task and its pidfd, and the stack. It is
+/// twice the amount measured on Linux 6.18.
 const MEMORY_A_CHILD: usize = 56;
 
-/// Where cgroups are found, of either version.
+/// The directory of cgroups of either version.
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// [`Refused`] if there is none for a slice with so many children and one that exits, and a
-/// thread for each as long as a candidate has that many.
+/// Returns [`Refused`] if there is no room for a slice with this many children.
+///
+/// The slice has one more child that exits. It also has a thread for each child, up to the
+/// most threads of a candidate.
 pub(crate) fn check_one_more(children: usize) -> Result<(), Refused> {
     let threads = if children <= MOST_THREADS {
         children
@@ -41,14 +43,14 @@ pub(crate) fn check_one_more(children: usize) -> Result<(), Refused> {
     Ok(())
 }
 
-/// How many processes more something allows.
+/// How many more processes something allows.
 #[derive(Debug, PartialEq)]
 struct Limit {
     name: String,
     free: usize,
 }
 
-/// Everything that runs may be the same user's. Root's processes are not counted.
+/// The limit of the user. All processes may belong to the same user. Root has no limit.
 fn of_the_user() -> Option<Limit> {
     let limit = getrlimit(Resource::Nproc).current?;
     if getuid().is_root() {
@@ -60,7 +62,7 @@ fn of_the_user() -> Option<Limit> {
     })
 }
 
-/// What is available is not to be used up.
+/// The limit of memory. The available memory must not be used up.
 fn of_memory() -> Option<Limit> {
     let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
     let mut lines = meminfo.lines();
@@ -72,7 +74,7 @@ fn of_memory() -> Option<Limit> {
     })
 }
 
-/// Of each cgroup around this process that limits the number of processes.
+/// The limit of each cgroup around this process that limits the number of processes.
 fn of_cgroups() -> Vec<Limit> {
     let memberships = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let directories = memberships.lines().filter_map(cgroup);
@@ -85,7 +87,7 @@ fn of_cgroups() -> Vec<Limit> {
         .collect()
 }
 
-/// Where the cgroup is that counts processes, in a line of `/proc/self/cgroup`.
+/// Returns the directory of a cgroup that counts processes, for a line of `/proc/self/cgroup`.
 fn cgroup(line: &str) -> Option<PathBuf> {
     let (_hierarchy, rest) = line.split_once(':')?;
     let (controllers, path) = rest.split_once(':')?;
@@ -97,7 +99,7 @@ fn cgroup(line: &str) -> Option<PathBuf> {
     counts.then(|| Path::new(CGROUPS).join("pids").join(path))
 }
 
-/// `None` where there is no limit.
+/// Returns `None` if there is no limit.
 fn of_a_cgroup(directory: &Path) -> Option<Limit> {
     let number = |file| read(directory.join(file).to_str()?);
     let most = number("pids.max")?;

@@ -1,4 +1,4 @@
-//! A round: each candidate measured once, alone or in a [`Circle`] with the others.
+//! A round: a measurement of each candidate, alone or in a [`Circle`] with the others.
 
 use std::collections::VecDeque;
 
@@ -22,20 +22,21 @@ pub(crate) struct Subject {
 
 pub(crate) type Measurements = Vec<(&'static dyn Candidate, Measurement)>;
 
-/// What a round came to.
+/// The measurements of a round.
 pub(crate) struct Round {
     pub(crate) measurements: Measurements,
     pub(crate) circles: Circles,
 }
 
 impl Subject {
-    /// Measures candidates in the round of this number.
+    /// Measures candidates in a round.
     pub(crate) fn measure(
         self,
         candidates: &[&'static dyn Candidate],
         round: usize,
     ) -> anyhow::Result<Round> {
-        // Each begins in its turn: the first finds the machine as the last left it.
+        // Each candidate is the first in its turn, because the first one finds the machine in
+        // another state than the others.
         let mut candidates = candidates.to_vec();
         if !candidates.is_empty() {
             let first = round % candidates.len();
@@ -61,8 +62,8 @@ impl Subject {
         })
     }
 
-    /// In one circle if there is room for all; else in several, each with the floor if
-    /// there is room for two.
+    /// Measures in one circle if there is room for all candidates, and otherwise in several.
+    /// Each circle has the floor in it if there is room for two slices.
     fn in_circles(
         self,
         candidates: &[&'static dyn Candidate],
@@ -75,7 +76,7 @@ impl Subject {
         let mut circles = Circles::default();
         while let Some(first) = left.pop_front() {
             let mut circle = Circle::new();
-            // Without a look at the room: alone it may try.
+            // A slice that is alone may try. The room is not checked.
             self.join(&mut circle, first)?;
             if !is_floor(first) && self.check_room().is_ok() {
                 if let Some(floor) = floor {
@@ -96,7 +97,7 @@ impl Subject {
         })
     }
 
-    /// Why there is none for who is left, if anybody is.
+    /// Returns why there is no room for the candidates that are left, if any are.
     fn join_while_there_is_room(
         self,
         circle: &mut Circle<&'static dyn Candidate>,
@@ -130,7 +131,8 @@ fn is_floor(candidate: &dyn Candidate) -> bool {
     candidate.name() == FLOOR
 }
 
-/// Adds a circle's outcomes to a round's. The floor's, of several circles, become one.
+/// Adds a circle's outcomes to those of a round. The floor's outcomes of several circles become
+/// one.
 fn add(measurements: &mut Measurements, outcomes: Vec<(&'static dyn Candidate, Outcome)>) {
     let of_the_floor = outcomes.iter().find(|(it, _)| is_floor(*it));
     let floor = of_the_floor.map(|(_, outcome)| outcome.clone());

@@ -1,7 +1,7 @@
-//! [`Running`]: a slice's process, which takes [turns](mod@crate::measuring::turns) and ends.
+//! [`Running`]: the process of a slice, which takes [turns](mod@crate::measuring::turns).
 //!
-//! It has a process group of its own, which ends with it however it ends, and with the
-//! [`Running`] too. Every wait for it has an end.
+//! The process has a process group of its own. The group is killed when the process exits and
+//! when the [`Running`] is dropped. Every wait for the process has a deadline.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
@@ -19,39 +19,39 @@ use crate::measuring::clock;
 use crate::measuring::outcome::Outcome;
 use crate::measuring::turns::{GO, WAITING};
 
-/// No slice works so long without a word, however busy the machine.
+/// The longest time without a message of a slice, however busy the machine is.
 const LONGEST: Duration = Duration::from_secs(180);
 
-/// A slice that waits for its turn, or has it.
+/// A slice that waits for its turn, or has its turn.
 pub(crate) struct Running {
     process: Child,
     pidfd: OwnedFd,
     turns: ChildStdin,
-    /// Until it is closed.
+    /// `None` once the slice has closed it.
     stdout: Option<ChildStdout>,
-    /// What has come from there, but for its asking for turns.
+    /// What the slice has written, except its requests for turns.
     written: Vec<u8>,
     patience: Duration,
 }
 
-/// What a slice's turn has come to.
+/// How a slice's turn has ended.
 pub(crate) enum Turned {
-    /// It waits for its next turn.
+    /// The slice waits for its next turn.
     Waits(Running),
     Ended(Outcome),
 }
 
-/// What is to be heard of a slice.
-enum Heard {
+/// The next event of a slice.
+enum Event {
     Wrote,
     Exited,
     Nothing,
 }
 
 impl Running {
-    /// Starts a slice, and hears what comes first.
+    /// Starts a slice, and waits until it waits for its turn or exits.
     pub(crate) fn start(command: Command) -> anyhow::Result<Turned> {
-        Running::spawn(command, LONGEST)?.hear()
+        Running::spawn(command, LONGEST)?.await_turn()
     }
 
     fn spawn(mut command: Command, patience: Duration) -> anyhow::Result<Self> {
@@ -73,19 +73,19 @@ impl Running {
         })
     }
 
-    /// Gives it its turn, and waits for the turn's end.
+    /// Gives the slice its turn, and waits for the end of the turn.
     pub(crate) fn take_turn(mut self) -> anyhow::Result<Turned> {
         match self.turns.write_all(&[GO]) {
             Ok(()) => {}
-            // It has died, and that is heard next.
+            // The slice has exited, which is the next event.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
             Err(error) => return Err(error.into()),
         }
-        self.hear()
+        self.await_turn()
     }
 
-    /// Waits until it waits, or has ended; ends it when it does neither.
-    fn hear(mut self) -> anyhow::Result<Turned> {
+    /// Waits until the slice waits for its turn or exits. Kills it at the deadline.
+    fn await_turn(mut self) -> anyhow::Result<Turned> {
         let deadline = Instant::now() + self.patience;
         loop {
             if self.written == WAITING {
@@ -93,19 +93,19 @@ impl Running {
                 return Ok(Turned::Waits(self));
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            let status = match self.hear_something(left)? {
-                Heard::Wrote => {
+            let status = match self.next_event(left)? {
+                Event::Wrote => {
                     self.read()?;
                     continue;
                 }
-                Heard::Exited => self.process.wait()?.to_string(),
-                Heard::Nothing => format!("no answer within {:?}", self.patience),
+                Event::Exited => self.process.wait()?.to_string(),
+                Event::Nothing => format!("no answer within {:?}", self.patience),
             };
             return Ok(Turned::Ended(self.end(&status)?));
         }
     }
 
-    fn hear_something(&self, within: Duration) -> anyhow::Result<Heard> {
+    fn next_event(&self, within: Duration) -> anyhow::Result<Event> {
         let limit = Timespec::try_from(within)?;
         let mut fds = vec![PollFd::new(&self.pidfd, PollFlags::IN)];
         fds.extend(
@@ -114,10 +114,10 @@ impl Running {
                 .map(|stdout| PollFd::new(stdout, PollFlags::IN)),
         );
         Ok(match retry_on_intr(|| poll(&mut fds, Some(&limit)))? {
-            0 => Heard::Nothing,
-            // What it has written is still there to be read.
-            _ if !fds[0].revents().is_empty() => Heard::Exited,
-            _ => Heard::Wrote,
+            0 => Event::Nothing,
+            // The output of the slice can still be read.
+            _ if !fds[0].revents().is_empty() => Event::Exited,
+            _ => Event::Wrote,
         })
     }
 
@@ -133,10 +133,10 @@ impl Running {
         Ok(())
     }
 
-    /// Ends what is left of it: its outcome is the last that it has written.
+    /// Kills the rest of the slice. Returns its outcome, the last line that it has written.
     ///
-    /// Its outputs are read to their ends when all that hold them open have ended, and so
-    /// its children too, which may outlive it. What a slice writes has room in a pipe.
+    /// The slice's children may outlive it and hold its outputs open. They are killed first,
+    /// and then the outputs are read to their ends. A pipe has room for a slice's output.
     fn end(mut self, status: &str) -> anyhow::Result<Outcome> {
         let outputs = (self.stdout.take(), self.process.stderr.take());
         let mut line = mem::take(&mut self.written);
@@ -150,7 +150,7 @@ impl Running {
         }
         Ok(serde_json::from_slice(&line).unwrap_or_else(|_| {
             let mut lines = said.lines().filter(|line| !line.trim().is_empty());
-            // Of a panic these are its place and its message.
+            // The first two lines of a panic are its place and its message.
             let first = [lines.next(), lines.next()].map(Option::unwrap_or_default);
             let failure = format!("{status}: {}", first.join(" "));
             Outcome::Failed(failure.trim_end_matches([':', ' ']).to_owned())
@@ -161,15 +161,15 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let group = Pid::from_child(&self.process);
-        // It has been killed and reaped, or had been before.
+        // An error means that the process was reaped before.
         let _ = self.process.kill();
         let _ = self.process.wait();
         end_group(group);
     }
 }
 
-/// Ends what a slice that was itself ended has left: its children wait at their gate for
-/// ever, for each of them holds it open. The next slice needs their numbers.
+/// Kills the children that a killed slice has left. Each of them holds the gate open, and
+/// therefore they would wait forever. The next slice needs their pids.
 fn end_group(group: Pid) {
     const LOOKS: usize = 500;
     for _ in 0..LOOKS {
@@ -222,14 +222,14 @@ mod tests {
     #[test]
     fn a_slice_that_asks_for_no_turn_has_the_outcome_that_it_wrote() {
         let slice = shell(OUTCOME, PATIENCE);
-        assert_eq!(ended(slice.hear().unwrap()), measured());
+        assert_eq!(ended(slice.await_turn().unwrap()), measured());
     }
 
     #[test]
     fn a_slice_works_when_it_is_given_its_turn() {
         let turn = "echo waiting; head -c 1 > /dev/null";
         let slice = shell(&format!("{turn}; {turn}; {OUTCOME}"), PATIENCE);
-        let slice = waits(slice.hear().unwrap());
+        let slice = waits(slice.await_turn().unwrap());
         let slice = waits(slice.take_turn().unwrap());
         assert_eq!(ended(slice.take_turn().unwrap()), measured());
     }
@@ -237,14 +237,18 @@ mod tests {
     #[test]
     fn a_slice_that_dies_in_its_turn_has_failed_with_what_it_said() {
         let script = "echo waiting; head -c 1 > /dev/null; echo lost >&2; echo one >&2; exit 3";
-        let slice = waits(shell(script, PATIENCE).hear().unwrap());
+        let slice = waits(shell(script, PATIENCE).await_turn().unwrap());
         let failed = Outcome::Failed("exit status: 3: lost one".to_owned());
         assert_eq!(ended(slice.take_turn().unwrap()), failed);
     }
 
     #[test]
     fn a_slice_that_dies_while_it_waits_has_failed_too() {
-        let slice = waits(shell("echo waiting; exec cat", PATIENCE).hear().unwrap());
+        let slice = waits(
+            shell("echo waiting; exec cat", PATIENCE)
+                .await_turn()
+                .unwrap(),
+        );
         let process = Pid::from_child(&slice.process);
         rustix::process::kill_process(process, Signal::KILL).unwrap();
         let failed = Outcome::Failed("signal: 9 (SIGKILL)".to_owned());
@@ -257,7 +261,7 @@ mod tests {
         let slice = shell("sleep 1000 & cat", Duration::from_millis(50));
         let process = Pid::from_child(&slice.process).to_string();
         let failed = Outcome::Failed("no answer within 50ms".to_owned());
-        assert_eq!(ended(slice.hear().unwrap()), failed);
+        assert_eq!(ended(slice.await_turn().unwrap()), failed);
         assert!(is_gone(&process));
     }
 
@@ -272,7 +276,7 @@ mod tests {
     fn what_outlives_a_slice_is_ended_and_not_waited_for() {
         // It holds both outputs open.
         let slice = shell("sleep 1000 & echo $! >&2", PATIENCE);
-        let Outcome::Failed(failure) = ended(slice.hear().unwrap()) else {
+        let Outcome::Failed(failure) = ended(slice.await_turn().unwrap()) else {
             panic!("it has written no outcome");
         };
         let (status, left) = failure.rsplit_once(": ").unwrap();

@@ -1,4 +1,4 @@
-//! [`Series`]: one row with one number of children, round after round.
+//! [`Series`]: the rounds of one row with one number of children.
 
 use super::round::{Round, Subject};
 use crate::candidates::candidate::Candidate;
@@ -11,9 +11,9 @@ pub(crate) struct Series {
     subject: Subject,
     candidates: Vec<&'static dyn Candidate>,
     rounds: usize,
-    /// What each candidate has come to so far.
+    /// The measurements of each candidate so far.
     pub(crate) points: Vec<Point>,
-    /// Those of the round that had the most of them.
+    /// The circles of the round with the most circles.
     most_circles: Circles,
 }
 
@@ -42,14 +42,14 @@ impl Series {
         self.rounds
     }
 
-    /// What is being measured in the round of this number, for who waits.
+    /// Describes a round for the line of progress.
     pub(crate) fn describe(&self, round: usize) -> String {
         let Subject { row, size, .. } = self.subject;
         let (name, of, number, rounds) = (row.name, row.size, round + 1, self.rounds);
         format!("{name}, {size} {of}: round {number}/{rounds}")
     }
 
-    /// Has each candidate measured that still takes part.
+    /// Measures each candidate that still takes part.
     pub(crate) fn measure_round(&mut self, round: usize) -> anyhow::Result<()> {
         let both = self.points.iter().zip(&self.candidates);
         let asked = both.filter(|(point, _)| point.is_open());
@@ -70,7 +70,7 @@ impl Series {
         Ok(())
     }
 
-    /// In how large circles it was measured, if in any.
+    /// Returns the sizes of the circles, if the row is measured in circles.
     pub(crate) fn circles(&self) -> Option<InTurns> {
         let Subject { row, size, .. } = self.subject;
         (row.company == Company::InTurns).then(|| InTurns {

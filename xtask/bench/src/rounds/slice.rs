@@ -1,8 +1,8 @@
-//! A slice: one row of one candidate, measured once, in a process of its own.
+//! A slice: a measurement of one candidate in one row, in a process of its own.
 //!
-//! The process is this program again. It sets its limits, measures, in
-//! [turns](mod@crate::measuring::turns) with others where the row wants that, writes its [`Outcome`] as
-//! a line of JSON, and ends.
+//! The process runs this program again. The process sets its limits and measures. If the row
+//! wants it, the process takes [turns](mod@crate::measuring::turns) with others. It writes its
+//! [`Outcome`] as a line of JSON, and exits.
 
 use std::env;
 use std::io;
@@ -30,7 +30,7 @@ pub(crate) struct Args {
     conditions: Conditions,
 }
 
-/// The slice's process.
+/// Runs the process of a slice.
 pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let row = rows::named(&args.row).context("no such row")?;
     let candidate = candidates::named(&args.candidate).context("no such candidate")?;
@@ -53,8 +53,8 @@ pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A panic on any thread ends the slice: nobody hears of an exit from a thread that has
-/// ended, and who waits for it would wait in vain.
+/// Makes a panic on any thread end the slice. A thread that has panicked reports no exits, and
+/// the thread that waits for them would never return.
 fn end_at_a_panic() {
     const PANICKED: i32 = 101;
     let report = panic::take_hook();
@@ -64,7 +64,7 @@ fn end_at_a_panic() {
     }));
 }
 
-/// What starts a slice.
+/// Returns the command that starts a slice.
 pub(crate) fn command(
     row: &Row,
     candidate: &dyn Candidate,

@@ -53,7 +53,7 @@ pub(super) struct Lateness {
 }
 
 impl Batch {
-    /// Watches a crowd. The tally must keep the moments.
+    /// Watches a crowd. The tally must keep the time of each report.
     pub(super) fn watch(
         watching: &mut dyn Watching,
         (mut crowd, gate): (Crowd, OwnedFd),
@@ -63,12 +63,12 @@ impl Batch {
         Ok((Batch { crowd, tally }, gate))
     }
 
-    /// Waits for all callbacks, and reaps the children that nobody has reaped. The children
-    /// must have been let go.
+    /// Waits for all callbacks, and reaps the children that are left. The gate of the children
+    /// must be open.
     pub(super) fn finish(mut self) -> anyhow::Result<Lateness> {
         let is_told = self.tally.wait();
-        // Before an error is returned: dropping an unreaped member kills it, and its number
-        // may be another process's if a callback has reaped it.
+        // This comes before an error is returned, because dropping an unreaped member kills
+        // its pid. If a callback has reaped the child, another process may have the pid.
         for member in self.crowd.members() {
             member.reap();
         }
@@ -89,7 +89,7 @@ impl Batch {
     }
 }
 
-/// A candidate whose turns have taken this long takes no more of them.
+/// A candidate takes no more turns once its turns have taken this long.
 const LONG_ENOUGH: Duration = Duration::from_secs(2);
 
 /// Measures a batch in each turn, and adds its lateness to these two series.

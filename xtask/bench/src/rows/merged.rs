@@ -6,7 +6,7 @@
 //!
 //! Each callback reaps its child, as most programs do. In the first half of the measurement
 //! the only zombies are therefore the children whose callbacks have not run yet. In the
-//! second half the program's oldest child is a zombie too. Nobody watches it or reaps it, and
+//! second half the program's oldest child is a zombie too. It is neither watched nor reaped, and
 //! it is the first in the kernel's list of children.
 
 use super::crowd::{BEFORE_EXITS, beside_idle, gather, wait_until_dead};
