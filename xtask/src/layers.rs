@@ -1,12 +1,13 @@
 //! `cargo xtask layers`: the imports between the files of each crate run one way.
 //!
-//! The check fails if files of a crate import from each other in a circle, or if a layer of
-//! a crate imports from a layer that does not stand below it. [rules](mod@rules) names the
-//! layers, and [known](mod@known) the circles that are still there.
+//! The check fails if files of a crate import from each other in a circle. It also fails if a
+//! layer imports from another layer that does not stand below it. [rules](mod@rules) names
+//! the layers, and [known](mod@known) the circles that still exist.
 //!
-//! cargo-modules finds circles too (`dependencies --acyclic`), but it stops at the first
-//! one, has no list of known circles and no layers, and does not see paths in the bodies of
-//! functions and macros.
+//! cargo-modules finds circles too (`dependencies --acyclic`). It stops at the first circle,
+//! and has no list of known circles and no layers. It loads all dependencies into
+//! rust-analyzer, which takes more than a minute of processor time for each crate. This check
+//! reads tokens only, and takes less than a second for the whole workspace.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;

@@ -1,8 +1,9 @@
-//! `cargo xtask unsafe`: where the workspace's unsafe code is, how much, and what for.
+//! `cargo xtask unsafe`: lists the unsafe code of the workspace: where it is, how much, and
+//! why.
 //!
-//! The table stands in ARCHITECTURE.md, and is made from the sources alone: the counts
-//! from their tokens, what it is for from the reason with which each file expects the
-//! lint `unsafe_code`. CI compares the two.
+//! The table stands in ARCHITECTURE.md, and is made from the sources alone. The counts come
+//! from the tokens of each file. The purpose is the reason with which the file expects the
+//! lint `unsafe_code`. CI compares the table with the sources.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,7 +20,7 @@ mod tokens;
 
 /// Compare the table of unsafe code in ARCHITECTURE.md with the sources.
 ///
-/// Exits with 1 when they differ.
+/// Exits with 1 if they differ.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Write the table anew instead
@@ -36,7 +37,7 @@ pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// That the table is true.
+/// Checks that the table is true.
 pub(crate) fn check() -> anyhow::Result<()> {
     let page = Page::read(&architecture())?;
     let table = table(&sources()?);
@@ -60,7 +61,7 @@ fn architecture() -> PathBuf {
     workspace::root().join("ARCHITECTURE.md")
 }
 
-/// Every file with unsafe code, in the order of their paths.
+/// Returns every file with unsafe code, in the order of their paths.
 fn sources() -> anyhow::Result<Vec<Source>> {
     let mut sources = Vec::new();
     for (name, tokens) in rust_files::all()? {
@@ -77,7 +78,7 @@ fn table(sources: &[Source]) -> String {
     table
 }
 
-/// The lines that are in one of two tables alone, as a diff shows them.
+/// Returns the lines of only one of two tables, as a diff shows them.
 fn differences(before: &str, now: &str) -> Vec<String> {
     let only = |sign, of: &str, other: &str| -> Vec<String> {
         of.lines()

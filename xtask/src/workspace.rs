@@ -1,4 +1,4 @@
-//! Where the workspace is, and where its builds go.
+//! The directory of the workspace, and the directory of its builds.
 
 use std::env;
 use std::fs;
@@ -12,12 +12,12 @@ pub(crate) fn root() -> &'static Path {
     package.parent().unwrap_or(package)
 }
 
-/// The target directory that the program's user has chosen, or cargo's own.
+/// Returns the target directory that the user has chosen, or cargo's own.
 pub(crate) fn target() -> PathBuf {
     root().join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
-/// The directories of the workspace's packages, as its manifest names them.
+/// Returns the directories of the workspace's packages, as its manifest names them.
 pub(crate) fn members() -> anyhow::Result<Vec<String>> {
     #[derive(Deserialize)]
     struct Manifest {

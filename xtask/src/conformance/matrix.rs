@@ -1,4 +1,4 @@
-//! [`Matrix`]: the findings, counted by clause and backend; and by host and backend.
+//! [`Matrix`]: findings, counted by clause and backend, or by host and backend.
 
 use childwatch_ptrace_free_tests::{Clause, HOSTS};
 use comfy_table::{ContentArrangement, Table};
@@ -10,7 +10,7 @@ use super::tally::Tally;
 /// The head of the matrix of hosts.
 const HOST: &str = "host";
 
-/// A row a clause or a host, a column a backend.
+/// A row for each clause or host, and a column for each backend.
 pub(crate) struct Matrix {
     /// What the rows are.
     head: &'static str,
@@ -21,12 +21,12 @@ pub(crate) struct Matrix {
 #[derive(Debug)]
 struct Row {
     name: String,
-    /// One for each backend: what its cells came to, and whether a host notices it.
+    /// For each backend: the tally of its cells, and `true` if a host notices the backend.
     fields: Vec<(Tally, bool)>,
 }
 
 impl Matrix {
-    /// The findings of the cases, by clause.
+    /// Counts the findings of the cases by clause.
     pub(crate) fn of_clauses(report: &Report) -> Self {
         let is_of = |clause| {
             move |cell: &CellReport| cell.case.host().is_none() && cell.case.clause == clause
@@ -39,7 +39,7 @@ impl Matrix {
         matrix
     }
 
-    /// The findings in the hosts.
+    /// Counts the findings in the hosts.
     pub(crate) fn of_hosts(report: &Report) -> Self {
         let is_of = |name| move |cell: &CellReport| cell.case.name == name;
         let mut matrix = Matrix::with_head(HOST, report);
@@ -49,7 +49,7 @@ impl Matrix {
         matrix
     }
 
-    /// Returns `true` if nothing of the kind was run.
+    /// Returns `true` if no such cell was run.
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -78,7 +78,7 @@ impl Matrix {
         self.rows.push(Row { name, fields });
     }
 
-    /// As a table in one of comfy-table's presets.
+    /// Returns the matrix as a table in one of comfy-table's presets.
     pub(crate) fn table(&self, preset: &str) -> Table {
         let mut table = Table::new();
         table
@@ -88,7 +88,7 @@ impl Matrix {
         for row in &self.rows {
             let fields = row.fields.iter().map(|(tally, is_noticed)| {
                 let noticed = if *is_noticed { " *" } else { "" };
-                // In a host there is one cell.
+                // A host has one cell for each backend.
                 let count = if self.head == HOST {
                     tally.mark()
                 } else {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::finding::Finding;
 
-/// How many cells came out which way.
+/// The number of cells for each kind of finding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) passed: usize,
@@ -14,17 +14,17 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// The cells that speak against their backend.
+    /// Returns the number of cells that count against their backend.
     pub(crate) const fn failures(&self) -> usize {
         self.failed + self.timed_out
     }
 
-    /// What a single cell came to.
+    /// Returns the mark of a single cell.
     pub(crate) fn mark(&self) -> String {
         self.to_string().replace(" 1", "")
     }
 
-    /// The sum of it all, as the last line of a run.
+    /// Returns the last line of a run.
     pub(crate) fn summary(&self) -> String {
         format!(
             "{} passed, {} failed, {} skipped",
@@ -55,7 +55,7 @@ impl FromIterator<Finding> for Tally {
     }
 }
 
-/// The counts that aren't zero, such as `✓ 4  ✗ 1  – 2`.
+/// Shows the counts that are not zero, such as `✓ 4  ✗ 1  – 2`.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [

@@ -65,7 +65,7 @@ pub(super) fn reached_through<'a>(
     before
 }
 
-/// The chain from a file to one that it reaches.
+/// Returns the chain from a file to a file that it reaches.
 pub(super) fn chain<'a>(before: &BTreeMap<&'a str, &'a str>, from: &str, to: &str) -> Vec<&'a str> {
     let mut chain = Vec::new();
     let mut here = to;

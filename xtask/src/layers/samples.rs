@@ -1,4 +1,4 @@
-//! Made-up crates, for the tests.
+//! Made-up crates. The tests use them.
 
 use proc_macro2::TokenStream;
 

@@ -1,5 +1,4 @@
-//! [`Scope`]: what a module says about modules: which it has, what it imports, and which
-//! paths it writes.
+//! [`Scope`]: the modules, imports and paths in the tokens of a module.
 //!
 //! It is read from tokens and not from syntax, so that the arguments and bodies of macros
 //! count as well. `#[cfg(test)]` items are left out.

@@ -1,4 +1,4 @@
-//! Imports that run upwards: from a layer to one that does not stand below it.
+//! Imports that run upwards: from a layer to a layer that does not stand below it.
 
 use super::circles::{chain, reached_through};
 use super::imports::Imports;

@@ -10,18 +10,18 @@ use super::settings::Soak;
 pub(super) enum Part {
     /// Starts `TryInside` in a new pid namespace.
     Try,
-    /// Ends well when the namespace can be lived in.
+    /// Exits with 0 if the namespace is usable.
     TryInside,
     /// Starts `Inside` in a new pid namespace.
     Enter,
     /// The soak, as process 1 of a new pid namespace.
     Inside,
-    /// The soak, where it is.
+    /// The soak, without a new pid namespace.
     Plain,
 }
 
 impl Part {
-    /// The command that starts this part of a soak.
+    /// Returns the command that starts this part of a soak.
     pub(super) fn command(self, soak: &Soak) -> anyhow::Result<Command> {
         let mut command = Command::new(std::env::current_exe()?);
         let value = self.to_possible_value();

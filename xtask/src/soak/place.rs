@@ -1,4 +1,4 @@
-//! [`Place`]: where a soak is run.
+//! [`Place`]: where a soak runs.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use super::part::Part;
 use super::settings::Soak;
 
 pub(super) enum Place {
-    /// In a pid namespace whose numbers end there.
+    /// In a pid namespace with this limit on pids.
     Namespace { pid_max: Option<u32> },
-    /// Among the machine's other processes, and why.
+    /// Among the machine's other processes. The text is the reason.
     Plain(String),
 }
 
 impl Place {
-    /// Tries whether a pid namespace can be had, and lived in.
+    /// Tries whether a pid namespace is available and usable.
     pub(super) fn find(is_plain: bool, children: usize) -> anyhow::Result<Self> {
         if is_plain {
             return Ok(Place::Plain("as asked".to_owned()));

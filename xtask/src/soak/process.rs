@@ -1,4 +1,4 @@
-//! The processes of a soak: this program, started anew.
+//! The processes of a soak, which run this program again.
 
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
@@ -15,10 +15,10 @@ use super::message::Message;
 use super::part::Part;
 use super::settings::Soak;
 
-/// A broken watcher is wrong in one of so many calls.
+/// A broken watcher is wrong in one call of this many.
 const RARELY: NonZeroUsize = NonZeroUsize::new(500).expect("it is not 0");
 
-/// A process of a soak. Not to be called by hand.
+/// A process of a soak. It is not started by hand.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[arg(value_enum)]
@@ -32,7 +32,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
-    // Each part ends with the one that has started it, on that one's only thread.
+    // Each part ends with its parent, whose only thread has started it.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     let soak = args.soak()?;
     match args.part {
@@ -79,7 +79,7 @@ fn settle_in(soak: &Soak) -> anyhow::Result<()> {
     namespace::settle_in(soak.pid_max()).map_err(|reason| anyhow!(reason))
 }
 
-/// The soak itself.
+/// Runs the soak itself.
 fn carry_out(soak: &Soak) -> anyhow::Result<ExitCode> {
     raise_open_files(soak.children)?;
     let order = Order {
@@ -123,8 +123,8 @@ fn backend(name: &str) -> anyhow::Result<&'static dyn BackendUnderTest> {
     Ok(broken)
 }
 
-/// Each watched child costs a file, with a watcher of its own another, and one that was
-/// left registered too.
+/// Raises the limit on open files. A watched child needs up to three: its own, one for a
+/// watcher of its own, and one for a registration that is left.
 fn raise_open_files(children: usize) -> anyhow::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {

@@ -1,4 +1,4 @@
-//! Runs the soak of one backend in a process of its own, and takes in what it says.
+//! Runs the soak of one backend in a process of its own, and reads its messages.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
@@ -15,13 +15,13 @@ use super::place::Place;
 use super::progress::Progress;
 use super::settings::Soak;
 
-/// What came of it.
+/// The outcome of a soak.
 pub(super) struct Outcome {
     pub(super) counts: Counts,
     pub(super) peak_fds: usize,
     pub(super) memory: [usize; 3],
     pub(super) faults: Vec<String>,
-    /// It came to its end.
+    /// `true` if the soak has sent its last message.
     pub(super) is_done: bool,
 }
 
@@ -44,7 +44,7 @@ impl Soak {
             .spawn()
             .context("the soak's process")?;
         let result = self.listen(&mut process);
-        // It has ended, or must; and with it all that it has started.
+        // The process has exited, or must be killed. All that it has started ends with it.
         let _ = process.kill();
         let status = process.wait().context("the soak's process")?;
         let mut result = result;
@@ -56,7 +56,7 @@ impl Soak {
         Ok(result)
     }
 
-    /// Takes in what the process says, until it has said all or is overdue.
+    /// Reads the messages of the process until the last one, or until the process is overdue.
     fn listen(&self, process: &mut Child) -> Outcome {
         let mut result = Outcome {
             counts: Counts::default(),
@@ -80,7 +80,7 @@ impl Soak {
             }
         });
         let mut progress = Progress::of(&self.backend, self.time);
-        // At its end it may wait for what is lost, a few times over.
+        // At the end the soak may wait a few times for callbacks that are lost.
         let overdue = self.patience * 6 + Duration::from_secs(60);
         loop {
             let line = match receive.recv_timeout(overdue) {

@@ -12,7 +12,8 @@ pub(super) struct Soak {
 }
 
 impl Soak {
-    /// Where numbers end, for them to come round fast: below 300 none is given twice.
+    /// Returns the limit on pids. With few pids they are reused quickly. Pids below 300 are
+    /// not reused.
     pub(super) fn pid_max(&self) -> u32 {
         let numbers = 400 + self.children + self.children / 2;
         u32::try_from(numbers).unwrap_or(u32::MAX)

@@ -1,4 +1,4 @@
-//! The counts, a column for each backend: as a table that documents take, too.
+//! The counts as a table that documents take too, with a column for each backend.
 
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, Table};
@@ -40,7 +40,7 @@ pub(super) fn of(results: &[(Soak, Outcome)]) -> Table {
     table
 }
 
-/// What a count is of.
+/// Returns the description of a count.
 fn says(name: &str) -> &str {
     match name {
         "births" => "children born",

@@ -11,12 +11,12 @@ pub(super) struct Source {
     /// Its path in the workspace.
     name: String,
     count: Count,
-    /// What the code is for, as the file says.
+    /// The purpose of the code, as the file states it.
     reason: String,
 }
 
 impl Source {
-    /// The file, if it has unsafe code.
+    /// Returns the file, if it has unsafe code.
     pub(super) fn read(name: String, tokens: TokenStream) -> anyhow::Result<Option<Self>> {
         let count = Count::of(tokens.clone());
         if count.is_none() {
@@ -37,7 +37,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// That of `#![expect(unsafe_code, reason = "…")]`.
+/// Returns the reason of `#![expect(unsafe_code, reason = "…")]`.
 fn reason(tokens: TokenStream) -> anyhow::Result<String> {
     for token in tokens {
         let TokenTree::Group(attribute) = token else {

@@ -87,7 +87,7 @@ fn of_cgroups() -> Vec<Limit> {
         .collect()
 }
 
-/// Returns the directory of a cgroup that counts processes, for a line of `/proc/self/cgroup`.
+/// Reads a line of `/proc/self/cgroup`. Returns the directory of a cgroup that counts processes.
 fn cgroup(line: &str) -> Option<PathBuf> {
     let (_hierarchy, rest) = line.split_once(':')?;
     let (controllers, path) = rest.split_once(':')?;
