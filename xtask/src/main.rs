@@ -3,7 +3,7 @@
 //! - `cargo xtask conformance` runs the conformance suite on this kernel, and
 //!   shows clause by clause what holds here.
 //! - `cargo xtask faults` makes each system call of the watchers fail, and shows what they
-//! do.
+//!   do.
 //! - `cargo xtask probe` says what this kernel and sandbox offer, and which
 //!   backend fits.
 //! - `cargo xtask soak` makes random calls on thousands of children for minutes, and

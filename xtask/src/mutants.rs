@@ -5,7 +5,7 @@
 //!
 //! 1. By the unit tests of its crate, which are fast.
 //! 2. If the unit tests miss it, by the conformance suite on every backend, until its first
-//! failure.
+//!    failure.
 //!
 //! If a mutant survives both phases, `xtask/equivalent-mutants.toml` must explain it.
 //! `.cargo/mutants.toml` lists the faults that are not made, each with its reason.

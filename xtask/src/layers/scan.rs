@@ -66,17 +66,11 @@ impl Scope {
                     // A path from the root of another crate.
                     ':' if mark.spacing() == Spacing::Joint && next_is(&tokens, ':') => {
                         tokens.next();
-                        if let Some(TokenTree::Ident(word)) = peek(&tokens) {
-                            tokens.next();
-                            rest_of_path(name(word), &mut tokens);
-                        }
+                        pass_over_path(&mut tokens);
                     }
-                    // A variable of a macro, unless it is `$crate`.
-                    '$' if !next_word_is(&tokens, "crate") => {
-                        if let Some(TokenTree::Ident(_)) = peek(&tokens) {
-                            tokens.next();
-                        }
-                    }
+                    // A variable of a macro, or `$crate`: the path is for the macro's users, and
+                    // therefore has to be a public one.
+                    '$' => pass_over_path(&mut tokens),
                     // A lifetime.
                     '\'' => {
                         tokens.next();
@@ -205,6 +199,13 @@ fn rest_of_path(first: String, tokens: &mut Tokens<'_>) -> Path {
     }
 }
 
+fn pass_over_path(tokens: &mut Tokens<'_>) {
+    if let Some(TokenTree::Ident(word)) = peek(tokens) {
+        tokens.next();
+        rest_of_path(name(word), tokens);
+    }
+}
+
 /// Passes over an item, or over a field, an arm or an argument.
 fn pass_over_item(tokens: &mut Tokens<'_>) {
     let mut is_first = true;
@@ -298,10 +299,6 @@ fn next_is(tokens: &Tokens<'_>, mark: char) -> bool {
     peek(tokens).is_some_and(|token| is(token, mark))
 }
 
-fn next_word_is(tokens: &Tokens<'_>, word: &str) -> bool {
-    matches!(peek(tokens), Some(TokenTree::Ident(next)) if next == word)
-}
-
 /// An identifier without its `r#`.
 fn name(word: &proc_macro2::Ident) -> String {
     word.to_string().trim_start_matches("r#").to_owned()
@@ -369,8 +366,7 @@ mod tests {
                 "g::H",
                 "super::I",
                 "crate::l::m",
-                "p::Q",
-                "crate::t::u"
+                "p::Q"
             ]
         );
         assert_eq!(scope(text).macros, ["r"]);
