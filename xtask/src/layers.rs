@@ -86,8 +86,11 @@ fn examine(
                     seen.push(index);
                     checked.lines.push(format!("known: {of}"));
                 } else {
-                    let all = circle.0.join(", ");
-                    checked.faults.push(format!("{of}\n  all of them: {all}"));
+                    let files = &circle.0;
+                    let entry = format!("Known {{ package: {package:?}, files: &{files:?} }}");
+                    checked
+                        .faults
+                        .push(format!("{of}\n  as an entry of the known circles: {entry}"));
                 }
             }
             if circles.is_empty() {
@@ -166,7 +169,8 @@ mod tests {
     fn a_circle_fails_the_check_and_is_shown() {
         let checked = examined(&CIRCLE, &[], &[]);
         let fault = "core/src: a circle of 2 files: a.rs -> b.rs (B) -> a.rs (A)\n  \
-                     all of them: a.rs, b.rs";
+                     as an entry of the known circles: \
+                     Known { package: \"core\", files: &[\"a.rs\", \"b.rs\"] }";
         assert_eq!(checked.faults, [fault]);
         assert_eq!(
             checked.lines,
