@@ -1,7 +1,9 @@
 //! [`Turns`]: how a slice takes turns with others that run at the same time.
 //!
 //! The slice writes the line [`WAITING`] and waits for a byte. The byte begins its turn, which
-//! lasts until the slice waits again or exits. The run's part is in [`running`](crate::rounds::running).
+//! lasts until the slice waits again or exits.
+//!
+//! The run's part is in `rounds/running.rs`.
 
 use std::io::{BufRead, Write};
 

@@ -83,7 +83,7 @@ pub(crate) fn scale() -> Plan {
     rows.map(|row| Part { row, full, quick }).into()
 }
 
-/// Returns the rows of both plans. A row of both has the sizes of [`scale`].
+/// Returns the rows of both plans. A row of both has the sizes of [`scale()`].
 pub(crate) fn whole() -> Plan {
     let scale = scale();
     let is_in_both = |part: &Part| scale.iter().any(|other| other.row.name == part.row.name);
