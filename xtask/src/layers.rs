@@ -30,6 +30,8 @@ mod rules;
 #[cfg(test)]
 mod samples;
 mod scan;
+mod test_only;
+mod tokens;
 mod tree;
 mod upwards;
 

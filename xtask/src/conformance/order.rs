@@ -33,7 +33,7 @@ impl Order {
     pub(crate) fn run(&self, tell: impl FnMut(usize, &Run)) -> anyhow::Result<Vec<CellReport>> {
         if let Some(sandbox) = self.sandbox {
             let applied = sandbox.apply().map_err(anyhow::Error::msg);
-            applied.with_context(|| format!("the sandbox {} can't be had", sandbox.name()))?;
+            applied.with_context(|| format!("the sandbox {} is not available", sandbox.name()))?;
         }
         let plan = Plan {
             program: env::current_exe().context("this program's own file can't be found")?,

@@ -3,9 +3,10 @@
 //! It is read from tokens and not from syntax, so that the arguments and bodies of macros
 //! count as well. `#[cfg(test)]` items are left out.
 
-use std::slice;
-
 use proc_macro2::{Delimiter, Group, Spacing, TokenStream, TokenTree};
+
+use super::test_only::{is_test_only, pass_over_item};
+use super::tokens::{Tokens, is, name, next_is, peek};
 
 /// The segments of a path, such as `crate`, `registry`, `Slot`.
 pub(super) type Path = Vec<String>;
@@ -38,8 +39,6 @@ pub(super) struct Import {
     pub(super) name: Option<String>,
     pub(super) path: Path,
 }
-
-type Tokens<'a> = slice::Iter<'a, TokenTree>;
 
 impl Scope {
     /// Reads a file or the body of a module.
@@ -206,77 +205,6 @@ fn pass_over_path(tokens: &mut Tokens<'_>) {
     }
 }
 
-/// Passes over an item, or over a field, an arm or an argument.
-fn pass_over_item(tokens: &mut Tokens<'_>) {
-    let mut is_first = true;
-    let (mut is_item, mut is_use) = (false, false);
-    while let Some(token) = tokens.next() {
-        match token {
-            TokenTree::Punct(mark) if mark.as_char() == '#' => {
-                tokens.next();
-                continue;
-            }
-            TokenTree::Ident(word) if *word == "pub" => {
-                if let Some(TokenTree::Group(_)) = peek(tokens) {
-                    tokens.next();
-                }
-                continue;
-            }
-            TokenTree::Ident(word) if is_first => {
-                let word = name(word);
-                is_item = ITEMS.contains(&word.as_str());
-                is_use = word == "use";
-            }
-            TokenTree::Punct(mark) if mark.as_char() == ';' => return,
-            TokenTree::Punct(mark) if mark.as_char() == ',' && !is_item => return,
-            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace && !is_use => return,
-            _ => {}
-        }
-        is_first = false;
-    }
-}
-
-/// What an item begins with. Between its first word and its body there may be commas.
-const ITEMS: [&str; 15] = [
-    "async",
-    "const",
-    "enum",
-    "extern",
-    "fn",
-    "impl",
-    "let",
-    "macro_rules",
-    "mod",
-    "static",
-    "struct",
-    "trait",
-    "type",
-    "unsafe",
-    "use",
-];
-
-/// Returns `true` for `cfg(test)` and `cfg(all(test, …))`.
-fn is_test_only(attribute: TokenStream) -> bool {
-    let mut tokens = attribute.into_iter();
-    let is_cfg = matches!(tokens.next(), Some(TokenTree::Ident(word)) if word == "cfg");
-    match tokens.next() {
-        Some(TokenTree::Group(condition)) if is_cfg => implies_test(condition.stream()),
-        _ => false,
-    }
-}
-
-fn implies_test(condition: TokenStream) -> bool {
-    let tokens: Vec<_> = condition.into_iter().collect();
-    let mut conditions = tokens.split(|token| is(token, ','));
-    conditions.any(|condition| match condition {
-        [TokenTree::Ident(word)] => word == "test",
-        [TokenTree::Ident(word), TokenTree::Group(group)] => {
-            word == "all" && implies_test(group.stream())
-        }
-        _ => false,
-    })
-}
-
 /// Returns `true` for the group after `pub`, which names where an item is visible.
 fn is_visibility(group: &Group) -> bool {
     let first = group.stream().into_iter().next();
@@ -285,23 +213,6 @@ fn is_visibility(group: &Group) -> bool {
     group.delimiter() == Delimiter::Parenthesis
         && matches!(first, Some(TokenTree::Ident(word)) if is_word(&word.to_string())
             && (alone || word == "in"))
-}
-
-fn is(token: &TokenTree, mark: char) -> bool {
-    matches!(token, TokenTree::Punct(punct) if punct.as_char() == mark)
-}
-
-fn peek<'a>(tokens: &Tokens<'a>) -> Option<&'a TokenTree> {
-    tokens.as_slice().first()
-}
-
-fn next_is(tokens: &Tokens<'_>, mark: char) -> bool {
-    peek(tokens).is_some_and(|token| is(token, mark))
-}
-
-/// An identifier without its `r#`.
-fn name(word: &proc_macro2::Ident) -> String {
-    word.to_string().trim_start_matches("r#").to_owned()
 }
 
 #[cfg(test)]
