@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: a package of its own, for what it is built with would be a
-//! burden on every other chore.
+//! `cargo xtask bench`: runs the bench. The bench is a package of its own, because its
+//! dependencies would slow down every other chore.
 
 use std::process::ExitCode;
 
@@ -7,11 +7,11 @@ use xshell::{Shell, cmd};
 
 use crate::workspace;
 
-/// Measure childwatch beside other ways of hearing of an exit.
+/// Compare childwatch with other ways to learn of an exit
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
-    /// What the bench itself takes: see `cargo xtask bench --help`
+    /// The arguments of the bench: see `cargo xtask bench --help`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: all that a change must pass, step by step.
+//! `cargo xtask ci`: every check that a change must pass, step by step.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -10,9 +10,11 @@ use xshell::{Shell, cmd};
 
 use crate::models;
 use crate::seconds::Seconds;
-use crate::{unsafe_code, workspace};
+use crate::{layers, unsafe_code, workspace};
+use done::Done;
 
 mod deny;
+mod done;
 mod miri;
 mod nightly;
 mod quietly;
@@ -31,44 +33,40 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Step {
-    /// Every test, of the documentation too
+    /// Every test, with those of the documentation and of the bench
     Test,
-    /// The house's formatting
+    /// The formatting
     Fmt,
-    /// No warning of clippy's, for all targets and features
+    /// clippy has no warning for any target or feature
     Clippy,
     /// The documentation builds without a warning
     Docs,
     /// The documentation's examples alone
     Doctest,
+    /// The imports between the files of each crate run one way
+    Layers,
     /// The conformance suite, as `cargo xtask conformance` runs it
     Conformance,
-    /// The same in every sandbox that seccomp can emulate
+    /// The conformance suite in every sandbox that seccomp can emulate
     Sandbox,
-    /// The bench runs, and writes its pages; it measures nothing
+    /// The bench runs and writes its pages, without measuring anything
     Bench,
-    /// Every system call of a watcher's refused, and the page about it
+    /// Each system call of a watcher fails in turn, as docs/faults.md says
     Faults,
     /// Random calls on thousands of children, a third of a minute for each backend
     Soak,
     /// The models of threads, in every interleaving
     Loom,
-    /// The oldest promised compiler takes all of it
+    /// The oldest promised compiler compiles the workspace
     Msrv,
     /// ARCHITECTURE's table of unsafe code is true
     Unsafe,
-    /// Licences, bans, sources and advisories of all that is built upon
+    /// Licences, bans, sources and advisories of all dependencies
     Deny,
-    /// Miri on the state machines, where a nightly has it
+    /// Miri on the state machines, if a nightly has it
     Miri,
-    /// ThreadSanitizer on the engine and the backends, where a nightly has the sources
+    /// ThreadSanitizer on the engine and the backends, if a nightly has the sources
     Tsan,
-}
-
-/// How a step that didn't fail ended.
-enum Done {
-    Passed,
-    Skipped(String),
 }
 
 pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
@@ -85,7 +83,7 @@ pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 impl Step {
-    /// Takes the step, announced and timed.
+    /// Runs the step, and prints its name and time.
     fn take(self, shell: &Shell) -> anyhow::Result<()> {
         let name = self.name();
         println!("\n=== {name}");
@@ -113,7 +111,9 @@ impl Step {
                 .env("RUSTDOCFLAGS", "-Dwarnings")
                 .run()?,
             Step::Doctest => cmd!(shell, "cargo test --workspace --doc").run()?,
-            // A program of its own: the steps before may have replaced this one's file.
+            Step::Layers => layers::check()?,
+            // This is a program of its own, because the steps before may have replaced this
+            // program's file.
             Step::Conformance => cmd!(shell, "cargo xtask conformance").run()?,
             Step::Sandbox => return sandboxes(shell),
             Step::Bench => {
@@ -144,9 +144,9 @@ fn sandboxes(shell: &Shell) -> anyhow::Result<Done> {
     if let Err(reason) = Sandbox::can_be_applied() {
         return Ok(Done::Skipped(reason));
     }
-    // Most cells wait for a heartbeat or for a child, and not for a core.
+    // Most cells wait for a heartbeat or for a child, and not for a processor.
     let jobs = (3 * std::thread::available_parallelism().map_or(1, usize::from)).to_string();
-    // The others make no system call that these do not.
+    // The other backends make no other system calls.
     let backends = ["pidfd", "sigchld", "fallback"].map(|name| format!("--backend={name}"));
     for sandbox in Sandbox::ALL.iter().map(|sandbox| sandbox.name()) {
         cmd!(
@@ -167,8 +167,8 @@ fn refused_calls(shell: &Shell) -> anyhow::Result<Done> {
     Ok(Done::Passed)
 }
 
-/// In a target directory of its own, so that the two compilers don't undo each
-/// other's work.
+/// Uses a target directory of its own, so that the two compilers do not undo each other's
+/// work.
 fn msrv(shell: &Shell) -> anyhow::Result<Done> {
     let toolchain = format!("+{MSRV}");
     let is_installed = cmd!(shell, "cargo {toolchain} --version")

@@ -1,11 +1,10 @@
-//! `cargo xtask conformance`: every case against every backend and every backend in every
-//! host, each in a process of its own, and a report of what holds on this kernel.
+//! `cargo xtask conformance`: runs every case against every backend, and every backend in
+//! every host. Each run has a process of its own. The report says what holds on this kernel.
 
 use std::io::{self, Write};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use childwatch_ptrace_free_tests::Sandbox;
@@ -13,6 +12,7 @@ use childwatch_ptrace_free_tests::cell::DEADLINE;
 use clap::ValueEnum;
 
 use crate::kernel;
+use crate::parallelism::parallelism;
 use order::Order;
 use progress::Progress;
 use report::Report;
@@ -34,20 +34,22 @@ mod run;
 mod sandbox;
 mod select;
 mod skips;
+mod tally;
 mod text;
 
-/// What clap, too, exits with when the command line makes no sense.
+/// The exit code for a command line that makes no sense, as clap uses it.
 const MISUSED: u8 = 2;
 
 /// Run the conformance suite: cases and hosts × backends, each in a process of its own.
 ///
-/// Exits with 1 on any failure, timeout, or skip that the case doesn't declare.
+/// Exits with 1 after any failure or timeout, and after a skip that the case does not
+/// declare.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     selection: Selection,
 
-    /// Run every case this many times: one failure fails it.
+    /// Run every case this many times. One failure fails it.
     #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN)]
     repeat: NonZeroU32,
 
@@ -60,7 +62,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS")]
     deadline: Option<NonZeroU32>,
 
-    /// Keep every core busy meanwhile, to bring out flakes.
+    /// Keep every processor busy meanwhile, to reveal races.
     #[arg(long)]
     busy: bool,
 
@@ -162,8 +164,4 @@ impl Format {
         }
         Ok(())
     }
-}
-
-fn parallelism() -> NonZeroUsize {
-    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }

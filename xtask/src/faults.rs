@@ -1,10 +1,10 @@
-//! `cargo xtask faults`: every system call of a watcher's, made to fail with every error
-//! that it can give, and what the watcher does about it.
+//! `cargo xtask faults`: makes each system call of a watcher fail with each error that it can
+//! return, and shows what the watcher does.
 
 use std::io::{self, Write};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::process::ExitCode;
-use std::thread;
+
 use std::time::{Duration, Instant};
 
 use childwatch_ptrace_free_tests::BackendUnderTest;
@@ -12,6 +12,7 @@ use childwatch_ptrace_free_tests::faults::{self, BACKENDS, Trial};
 use clap::builder::PossibleValuesParser;
 
 use crate::kernel;
+use crate::parallelism::parallelism;
 use crate::seconds::Seconds;
 use matrix::Matrix;
 use run::Tally;
@@ -21,20 +22,20 @@ mod matrix;
 mod run;
 mod text;
 
-/// What clap, too, exits with when the command line makes no sense.
+/// The exit code for a command line that makes no sense, as clap uses it.
 const MISUSED: u8 = 2;
 
-/// Refuse watchers each system call they make, once and for long, with each error.
+/// Make each system call of a watcher fail, once and repeatedly, with each error.
 ///
-/// Exits with 1 when a watcher does anything but what it may: a clear error, another try,
-/// an exit told late or without its status.
+/// Exits with 1 if a watcher does anything else than it may: return a clear error, try again,
+/// or report an exit late or without its status.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only this backend; may be given several times
+    /// Run only this backend. May be given more than once.
     #[arg(long = "backend", value_name = "BACKEND", value_parser = backends())]
     backends: Vec<String>,
 
-    /// Only the calls whose names contain this; may be given several times
+    /// Run only the calls whose names contain this. May be given more than once.
     #[arg(long = "syscall", value_name = "NAME")]
     calls: Vec<String>,
 
@@ -42,12 +43,12 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["backends", "calls"])]
     write: bool,
 
-    /// Exit with 1 also when docs/faults.md says something else
+    /// Exit with 1 also if docs/faults.md differs from the outcomes
     #[arg(long, conflicts_with_all = ["backends", "calls", "write"])]
     check: bool,
 
-    /// Run this many trials at a time; most of a trial's time it waits
-    #[arg(long, value_name = "N", default_value_t = parallelism())]
+    /// Run this many trials at a time. A trial mostly waits.
+    #[arg(long, value_name = "N", default_value_t = trials_at_a_time())]
     jobs: NonZeroUsize,
 
     /// Kill a trial that takes longer. Each of its waits may take a quarter of it.
@@ -113,8 +114,7 @@ fn backends() -> PossibleValuesParser {
     PossibleValuesParser::new(BACKENDS.iter().map(|backend| backend.name()))
 }
 
-/// Most of a trial's time is spent waiting.
-fn parallelism() -> NonZeroUsize {
-    let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    cores.saturating_mul(NonZeroUsize::MIN.saturating_add(1))
+/// Two trials for each processor: a trial spends most of its time waiting.
+fn trials_at_a_time() -> NonZeroUsize {
+    parallelism().saturating_mul(NonZeroUsize::MIN.saturating_add(1))
 }

@@ -1,8 +1,8 @@
-//! Which kernel this is.
+//! The kernel of this machine.
 
 use rustix::system::uname;
 
-/// Its name and release, such as `Linux 6.18.44`.
+/// Returns its name and release, such as `Linux 6.18.44`.
 pub(crate) fn release() -> String {
     let uname = uname();
     let (name, release) = (uname.sysname(), uname.release());

@@ -2,19 +2,20 @@
 //!
 //! - `cargo xtask conformance` runs the conformance suite on this kernel, and
 //!   shows clause by clause what holds here.
-//! - `cargo xtask faults` refuses the watchers each system call they make, and shows what
-//!   they make of it.
+//! - `cargo xtask faults` makes each system call of the watchers fail, and shows what they
+//!   do.
 //! - `cargo xtask probe` says what this kernel and sandbox offer, and which
 //!   backend fits.
 //! - `cargo xtask soak` makes random calls on thousands of children for minutes, and
 //!   counts what is lost, doubled, early, wrong or leaked.
-//! - `cargo xtask bench` measures childwatch beside other ways of hearing of an exit.
-//! - `cargo xtask unsafe` says where unsafe code is, and keeps ARCHITECTURE's table of it.
+//! - `cargo xtask bench` compares childwatch with other ways to learn of an exit.
+//! - `cargo xtask unsafe` compares ARCHITECTURE's table of unsafe code with the sources.
+//! - `cargo xtask layers` checks that the files of each crate import from each other one way.
 //! - `cargo xtask mutants` breaks the library on purpose, and sees whether a test notices.
 //! - `cargo xtask ci` is the whole CI, at home.
 //!
-//! It exits with 0 when all is well, 1 when something is not, and 2 when it was
-//! called wrongly.
+//! It exits with 0 if all is well, with 1 if not, and with 2 if the command line makes no
+//! sense.
 
 #![forbid(unsafe_code)]
 
@@ -30,9 +31,12 @@ mod ci;
 mod conformance;
 mod faults;
 mod kernel;
+mod layers;
 mod models;
 mod mutants;
+mod parallelism;
 mod probe;
+mod rust_files;
 mod seconds;
 mod soak;
 mod unsafe_code;
@@ -47,6 +51,7 @@ enum Chore {
     Probe(probe::Args),
     Bench(bench::Args),
     Unsafe(unsafe_code::Args),
+    Layers(layers::Args),
     Mutants(mutants::Args),
     Soak(soak::Args),
     Ci(ci::Args),
@@ -64,6 +69,7 @@ fn main() -> ExitCode {
         Chore::Probe(args) => probe::main(&args),
         Chore::Bench(args) => bench::main(&args),
         Chore::Unsafe(args) => unsafe_code::main(&args),
+        Chore::Layers(args) => layers::main(&args),
         Chore::Mutants(args) => mutants::main(&args),
         Chore::Soak(args) => soak::main(&args),
         Chore::Ci(args) => ci::main(&args),

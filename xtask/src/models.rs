@@ -1,4 +1,4 @@
-//! The models: the engine and the handler in every interleaving, by loom.
+//! The models: runs the engine and the handler in every interleaving, with loom.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -11,22 +11,22 @@ use xshell::{Shell, cmd};
 use crate::seconds::Seconds;
 use crate::workspace;
 
-/// What a model has printed: how far it was looked into.
+/// The line of a model: how far it was explored.
 #[derive(Debug, PartialEq)]
 struct Model<'a> {
-    /// The test, with its path.
+    /// The test with its path.
     name: &'a str,
-    /// How often threads were interrupted, at most; `none` if as often as can be.
+    /// The most interruptions of threads, or `none` if they are not limited.
     bound: &'a str,
     interleavings: u64,
     seconds: f64,
 }
 
-/// Runs every model, and shows how many interleavings each has.
+/// Runs every model, and prints how many interleavings each has.
 ///
-/// In a target directory of its own: with `--cfg childwatch_loom` everything is another program.
-/// What a model prints is not kept back, for one that fails may abort its process: loom's
-/// panic lets a watcher be dropped, which is no end in a deadlock.
+/// The target directory is a separate one, because `--cfg childwatch_loom` changes every crate. The
+/// output is not captured, because a failing model may abort its process. loom's panic drops
+/// a watcher, and in a deadlock that drop never returns.
 pub(crate) fn check(shell: &Shell) -> anyhow::Result<()> {
     let target = workspace::target().join("loom");
     let tests = cmd!(
@@ -58,9 +58,9 @@ pub(crate) fn check(shell: &Shell) -> anyhow::Result<()> {
 }
 
 impl<'a> Model<'a> {
-    /// A line of `childwatch_core::interleavings`; `None` for any other line.
+    /// Parses a line of `childwatch_core::interleavings`. Returns `None` for any other line.
     fn parse(line: &'a str) -> anyhow::Result<Option<Self>> {
-        // With a single test thread the test's own line has begun already.
+        // With a single test thread, the test's own line has begun already.
         let Some((_, rest)) = line.split_once("model\t") else {
             return Ok(None);
         };
@@ -76,8 +76,8 @@ impl<'a> Model<'a> {
         }))
     }
 
-    /// `childwatch_core::models::cancelling::two_cancellers_agree`: what is modelled, and
-    /// what of it.
+    /// Splits a path such as `childwatch_core::models::cancelling::two_cancellers_agree`:
+    /// what is modelled, and what about it.
     fn topic_and_sentence(&self) -> (String, String) {
         let (topic, sentence) = self.name.rsplit_once("::").unwrap_or(("", self.name));
         let topic = topic

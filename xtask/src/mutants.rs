@@ -1,27 +1,27 @@
-//! `cargo xtask mutants`: which faults in the library no test would notice.
+//! `cargo xtask mutants`: finds faults in the library that no test notices.
 //!
-//! cargo-mutants makes the faults, one at a time, in a copy of the tree. Each is judged in
-//! two phases:
+//! cargo-mutants makes the faults, one at a time, in a copy of the tree. Each mutant is
+//! judged in two phases:
 //!
-//! 1. By the unit tests of its crate, which take no time.
-//! 2. Those that are missed, by the conformance suite on every backend, until its first
+//! 1. By the unit tests of its crate, which are fast.
+//! 2. If the unit tests miss it, by the conformance suite on every backend, until its first
 //!    failure.
 //!
-//! What survives both must be explained in `xtask/equivalent-mutants.toml`. What is not made
-//! at all, and why, stands in `.cargo/mutants.toml`.
+//! If a mutant survives both phases, `xtask/equivalent-mutants.toml` must explain it.
+//! `.cargo/mutants.toml` lists the faults that are not made, each with its reason.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::thread;
 use std::time::Instant;
 
 use anyhow::ensure;
 
+use crate::parallelism::parallelism;
 use crate::seconds::Seconds;
 use crate::workspace;
 use explained::Explained;
-use phase::Phase;
+use phase::{LIBRARY, Phase};
 use tally::Tally;
 
 mod explained;
@@ -29,26 +29,24 @@ mod outcomes;
 mod phase;
 mod tally;
 
-/// The crates whose faults would be their users' faults.
-const LIBRARY: [&str; 3] = ["childwatch-core", "childwatch-pidfd", "childwatch-sigchld"];
-
 /// Break the library on purpose, a line at a time, and see whether a test notices.
 ///
 /// Exits with 1 if a mutant survives that is not explained.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only mutants of this crate; may be given again for more
+    /// Only mutants of this crate. May be given more than once.
     #[arg(
         short, long = "package", value_name = "P",
         value_parser = LIBRARY, default_values = LIBRARY
     )]
     packages: Vec<String>,
 
-    /// Only mutants of the files that this matches, such as registry.rs; may be given again
+    /// Only mutants of matching files, such as registry.rs. May be given more than once.
     #[arg(short, long = "file", value_name = "GLOB")]
     files: Vec<String>,
 
-    /// Only mutants whose name matches; may be given again [cargo mutants --list shows all]
+    /// Only mutants whose name matches. May be given more than once. [cargo mutants --list
+    /// shows all]
     #[arg(long = "re", value_name = "REGEX")]
     names: Vec<String>,
 
@@ -84,7 +82,7 @@ pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 impl Args {
-    /// The same, for cargo-mutants.
+    /// Returns the selection as arguments of cargo-mutants.
     fn selection(&self) -> Vec<String> {
         let packages = self.packages.iter().map(|name| format!("--package={name}"));
         let files = self.files.iter().map(|glob| format!("--file={glob}"));
@@ -93,11 +91,7 @@ impl Args {
     }
 }
 
-/// Where cargo-mutants leaves its logs.
+/// The directory of cargo-mutants' logs.
 fn output() -> PathBuf {
     workspace::target().join("mutants")
-}
-
-fn parallelism() -> NonZeroUsize {
-    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }

@@ -1,5 +1,5 @@
-//! `cargo xtask probe`: what this kernel and sandbox offer, and which backend
-//! crate fits.
+//! `cargo xtask probe`: shows what this kernel and sandbox offer, and which backend crate
+//! fits.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -10,19 +10,19 @@ use rustix::process::{Resource, Rlimit, getrlimit};
 
 use crate::kernel;
 
-/// Say what this kernel offers, and which backend crate to pick.
+/// Show what this kernel offers, and which backend crate to choose.
 ///
-/// Exits with 1 when none fits.
+/// Exits with 1 if no backend fits.
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
 /// A backend crate of this workspace, as this kernel sees it.
 struct Candidate {
     package: &'static str,
-    /// What the kernel says to each call that it is made of.
+    /// The kernel's answer to each call that the backend needs.
     answers: String,
     verdict: Result<(), WatchError>,
-    /// Why to pick it where it fits.
+    /// The reason to choose it where it fits.
     merit: &'static str,
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn main(_: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Every backend crate, the preferred first.
+/// Every backend crate. The preferred one is the first.
 fn candidates() -> Vec<Candidate> {
     vec![pidfd(), sigchld()]
 }
@@ -91,10 +91,10 @@ impl fmt::Display for Candidate {
     }
 }
 
-/// `RLIMIT_NOFILE`, and what it means for a watcher with an fd a process.
+/// Describes `RLIMIT_NOFILE` for a watcher with a file descriptor for each process.
 struct OpenFiles(Rlimit);
 
-/// A watcher's own fds, and standard input, output and error.
+/// The file descriptors of the watcher itself, and standard input, output and error.
 const TAKEN_FDS: u64 = 3 + 3;
 
 impl fmt::Display for OpenFiles {

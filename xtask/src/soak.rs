@@ -1,8 +1,9 @@
-//! `cargo xtask soak`: random calls from many threads on thousands of real children, for
-//! minutes, and a count of what came of them.
+//! `cargo xtask soak`: makes random calls from many threads on thousands of real children,
+//! for minutes, and counts the outcomes.
 //!
-//! Each backend has a process of its own. Where the system allows it, that is process 1
-//! of a pid namespace with few numbers: they come round fast, and everything ends with it.
+//! Each backend has a process of its own. If the system allows it, the process is process 1
+//! of a pid namespace with few pids. The pids are then reused quickly, and all processes end
+//! with it.
 
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
@@ -13,49 +14,54 @@ use childwatch_ptrace_free_tests::{BackendUnderTest, backends};
 use clap::ValueEnum;
 
 mod message;
+mod numbers;
+mod part;
+mod place;
 mod process;
 mod progress;
 mod run;
+mod settings;
 mod table;
 
 pub(crate) use process::{Args as ProcessArgs, main as process};
 
-use run::{Place, Soak};
+use place::Place;
+use settings::Soak;
 
-/// Run random calls from many threads on thousands of real children, and count.
+/// Make random calls from many threads on thousands of real children, and count the outcomes.
 ///
-/// Exits with 1 when anything is lost, doubled, early, wrong or leaked.
+/// Exits with 1 if a callback is lost, doubled, early or wrong, or if something is leaked.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// How long, for each backend. Fractions are fine.
+    /// The minutes for each backend. Fractions are allowed.
     #[arg(long, value_name = "M", default_value = "1", value_parser = minutes)]
     minutes: Duration,
 
-    /// Only this backend; may be given more than once.
+    /// Run only this backend. May be given more than once.
     #[arg(long, value_name = "NAME", value_enum)]
     backend: Vec<Backend>,
 
-    /// Where the dice begin. [default: another one each time]
+    /// The seed of the random calls. [default: another one each time]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// How many children there are at one time.
+    /// The number of children that live at a time.
     #[arg(long, value_name = "N", default_value = "2000")]
     children: NonZeroUsize,
 
-    /// How many threads share them.
+    /// The number of threads that share the children.
     #[arg(long, value_name = "N", default_value = "4")]
     threads: NonZeroUsize,
 
-    /// Use no pid namespace, though there might be one.
+    /// Use no pid namespace, even if one is available.
     #[arg(long)]
     plain: bool,
 
-    /// Only this broken watcher, wrong now and then, to see it found.
+    /// Run only this broken watcher, which is wrong now and then. The soak must find it.
     #[arg(long, value_name = "NAME", hide = true, value_parser = broken_watcher)]
     broken: Option<&'static Broken>,
 
-    /// How many seconds a callback may be due before it is lost.
+    /// The seconds after which a callback that is due counts as lost.
     #[arg(long, value_name = "S", default_value = "30", hide = true, value_parser = seconds)]
     patience: Duration,
 }
@@ -136,7 +142,7 @@ impl Args {
     }
 }
 
-/// Says so if not.
+/// Returns `true` if the backend is available, and otherwise prints the reason.
 fn is_available(name: &str) -> bool {
     let known = backends::ALL.iter().find(|backend| backend.name() == name);
     let available = match known {

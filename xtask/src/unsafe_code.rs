@@ -1,16 +1,16 @@
-//! `cargo xtask unsafe`: where the workspace's unsafe code is, how much, and what for.
+//! `cargo xtask unsafe`: lists the unsafe code of the workspace: where it is, how much, and
+//! why.
 //!
-//! The table stands in ARCHITECTURE.md, and is made from the sources alone: the counts
-//! from their tokens, what it is for from the reason with which each file expects the
-//! lint `unsafe_code`. CI compares the two.
+//! The table stands in ARCHITECTURE.md, and is made from the sources alone. The counts come
+//! from the tokens of each file. The purpose is the reason with which the file expects the
+//! lint `unsafe_code`. CI compares the table with the sources.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
-use crate::workspace;
+use crate::{rust_files, workspace};
 use page::Page;
 use source::Source;
 
@@ -20,7 +20,7 @@ mod tokens;
 
 /// Compare the table of unsafe code in ARCHITECTURE.md with the sources.
 ///
-/// Exits with 1 when they differ.
+/// Exits with 1 if they differ.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Write the table anew instead
@@ -37,7 +37,7 @@ pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// That the table is true.
+/// Checks that the table is true.
 pub(crate) fn check() -> anyhow::Result<()> {
     let page = Page::read(&architecture())?;
     let table = table(&sources()?);
@@ -61,36 +61,13 @@ fn architecture() -> PathBuf {
     workspace::root().join("ARCHITECTURE.md")
 }
 
-/// Every file with unsafe code, in the order of their paths.
+/// Returns every file with unsafe code, in the order of their paths.
 fn sources() -> anyhow::Result<Vec<Source>> {
-    let root = workspace::root();
-    let mut paths = Vec::new();
-    rust_files(root, &mut paths).with_context(|| format!("{} can't be listed", root.display()))?;
-    paths.sort();
     let mut sources = Vec::new();
-    for path in paths {
-        let text = fs::read_to_string(&path)?;
-        let name = path.strip_prefix(root).unwrap_or(&path).display();
-        sources.extend(Source::read(name.to_string(), &text)?);
+    for (name, tokens) in rust_files::all()? {
+        sources.extend(Source::read(name, tokens)?);
     }
     Ok(sources)
-}
-
-/// All of them below a directory, but for what cargo and git keep there.
-fn rust_files(directory: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    for entry in fs::read_dir(directory)? {
-        let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
-        let is_hidden = path
-            .file_name()
-            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        // Cargo marks a target directory, whatever its name, as a cache.
-        if kind.is_dir() && !is_hidden && !path.join("CACHEDIR.TAG").exists() {
-            rust_files(&path, found)?;
-        } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    Ok(())
 }
 
 fn table(sources: &[Source]) -> String {
@@ -101,7 +78,7 @@ fn table(sources: &[Source]) -> String {
     table
 }
 
-/// The lines that are in one of two tables alone, as a diff shows them.
+/// Returns the lines of only one of two tables, as a diff shows them.
 fn differences(before: &str, now: &str) -> Vec<String> {
     let only = |sign, of: &str, other: &str| -> Vec<String> {
         of.lines()

@@ -7,32 +7,26 @@ use childwatch_ptrace_free_tests::broken::OldDesign;
 use childwatch_ptrace_free_tests::{BackendUnderTest, block_sigchld};
 use childwatch_sigchld::SigchldSource;
 
-use crate::candidate::Candidate;
-use crate::limits::Fds;
+use crate::measuring::limits::Fds;
+use candidate::Candidate;
 use floor::Floor;
+use names::{FALLBACK, OLD_DESIGN, PIDFD, SIGCHLD, SIGCHLD_BLOCKED};
 use pid_watcher::ByPidWatcher;
 
 mod async_process;
+pub(crate) mod candidate;
 pub(crate) mod floor;
+pub(crate) mod names;
 mod pid_watcher;
 mod status;
 pub(crate) mod thread;
 mod tokio;
 mod tokio_process;
 
-/// What the others are measured by.
+/// The candidate with which the others are compared.
 pub(crate) static FLOOR: &dyn Candidate = &Floor::WithoutStatus;
 
-/// The names of those of whom targets speak.
-pub(crate) const FLOOR_WITH_STATUS: &str = "floor+status";
-pub(crate) const OLD_DESIGN: &str = "old design";
-pub(crate) const TOKIO: &str = "tokio";
-pub(crate) const PIDFD: &str = "pidfd";
-pub(crate) const SIGCHLD: &str = "sigchld";
-pub(crate) const SIGCHLD_BLOCKED: &str = "sigchld+blocked";
-pub(crate) const FALLBACK: &str = "fallback";
-
-/// Why two that one might look for are not among the candidates.
+/// Two further libraries, and why they are not among the candidates.
 pub(crate) static ABSENT: &[&str] = &[
     "GLib: `glib-sys` 0.22 builds only where pkg-config finds the system's `glib-2.0`",
     "libuv: `libuv-sys2` 1.52 brings libuv's source, but its build makes the bindings with \
@@ -82,7 +76,7 @@ pub(crate) static ALL: &[&dyn Candidate] = &[
     },
 ];
 
-/// The candidate of this name.
+/// Returns the candidate of this name.
 pub(crate) fn named(name: &str) -> Option<&'static dyn Candidate> {
     ALL.iter()
         .copied()

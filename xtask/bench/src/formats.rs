@@ -1,17 +1,17 @@
-//! How a report is written.
+//! The formats in which a report is written.
 
 use std::io::Write;
 
 use clap::ValueEnum;
 
-use crate::report::Report;
+use crate::results::report::Report;
 
+mod cells;
+pub(crate) mod docs;
 mod json;
-pub(crate) mod markdown;
-pub(crate) mod numbers;
+mod markdown;
+mod plot;
 mod text;
-
-pub(crate) use numbers::{count, ratio, times, value};
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Format {

@@ -1,53 +1,53 @@
-//! `cargo xtask bench`: childwatch beside other ways of hearing of an exit, in one run.
+//! `cargo xtask bench`: compares childwatch with other ways to learn of an exit, in one run.
 //!
-//! A [`Candidate`](candidate::Candidate) is one such way, a [`Row`](row::Row) one thing
-//! to measure. Each measurement is a [slice](mod@slice), in a process of its own, so that
-//! no candidate's signal handler, threads or heap stand in another's way. The candidates
-//! are measured one after another, [round](mod@round) after round, so that what else the
-//! machine does falls on all of them; where that is not enough, their slices are there at
-//! once and take turns in a [circle](mod@circle). All is told relative to the
-//! [floor](candidates::floor): what a program would write that needs nothing but to be
-//! told.
+//! A [`Candidate`](candidates::candidate::Candidate) is one such way, and a
+//! [`Row`](rows::row::Row) is one thing to measure. Each measurement is a
+//! [slice](mod@rounds::slice) in a process of its own. The signal handlers, threads and heap
+//! of a candidate therefore do not disturb another one.
+//!
+//! The candidates are measured one after another, round after round. Other work of the
+//! machine then falls on all of them. Where that is not enough, the slices of a
+//! [round](mod@rounds::round) exist at once and take turns. The report compares every
+//! candidate with the [floor](candidates::floor): a program that runs a callback at an exit
+//! and does nothing else.
+//!
+//! The folders are layers, from the lowest:
+//!
+//! | folder | idea |
+//! |---|---|
+//! | [`figures`] | figures and units, statistics over rounds, numbers as text |
+//! | [`measuring`] | the instruments and the outcome of one measurement |
+//! | [`candidates`] | what is compared |
+//! | [`rows`] | what is measured |
+//! | [`results`] | what the run has measured, as tables and targets |
+//! | [`rounds`] | how the slices run: plan, rounds, turns |
+//! | [`formats`] | how the results are written: text, Markdown, JSON, pages, plots |
+//!
+//! The modes:
 //!
 //! - `cargo xtask bench` compares the candidates in the rows that a user feels.
 //! - `cargo xtask bench scale` has them watch 1 to 50,000 children.
 //! - `--docs docs/bench` does both, and writes the pages of that directory.
 //! - `--pin` keeps each slice on one processor.
-//! - `--quick` proves that it all runs; its numbers mean nothing.
+//! - `--quick` proves that everything runs. Its numbers mean nothing.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-mod candidate;
 mod candidates;
-mod circle;
-mod clock;
-mod docs;
+mod figures;
 mod formats;
-mod heap;
-mod interval;
-mod limits;
-mod machine;
+mod measuring;
 mod options;
-mod outcome;
-mod pid_max;
-mod plan;
-mod plot;
-mod remarks;
-mod report;
-mod room;
-mod round;
-mod row;
+mod results;
+mod rounds;
 mod rows;
 mod run;
-mod running;
-mod series;
-mod slice;
-mod stats;
-mod tally;
-mod targets;
-mod turns;
+
+use measuring::heap;
+use options::Options;
+use rounds::{plan, slice};
 
 #[global_allocator]
 static HEAP: heap::Counting = heap::Counting;
@@ -60,13 +60,13 @@ struct Cli {
     #[command(subcommand)]
     mode: Option<Mode>,
     #[command(flatten)]
-    options: options::Options,
+    options: Options,
 }
 
 #[derive(clap::Subcommand)]
 enum Mode {
     /// Watch 1, 10, 100, … 50,000 children: time, memory, and each exit told once
-    Scale(options::Options),
+    Scale(Options),
     #[command(hide = true)]
     Slice(slice::Args),
 }

@@ -1,63 +1,44 @@
-//! What a run can be told on the command line.
+//! The options of a run on the command line.
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-
 use crate::formats::Format;
+use crate::measuring::conditions::{Conditions, Effort};
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
-    /// Everything small and once: proves that it runs, and measures nothing
+    /// Run everything once and small: proves that it runs, and measures nothing
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Only these rows
+    /// Measure only these rows
     #[arg(long, value_name = "ROW")]
     pub(crate) only: Vec<String>,
-    /// Only these numbers of children, of those that a row is measured with
+    /// Measure only with these numbers of children, among those of each row
     #[arg(long, value_name = "NUMBER")]
     pub(crate) size: Vec<usize>,
-    /// Only these candidates, beside the floor
+    /// Measure only these candidates and the floor
     #[arg(long, value_name = "CANDIDATE")]
     pub(crate) candidate: Vec<String>,
-    /// How many rounds, in place of each row's own number
+    /// Take this many rounds, instead of each row's own number
     #[arg(long, value_name = "NUMBER")]
     pub(crate) rounds: Option<usize>,
-    /// Keep each slice, children and all, on one processor: less like life, less noisy
+    /// Pin each slice and its children to one processor: less realistic, and less noisy
     #[arg(long)]
     pub(crate) pin: bool,
-    /// As root: raise kernel.pid_max for the time of the run, where it leaves no room for
-    /// 50,000 children, or for those of all candidates at once
+    /// As root, raise kernel.pid_max during the run, if it leaves no room for 50,000 children
+    /// or for those of all candidates at once
     #[arg(long)]
     pub(crate) raise_pid_max: bool,
-    /// How to write the report
+    /// The format of the report
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
     /// Measure all rows, and write the report into this directory: README.md, results.json
     /// and plots
     #[arg(long, value_name = "DIR")]
     pub(crate) docs: Option<PathBuf>,
-    /// Exit with 1 when a target is missed
+    /// Exit with 1 if a target is missed
     #[arg(long)]
     pub(crate) check: bool,
-}
-
-/// How a slice is to be measured.
-#[derive(Clone, Copy, Debug, clap::Args)]
-pub(crate) struct Conditions {
-    #[arg(long, value_enum)]
-    pub(crate) effort: Effort,
-    #[arg(long)]
-    pub(crate) pin: bool,
-}
-
-/// How much to measure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Effort {
-    /// Enough for numbers that mean something.
-    Full,
-    /// Enough to see that it runs.
-    Quick,
 }
 
 impl Options {

@@ -1,4 +1,4 @@
-//! A run: each row of a plan, round after round, with every candidate.
+//! A run: measures every candidate in each row of a plan, round after round.
 
 use std::env;
 use std::io::{self, IsTerminal};
@@ -7,18 +7,21 @@ use std::process::ExitCode;
 
 use anyhow::{bail, ensure};
 
-use crate::candidate::Candidate;
-use crate::candidates::{self, OLD_DESIGN};
-use crate::docs;
-use crate::machine;
+use crate::candidates;
+use crate::candidates::candidate::Candidate;
+use crate::candidates::names::{FLOOR, OLD_DESIGN};
+use crate::formats::docs;
+use crate::measuring::machine;
 use crate::options::Options;
-use crate::pid_max::Raised;
-use crate::plan::Plan;
-use crate::report::{InTurns, Point, Report};
-use crate::round::Subject;
+use crate::results::point::Point;
+use crate::results::report::{InTurns, Report};
+use crate::results::targets;
+use crate::results::targets::judged::{Judged, Verdict};
+use crate::rounds::pid_max::Raised;
+use crate::rounds::plan::Plan;
+use crate::rounds::round::Subject;
+use crate::rounds::series::Series;
 use crate::rows;
-use crate::series::Series;
-use crate::targets::{self, Judged, Verdict};
 
 pub(crate) fn main(plan: Plan, options: &Options) -> anyhow::Result<ExitCode> {
     let candidates = candidates(options)?;
@@ -35,7 +38,7 @@ pub(crate) fn main(plan: Plan, options: &Options) -> anyhow::Result<ExitCode> {
     if let Some(directory) = &options.docs {
         docs::write(directory, &report)?;
     }
-    // The old design does fail, and that is told; nobody else may.
+    // The old design fails, which the report says. No other candidate may fail.
     let has_failed = |point: &Point| point.candidate != OLD_DESIGN && point.failure().is_some();
     if report.points.iter().any(has_failed) {
         return Ok(ExitCode::FAILURE);
@@ -47,7 +50,7 @@ pub(crate) fn main(plan: Plan, options: &Options) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the user has typed, or might have.
+/// Returns the command line in the user's terms.
 fn command() -> String {
     let arguments = env::args().skip(1);
     let words: Vec<_> = iter::once("cargo xtask bench".to_owned())
@@ -56,7 +59,7 @@ fn command() -> String {
     words.join(" ")
 }
 
-/// Those asked for, and always the floor.
+/// Returns the requested candidates, and always the floor.
 fn candidates(options: &Options) -> anyhow::Result<Vec<&'static dyn Candidate>> {
     let asked = &options.candidate;
     if let Some(unknown) = asked.iter().find(|name| candidates::named(name).is_none()) {
@@ -65,12 +68,12 @@ fn candidates(options: &Options) -> anyhow::Result<Vec<&'static dyn Candidate>> 
     }
     let is_wanted = |candidate: &&dyn Candidate| {
         let name = candidate.name();
-        asked.is_empty() || name == candidates::FLOOR.name() || asked.iter().any(|it| it == name)
+        asked.is_empty() || name == FLOOR || asked.iter().any(|it| it == name)
     };
     Ok(candidates::ALL.iter().copied().filter(is_wanted).collect())
 }
 
-/// Measures all that the user wants of a plan.
+/// Measures the requested rows and sizes of a plan.
 fn measure(
     plan: &Plan,
     candidates: &[&'static dyn Candidate],
@@ -116,8 +119,8 @@ fn measure(
     Ok((points, circles))
 }
 
-/// Round after round. The numbers of children take turns too: what one takes longer than
-/// another is then not the machine's.
+/// Measures round after round, each with all numbers of children. Changes of the machine's
+/// speed then fall on all numbers of children alike.
 fn take_rounds(series: &mut [Series]) -> anyhow::Result<()> {
     let most_rounds = series.iter().map(Series::rounds).max();
     for round in 0..most_rounds.unwrap_or(0) {
@@ -130,7 +133,7 @@ fn take_rounds(series: &mut [Series]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Shows where the run is, in a line that is written anew; to a terminal alone.
+/// Shows the progress of the run in one line, if the standard error is a terminal.
 fn progress(line: &str) {
     if io::stderr().is_terminal() {
         eprint!("\r{line}\x1b[K");

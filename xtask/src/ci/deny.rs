@@ -1,8 +1,8 @@
-//! cargo-deny: what the workspace is built upon, by the rules of deny.toml.
+//! cargo-deny: checks all dependencies by the rules of deny.toml.
 //!
-//! Licences, bans and sources need no more than the package registry. RustSec's database
-//! of advisories is on GitHub: where that can't be reached, a copy that was put there by
-//! hand is taken, and without one the advisories that deny.toml names are all there are.
+//! Licences, bans and sources need only the package registry. RustSec's database of
+//! advisories is on GitHub. If GitHub cannot be reached, the step uses a copy that the user
+//! has installed. Without a copy, only the advisories that deny.toml names are checked.
 
 use std::env;
 use std::fs;
@@ -10,17 +10,18 @@ use std::path::{Path, PathBuf};
 
 use xshell::{Shell, cmd};
 
-use super::Done;
+use super::done::Done;
 use super::quietly::succeeds;
 use crate::workspace;
 
-/// What is installed where there is none.
+/// The version that is installed if there is none.
 const VERSION: &str = "0.20.2";
 
-/// Where deny.toml looks for RustSec's database, if not in the target directory.
+/// The variable that tells deny.toml where RustSec's database is, if not in the target
+/// directory.
 const DATABASES: &str = "CHILDWATCH_ADVISORY_DBS";
 
-/// How many seconds fetching may take: some networks answer nothing at all.
+/// The most seconds of a fetch. Some networks never answer.
 const PATIENCE: &str = "60";
 
 pub(super) fn run(shell: &Shell) -> anyhow::Result<Done> {
@@ -38,8 +39,8 @@ pub(super) fn run(shell: &Shell) -> anyhow::Result<Done> {
         .ignore_stderr()
         .run();
     if fetched.is_ok() || has_database(&databases) {
-        // Offline: what was fetched is not fetched again. A copy of more than 90 days
-        // is refused.
+        // Offline, because the database was fetched above. A copy older than 90 days is
+        // refused.
         cmd!(shell, "{program} --locked --offline check advisories")
             .env(DATABASES, &databases)
             .run()?;
@@ -53,8 +54,8 @@ pub(super) fn run(shell: &Shell) -> anyhow::Result<Done> {
     Ok(Done::Passed)
 }
 
-/// cargo-deny, as installed by the user, or by an earlier run, or in CI by this one; the
-/// reason if there is none.
+/// Returns cargo-deny, as the user or an earlier run has installed it. In CI, installs it if
+/// it is missing. Returns the reason if there is none.
 fn program(shell: &Shell) -> Result<PathBuf, String> {
     let tools = workspace::target().join("tools");
     let own = tools.join("bin/cargo-deny");
@@ -66,7 +67,7 @@ fn program(shell: &Shell) -> Result<PathBuf, String> {
     if env::var_os("CI").is_none() {
         return Err("no cargo-deny here: `cargo install --locked cargo-deny`".to_owned());
     }
-    // Unoptimised it is built in half the time, and fast enough.
+    // Without optimisation the build takes half the time.
     cmd!(
         shell,
         "cargo install --quiet --locked --debug --root {tools} cargo-deny@{VERSION}"
@@ -76,7 +77,7 @@ fn program(shell: &Shell) -> Result<PathBuf, String> {
     Ok(own)
 }
 
-/// Whether a directory has a database in a directory of its own, as cargo-deny keeps it.
+/// Returns `true` if the directory has a database in a folder, as cargo-deny keeps it.
 fn has_database(directory: &Path) -> bool {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries

@@ -1,10 +1,11 @@
-//! Miri: the code that makes no system call, for undefined behaviour and for races.
+//! Miri: searches the code without system calls for undefined behaviour and for races.
 //!
-//! A watcher itself is beyond it: it knows no page that the kernel wipes on fork.
+//! Miri cannot run a watcher, because it does not support pages that the kernel wipes on
+//! fork.
 
 use xshell::Shell;
 
-use super::Done;
+use super::done::Done;
 use super::nightly::Nightly;
 use crate::workspace;
 
@@ -18,11 +19,11 @@ const TESTS: [(&str, &[&str]); 2] = [
     ("childwatch-sigchld", &["hints::", "schedule::", "table::"]),
 ];
 
-/// Random sequences of steps, hundreds of eighty each, would take Miri too long; and it lets
-/// nobody open the file of those that are kept.
+/// The tests of random sequences are left out. They take Miri too long, and Miri cannot open
+/// the file of kept sequences.
 const NOT_RUN: &str = "registry::model::";
 
-/// Every test again under several schedules, and stores that are seen late.
+/// Runs every test under several schedules, and with delayed stores.
 const FLAGS: &str = "-Zmiri-many-seeds=0..4";
 
 pub(super) fn run(shell: &Shell) -> anyhow::Result<Done> {

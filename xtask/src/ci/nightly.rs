@@ -7,7 +7,7 @@ use xshell::{Cmd, Shell, cmd};
 
 use super::quietly::succeeds;
 
-/// Names another toolchain than `nightly`, such as one of a certain day.
+/// The variable that names another toolchain than `nightly`, such as that of a certain day.
 const VARIABLE: &str = "CHILDWATCH_NIGHTLY";
 
 pub(super) struct Nightly {
@@ -15,7 +15,8 @@ pub(super) struct Nightly {
 }
 
 impl Nightly {
-    /// The installed one; the reason if there is none. Rustup is kept from installing it.
+    /// Returns the installed toolchain, or the reason if there is none. Rustup does not
+    /// install one.
     pub(super) fn find(shell: &Shell) -> Result<Self, String> {
         let name = env::var(VARIABLE).unwrap_or_else(|_| "nightly".to_owned());
         let nightly = Nightly { name };
@@ -28,15 +29,15 @@ impl Nightly {
         ))
     }
 
-    /// The target of its own code: sanitizers want it named, lest build scripts and
-    /// macros be built with them as well.
+    /// Returns the toolchain's own target. With an explicit target, a sanitizer does not
+    /// apply to build scripts and macros.
     pub(super) fn host(&self, shell: &Shell) -> anyhow::Result<String> {
         let toolchain = self.toolchain();
         let host = cmd!(shell, "rustc {toolchain} --print host-tuple");
         Ok(host.quiet().read()?)
     }
 
-    /// That it has the standard library's sources; the reason if not.
+    /// Returns the reason if the toolchain does not have the standard library's sources.
     pub(super) fn has_sources(&self, shell: &Shell) -> Result<(), String> {
         let toolchain = self.toolchain();
         let sysroot = cmd!(shell, "rustc {toolchain} --print sysroot")
@@ -51,7 +52,7 @@ impl Nightly {
         }
     }
 
-    /// That it has Miri; the reason if not.
+    /// Returns the reason if the toolchain does not have Miri.
     pub(super) fn has_miri(&self, shell: &Shell) -> Result<(), String> {
         if succeeds(self.cargo(shell).args(["miri", "--version"])) {
             Ok(())

@@ -1,8 +1,8 @@
-//! Commands of which only the outcome is wanted.
+//! Commands whose output is not shown.
 
 use xshell::Cmd;
 
-/// Whether the command can be run, and succeeds.
+/// Returns `true` if the command can be run and succeeds.
 pub(super) fn succeeds(command: Cmd<'_>) -> bool {
     command
         .quiet()

@@ -1,4 +1,4 @@
-//! [`Busy`]: cores with something else to do.
+//! [`Busy`]: processors with other work.
 
 use std::hint;
 use std::num::NonZeroUsize;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
-/// Threads that spin until this is dropped, which waits for their end.
+/// Threads that spin until it is dropped. The drop waits for their end.
 pub(crate) struct Busy {
     is_over: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
@@ -28,14 +28,14 @@ impl Drop for Busy {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::SeqCst);
         for thread in self.threads.drain(..) {
-            // Spinning doesn't panic.
+            // The loop does not panic.
             let _ = thread.join();
         }
     }
 }
 
 fn spin_until(is_over: &AtomicBool) {
-    // SeqCst is a plain load on the common machines, and no core is to be spared.
+    // SeqCst is a plain load on common machines, and the loop may be slow.
     while !is_over.load(Ordering::SeqCst) {
         hint::spin_loop();
     }

@@ -1,4 +1,4 @@
-//! What hosts notice of a backend, as the backend's documentation says.
+//! What hosts notice of a backend, according to the backend's documentation.
 
 use childwatch_ptrace_free_tests::backends;
 use childwatch_ptrace_free_tests::host::Exception;
@@ -6,18 +6,18 @@ use childwatch_ptrace_free_tests::host::Exception;
 use super::finding::Finding;
 use super::report::{CellReport, Report};
 
-/// What a host notices of some backends, for the reasons that they give.
+/// A thing that a host notices of some backends.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Excepted {
     pub(crate) host: &'static str,
-    /// The moments of a watcher's life.
+    /// The moments of a watcher's life at which the host notices it.
     pub(crate) when: String,
     pub(crate) notices: &'static str,
-    /// Each with its reason.
+    /// The backends, each with its reason.
     pub(crate) backends: Vec<(&'static str, String)>,
 }
 
-/// The exceptions of the cells that have passed, in the report's order.
+/// Returns the exceptions of the cells that have passed, in the report's order.
 pub(crate) fn of(report: &Report) -> Vec<Excepted> {
     let mut all: Vec<Excepted> = Vec::new();
     let passed = report
@@ -43,7 +43,7 @@ pub(crate) fn of(report: &Report) -> Vec<Excepted> {
     all
 }
 
-/// Returns `true` if the cell's host notices the backend, in a documented way.
+/// Returns `true` if the cell's host notices the backend in a documented way.
 pub(crate) fn has_some(cell: &CellReport) -> bool {
     !of_cell(cell).is_empty()
 }

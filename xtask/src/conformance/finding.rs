@@ -1,12 +1,12 @@
-//! [`Finding`]: what came of a cell, with a reason for all but a pass; and how
-//! those of its repeats fold into one.
+//! [`Finding`]: the result of a cell, with a reason unless it passed. The results of its
+//! repeats fold into one.
 
 use childwatch_ptrace_free_tests::{Outcome, Verdict};
 use serde::{Deserialize, Serialize};
 
 use crate::seconds::Seconds;
 
-/// What came of one run of a cell, or of all of them.
+/// The result of one run of a cell, or of all its runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Finding {
     Passed,
@@ -16,8 +16,8 @@ pub(crate) enum Finding {
 }
 
 impl Finding {
-    /// Judges a verdict by what the case declares: skipping what it says it
-    /// supports is a failure.
+    /// Judges a verdict by the needs of the case. If the backend supports the case by its own
+    /// word, a skip is a failure.
     pub(crate) fn judge(verdict: &Verdict, declared: &Result<(), String>) -> Self {
         match &verdict.outcome {
             Outcome::Passed => Finding::Passed,
@@ -32,7 +32,7 @@ impl Finding {
         }
     }
 
-    /// What the repeats of a cell come to: the worst of them, and how often.
+    /// Folds the repeats of a cell: returns the worst result, and how often it occurred.
     pub(crate) fn fold<'a>(repeats: impl ExactSizeIterator<Item = &'a Finding> + Clone) -> Self {
         let Some(worst) = repeats.clone().reduce(worse) else {
             return Finding::Failed("it never ran".to_owned());
@@ -61,7 +61,7 @@ impl Finding {
         }
     }
 
-    /// The one word of it.
+    /// Returns a single word for it.
     pub(crate) const fn label(&self) -> &'static str {
         match self {
             Finding::Passed => "passed",
@@ -80,7 +80,7 @@ impl Finding {
         }
     }
 
-    /// Whether it speaks against the backend.
+    /// Returns `true` if the result counts against the backend.
     pub(crate) const fn is_failure(&self) -> bool {
         matches!(self, Finding::Failed(_) | Finding::TimedOut(_))
     }
@@ -95,7 +95,7 @@ impl Finding {
     }
 }
 
-/// The worse of two; the first, if they are alike.
+/// Returns the worse of two results, or the first if they are alike.
 fn worse<'a>(first: &'a Finding, second: &'a Finding) -> &'a Finding {
     if second.badness() > first.badness() {
         second

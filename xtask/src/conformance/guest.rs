@@ -1,11 +1,11 @@
-//! `cargo xtask conformance --kernel IMAGE`: the suite on another kernel than this
+//! `cargo xtask conformance --kernel IMAGE`: runs the suite on another kernel than this
 //! machine's.
 //!
-//! The kernel starts in an emulated machine, or as user-mode Linux, with an
-//! initramfs that holds little more than this very program, statically linked.
-//! There it is process 1 ([`init`]), runs the order that lies beside it
-//! ([`suite`]), and tells on the console what came of each cell ([`message`]). The
-//! host listens, and makes the same report as of a run on its own kernel.
+//! The kernel starts in an emulated machine or as user-mode Linux. Its initramfs holds little
+//! more than this program, statically linked. In the guest the program is process 1
+//! ([`init`]). It runs the order that lies beside it ([`suite`]), and writes the result of
+//! each cell to the console ([`message`]). The host reads the console, and makes the same
+//! report as for its own kernel.
 
 use std::path::Path;
 use std::process::{self, ExitCode};
@@ -27,11 +27,11 @@ mod message;
 mod program;
 mod suite;
 
-/// How long a cell may take in a guest, unless the command line says otherwise:
-/// emulation is several times slower than the machine it runs on.
+/// The default limit of a cell in a guest. Emulation is several times slower than the
+/// machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(240);
 
-/// A guest may be silent for as long as a cell may take, and this for booting.
+/// A guest may be silent for the limit of a cell and for this long, because it also boots.
 const GRACE: Duration = Duration::from_secs(120);
 
 /// Boots the kernel in the file `kernel`, and reports what the suite finds there.
@@ -54,14 +54,11 @@ pub(crate) fn examine(kernel: &Path, order: &Order) -> anyhow::Result<Report> {
     })
 }
 
-/// The argument that starts this program on the guest's side.
-const GUEST: &str = "guest";
-
-/// Be the guest of `conformance --kernel`: its process 1, or the suite in it.
+/// Be the guest of `conformance --kernel`: its process 1, or the suite in it
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
-/// The guest's side.
+/// Runs the guest's side.
 pub(crate) fn main(_: &Args) -> anyhow::Result<ExitCode> {
     match process::id() {
         1 => init::main()?,

@@ -16,7 +16,7 @@ struct Line<'a> {
     outcome: &'static str,
     reason: Option<&'a str>,
     ms: u128,
-    /// From 1; only when there are more.
+    /// Counted from 1. Left out unless there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     repeat: Option<usize>,
 }

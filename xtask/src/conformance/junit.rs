@@ -24,7 +24,7 @@ pub(crate) fn write(
     junit.serialize(out)
 }
 
-/// Tools tell suites apart by their names alone.
+/// Some tools tell suites apart by name only.
 fn suite_name(backend: &str, sandbox: Option<Sandbox>) -> String {
     match sandbox {
         None => backend.to_owned(),

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use childwatch_ptrace_free_tests::Case;
 
-/// A line a case: clause, name, needs.
+/// Writes a line for each case: clause, name, needs.
 pub(crate) fn write(out: &mut impl Write, cases: &[&Case]) -> io::Result<()> {
     let width = cases.iter().map(|case| case.name.len()).max().unwrap_or(0);
     for case in cases {

@@ -9,7 +9,7 @@ use super::matrix::Matrix;
 use super::report::Report;
 use super::skips;
 
-/// As the text, with the kernel and the sandbox in the heading.
+/// Writes the same as the text, with the kernel and the sandbox in the heading.
 pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     writeln!(out, "## Conformance on {}\n", report.place())?;
     if let Some(sandbox) = report.sandbox {

@@ -1,18 +1,16 @@
-//! [`Matrix`]: the findings, counted by clause and backend; and by host and backend.
-
-use std::fmt;
+//! [`Matrix`]: findings, counted by clause and backend, or by host and backend.
 
 use childwatch_ptrace_free_tests::{Clause, HOSTS};
 use comfy_table::{ContentArrangement, Table};
 
 use super::exceptions;
-use super::finding::Finding;
 use super::report::{CellReport, Report};
+use super::tally::Tally;
 
 /// The head of the matrix of hosts.
 const HOST: &str = "host";
 
-/// A row a clause or a host, a column a backend.
+/// A row for each clause or host, and a column for each backend.
 pub(crate) struct Matrix {
     /// What the rows are.
     head: &'static str,
@@ -23,21 +21,12 @@ pub(crate) struct Matrix {
 #[derive(Debug)]
 struct Row {
     name: String,
-    /// One for each backend: what its cells came to, and whether a host notices it.
+    /// For each backend: the tally of its cells, and `true` if a host notices the backend.
     fields: Vec<(Tally, bool)>,
 }
 
-/// How many cells came out which way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub(crate) passed: usize,
-    pub(crate) failed: usize,
-    pub(crate) timed_out: usize,
-    pub(crate) unsupported: usize,
-}
-
 impl Matrix {
-    /// The findings of the cases, by clause.
+    /// Counts the findings of the cases by clause.
     pub(crate) fn of_clauses(report: &Report) -> Self {
         let is_of = |clause| {
             move |cell: &CellReport| cell.case.host().is_none() && cell.case.clause == clause
@@ -50,7 +39,7 @@ impl Matrix {
         matrix
     }
 
-    /// The findings in the hosts.
+    /// Counts the findings in the hosts.
     pub(crate) fn of_hosts(report: &Report) -> Self {
         let is_of = |name| move |cell: &CellReport| cell.case.name == name;
         let mut matrix = Matrix::with_head(HOST, report);
@@ -60,7 +49,7 @@ impl Matrix {
         matrix
     }
 
-    /// Returns `true` if nothing of the kind was run.
+    /// Returns `true` if no such cell was run.
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -89,7 +78,7 @@ impl Matrix {
         self.rows.push(Row { name, fields });
     }
 
-    /// As a table in one of comfy-table's presets.
+    /// Returns the matrix as a table in one of comfy-table's presets.
     pub(crate) fn table(&self, preset: &str) -> Table {
         let mut table = Table::new();
         table
@@ -99,7 +88,7 @@ impl Matrix {
         for row in &self.rows {
             let fields = row.fields.iter().map(|(tally, is_noticed)| {
                 let noticed = if *is_noticed { " *" } else { "" };
-                // In a host there is one cell.
+                // A host has one cell for each backend.
                 let count = if self.head == HOST {
                     tally.mark()
                 } else {
@@ -113,69 +102,10 @@ impl Matrix {
     }
 }
 
-impl Tally {
-    /// The cells that speak against their backend.
-    pub(crate) const fn failures(&self) -> usize {
-        self.failed + self.timed_out
-    }
-
-    /// What a single cell came to.
-    fn mark(&self) -> String {
-        self.to_string().replace(" 1", "")
-    }
-
-    /// The sum of it all, as the last line of a run.
-    pub(crate) fn summary(&self) -> String {
-        format!(
-            "{} passed, {} failed, {} skipped",
-            self.passed,
-            self.failures(),
-            self.unsupported
-        )
-    }
-
-    fn count(&mut self, finding: &Finding) {
-        let counter = match finding {
-            Finding::Passed => &mut self.passed,
-            Finding::Failed(_) => &mut self.failed,
-            Finding::TimedOut(_) => &mut self.timed_out,
-            Finding::Unsupported(_) => &mut self.unsupported,
-        };
-        *counter += 1;
-    }
-}
-
-impl FromIterator<Finding> for Tally {
-    fn from_iter<I: IntoIterator<Item = Finding>>(findings: I) -> Self {
-        let mut tally = Tally::default();
-        for finding in findings {
-            tally.count(&finding);
-        }
-        tally
-    }
-}
-
-/// The counts that aren't zero, such as `✓ 4  ✗ 1  – 2`.
-impl fmt::Display for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = [
-            ("✓", self.passed, ""),
-            ("✗", self.failed, ""),
-            ("✗", self.timed_out, " timed out"),
-            ("–", self.unsupported, ""),
-        ];
-        let shown: Vec<_> = parts
-            .into_iter()
-            .filter(|&(_, count, _)| count > 0)
-            .map(|(mark, count, manner)| format!("{mark} {count}{manner}"))
-            .collect();
-        f.write_str(&shown.join("  "))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conformance::finding::Finding;
     use crate::conformance::report::samples;
 
     #[test]
@@ -204,20 +134,6 @@ mod tests {
         assert!(
             table.contains("| signalfd-reader | ✓     | ✓ *     |"),
             "{table}"
-        );
-    }
-
-    #[test]
-    fn a_repeated_cell_counts_once() {
-        let totals = samples::repeated().totals();
-        assert_eq!((totals.passed, totals.failed), (0, 1));
-    }
-
-    #[test]
-    fn the_summary_counts_timeouts_as_failed() {
-        assert_eq!(
-            samples::mixed().totals().summary(),
-            "2 passed, 2 failed, 2 skipped"
         );
     }
 }

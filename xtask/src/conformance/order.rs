@@ -1,4 +1,4 @@
-//! [`Order`]: which cells to run, and how; for this kernel, or for a guest's.
+//! [`Order`]: which cells to run and how, on this kernel or on that of a guest.
 
 use std::env;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use childwatch_ptrace_free_tests::{Cell, Sandbox};
 use serde::{Deserialize, Serialize};
 
 use super::busy::Busy;
-use super::parallelism;
 use super::report::{CellReport, Run};
 use super::run::{self, Plan, Planned};
+use crate::parallelism::parallelism;
 
-/// All that the command line asks of a run.
+/// The parts of the command line that concern the runs.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
     #[serde(with = "names")]
@@ -22,18 +22,18 @@ pub(crate) struct Order {
     pub(crate) repeats: usize,
     pub(crate) jobs: usize,
     pub(crate) deadline: Duration,
-    /// Whether to keep every core busy meanwhile.
+    /// `true` to keep every processor busy meanwhile.
     pub(crate) busy: bool,
 }
 
 impl Order {
-    /// Runs it all on this kernel, and tells of each run, with the index of its
-    /// cell, as it ends. This process enters the order's sandbox for good: its cells
-    /// inherit it, and what they declare is asked in it.
+    /// Runs all cells on this kernel. Calls `tell` after each run, with the index of its
+    /// cell. This process enters the order's sandbox and stays in it. The cells inherit the
+    /// sandbox, and their needs are checked in it.
     pub(crate) fn run(&self, tell: impl FnMut(usize, &Run)) -> anyhow::Result<Vec<CellReport>> {
         if let Some(sandbox) = self.sandbox {
             let applied = sandbox.apply().map_err(anyhow::Error::msg);
-            applied.with_context(|| format!("the sandbox {} can't be had", sandbox.name()))?;
+            applied.with_context(|| format!("the sandbox {} is not available", sandbox.name()))?;
         }
         let plan = Plan {
             program: env::current_exe().context("this program's own file can't be found")?,
@@ -46,13 +46,13 @@ impl Order {
         Ok(run::run(&plan, tell))
     }
 
-    /// How many runs it comes to.
+    /// Returns the number of runs.
     pub(crate) fn runs(&self) -> usize {
         self.cells.len() * self.repeats
     }
 }
 
-/// Cells travel as the names of their backend and case.
+/// Writes cells as the names of their backend and case.
 mod names {
     use childwatch_ptrace_free_tests::{Case, Cell, backends};
     use serde::de::Error;

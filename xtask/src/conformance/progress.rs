@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::finding::Finding;
 
-/// Dropped, it leaves nothing on the terminal.
+/// When dropped, it clears the bar.
 pub(crate) struct Progress {
     bar: ProgressBar,
     failures: usize,

@@ -1,4 +1,4 @@
-//! [`Report`]: what every format is written from.
+//! [`Report`]: the source of every format.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use childwatch_ptrace_free_tests::{Case, Cell, Sandbox};
 use serde::{Deserialize, Serialize};
 
 use super::finding::Finding;
-use super::matrix::Tally;
+use super::tally::Tally;
 use crate::seconds::Seconds;
 
-/// All that the suite found on one kernel.
+/// All results of the suite on one kernel.
 pub(crate) struct Report {
     pub(crate) kernel: String,
-    /// What it was made to look like.
+    /// The sandbox that was emulated, if any.
     pub(crate) sandbox: Option<Sandbox>,
     /// Backend by backend, in the order of the list of cases.
     pub(crate) cells: Vec<CellReport>,
@@ -21,7 +21,7 @@ pub(crate) struct Report {
     pub(crate) elapsed: Duration,
 }
 
-/// All that was found of one case against one backend.
+/// All runs of one case against one backend.
 pub(crate) struct CellReport {
     pub(crate) backend: &'static str,
     pub(crate) case: &'static Case,
@@ -36,14 +36,14 @@ pub(crate) struct Run {
 }
 
 impl Report {
-    /// The backends, in the report's order.
+    /// Returns the backends in the report's order.
     pub(crate) fn backends(&self) -> Vec<&'static str> {
         let mut backends: Vec<_> = self.cells.iter().map(|cell| cell.backend).collect();
         backends.dedup();
         backends
     }
 
-    /// Where it was run: on which kernel, and in which sandbox.
+    /// Returns the kernel, and the sandbox if there was one.
     pub(crate) fn place(&self) -> String {
         match self.sandbox {
             None => self.kernel.clone(),
@@ -55,7 +55,7 @@ impl Report {
         self.cells.iter().map(CellReport::finding).collect()
     }
 
-    /// The cells that failed or timed out, with what was found.
+    /// Returns the cells that failed or timed out, with their findings.
     pub(crate) fn failures(&self) -> Vec<(&CellReport, Finding)> {
         self.cells
             .iter()
@@ -64,7 +64,7 @@ impl Report {
             .collect()
     }
 
-    /// How much was run, in how long.
+    /// Describes how much was run, and for how long.
     pub(crate) fn extent(&self) -> String {
         let backends = self.backends().len();
         let of_hosts = |cell: &&CellReport| cell.case.host().is_some();
@@ -116,7 +116,7 @@ fn counted(count: usize, noun: &str) -> String {
 
 #[cfg(test)]
 pub(crate) mod samples {
-    //! A report with made-up findings, for the tests of the formats.
+    //! Reports with made-up findings. The tests of the formats use them.
 
     use childwatch_ptrace_free_tests::Clause;
 

@@ -1,4 +1,4 @@
-//! Running the cells, several at a time, each as often as wanted.
+//! Runs the cells, several at a time, each as often as requested.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,9 +12,9 @@ use childwatch_ptrace_free_tests::{Cell, Verdict};
 use super::finding::Finding;
 use super::report::{CellReport, Run};
 
-/// What to run, and how.
+/// What to run and how.
 pub(crate) struct Plan {
-    /// The program that becomes a cell: this one.
+    /// The program of a cell, which is this one.
     pub(crate) program: PathBuf,
     pub(crate) cells: Vec<Planned>,
     pub(crate) repeats: usize,
@@ -22,7 +22,7 @@ pub(crate) struct Plan {
     pub(crate) deadline: Duration,
 }
 
-/// A cell, and whether its case says that it can run here.
+/// A cell, and what its case says about running here.
 pub(crate) struct Planned {
     cell: Cell<'static>,
     declared: Result<(), String>,
@@ -31,8 +31,8 @@ pub(crate) struct Planned {
 /// The verdict on a cell of the plan, by its index.
 type Done = (usize, io::Result<Verdict>);
 
-/// Runs all of the plan: every cell once, then every cell again. Tells of each run,
-/// with the index of its cell, as it ends.
+/// Runs the plan: every cell once, then every cell again. Calls `tell` after each run, with
+/// the index of its cell.
 pub(crate) fn run(plan: &Plan, mut tell: impl FnMut(usize, &Run)) -> Vec<CellReport> {
     let mut reports: Vec<_> = plan.cells.iter().map(Planned::unreported).collect();
     let tickets = AtomicUsize::new(0);
@@ -59,7 +59,7 @@ impl Plan {
 }
 
 impl Planned {
-    /// Asks the case, which may fork to find out.
+    /// Asks the case for its needs, which may fork.
     pub(crate) fn new(cell: Cell<'static>) -> Self {
         let declared = cell.case.is_supported(cell.backend);
         Planned { cell, declared }
@@ -70,7 +70,7 @@ impl Planned {
     }
 }
 
-/// Takes the next run, until there is none.
+/// Takes one run after another until none is left.
 fn work(plan: &Plan, tickets: &AtomicUsize, done: Sender<Done>) {
     loop {
         let ticket = tickets.fetch_add(1, Ordering::SeqCst);
@@ -85,7 +85,7 @@ fn work(plan: &Plan, tickets: &AtomicUsize, done: Sender<Done>) {
     }
 }
 
-/// A cell that can't be run at all has failed.
+/// If a cell cannot be started, it has failed.
 fn judge(verdict: io::Result<Verdict>, declared: &Result<(), String>) -> Run {
     match verdict {
         Ok(verdict) => Run {

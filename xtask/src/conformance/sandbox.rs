@@ -1,4 +1,4 @@
-//! [`Sandbox`]es by their names: on the command line, and in an order.
+//! The names of [`Sandbox`]es, on the command line and in an order.
 
 use childwatch_ptrace_free_tests::Sandbox;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};

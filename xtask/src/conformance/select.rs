@@ -7,29 +7,29 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 type Backend = &'static dyn BackendUnderTest;
 
-/// What the command line picks. If neither cases, clauses nor hosts are named, it picks all
-/// cases and all hosts.
+/// The selection of the command line. If no case, clause or host is named, it selects all of
+/// them.
 #[derive(clap::Args)]
 pub(crate) struct Selection {
-    /// Only this backend; may be given again for more
+    /// Run only this backend. May be given more than once.
     #[arg(long = "backend", value_name = "B", value_parser = backend_parser())]
     backends: Vec<Backend>,
 
-    /// Only this case; may be given again for more [--list shows all]
+    /// Run only this case. May be given more than once. [--list shows all]
     #[arg(long = "case", value_name = "C", value_parser = case_parser(), hide_possible_values = true)]
     cases: Vec<&'static Case>,
 
-    /// Only the cases of this clause, such as C7; may be given again for more
+    /// Run only the cases of this clause, such as C7. May be given more than once.
     #[arg(long = "clause", value_name = "C7", value_parser = clause)]
     clauses: Vec<Clause>,
 
-    /// Only in this host, a program around the watcher, or in `all`; may be given again for
-    /// more. In a sandbox, hosts run only if they are named.
+    /// Run only in this host, a program around the watcher, or in `all`. May be given more
+    /// than once. In a sandbox, hosts run only if they are named.
     #[arg(long = "host", value_name = "H", value_parser = host_parser(), hide_possible_values = true)]
     hosts: Vec<PickedHosts>,
 }
 
-/// What one `--host` picks.
+/// The value of one `--host`.
 #[derive(Clone, Copy)]
 enum PickedHosts {
     All,
@@ -37,7 +37,7 @@ enum PickedHosts {
 }
 
 impl Selection {
-    /// The picked cells: backend by backend, each in the order of the lists of
+    /// Returns the selected cells: backend by backend, each in the order of the lists of
     /// cases and hosts.
     pub(crate) fn cells(&self, in_a_sandbox: bool) -> impl Iterator<Item = Cell<'static>> {
         let cell = |backend| move |case| Cell { backend, case };
@@ -46,7 +46,7 @@ impl Selection {
             .flat_map(move |backend| cases.clone().into_iter().map(cell(backend)))
     }
 
-    /// The picked cases, and those that live as the picked hosts.
+    /// Returns the selected cases, and those of the selected hosts.
     pub(crate) fn cases(&self, in_a_sandbox: bool) -> Vec<&'static Case> {
         let names_cases = !self.cases.is_empty() || !self.clauses.is_empty();
         let plain = if names_cases || self.hosts.is_empty() {
@@ -69,7 +69,7 @@ impl Selection {
         })
     }
 
-    /// The cases of a picked name and of a picked clause. None, if the two don't meet.
+    /// Returns the cases that have a selected name and a selected clause.
     fn plain_cases(&self) -> Vec<&'static Case> {
         let is_picked = |case: &&Case| {
             let mut names = self.cases.iter().map(|picked| picked.name);

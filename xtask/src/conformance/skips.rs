@@ -11,7 +11,7 @@ pub(crate) struct Skips {
     pub(crate) cases: Vec<&'static str>,
 }
 
-/// In the report's order.
+/// Returns them in the report's order.
 pub(crate) fn by_reason(report: &Report) -> Vec<Skips> {
     let mut all: Vec<Skips> = Vec::new();
     for cell in &report.cells {

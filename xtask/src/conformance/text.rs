@@ -1,4 +1,4 @@
-//! The report as text, for a terminal or a log.
+//! Writes the report as text for terminals and logs.
 
 use std::io::{self, Write};
 
@@ -10,8 +10,8 @@ use super::matrix::Matrix;
 use super::report::{CellReport, Report};
 use super::skips;
 
-/// The sandbox, if there is one; the matrices; then every failure, skip and exception with
-/// its reason. The last line is `N passed, N failed, N skipped`.
+/// Writes the sandbox, if there is one, and the matrices. Every failure, skip and exception
+/// follows with its reason. The last line is `N passed, N failed, N skipped`.
 pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     if let Some(sandbox) = report.sandbox {
         writeln!(out, "Sandbox {}: {}", sandbox.name(), sandbox.stands_for())?;

@@ -1,4 +1,4 @@
-//! `docs/faults.md`: the outcomes, for readers; generated, and held to what comes out here.
+//! `docs/faults.md`: the outcomes as a page. The page is generated and compared.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -55,7 +55,7 @@ pub(crate) fn write(matrix: &Matrix, tally: &Tally) -> anyhow::Result<()> {
     fs::write(path(), page(matrix)?).context("docs/faults.md")
 }
 
-/// Compares the page with these outcomes, where that can be done.
+/// Compares the page with these outcomes, if that is possible here.
 pub(crate) fn check(
     out: &mut impl Write,
     matrix: &Matrix,
@@ -67,7 +67,7 @@ pub(crate) fn check(
     }
     let written = fs::read_to_string(path()).context("docs/faults.md")?;
     let page = page(matrix)?;
-    // A table's every line changes with its widest word.
+    // If the widest word of a table changes, all its lines change.
     let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
     let known: HashSet<_> = written.lines().map(words).collect();
     for line in page.lines().map(words).filter(|line| !known.contains(line)) {

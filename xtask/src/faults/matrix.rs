@@ -1,4 +1,4 @@
-//! [`Matrix`]: a row for each call and phase, and for the errors that come to the same.
+//! [`Matrix`]: a row for each call and phase. Errors with equal outcomes share a row.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use comfy_table::Table;
 
 use super::run::Done;
 
-/// The columns after the call, the phase and its errors: which of the calls fail.
+/// The columns after the call, the phase and its errors. They say which of the calls fail.
 const WHENS: usize = 4;
 
 pub(crate) struct Matrix {
@@ -16,7 +16,7 @@ pub(crate) struct Matrix {
 
 pub(crate) struct Backend {
     pub(crate) name: &'static str,
-    /// How many of them had a fault.
+    /// How many of the trials had a fault.
     pub(crate) trials: usize,
     rows: Vec<Row>,
 }
@@ -25,8 +25,8 @@ struct Row {
     call: &'static str,
     phase: Phase,
     errors: Vec<String>,
-    /// What it comes to when the first call fails, another one, each for a while, and each
-    /// for good.
+    /// The outcomes: when the first call fails, when a later one fails, each for a while, and
+    /// each for the rest of the trial.
     outcomes: [BTreeSet<String>; WHENS],
 }
 
@@ -91,7 +91,7 @@ impl Backend {
         &mut self.rows[index]
     }
 
-    /// Makes one row of those that differ in their errors alone.
+    /// Joins rows that differ only in their errors.
     fn merge(&mut self) {
         let mut merged: Vec<Row> = Vec::new();
         for row in self.rows.drain(..) {
@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    /// The trials of one call in one phase, with what `outcome` says of each error.
+    /// Groups the trials of one call in one phase by the outcome of each error.
     fn done(call: &str, outcome: fn(&str) -> &str) -> Vec<Done> {
         let trials = faults::planned(&BACKENDS[..1]);
         let meant = trials.into_iter().filter(|trial| {

@@ -1,4 +1,4 @@
-//! Running the trials, several at a time.
+//! Runs the trials, several at a time.
 
 use std::env;
 use std::fmt;
@@ -11,20 +11,20 @@ use anyhow::Context;
 use childwatch_ptrace_free_tests::faults::{Outcome, Trial};
 use indicatif::ProgressBar;
 
-/// A trial, and what came of it.
+/// A trial and its outcome.
 pub(crate) struct Done {
     pub(crate) trial: Trial,
     pub(crate) outcome: Outcome,
 }
 
-/// How many trials came to what.
+/// The number of trials for each kind of outcome.
 pub(crate) struct Tally {
     pub(crate) lived: usize,
     pub(crate) wrong: usize,
     pub(crate) skipped: usize,
 }
 
-/// Runs every trial once, `jobs` at a time; in the order of the trials.
+/// Runs every trial once, `jobs` at a time. Returns them in their order.
 pub(crate) fn run(trials: &[Trial], jobs: usize, deadline: Duration) -> anyhow::Result<Vec<Done>> {
     let program = env::current_exe().context("the program that becomes the trials")?;
     let progress = ProgressBar::new(trials.len() as u64);

@@ -1,4 +1,4 @@
-//! The outcomes as text, for a terminal or a log.
+//! Writes the outcomes as text for terminals and logs.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use super::matrix::Matrix;
 use super::run::Done;
 
-/// A table a backend; then each trial that went wrong, and why trials were skipped.
+/// Writes a table for each backend. Each trial that failed follows, and the reasons of skips.
 pub(crate) fn write(out: &mut impl Write, matrix: &Matrix, done: &[Done]) -> io::Result<()> {
     for backend in &matrix.backends {
         writeln!(

@@ -16,17 +16,17 @@ pub(crate) struct Explained {
     pub(crate) mutant: Vec<Explanation>,
 }
 
-/// One of its entries. It names a mutant by what stands in its line, not by the line's
-/// number, which changes with every edit above.
+/// An entry of the list. It names a mutant by the text of its line. The number of the line
+/// changes with every edit above.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Explanation {
     file: String,
-    /// As cargo-mutants calls it.
+    /// The mutation in cargo-mutants' words.
     mutation: String,
-    /// The line that it begins in, without the indentation.
+    /// The first line of the mutation, without the indentation.
     line: String,
-    /// Why nobody can tell the mutant from the original.
+    /// Why no test can tell the mutant from the original.
     #[expect(
         dead_code,
         reason = "for people; that there is one is checked by reading it"
@@ -42,7 +42,7 @@ impl Explained {
         toml::from_str(&text).context(FILE)
     }
 
-    /// Whether the list has this mutant, in a line that reads so.
+    /// Returns `true` if the list has this mutant in a line with this text.
     pub(crate) fn has(&self, mutant: &Mutant, line: &str) -> bool {
         self.mutant.iter().any(|entry| entry.is_of(mutant, line))
     }

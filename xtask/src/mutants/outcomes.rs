@@ -1,4 +1,4 @@
-//! [`Judged`]: what cargo-mutants writes of each mutant, as far as it matters here.
+//! [`Judged`]: the part of cargo-mutants' results that is used here.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use serde::Deserialize;
 
-/// A mutant, and what came of it.
+/// A mutant and its outcome.
 #[derive(Clone)]
 pub(crate) struct Judged {
     pub(crate) mutant: Mutant,
@@ -32,7 +32,7 @@ struct Position {
     line: usize,
 }
 
-/// What came of a mutant.
+/// The outcome of a mutant.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// A test failed.
@@ -46,7 +46,7 @@ pub(crate) enum Outcome {
 }
 
 impl Mutant {
-    /// The mutation alone, which does not change when its line moves.
+    /// Returns the mutation alone, which does not change if its line moves.
     pub(crate) fn mutation(&self) -> &str {
         // The name begins with the file, the line and the column.
         self.name
@@ -62,10 +62,10 @@ impl Mutant {
     }
 }
 
-/// The mutants of a run, by cargo-mutants' directory of results.
+/// Reads the mutants of a run from cargo-mutants' directory of results.
 pub(crate) fn read(directory: &Path) -> anyhow::Result<Vec<Judged>> {
     let path = directory.join("outcomes.json");
-    // Not written when there was nothing to judge.
+    // The file is not written if there was no mutant.
     if !path.exists() {
         return Ok(Vec::new());
     }

@@ -1,4 +1,4 @@
-//! [`Phase`]: what judges the mutants, and how cargo-mutants is called for it.
+//! [`Phase`]: the tests that judge the mutants, and the arguments of cargo-mutants for them.
 
 use std::env;
 use std::ffi::OsString;
@@ -10,11 +10,13 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 
-use super::LIBRARY;
 use super::outcomes::{self, Judged};
 use crate::workspace;
 
-/// What judges a mutant.
+/// The crates that are mutated: a fault in them is a fault of their users.
+pub(super) const LIBRARY: [&str; 3] = ["childwatch-core", "childwatch-pidfd", "childwatch-sigchld"];
+
+/// The tests that judge a mutant.
 #[derive(Clone, Copy)]
 pub(crate) enum Phase {
     /// The unit tests of its crate.
@@ -28,7 +30,7 @@ pub(crate) enum Phase {
 const JUDGED: [i32; 3] = [0, 2, 3];
 
 impl Phase {
-    /// Judges the mutants that `selection`, arguments of cargo-mutants, picks.
+    /// Judges the mutants that `selection` picks with arguments of cargo-mutants.
     pub(crate) fn judge(
         self,
         selection: Vec<String>,
@@ -39,7 +41,7 @@ impl Phase {
             self.passes_unmutated()?;
         }
         let output = output.join(self.name());
-        // What an earlier run has left is not this one's.
+        // Removes the results of an earlier run.
         if output.exists() {
             fs::remove_dir_all(&output).with_context(|| format!("clearing {output:?}"))?;
         }
@@ -50,9 +52,9 @@ impl Phase {
             .arg(format!("--jobs={jobs}"))
             .args(self.arguments())
             .args(selection)
-            // A build with nothing to debug takes half the time.
+            // A build without debug information takes half the time.
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
-            // Each copy of the tree builds in itself.
+            // Each copy of the tree has a target directory of its own.
             .env_remove("CARGO_TARGET_DIR")
             .status()
             .context("cargo mutants")?;
@@ -66,7 +68,7 @@ impl Phase {
     fn arguments(self) -> Vec<String> {
         let arguments: &[&str] = match self {
             Phase::UnitTests => &["--cargo-arg=--lib", "--timeout=12", "--build-timeout=600"],
-            // cargo-mutants' own baseline takes the mutated packages' targets alone.
+            // cargo-mutants' own baseline covers only the targets of the mutated packages.
             Phase::Suite => &["--baseline=skip", "--timeout=120", "--build-timeout=600"],
         };
         let arguments = arguments.iter().map(|&argument| argument.to_owned());
@@ -106,19 +108,19 @@ impl Phase {
 const SUITE_PACKAGES: [&str; 2] = ["childwatch-core", "childwatch-ptrace-free-tests"];
 const SUITE_TARGETS: [&str; 3] = ["--test=ext", "--test=laws", "--example=until_first_failure"];
 
-/// A selection of the mutants with these names.
+/// Returns a selection of the mutants with these names.
 pub(crate) fn named(names: &[String]) -> Vec<String> {
     let exactly = |name: &String| format!("--re=^{}$", literally(name));
     names.iter().map(exactly).collect()
 }
 
-/// A regular expression for this text.
+/// Returns a regular expression for this text.
 fn literally(text: &str) -> String {
     text.chars().fold(String::new(), |mut regex, letter| {
         if letter.is_ascii_alphanumeric() {
             regex.push(letter);
         } else {
-            // Never a metacharacter, whatever the letter.
+            // Such an escape is never a metacharacter, whatever the letter.
             let _ = write!(regex, r"\x{{{:x}}}", u32::from(letter));
         }
         regex
@@ -127,7 +129,7 @@ fn literally(text: &str) -> String {
 
 /// # Errors
 ///
-/// Says how to install cargo-mutants, when it is not there.
+/// If cargo-mutants is not installed, the error says how to install it.
 pub(crate) fn is_tool_there() -> anyhow::Result<()> {
     let answer = cargo()
         .args(["mutants", "--version"])

@@ -1,4 +1,4 @@
-//! [`Tally`]: what came of all mutants, and what is to be said of it.
+//! [`Tally`]: the outcomes of all mutants, and the verdict on them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,10 +10,10 @@ use super::explained::Explained;
 use super::outcomes::{Judged, Mutant, Outcome};
 use crate::workspace;
 
-/// Every mutant, with what has come of it so far.
+/// Every mutant with its outcome so far.
 pub(crate) struct Tally {
     judged: Vec<Judged>,
-    /// By the unit tests alone.
+    /// The outcome of the unit tests alone.
     caught_at_once: usize,
 }
 
@@ -35,16 +35,16 @@ impl Tally {
         self.missed().map(|mutant| mutant.name.clone()).collect()
     }
 
-    /// A later phase's word on the mutants that were missed. One that it does not judge
-    /// stays so: it has compiled before, so only a machine short of something can have kept
-    /// it from compiling again.
+    /// Adds a later phase's outcomes of the missed mutants. A mutant that the phase does not
+    /// judge stays missed. The mutant has compiled before, and therefore only a lack of
+    /// resources can have kept it from compiling again.
     pub(crate) fn take_in(&mut self, later: Vec<Judged>) {
         let later: HashMap<_, _> = later
             .into_iter()
             .map(|Judged { mutant, outcome }| (mutant.name, outcome))
             .collect();
-        // cargo-mutants judges more than it was asked about: whatever the names, it deletes
-        // fields.
+        // cargo-mutants judges more mutants than were selected: it deletes fields whatever
+        // the names.
         let missed = |judged: &&mut Judged| judged.outcome == Outcome::Missed;
         for Judged { mutant, outcome } in self.judged.iter_mut().filter(missed) {
             match later.get(&mutant.name) {
@@ -56,7 +56,7 @@ impl Tally {
 
     /// # Errors
     ///
-    /// When a mutant's file can't be read.
+    /// Returns an error if a mutant's file cannot be read.
     pub(crate) fn verdict(&self, explained: &Explained) -> anyhow::Result<Verdict> {
         let mut unexplained = Vec::new();
         for mutant in self.missed() {
@@ -115,7 +115,7 @@ fn line_of(mutant: &Mutant) -> anyhow::Result<String> {
     Ok(line.unwrap_or_default().to_owned())
 }
 
-/// The end of it.
+/// The result of the run.
 pub(crate) struct Verdict {
     all: usize,
     caught: usize,
@@ -123,7 +123,7 @@ pub(crate) struct Verdict {
     timed_out: usize,
     unviable: usize,
     missed: usize,
-    /// The survivors that the list does not have, and the line of each.
+    /// The survivors that the list does not explain, each with its line.
     pub(crate) unexplained: Vec<String>,
     /// Entries of the list whose mutants a test has killed.
     needless: Vec<String>,

@@ -1,18 +1,18 @@
-//! [`Message`]: what a soak's process says, a line of JSON each.
+//! [`Message`]: the output of a soak's process, a line of JSON each.
 
 use childwatch_ptrace_free_tests::soak::Counts;
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize, Serialize)]
 pub(super) enum Message {
-    /// How it stands.
+    /// The state of the soak so far.
     Progress {
         seconds: f64,
         counts: Named,
         fds: usize,
         memory: usize,
     },
-    /// What came of it. It is the last.
+    /// The outcome of the soak. This is the last message.
     Done {
         counts: Named,
         peak_fds: usize,

@@ -1,24 +1,24 @@
-//! The processes of a soak: this program, started anew.
+//! The processes of a soak, which run this program again.
 
 use std::num::NonZeroUsize;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
 use childwatch_ptrace_free_tests::soak::{Order, Progress, run};
 use childwatch_ptrace_free_tests::{BackendUnderTest, backends, broken, namespace};
-use clap::ValueEnum;
 use rustix::process::{
     Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
 };
 
 use super::message::Message;
-use super::run::Soak;
+use super::part::Part;
+use super::settings::Soak;
 
-/// A broken watcher is wrong in one of so many calls.
+/// A broken watcher is wrong in one call of this many.
 const RARELY: NonZeroUsize = NonZeroUsize::new(500).expect("it is not 0");
 
-/// A process of a soak. Not to be called by hand.
+/// A process of a soak. It is not started by hand.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[arg(value_enum)]
@@ -31,38 +31,8 @@ pub(crate) struct Args {
     patience: f64,
 }
 
-/// Which of a soak's processes.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Part {
-    /// Starts `TryInside` in a new pid namespace.
-    Try,
-    /// Ends well when the namespace can be lived in.
-    TryInside,
-    /// Starts `Inside` in a new pid namespace.
-    Enter,
-    /// The soak, as process 1 of a new pid namespace.
-    Inside,
-    /// The soak, where it is.
-    Plain,
-}
-
-impl Part {
-    /// The command that starts this part of a soak.
-    pub(super) fn command(self, soak: &Soak) -> anyhow::Result<Command> {
-        let mut command = Command::new(std::env::current_exe()?);
-        let value = self.to_possible_value();
-        let name = value.as_ref().map_or("", |value| value.get_name());
-        command
-            .args(["soak-process", name, &soak.backend])
-            .args([soak.seed.to_string(), soak.children.to_string()])
-            .arg(soak.threads.to_string())
-            .args([soak.time, soak.patience].map(|time| time.as_secs_f64().to_string()));
-        Ok(command)
-    }
-}
-
 pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
-    // Each part ends with the one that has started it, on that one's only thread.
+    // Each part ends with its parent, whose only thread has started it.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     let soak = args.soak()?;
     match args.part {
@@ -109,7 +79,7 @@ fn settle_in(soak: &Soak) -> anyhow::Result<()> {
     namespace::settle_in(soak.pid_max()).map_err(|reason| anyhow!(reason))
 }
 
-/// The soak itself.
+/// Runs the soak itself.
 fn carry_out(soak: &Soak) -> anyhow::Result<ExitCode> {
     raise_open_files(soak.children)?;
     let order = Order {
@@ -153,8 +123,8 @@ fn backend(name: &str) -> anyhow::Result<&'static dyn BackendUnderTest> {
     Ok(broken)
 }
 
-/// Each watched child costs a file, with a watcher of its own another, and one that was
-/// left registered too.
+/// Raises the limit on open files. A watched child needs up to three: its own, one for a
+/// watcher of its own, and one for a registration that is left.
 fn raise_open_files(children: usize) -> anyhow::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {

@@ -1,4 +1,4 @@
-//! [`Progress`]: a line that changes, on a terminal; a line now and then, elsewhere.
+//! [`Progress`]: a bar on a terminal, and otherwise a line every few seconds.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use childwatch_ptrace_free_tests::soak::Counts;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::table::mebibytes;
+use super::numbers::mebibytes;
 use crate::seconds::Seconds;
 
-/// Between two lines.
+/// The time between two lines.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
-/// Dropped, it leaves nothing on the terminal.
+/// When dropped, it clears the bar.
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
     backend: String,
@@ -50,7 +50,7 @@ impl Progress {
             }
             None if elapsed >= self.next_line => {
                 self.next_line = elapsed + BETWEEN_LINES;
-                // Nobody may be listening.
+                // An error means that the output is closed.
                 let _ = writeln!(io::stdout(), "{:>8}  {line}", Seconds(elapsed).to_string());
             }
             None => {}

@@ -1,17 +1,19 @@
-//! The counts, a column for each backend: as a table that documents take, too.
+//! The counts as a table that documents take too, with a column for each backend.
 
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, Table};
 
-use super::run::{Result, Soak};
+use super::numbers::{grouped, mebibytes};
+use super::run::Outcome;
+use super::settings::Soak;
 use crate::seconds::Seconds;
 
-pub(super) fn of(results: &[(Soak, Result)]) -> Table {
+pub(super) fn of(results: &[(Soak, Outcome)]) -> Table {
     let mut table = Table::new();
     table.load_preset(ASCII_MARKDOWN);
     let backends = results.iter().map(|(soak, _)| soak.backend.clone());
     table.set_header(std::iter::once(String::new()).chain(backends));
-    let mut row = |name: &str, value: &dyn Fn(&Soak, &Result) -> String| {
+    let mut row = |name: &str, value: &dyn Fn(&Soak, &Outcome) -> String| {
         let values = results.iter().map(|(soak, result)| value(soak, result));
         table.add_row(std::iter::once(name.to_owned()).chain(values));
     };
@@ -38,7 +40,7 @@ pub(super) fn of(results: &[(Soak, Result)]) -> Table {
     table
 }
 
-/// What a count is of.
+/// Returns the description of a count.
 fn says(name: &str) -> &str {
     match name {
         "births" => "children born",
@@ -59,39 +61,5 @@ fn says(name: &str) -> &str {
         "misanswered" => "wrong answers",
         "stolen" => "reaped by somebody else",
         other => other,
-    }
-}
-
-/// `1234567` as `1,234,567`.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-pub(super) fn mebibytes(bytes: usize) -> String {
-    format!("{} MiB", bytes >> 20)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn large_numbers_are_grouped() {
-        for (count, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1000, "1,000"),
-            (12_345_678, "12,345,678"),
-        ] {
-            assert_eq!(grouped(count), text);
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! [`Page`]: the document that has the table, between two marks.
+//! [`Page`]: the document with the table, which stands between two marks.
 
 use std::fs;
 use std::ops::Range;
@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-/// What stands before the table, and after it.
+/// The marks before and after the table.
 const BEGIN: &str = "<!-- unsafe code: written by `cargo xtask unsafe --write` -->\n";
 const END: &str = "<!-- end of unsafe code -->\n";
 
 pub(super) struct Page {
     path: PathBuf,
     text: String,
-    /// Where in the text the table is.
+    /// The place of the table in the text.
     table: Range<usize>,
 }
 

@@ -1,14 +1,14 @@
 //! [`Count`]: the unsafe code among a file's tokens.
 //!
-//! Of tokens and not of syntax, so that what a macro is made of or given counts as well;
-//! comments and strings hold no keyword.
+//! Tokens are counted and not syntax, so that the bodies and arguments of macros count as
+//! well. Comments and strings have no keywords.
 
 use std::fmt;
 use std::ops::AddAssign;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// How much of each kind there is.
+/// The number of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Count {
     blocks: usize,
@@ -26,7 +26,8 @@ impl Count {
             match token {
                 TokenTree::Group(group) => count += Count::of(group.stream()),
                 TokenTree::Ident(word) if word == "unsafe" => {
-                    // The kind is the keyword's that follows, past `extern "C"`.
+                    // The keyword that follows names the kind. `extern "C"` may stand before
+                    // it.
                     let rest = tokens.clone();
                     count.note(rest);
                 }
@@ -40,7 +41,7 @@ impl Count {
         self == Count::default()
     }
 
-    /// Takes in one `unsafe`, by what comes after it.
+    /// Counts one `unsafe` by the tokens after it.
     fn note(&mut self, mut rest: impl Iterator<Item = TokenTree>) {
         let is_braced = |token: &TokenTree| matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace);
         match rest.next() {
@@ -62,7 +63,8 @@ impl Count {
         }
     }
 
-    /// A function has a name; the type of a pointer to one has not, and is no code.
+    /// Counts a function, which has a name. A type of function pointers has none, and is no
+    /// code.
     fn note_function(&mut self, name: Option<TokenTree>) {
         if matches!(name, Some(TokenTree::Ident(_))) {
             self.functions += 1;
@@ -79,7 +81,7 @@ impl AddAssign for Count {
     }
 }
 
-/// `3 blocks, 1 function`.
+/// Shows the counts, such as `3 blocks, 1 function`.
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kinds = [

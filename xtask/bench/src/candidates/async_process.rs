@@ -2,7 +2,8 @@
 
 use async_process::Command;
 
-use crate::candidate::{Candidate, PROGRAM, Refused, Supervising, Watching};
+use super::candidate::{Candidate, PROGRAM, Supervising, Watching};
+use crate::measuring::refused::Refused;
 
 pub(crate) struct AsyncProcess;
 

@@ -1,10 +1,10 @@
-//! [`Floor`]: the least that a program can do and be told.
+//! [`Floor`]: the least that a program can do to run a callback at an exit.
 //!
-//! One thread in `epoll_wait`, raw pidfds, and the address of the closure's box as the
-//! token. No lock, no table, no cancellation, no generations, no look at whether the
-//! child is waitable: a program that needs any of those pays for it above this. Nor is
-//! the status asked for by the first of the two floors; the second asks, with one
-//! `waitid` an exit, and tells what our own backends tell.
+//! One thread waits in `epoll_wait` for raw pidfds. The token of an event is the address of
+//! the closure's box. There is no lock, no table, no cancellation, no generation, and no check
+//! whether the child is waitable. A program that needs any of these pays for it in addition.
+//! The first of the two floors does not ask for the status. The second one asks with one
+//! `waitid` for each exit, and reports what our own backends report.
 
 #![expect(
     unsafe_code,
@@ -22,12 +22,13 @@ use childwatch_core::Pid;
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 
-use crate::candidate::{Candidate, Watching};
-use crate::candidates::{FLOOR_WITH_STATUS, status};
-use crate::limits::{self, Fds};
-use crate::tally::Told;
+use super::candidate::{Candidate, Watching};
+use super::names::{FLOOR, FLOOR_WITH_STATUS};
+use super::status;
+use crate::measuring::limits::{self, Fds};
+use crate::measuring::tally::Told;
 
-/// As many as our own backends take: 1,024 are no faster.
+/// The same number as in our own backends. 1,024 events are not faster.
 const EVENTS_A_WAIT: usize = 128;
 
 /// The two floors.
@@ -43,8 +44,8 @@ struct Watcher {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What an event's token points to. Those that never exit are not freed: the slice's
-/// process ends with them.
+/// The target of an event's token. For a child that never exits it is not freed, because the
+/// slice's process ends before.
 struct Armed {
     pidfd: OwnedFd,
     told: Told,
@@ -53,7 +54,7 @@ struct Armed {
 impl Candidate for Floor {
     fn name(&self) -> &'static str {
         match self {
-            Floor::WithoutStatus => "floor",
+            Floor::WithoutStatus => FLOOR,
             Floor::WithStatus => FLOOR_WITH_STATUS,
         }
     }
@@ -82,11 +83,11 @@ impl Watching for Watcher {
         let pidfd = pidfd_open(number, PidfdFlags::empty())?;
         let raw = pidfd.as_raw_fd();
         let armed = Box::into_raw(Box::new(Armed { pidfd, told }));
-        // SAFETY: the watcher's thread closes it when its event has come, so not before
-        // this call has added it.
+        // SAFETY: the watcher's thread closes the pidfd after its event. The event cannot come
+        // before this call has added the pidfd.
         let pidfd = unsafe { BorrowedFd::borrow_raw(raw) };
-        // One-shot: a copy of the pidfd, in a child between fork and exec, would keep it
-        // in epoll beyond its close, and have it told of again.
+        // One-shot: a child between fork and exec has a copy of the pidfd. The copy would
+        // keep the pidfd in epoll after its close, and bring a second event.
         let flags = epoll::EventFlags::IN | epoll::EventFlags::ONESHOT;
         let token = epoll::EventData::new_ptr(armed.cast());
         Ok(epoll::add(&self.epoll, pidfd, token, flags)?)
@@ -97,7 +98,7 @@ impl Drop for Watcher {
     fn drop(&mut self) {
         let stopped = rustix::io::write(&self.stop, &1_u64.to_ne_bytes());
         if let (Some(thread), Ok(_)) = (self.thread.take(), stopped) {
-            // It runs no code that panics.
+            // The thread runs no code that panics.
             let _ = thread.join();
         }
     }
@@ -117,7 +118,7 @@ impl Floor {
                 if armed.is_null() {
                     return;
                 }
-                // SAFETY: `watch` made it from a box, and its one event is this.
+                // SAFETY: `watch` made the pointer from a box, and this is its only event.
                 let Armed { pidfd, told } = *unsafe { Box::from_raw(armed) };
                 match self {
                     Floor::WithoutStatus => told.tell(None),

@@ -2,9 +2,9 @@
 
 use childwatch_core::{Pid, PidWatcher, WatchError};
 
-use crate::candidate::{Candidate, Watching};
-use crate::limits::{self, Fds};
-use crate::tally::Told;
+use super::candidate::{Candidate, Watching};
+use crate::measuring::limits::{self, Fds};
+use crate::measuring::tally::Told;
 
 /// Our own backends, and the design that they come from.
 pub(crate) struct ByPidWatcher {

@@ -7,11 +7,12 @@ use childwatch_core::Pid;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{WaitId, waitid};
 
-use crate::candidate::{Candidate, Refused, Watching};
-use crate::candidates::status;
-use crate::tally::Told;
+use super::candidate::{Candidate, Watching};
+use super::status;
+use crate::measuring::refused::Refused;
+use crate::measuring::tally::Told;
 
-/// Beyond this it measures the scheduler, and soon the limit on threads.
+/// With more threads the row would measure the scheduler, and then reach the limit on threads.
 pub(crate) const MOST_THREADS: usize = 1_000;
 
 pub(crate) struct ThreadAChild;
@@ -30,7 +31,7 @@ impl Candidate for ThreadAChild {
     }
 }
 
-/// The threads end with their children, and can't be ended before.
+/// The threads end with their children. They cannot end before.
 struct Threads;
 
 impl Watching for Threads {
@@ -42,7 +43,7 @@ impl Watching for Threads {
                 let exit = retry_on_intr(|| waitid(WaitId::Pid(number), status::options()));
                 match exit {
                     Ok(Some(exit)) => told.tell(status::of(&exit)),
-                    // Somebody else has reaped it.
+                    // Another thread has reaped the child.
                     Err(Errno::CHILD) => told.tell(None),
                     Ok(None) | Err(_) => {}
                 }

@@ -12,14 +12,14 @@ use tokio::io::unix::AsyncFd;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use crate::candidate::{Candidate, Watching};
-use crate::candidates::TOKIO;
-use crate::limits::{self, Fds};
-use crate::tally::Told;
+use super::candidate::{Candidate, Watching};
+use super::names::TOKIO;
+use crate::measuring::limits::{self, Fds};
+use crate::measuring::tally::Told;
 
 pub(crate) struct TokioAsyncFd;
 
-/// A runtime of one thread, as the other candidates have one.
+/// A runtime with one thread, like the other candidates.
 struct Runtime {
     handle: Handle,
     stop: Option<oneshot::Sender<()>>,
@@ -39,7 +39,7 @@ impl Candidate for TokioAsyncFd {
         let thread = thread::Builder::new()
             .name("tokio".to_owned())
             .spawn(move || {
-                // An error is the sender's drop, which is also a stop.
+                // An error means that the sender was dropped, which also stops the runtime.
                 let _ = runtime.block_on(stopped);
             })?;
         Ok(Box::new(Runtime {
@@ -55,8 +55,8 @@ impl Watching for Runtime {
         let number = rustix::process::Pid::from_raw(child.as_raw()).context("a pid of zero")?;
         let pidfd = pidfd_open(number, PidfdFlags::empty())?;
         let _entered = self.handle.enter();
-        // SAFETY: an owned fd is open, and the same, for as long as it is there; the
-        // `AsyncFd` gives out no way to replace it.
+        // SAFETY: an owned fd stays open and the same for as long as it exists, and this
+        // code does not replace the fd inside the `AsyncFd`.
         let pidfd = unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }?;
         self.handle.spawn(async move {
             if pidfd.readable().await.is_ok() {
@@ -71,7 +71,7 @@ impl Drop for Runtime {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // It runs no code of ours that panics.
+            // The thread runs no code of ours that panics.
             let _ = thread.join();
         }
     }

@@ -3,7 +3,8 @@
 use tokio::process::Command;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::candidate::{Candidate, PROGRAM, Refused, Supervising, Watching};
+use super::candidate::{Candidate, PROGRAM, Supervising, Watching};
+use crate::measuring::refused::Refused;
 
 pub(crate) struct TokioProcess;
 

@@ -4,10 +4,12 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::interval::Interval;
-use crate::options::Effort;
-use crate::report::{self, Cell, InTurns, Report, Table};
-use crate::targets::{self, Judged};
+use crate::figures::interval::Interval;
+use crate::measuring::conditions::Effort;
+use crate::results::report::{InTurns, Report};
+use crate::results::tables::{Cell, Table, tables};
+use crate::results::targets;
+use crate::results::targets::judged::Judged;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -40,13 +42,13 @@ struct Numbers {
     p50: f64,
     p90: f64,
     ratio: Option<f64>,
-    /// Where the ratio's true median lies, with a confidence of 95 %.
+    /// The 95 % confidence interval of the ratio's true median.
     ratio_interval: Option<[f64; 2]>,
     rounds: usize,
 }
 
 pub(crate) fn write(out: &mut impl Write, report: &Report) -> anyhow::Result<()> {
-    let tables = report::tables(report);
+    let tables = tables(report);
     let document = Document {
         machine: &report.place,
         command: &report.command,

@@ -1,15 +1,16 @@
-//! The report as Markdown, for a document.
+//! Writes the report as Markdown.
 
 use std::io::{self, Write};
 
-use super::numbers;
-use crate::remarks;
-use crate::report::{self, Report, Table};
-use crate::targets;
+use super::cells;
+use crate::results::report::Report;
+use crate::results::tables::{Table, tables};
+use crate::results::targets::judged::{HEADS, HOW_JUDGED};
+use crate::results::{remarks, targets};
 
 pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    for table in report::tables(report) {
-        write_table(out, &table, &numbers::whole_title(&table))?;
+    for table in tables(report) {
+        write_table(out, &table, &cells::whole_title(&table))?;
     }
     write_targets(out, report)?;
     write_remarks(out, report)
@@ -21,12 +22,12 @@ pub(crate) fn write_targets(out: &mut impl Write, report: &Report) -> io::Result
         return Ok(());
     }
     writeln!(out, "## Targets\n")?;
-    writeln!(out, "| {} |", targets::HEADS.join(" | "))?;
-    writeln!(out, "|{}", "---|".repeat(targets::HEADS.len()))?;
+    writeln!(out, "| {} |", HEADS.join(" | "))?;
+    writeln!(out, "|{}", "---|".repeat(HEADS.len()))?;
     for target in targets {
         writeln!(out, "| {} |", target.cells().join(" | "))?;
     }
-    writeln!(out, "\n{}\n", targets::HOW_JUDGED)
+    writeln!(out, "\n{}\n", HOW_JUDGED)
 }
 
 pub(crate) fn write_remarks(out: &mut impl Write, report: &Report) -> io::Result<()> {
@@ -39,15 +40,15 @@ pub(crate) fn write_remarks(out: &mut impl Write, report: &Report) -> io::Result
 
 pub(crate) fn write_table(out: &mut impl Write, table: &Table, title: &str) -> io::Result<()> {
     let unit = table.figure.unit;
-    let heads = numbers::heads(table);
+    let heads = cells::heads(table);
     writeln!(out, "### {title}\n")?;
     writeln!(out, "| {} |", heads.join(" | "))?;
     writeln!(out, "|---|{}", "--:|".repeat(heads.len() - 1))?;
     for line in table.lines.iter().filter(|line| line.takes_part()) {
         write!(out, "| {} |", line.candidate)?;
         for cell in &line.cells {
-            write!(out, " {}", numbers::cell(cell, unit))?;
-            if let Some(spread) = numbers::spread(cell, unit) {
+            write!(out, " {}", cells::cell(cell, unit))?;
+            if let Some(spread) = cells::spread(cell, unit) {
                 write!(out, " ({spread})")?;
             }
             write!(out, " |")?;

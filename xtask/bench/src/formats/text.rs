@@ -1,24 +1,25 @@
-//! The report as text, for a terminal or a log.
+//! Writes the report as text for terminals and logs.
 
 use std::io::{self, Write};
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table as Grid};
 
-use super::numbers;
-use crate::remarks;
-use crate::report::{self, Report, Table};
-use crate::targets::{self, Judged};
+use super::cells;
+use crate::results::report::Report;
+use crate::results::tables::{Table, tables};
+use crate::results::targets::judged::{HEADS, HOW_JUDGED, Judged};
+use crate::results::{remarks, targets};
 
 pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    for table in report::tables(report) {
-        writeln!(out, "{}\n{}", numbers::whole_title(&table), grid(&table))?;
+    for table in tables(report) {
+        writeln!(out, "{}\n{}", cells::whole_title(&table), grid(&table))?;
         writeln!(out)?;
     }
     let targets = targets::judge(report);
     if !targets.is_empty() {
         writeln!(out, "Targets\n{}", targets_grid(&targets))?;
-        writeln!(out, "{}\n", targets::HOW_JUDGED)?;
+        writeln!(out, "{}\n", HOW_JUDGED)?;
     }
     for note in remarks::of_the_cells(report) {
         writeln!(out, "{note}")?;
@@ -33,7 +34,7 @@ pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
 fn targets_grid(targets: &[Judged]) -> Grid {
     let mut grid = Grid::new();
     grid.load_preset(UTF8_FULL_CONDENSED);
-    grid.set_header(targets::HEADS);
+    grid.set_header(HEADS);
     for target in targets {
         grid.add_row(target.cells());
     }
@@ -44,11 +45,11 @@ fn grid(table: &Table) -> Grid {
     let unit = table.figure.unit;
     let mut grid = Grid::new();
     grid.load_preset(UTF8_FULL_CONDENSED);
-    grid.set_header(numbers::heads(table));
+    grid.set_header(cells::heads(table));
     for line in table.lines.iter().filter(|line| line.takes_part()) {
         let cells = line.cells.iter().map(|cell| {
-            let mut text = numbers::cell(cell, unit);
-            if let Some(spread) = numbers::spread(cell, unit) {
+            let mut text = cells::cell(cell, unit);
+            if let Some(spread) = cells::spread(cell, unit) {
                 text = format!("{text}\n{spread}");
             }
             text

@@ -1,34 +1,29 @@
 //! [`DEAD`]: children that have exited already when they are registered.
 
-use crate::candidate::Candidate;
-use crate::clock::Stopwatch;
-use crate::options::Effort;
-use crate::outcome::{self, Samples};
-use crate::row::{Company, Figure, Row, Unit};
-use crate::rows::{gather, rounds_of_a_crowd, wait_until_dead, watch_all};
-use crate::tally::Tally;
-use crate::turns::Turns;
+use super::crowd::{gather, row, wait_until_dead, watch_all};
+use super::row::Row;
+use super::task::Task;
+use crate::figures::figure::Figure;
+use crate::measuring::clock::Stopwatch;
+use crate::measuring::outcome::{Samples, single};
+use crate::measuring::tally::Tally;
 
 pub(crate) static DEAD: Row = Row {
-    name: "dead",
-    title: "Children that are dead already, registered and told",
     size: "zombies",
-    figures: &[
-        Figure::median("cpu", "processor time, a child", Unit::Microseconds),
-        Figure::median("wall", "time, a child", Unit::Microseconds),
-    ],
-    rounds: rounds_of_a_crowd,
-    company: Company::Alone,
-    measure,
+    ..row(
+        "dead",
+        "Children that are dead already, registered and told",
+        &[
+            Figure::microseconds("cpu", "processor time, a child"),
+            Figure::microseconds("wall", "time, a child"),
+        ],
+        measure,
+    )
 };
 
-fn measure(
-    candidate: &dyn Candidate,
-    size: usize,
-    _effort: Effort,
-    _turns: &mut Turns<'_>,
-) -> anyhow::Result<Samples> {
-    let mut watching = candidate.watch_up_to(size)?;
+fn measure(task: &mut Task<'_>) -> anyhow::Result<Samples> {
+    let size = task.size;
+    let mut watching = task.candidate.watch_up_to(size)?;
     let (mut crowd, gate) = gather(size)?;
     drop(gate);
     wait_until_dead(&mut crowd);
@@ -41,7 +36,7 @@ fn measure(
 
     drop(watching);
     tally.each_once()?;
-    Ok(outcome::single([
+    Ok(single([
         ("cpu", cost.cpu / size as f64),
         ("wall", cost.wall / size as f64),
     ]))

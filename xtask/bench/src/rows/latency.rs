@@ -1,19 +1,20 @@
-//! [`LATENCY`]: from an exit to its callback, with idle children watched beside it.
+//! [`LATENCY`]: from an exit to its callback, while idle children are watched too.
 
 use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::candidate::{Candidate, Watching};
-use crate::clock;
-use crate::options::Effort;
-use crate::outcome::Samples;
-use crate::row::{Company, Figure, Row, Unit};
-use crate::rows::{BEFORE_EXITS, gather, watch_all, watch_idle};
-use crate::tally::Tally;
-use crate::turns::Turns;
+use super::crowd::{BEFORE_EXITS, beside_idle, gather, watch_all};
+use super::row::{Company, Row};
+use super::task::Task;
+use crate::candidates::candidate::Watching;
+use crate::figures::figure::{Figure, Unit};
+use crate::measuring::clock;
+use crate::measuring::outcome::Samples;
+use crate::measuring::tally::Tally;
 
-/// A turn's exits: short beside what makes the machine slow or fast.
+/// The exits of a turn. A turn is short beside the times in which the machine is slow or
+/// fast.
 const EXITS_A_TURN: usize = 5;
 
 pub(crate) static LATENCY: Row = Row {
@@ -25,8 +26,8 @@ pub(crate) static LATENCY: Row = Row {
         quantile("p99", "99th percentile", 0.99),
     ],
     rounds: |_| 9,
-    // What is to be told apart is less than what the machine's speed changes by from one
-    // second to the next.
+    // The candidates differ by less than the machine's speed changes from one second to the
+    // next.
     company: Company::InTurns,
     measure,
 };
@@ -35,33 +36,22 @@ const fn quantile(name: &'static str, title: &'static str, quantile: f64) -> Fig
     Figure::quantile(name, title, "latency", quantile, Unit::Microseconds)
 }
 
-fn measure(
-    candidate: &dyn Candidate,
-    size: usize,
-    effort: Effort,
-    turns: &mut Turns<'_>,
-) -> anyhow::Result<Samples> {
-    let measured_turns = match effort {
-        Effort::Full => 20,
-        Effort::Quick => 2,
-    };
-    let mut watching = candidate.watch_up_to(size + 1)?;
-    let _idle = watch_idle(&mut *watching, size)?;
-    turns.wait()?;
-    let _warm_up = some_exits(&mut *watching)?;
-    let mut latencies = Vec::new();
-    for _ in 0..measured_turns {
+fn measure(task: &mut Task<'_>) -> anyhow::Result<Samples> {
+    let measured_turns = task.effort.choose(20, 2);
+    let idle = task.size;
+    beside_idle(task, idle + 1, idle, |watching, turns| {
         turns.wait()?;
-        latencies.extend(some_exits(&mut *watching)?);
-    }
-    // Till the others have measured too: the end of a crowd is work for the machine.
-    turns.wait()?;
-    // Before the crowd, whose end is not to be told of.
-    drop(watching);
-    Ok(Samples::from([("latency".to_owned(), latencies)]))
+        let _warm_up = some_exits(watching)?;
+        let mut latencies = Vec::new();
+        for _ in 0..measured_turns {
+            turns.wait()?;
+            latencies.extend(some_exits(watching)?);
+        }
+        Ok(Samples::from([("latency".to_owned(), latencies)]))
+    })
 }
 
-/// What is done in a turn: the latency of each exit.
+/// Measures the latency of each exit of a turn.
 fn some_exits(watching: &mut dyn Watching) -> anyhow::Result<[f64; EXITS_A_TURN]> {
     let mut latencies = [0.0; EXITS_A_TURN];
     for latency in &mut latencies {

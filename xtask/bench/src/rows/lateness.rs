@@ -6,16 +6,34 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use childwatch_ptrace_free_tests::crowd::Crowd;
 
-use crate::candidate::Watching;
-use crate::outcome::Samples;
-use crate::rows::watch_all;
-use crate::tally::Tally;
-use crate::turns::Turns;
+use super::crowd::watch_all;
+use super::row::{Company, Measure, Row};
+use crate::candidates::candidate::Watching;
+use crate::figures::figure::Figure;
+use crate::measuring::outcome::Samples;
+use crate::measuring::tally::Tally;
+use crate::measuring::turns::Turns;
 
-/// What the number of children counts in these rows.
-pub(super) const SIZE: &str = "children watched";
+/// A row that measures how late the callbacks of some watched children run.
+pub(super) const fn row(
+    name: &'static str,
+    title: &'static str,
+    figures: &'static [Figure],
+    measure: Measure,
+) -> Row {
+    Row {
+        name,
+        title,
+        size: "children watched",
+        figures,
+        rounds: |_| 6,
+        // As for the latency of single exits.
+        company: Company::InTurns,
+        measure,
+    }
+}
 
-/// How many of the watched children exit: `most`, or half of them if there are few.
+/// Returns how many of the watched children exit: `most`, or half of them if there are few.
 pub(super) fn exits(most: usize, watched: usize) -> usize {
     most.min(watched / 2)
 }
@@ -35,7 +53,7 @@ pub(super) struct Lateness {
 }
 
 impl Batch {
-    /// Watches a crowd. The tally must keep the moments.
+    /// Watches a crowd. The tally must keep the time of each report.
     pub(super) fn watch(
         watching: &mut dyn Watching,
         (mut crowd, gate): (Crowd, OwnedFd),
@@ -45,12 +63,12 @@ impl Batch {
         Ok((Batch { crowd, tally }, gate))
     }
 
-    /// Waits for all callbacks, and reaps the children that nobody has reaped. The children
-    /// must have been let go.
+    /// Waits for all callbacks, and reaps the children that are left. The gate of the children
+    /// must be open.
     pub(super) fn finish(mut self) -> anyhow::Result<Lateness> {
         let is_told = self.tally.wait();
-        // Before an error is returned: dropping an unreaped member kills it, and its number
-        // may be another process's if a callback has reaped it.
+        // This comes before an error is returned, because dropping an unreaped member kills
+        // its pid. If a callback has reaped the child, another process may have the pid.
         for member in self.crowd.members() {
             member.reap();
         }
@@ -71,7 +89,7 @@ impl Batch {
     }
 }
 
-/// A candidate whose turns have taken this long takes no more of them.
+/// A candidate takes no more turns once its turns have taken this long.
 const LONG_ENOUGH: Duration = Duration::from_secs(2);
 
 /// Measures a batch in each turn, and adds its lateness to these two series.
@@ -103,10 +121,10 @@ pub(super) fn measure_in_turns(
 mod tests {
     use childwatch_core::Pid;
 
+    use super::super::crowd::gather_silent;
     use super::*;
     use crate::candidates;
-    use crate::rows::gather_silent;
-    use crate::tally::Told;
+    use crate::measuring::tally::Told;
 
     #[test]
     fn each_callback_comes_after_its_exit() {

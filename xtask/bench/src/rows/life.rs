@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::candidate::Candidate;
-use crate::options::Effort;
-use crate::outcome::{self, Samples};
-use crate::row::{Company, Figure, Row, Unit};
-use crate::turns::Turns;
+use super::row::{Company, Row};
+use super::task::Task;
+use crate::figures::figure::{Figure, Unit};
+use crate::measuring::outcome::{Samples, single};
 
 const WARM_UP: usize = 5;
 
@@ -20,17 +19,11 @@ pub(crate) static LIFE: Row = Row {
     measure,
 };
 
-fn measure(
-    candidate: &dyn Candidate,
-    _size: usize,
-    effort: Effort,
-    _turns: &mut Turns<'_>,
-) -> anyhow::Result<Samples> {
-    let time = match effort {
-        Effort::Full => Duration::from_millis(500),
-        Effort::Quick => Duration::from_millis(20),
-    };
-    let mut supervising = candidate.supervise()?;
+fn measure(task: &mut Task<'_>) -> anyhow::Result<Samples> {
+    let time = task
+        .effort
+        .choose(Duration::from_millis(500), Duration::from_millis(20));
+    let mut supervising = task.candidate.supervise()?;
     for _ in 0..WARM_UP {
         supervising.one_life()?;
     }
@@ -41,5 +34,5 @@ fn measure(
         lives += 1;
     }
     let rate = f64::from(lives) / start.elapsed().as_secs_f64();
-    Ok(outcome::single([("rate", rate)]))
+    Ok(single([("rate", rate)]))
 }

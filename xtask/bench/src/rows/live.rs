@@ -5,50 +5,38 @@ use std::process::ExitStatus;
 
 use childwatch_ptrace_free_tests::crowd::Member;
 
-use crate::candidate::Candidate;
-use crate::clock::{Cost, Stopwatch};
-use crate::options::Effort;
-use crate::outcome::{self, Samples};
-use crate::row::{Company, Figure, Row, Unit};
-use crate::rows::{gather, rounds_of_a_crowd, wait_until_dead, watch_all};
-use crate::tally::Tally;
-use crate::turns::Turns;
+use super::crowd::{gather, row, wait_until_dead, watch_all};
+use super::row::Row;
+use super::task::Task;
+use crate::candidates::candidate::Candidate;
+use crate::figures::figure::Figure;
+use crate::measuring::clock::{Cost, Stopwatch};
+use crate::measuring::outcome::{Samples, single};
+use crate::measuring::tally::Tally;
 
-pub(crate) static LIVE: Row = Row {
-    name: "live",
-    title: "Live children, which then exit at once",
-    size: "children",
-    figures: &[
-        a_child("register-cpu", "processor time to register, a child"),
-        a_child("register-wall", "time to register, a child"),
-        a_child("exits-cpu", "processor time to be told, an exit"),
-        a_child("exits-wall", "time to be told, an exit"),
-        a_child("total-cpu", "processor time in all, a child"),
-        Figure::median("told-once", "exits told exactly once", Unit::Count),
+pub(crate) static LIVE: Row = row(
+    "live",
+    "Live children, which then exit at once",
+    &[
+        Figure::microseconds("register-cpu", "processor time to register, a child"),
+        Figure::microseconds("register-wall", "time to register, a child"),
+        Figure::microseconds("exits-cpu", "processor time to be told, an exit"),
+        Figure::microseconds("exits-wall", "time to be told, an exit"),
+        Figure::microseconds("total-cpu", "processor time in all, a child"),
+        Figure::count("told-once", "exits told exactly once"),
     ],
-    rounds: rounds_of_a_crowd,
-    company: Company::Alone,
     measure,
-};
+);
 
-const fn a_child(name: &'static str, title: &'static str) -> Figure {
-    Figure::median(name, title, Unit::Microseconds)
-}
-
-fn measure(
-    candidate: &dyn Candidate,
-    size: usize,
-    _effort: Effort,
-    _turns: &mut Turns<'_>,
-) -> anyhow::Result<Samples> {
+fn measure(task: &mut Task<'_>) -> anyhow::Result<Samples> {
     let Lived {
         register,
         exits,
         told_once,
         ..
-    } = live(candidate, size)?;
-    let children = size as f64;
-    Ok(outcome::single([
+    } = live(task.candidate, task.size)?;
+    let children = task.size as f64;
+    Ok(single([
         ("register-cpu", register.cpu / children),
         ("register-wall", register.wall / children),
         ("exits-cpu", exits.cpu / children),
@@ -58,16 +46,16 @@ fn measure(
     ]))
 }
 
-/// What it took to watch a crowd.
+/// The cost of watching a crowd.
 pub(super) struct Lived {
     pub(super) register: Cost,
     pub(super) exits: Cost,
     pub(super) told_once: usize,
-    /// Of these, how many with the status that the child ended with.
+    /// How many of these callbacks got the status with which the child exited.
     pub(super) with_status: usize,
 }
 
-/// Registers live children, lets all exit at once, and has each told.
+/// Registers live children, lets all exit at once, and waits for all callbacks.
 pub(super) fn live(candidate: &dyn Candidate, size: usize) -> anyhow::Result<Lived> {
     let mut watching = candidate.watch_up_to(size)?;
     let (mut crowd, gate) = gather(size)?;
@@ -82,7 +70,7 @@ pub(super) fn live(candidate: &dyn Candidate, size: usize) -> anyhow::Result<Liv
     tally.wait()?;
     let exits = stopwatch.stop();
 
-    // Reaping is an event of its own on recent kernels: none may be told again.
+    // Reaping is an event of its own on recent kernels. It must run no callback again.
     wait_until_dead(&mut crowd);
     let statuses: Vec<_> = crowd.members().iter().map(ended).collect();
     drop(crowd);
@@ -95,7 +83,7 @@ pub(super) fn live(candidate: &dyn Candidate, size: usize) -> anyhow::Result<Liv
     })
 }
 
-/// The status that a child of a crowd ends with.
+/// The status with which a child of a crowd exits.
 fn ended(member: &Member) -> ExitStatus {
     ExitStatus::from_raw(member.code() << 8)
 }

@@ -9,55 +9,38 @@ use std::thread;
 
 use rustix::process::{Signal, getpid, kill_process};
 
-use crate::candidate::{Candidate, Watching};
-use crate::clock;
-use crate::options::Effort;
-use crate::outcome::Samples;
-use crate::row::{Company, Figure, Row, Unit};
-use crate::rows::lateness::{Batch, Lateness, SIZE, exits, measure_in_turns};
-use crate::rows::{BEFORE_EXITS, gather_silent, watch_idle};
-use crate::tally::Tally;
-use crate::turns::Turns;
+use super::crowd::{BEFORE_EXITS, beside_idle, gather_silent};
+use super::lateness::{Batch, Lateness, exits, measure_in_turns, row};
+use super::row::Row;
+use super::task::Task;
+use crate::candidates::candidate::Watching;
+use crate::figures::figure::Figure;
+use crate::measuring::clock;
+use crate::measuring::outcome::Samples;
+use crate::measuring::tally::Tally;
 
 const EXITS: usize = 10;
 
-pub(crate) static REAPED: Row = Row {
-    name: "reaped",
-    title: "From an exit to its callback, of 10 children that another thread reaps at once; no signal names them",
-    size: SIZE,
-    figures: &[
-        Figure::median("p50", "median", Unit::Milliseconds),
-        Figure::median(
-            "last",
-            "from the last exit to the last callback",
-            Unit::Milliseconds,
-        ),
+pub(crate) static REAPED: Row = row(
+    "reaped",
+    "From an exit to its callback, of 10 children that another thread reaps at once; no signal names them",
+    &[
+        Figure::milliseconds("p50", "median"),
+        Figure::milliseconds("last", "from the last exit to the last callback"),
     ],
-    rounds: |_| 6,
-    company: Company::InTurns,
     measure,
-};
+);
 
-fn measure(
-    candidate: &dyn Candidate,
-    size: usize,
-    effort: Effort,
-    turns: &mut Turns<'_>,
-) -> anyhow::Result<Samples> {
-    let most_turns = match effort {
-        Effort::Full => 4,
-        Effort::Quick => 1,
-    };
-    let exits = exits(EXITS, size);
-    let mut watching = candidate.watch_up_to(size)?;
-    let _idle = watch_idle(&mut *watching, size - exits)?;
-    let mut samples = Samples::new();
-    measure_in_turns(turns, most_turns, &mut samples, ["p50", "last"], || {
-        exits_reaped_by_another(&mut *watching, exits)
-    })?;
-    turns.wait()?;
-    drop(watching);
-    Ok(samples)
+fn measure(task: &mut Task<'_>) -> anyhow::Result<Samples> {
+    let most_turns = task.effort.choose(4, 1);
+    let exits = exits(EXITS, task.size);
+    let (size, idle) = (task.size, task.size - exits);
+    beside_idle(task, size, idle, |watching, turns| {
+        let mut samples = Samples::new();
+        let measure = || exits_reaped_by_another(watching, exits);
+        measure_in_turns(turns, most_turns, &mut samples, ["p50", "last"], measure)?;
+        Ok(samples)
+    })
 }
 
 fn exits_reaped_by_another(watching: &mut dyn Watching, exits: usize) -> anyhow::Result<Lateness> {

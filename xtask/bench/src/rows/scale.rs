@@ -1,44 +1,39 @@
-//! [`SCALE`]: how the cost of a crowd grows with it.
+//! [`SCALE`]: how the cost of a crowd grows with its size.
 
-use crate::candidate::Candidate;
-use crate::options::Effort;
-use crate::outcome::{self, Samples};
-use crate::row::{Company, Figure, Row, Unit};
-use crate::rows::live::{Lived, live};
-use crate::turns::Turns;
+use super::crowd::row;
+use super::live::{Lived, live};
+use super::row::Row;
+use super::task::Task;
+use crate::figures::figure::Figure;
+use crate::measuring::outcome::{Samples, single};
 
 pub(crate) static SCALE: Row = Row {
-    name: "scale",
-    title: "Live children, registered, which then exit at once and are told",
-    size: "children",
-    figures: &[
-        Figure::median("cpu", "processor time in all", Unit::Milliseconds),
-        Figure::median("wall", "time in all", Unit::Milliseconds),
-        Figure::median("cpu-each", "processor time, a child", Unit::Microseconds),
-        Figure::median("wall-each", "time, a child", Unit::Microseconds),
-        Figure::median("told-once", "exits told exactly once", Unit::Count),
-        Figure::median("with-status", "exits told with their status", Unit::Count),
-    ],
     rounds: |_| 3,
-    company: Company::Alone,
-    measure,
+    ..row(
+        "scale",
+        "Live children, registered, which then exit at once and are told",
+        &[
+            Figure::milliseconds("cpu", "processor time in all"),
+            Figure::milliseconds("wall", "time in all"),
+            Figure::microseconds("cpu-each", "processor time, a child"),
+            Figure::microseconds("wall-each", "time, a child"),
+            Figure::count("told-once", "exits told exactly once"),
+            Figure::count("with-status", "exits told with their status"),
+        ],
+        measure,
+    )
 };
 
-fn measure(
-    candidate: &dyn Candidate,
-    size: usize,
-    _effort: Effort,
-    _turns: &mut Turns<'_>,
-) -> anyhow::Result<Samples> {
+fn measure(task: &mut Task<'_>) -> anyhow::Result<Samples> {
     let Lived {
         register,
         exits,
         told_once,
         with_status,
-    } = live(candidate, size)?;
+    } = live(task.candidate, task.size)?;
     let (cpu, wall) = (register.cpu + exits.cpu, register.wall + exits.wall);
-    let children = size as f64;
-    Ok(outcome::single([
+    let children = task.size as f64;
+    Ok(single([
         ("cpu", cpu),
         ("wall", wall),
         ("cpu-each", cpu / children),

@@ -1,14 +1,14 @@
-//! [`Console`]: the guest's console, message by message; the rest is kept in case
-//! it is needed.
+//! [`Console`]: the messages on a guest's console. The last other lines are kept for an
+//! error.
 
 use std::collections::VecDeque;
 
 use super::message::Message;
 
-/// As many lines as a kernel's panic usually has.
+/// The number of lines of a usual kernel panic.
 const KEPT: usize = 60;
 
-/// What every kernel says when it can't go on.
+/// What every kernel writes when it panics.
 const PANIC: &str = "Kernel panic - not syncing: ";
 
 /// The last of what was on the console.
@@ -19,7 +19,7 @@ pub(super) struct Console {
 }
 
 impl Console {
-    /// Takes in a line: the message in it, or `None` if it is somebody else's.
+    /// Adds a line. Returns its message, or `None` if the line has none.
     pub(super) fn hear(&mut self, line: &str) -> Option<Message> {
         let message = Message::find(line);
         if message.is_none() {
@@ -28,12 +28,12 @@ impl Console {
         message
     }
 
-    /// Why the kernel has panicked, if it has.
+    /// Returns why the kernel has panicked, if it has.
     pub(super) fn panic(&self) -> Option<&str> {
         self.panic.as_deref()
     }
 
-    /// The last lines that were no messages.
+    /// Returns the last lines that were no messages.
     pub(super) fn last_lines(&self) -> String {
         let lines: Vec<_> = self.last_lines.iter().map(String::as_str).collect();
         lines.join("\n").trim().to_owned()

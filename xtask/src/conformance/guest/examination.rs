@@ -1,4 +1,4 @@
-//! [`Examination`]: what a guest has told, gathered until it ends.
+//! [`Examination`]: the messages of a guest, gathered until the guest ends.
 
 use std::time::{Duration, Instant};
 
@@ -18,8 +18,8 @@ pub(super) struct Examination {
 }
 
 impl Examination {
-    /// Listens until the guest says that it has told all. Fails if it never does:
-    /// it panics, ends, or is silent for longer than `patience`.
+    /// Follows the guest until its last message. Fails if the guest panics, ends, or is
+    /// silent for longer than `patience`.
     pub(super) fn follow(
         machine: &Machine,
         order: &Order,
@@ -33,7 +33,7 @@ impl Examination {
         let mut progress = Progress::of(order.runs());
         let mut last_message = Instant::now();
         loop {
-            // A line of the kernel's is no sign that the suite gets on.
+            // A line of the kernel does not show that the suite makes progress.
             let line = match machine.news(patience.saturating_sub(last_message.elapsed())) {
                 News::Line(line) => line,
                 News::Silence => return Err(examination.broken_off(&console, "hangs")),
@@ -59,7 +59,7 @@ impl Examination {
         }
     }
 
-    /// Why there is no report, how far the guest came, and its last words.
+    /// Explains why there is no report: how far the guest came, and its last lines.
     fn broken_off(&self, console: &Console, how: &str) -> anyhow::Error {
         let how = match console.panic() {
             Some(reason) => format!("the guest's kernel panicked ({reason})"),

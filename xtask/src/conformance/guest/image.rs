@@ -14,12 +14,12 @@ pub(super) struct Image {
     pub(super) kind: Kind,
 }
 
-/// What starts it.
+/// What starts the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A machine: it is what a boot loader loads, of the x86 boot protocol.
+    /// An emulated machine: the file follows the x86 boot protocol.
     BzImage,
-    /// The host: it is a program, user-mode Linux.
+    /// The host: the file is a program, user-mode Linux.
     UserMode,
 }
 
@@ -40,7 +40,7 @@ impl Image {
 }
 
 impl Kind {
-    /// Tells by the file's first bytes.
+    /// Recognises the kind by the first bytes of the file.
     fn of(head: &[u8]) -> Option<Self> {
         // The x86 boot protocol's magic number, at an offset of its own: Linux 1.3.73.
         if head.get(0x202..0x206) == Some(b"HdrS") {
@@ -50,7 +50,7 @@ impl Kind {
     }
 }
 
-/// Where such a kernel runs.
+/// Names where such a kernel runs.
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -11,7 +11,7 @@ use rustix::mount::{MountFlags, mount};
 use rustix::process::{Pid, Resource, Rlimit, WaitOptions, WaitStatus, setrlimit, wait};
 use rustix::system::{RebootCommand, reboot};
 
-use super::GUEST;
+use super::program::GUEST;
 
 /// A file system without a device.
 pub(super) struct Mount {
@@ -30,14 +30,14 @@ const fn mount_of(kind: &'static str, target: &'static str) -> Mount {
     Mount { kind, target }
 }
 
-/// More than any case asks for.
+/// The limit on open files, which is more than any case needs.
 const OPEN_FILES: u64 = 65_536;
 
-/// Returns only if the machine can't be switched off. The kernel then panics, for
-/// process 1 has ended, and that ends the machine too.
+/// Returns only if the machine cannot be switched off. Process 1 then exits, the kernel
+/// panics, and the panic ends the machine.
 pub(super) fn main() -> anyhow::Result<()> {
     if let Err(error) = run_suite() {
-        // For the host, which shows the console's last lines.
+        // The host shows the console's last lines.
         println!("error: {error:#}");
     }
     reboot(RebootCommand::PowerOff).context("the machine can't be switched off")
@@ -59,13 +59,13 @@ fn run_suite() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// From here on the console is the suite's. A panic is still told: it makes the
-/// console verbose again.
+/// Leaves the console to the suite. A panic is still shown, because it makes the console
+/// verbose again.
 fn silence_the_kernel() -> anyhow::Result<()> {
     fs::write("/proc/sys/kernel/printk", "1").context("the kernel can't be silenced")
 }
 
-/// As a service manager does: the kernel's own limit is 1,024, and 4,096 at most.
+/// Service managers do the same. The kernel's own limit is 1,024, and 4,096 at most.
 fn raise_open_files() -> anyhow::Result<()> {
     let raised = Rlimit {
         current: Some(OPEN_FILES),
@@ -74,7 +74,7 @@ fn raise_open_files() -> anyhow::Result<()> {
     setrlimit(Resource::Nofile, raised).context("RLIMIT_NOFILE can't be raised")
 }
 
-/// Orphans are process 1's to reap.
+/// Process 1 reaps orphans.
 fn reap_until_end_of(suite: Pid) -> anyhow::Result<WaitStatus> {
     loop {
         match wait(WaitOptions::empty()) {

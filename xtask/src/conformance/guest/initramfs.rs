@@ -17,7 +17,7 @@ use crate::conformance::order::Order;
 /// An entry of a cpio archive, and its contents.
 type Entry = (NewcBuilder, Cursor<Vec<u8>>);
 
-/// Writes it to a file that is removed when dropped.
+/// Writes the archive to a file that is removed when dropped.
 pub(super) fn pack(program: &Path, order: &Order) -> anyhow::Result<NamedTempFile> {
     let program = fs::read(program).context("the guest's program can't be read")?;
     let archive = archive(program, serde_json::to_vec(order)?)?;
@@ -30,7 +30,7 @@ pub(super) fn pack(program: &Path, order: &Order) -> anyhow::Result<NamedTempFil
 fn archive(program: Vec<u8>, order: Vec<u8>) -> std::io::Result<Vec<u8>> {
     let mounts = init::MOUNTS.iter().map(|mount| directory(mount.target));
     let entries = mounts.chain([
-        // The kernel opens it for process 1, before that has mounted anything.
+        // The kernel opens it for process 1, before process 1 has mounted anything.
         character_device("/dev/console", 5, 1),
         file("/init", 0o755, program),
         file(suite::ORDER, 0o644, order),

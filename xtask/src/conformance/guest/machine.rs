@@ -1,4 +1,4 @@
-//! [`Machine`]: a guest's kernel as it runs, a process of this machine's.
+//! [`Machine`]: the running kernel of a guest, as a process of this machine.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -9,26 +9,26 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use super::GUEST;
 use super::image::{Image, Kind};
+use super::program::GUEST;
 
 const QEMU: &str = "qemu-system-x86_64";
 
-/// The plainest, and a source of random numbers. A machine just booted has no other;
-/// without, std falls back on an open /dev/urandom before Linux 5.6, and each cell
-/// finds one file too many.
+/// The plainest machine, with a source of random numbers. Without the source, a machine that
+/// has just booted has none. Before Linux 5.6, std then falls back on an open /dev/urandom,
+/// and each cell finds one file too many.
 const CPU: &str = "qemu64,+rdrand";
 
-/// The kernel takes the processor's random numbers for random: Linux 4.19.
+/// Since Linux 4.19, makes the kernel trust the processor's random numbers.
 const TRUST: &str = "random.trust_cpu=on";
 
-/// More than the suite needs. The host gives only what is used.
+/// More memory than the suite needs. The host provides only what is used.
 const MEMORY: &str = "2G";
 
-/// How long a guest at its end may be silent until it is off.
+/// How long a guest that switches itself off may be silent.
 const LEAVE: Duration = Duration::from_secs(10);
 
-/// Whether this machine has what starts the kernel.
+/// Checks that this machine can start the kernel.
 pub(super) fn is_available(image: &Image) -> anyhow::Result<()> {
     if image.kind == Kind::UserMode {
         return Ok(());
@@ -54,14 +54,14 @@ pub(super) struct Machine {
     lines: Receiver<String>,
 }
 
-/// What is heard of a guest.
+/// The next event of a guest.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum News {
     /// A line on its console.
     Line(String),
-    /// Nothing, for as long as was asked.
+    /// No event within the limit.
     Silence,
-    /// It has ended, and all its lines have been heard.
+    /// The guest has ended, and all its lines were read.
     End,
 }
 
@@ -77,7 +77,7 @@ impl Machine {
         })
     }
 
-    /// Waits `limit` at most.
+    /// Waits at most for `limit`.
     pub(super) fn news(&self, limit: Duration) -> News {
         match self.lines.recv_timeout(limit) {
             Ok(line) => News::Line(line),
@@ -86,8 +86,8 @@ impl Machine {
         }
     }
 
-    /// Gives a guest that is at its end the time to switch itself off. User-mode Linux
-    /// ends helper processes then, which it leaves behind when it is killed.
+    /// Waits until a guest at its end has switched itself off. User-mode Linux then ends its
+    /// helper processes. If it is killed, they remain.
     pub(super) fn leave(self) {
         while let News::Line(_) = self.news(LEAVE) {}
     }
@@ -99,7 +99,7 @@ impl Machine {
             .stderr(Stdio::piped())
             .spawn()?;
         let (send, lines) = mpsc::channel();
-        // What the emulator itself complains of explains a guest that never starts.
+        // The emulator's own messages explain a guest that never starts.
         hear(process.stdout.take(), send.clone());
         hear(process.stderr.take(), send);
         Ok(Machine { process, lines })
@@ -108,7 +108,7 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // Both fail only when it has been reaped, which nobody else does.
+        // Both calls fail only if the process was reaped, which no other code does.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

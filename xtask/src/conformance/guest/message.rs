@@ -1,4 +1,4 @@
-//! [`Message`]: what the guest's suite tells the host, a line each on the console.
+//! [`Message`]: what the guest's suite writes to the console for the host, one line each.
 
 use std::io::{self, Write};
 
@@ -6,23 +6,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::conformance::report::Run;
 
-/// Begins each message. The kernel, and whatever boots it, write there too.
+/// Begins each message. The kernel and its boot loader write to the console too.
 const TAG: &str = "childwatch-guest: ";
 
 /// A step of the guest's suite.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Message {
-    /// It runs, on this kernel.
+    /// The suite runs on this kernel.
     Began { kernel: String },
-    /// A cell has run, by its index in the order.
+    /// A cell has run. `cell` is its index in the order.
     Ran { cell: usize, run: Run },
-    /// All has been told.
+    /// This is the last message.
     Ended,
 }
 
 impl Message {
-    /// Says it on standard output. What can't be said, the host misses: a run that it
-    /// was not told of has failed.
+    /// Writes the message to the standard output. If that fails, the host counts the run as
+    /// failed.
     pub(super) fn say(&self) {
         let _ = io::stdout().write_all(self.line().as_bytes());
     }
@@ -32,7 +32,7 @@ impl Message {
         format!("{TAG}{message}\n")
     }
 
-    /// The message in a line, if there is one; something else may stand before it.
+    /// Returns the message in a line, if there is one. Other text may stand before it.
     pub(super) fn find(line: &str) -> Option<Self> {
         let (_, message) = line.split_once(TAG)?;
         serde_json::from_str(message.trim_end()).ok()

@@ -1,4 +1,4 @@
-//! The program of the guest: this one, linked statically, for a guest has no
+//! The program of the guest: this program, statically linked, because a guest has no
 //! libraries.
 
 use std::path::PathBuf;
@@ -8,17 +8,20 @@ use xshell::{Shell, cmd};
 
 use crate::workspace;
 
-/// The host's too: a guest is emulated so that its kernel is another, not its
+/// The argument that starts this program on the guest's side.
+pub(super) const GUEST: &str = "guest";
+
+/// The target of the host too. A guest is emulated for its kernel, and not for another
 /// instruction set.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// Builds it, in a target directory of its own: the flags are others.
+/// Builds the program in a target directory of its own, because its flags differ.
 pub(super) fn build() -> anyhow::Result<PathBuf> {
     let shell = Shell::new()?;
     shell.change_dir(workspace::root());
     static_libc_is_installed(&shell)?;
     let directory = workspace::target().join("guest");
-    // Optimised, for emulation is slow; but with the checks of a local run.
+    // Optimised, because emulation is slow, and with the checks of a local run.
     cmd!(
         shell,
         "cargo build --package xtask --bin xtask --release --target {TARGET} --target-dir {directory}"
@@ -37,7 +40,7 @@ fn static_libc_is_installed(shell: &Shell) -> anyhow::Result<()> {
         .quiet()
         .read()
         .context("no C compiler is installed to link with (Debian: apt-get install gcc)")?;
-    // The compiler gives the bare name back when it finds no such file.
+    // If there is no such file, the compiler returns the bare name.
     ensure!(
         path != "libc.a",
         "no static libc is installed to link with (Debian: apt-get install libc6-dev)"

@@ -1,0 +1,88 @@
+//! The report as pages of the documentation: `README.md`, `results.json`, and plots.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use super::plot::{self, Drawn};
+use super::{cells, json, markdown};
+use crate::candidates;
+use crate::results::report::Report;
+use crate::results::tables::tables;
+
+/// Writes all pages into a directory.
+pub(crate) fn write(directory: &Path, report: &Report) -> anyhow::Result<()> {
+    fs::create_dir_all(directory)?;
+    let drawn = plot::write(directory, &tables(report))?;
+    let mut results = BufWriter::new(File::create(directory.join("results.json"))?);
+    json::write(&mut results, report)?;
+    results.flush()?;
+    let mut page = BufWriter::new(File::create(directory.join("README.md"))?);
+    write_page(&mut page, report, &drawn)?;
+    page.flush()?;
+    Ok(())
+}
+
+const HEAD: &str = "\
+# childwatch beside other ways of hearing of an exit
+
+Written by `cargo xtask bench --docs docs/bench`, all of it in one run. Each measurement is
+made in a process of its own. The candidates are measured one after another, round after
+round, and in each round with every number of children, so that what else the machine does
+falls on all of them. For the latency that is not enough, for the machine's own speed changes
+from one second to the next: there the processes of a round are all there at once, each with
+its own idle children, and take turns, five exits at a time, in an order in which everyone
+follows everyone equally often. The numbers are in [results.json](results.json) too.
+
+A child that exits alone sends a signal that names it. Three rows measure exits that no signal
+names. A watcher that relies on SIGCHLD has to look for these children:
+
+| row | children that exit | signals |
+|---|---|---|
+| `merged` | 50 at once. Each callback reaps its child. In the figures \"behind an unreaped zombie\" the program's oldest child is a zombie that nobody watches or reaps | merged by the kernel: a few, each of which names one child |
+| `reaped` | 10 at once, which another thread of the program reaps | one, which names none of the children |
+| `silent` | one after ten seconds of calm, then 20 in two seconds | none |
+
+| candidate | what it is |
+|---|---|
+| `floor` | one thread in `epoll_wait` on raw pidfds, and a boxed closure behind each: no table, no cancellation, no status |
+| `floor+status` | the same, which asks `waitid` for the status of each exit |
+| `old design` | the child watcher that childwatch comes from: one mutex, a table by pid, ten events a wait |
+| `thread` | a thread a child, blocked in `waitid` |
+| `tokio` | a task a child, awaiting an `AsyncFd` on its pidfd; no status |
+| `tokio::process`, `async-process` | children of their own, which they reap |
+| `pidfd`, `sigchld` | childwatch |
+| `sigchld+blocked` | `sigchld` in a program that blocks SIGCHLD on its own threads, so that the watcher's hears it |
+| `fallback` | childwatch: pidfds while there are file descriptors, of which 20,000 are allowed, and SIGCHLD beyond |
+
+Not among them:
+";
+
+const LIMITS: &str = "\
+50,000 children need more numbers for processes than many machines give, and so do 16,000 of
+each candidate at once: without room, these take turns in smaller circles, each with the floor
+in it, or are measured one by one. A pid namespace of one's own adds no numbers, for a process
+has one in each namespace around it too; root may add `--raise-pid-max`, which raises
+`kernel.pid_max` for the time of the run.
+";
+
+fn write_page(out: &mut impl Write, report: &Report, drawn: &[Drawn]) -> io::Result<()> {
+    writeln!(out, "{HEAD}")?;
+    for absent in candidates::ABSENT {
+        writeln!(out, "- {absent}.")?;
+    }
+    writeln!(out, "\n{LIMITS}")?;
+    markdown::write_targets(out, report)?;
+    let tables = tables(report);
+    for row in report.rows() {
+        writeln!(out, "## {}\n", row.title)?;
+        for plot in drawn.iter().filter(|plot| plot.row == row.name) {
+            writeln!(out, "![{}]({})\n", plot.title, plot.file)?;
+        }
+        for table in tables.iter().filter(|it| it.row.name == row.name) {
+            markdown::write_table(out, table, &cells::title(table.figure))?;
+        }
+    }
+    writeln!(out, "## Remarks\n")?;
+    markdown::write_remarks(out, report)
+}

@@ -1,0 +1,50 @@
+//! [`LAYERED`]: the layers of each crate.
+
+/// A crate whose folders are layers.
+pub(super) struct Layered {
+    pub(super) package: &'static str,
+    /// The folders below `src`. If none of them exists, none is checked.
+    pub(super) layers: &'static [Layer],
+}
+
+/// A folder, such as `engine`, and the file beside it, `engine.rs`.
+pub(super) struct Layer {
+    pub(super) folder: &'static str,
+    /// The other layers that it may import from.
+    pub(super) below: &'static [&'static str],
+}
+
+const fn layer(folder: &'static str, below: &'static [&'static str]) -> Layer {
+    Layer { folder, below }
+}
+
+pub(super) static LAYERED: &[Layered] = &[
+    Layered {
+        package: "childwatch-core",
+        layers: &[
+            layer("contract", &[]),
+            layer("source", &["contract"]),
+            layer("engine", &["contract", "source"]),
+            layer("watchers", &["contract", "source", "engine"]),
+            layer("wait", &["contract"]),
+        ],
+    },
+    Layered {
+        package: "xtask/bench",
+        layers: &[
+            layer("figures", &[]),
+            layer("measuring", &["figures"]),
+            layer("candidates", &["measuring"]),
+            layer("rows", &["figures", "measuring", "candidates"]),
+            layer("results", &["figures", "measuring", "candidates", "rows"]),
+            layer(
+                "rounds",
+                &["figures", "measuring", "candidates", "rows", "results"],
+            ),
+            layer(
+                "formats",
+                &["figures", "measuring", "candidates", "results"],
+            ),
+        ],
+    },
+];
