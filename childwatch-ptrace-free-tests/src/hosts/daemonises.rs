@@ -49,8 +49,8 @@ fn live(life: &Life<'_>) {
 /// launcher, because it is in no group of the runner's.
 fn is_adopted_by(launcher: u32) {
     let is_adopted = || {
-        let parent = getppid().map(|parent| parent.as_raw_nonzero().get().cast_unsigned());
-        parent == Some(launcher)
+        let parent = getppid().map(|parent| parent.as_raw_nonzero().get());
+        parent.and_then(|parent| u32::try_from(parent).ok()) == Some(launcher)
     };
     deadline::until("the launcher adopts the daemon", is_adopted);
     alone::end_with_the_runner();

@@ -55,7 +55,7 @@ fn opens_and_closes_the_last(life: &Life<'_>, around: Around<'_>) -> Vec<[u64; 2
 fn last_two_numbers() -> Option<Vec<[u64; 2]>> {
     let _few = sys::FewFiles::left(2);
     let limit = sys::open_files_limit().expect("a limit");
-    let below = |file: &OwnedFd| limit - u64::from(file.as_raw_fd().cast_unsigned());
+    let below = |file: &OwnedFd| limit - u64::from(file.as_raw_fd().unsigned_abs());
     let turn = |_| {
         let (read, write) = last_two()?;
         let third = rustix::io::dup(&read);

@@ -63,7 +63,7 @@ fn traces_calls(life: &Life<'_>, around: Around<'_>) -> Vec<Seen> {
     assert_eq!(session.seen.last(), Some(&Seen::EXITING));
     is_not_reported(probe.as_ref());
     session.tracee.go_on(0).expect("it stands");
-    let seen = session.to_the_end();
+    let seen = session.follow_to_the_end();
     is_reported_with(probe, 5);
     assert_eq!(child.reap().and_then(|status| status.code()), Some(5));
     seen
@@ -92,7 +92,7 @@ fn traces_a_program(life: &Life<'_>, around: Around<'_>) -> Vec<Seen> {
 
     is_not_reported(probe.as_ref());
     program.end_input();
-    let seen = session.to_the_end();
+    let seen = session.follow_to_the_end();
     is_reported_with(probe, 7);
     let status = program
         .child()

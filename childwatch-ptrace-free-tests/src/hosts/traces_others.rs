@@ -44,7 +44,7 @@ fn debugs(life: &Life<'_>, around: Around<'_>) -> (Vec<Seen>, Vec<Seen>, [String
     let runs = probe.as_ref().map_or(0, Probe::runs);
     assert_eq!(runs, 0, "a tracee is reported that lives");
     parent.cue();
-    let seen = second.to_the_end();
+    let seen = second.follow_to_the_end();
     sys::reap(pid);
     let dead = parent.line();
     parent.cue();

@@ -43,7 +43,7 @@ impl Session {
 
     /// Follows it to its end, which is left to be reaped.
     #[track_caller]
-    pub(super) fn to_the_end(mut self) -> Vec<Seen> {
+    pub(super) fn follow_to_the_end(mut self) -> Vec<Seen> {
         loop {
             match self.sees() {
                 Seen::Exited(_) | Seen::Killed(_) => return self.seen,

@@ -131,7 +131,7 @@ fn trapped(context: &libc::ucontext_t) -> (libc::c_long, [i64; 4]) {
     }
     #[cfg(target_arch = "aarch64")]
     {
-        let register = |register: usize| context.uc_mcontext.regs[register].cast_signed();
+        let register = |register: usize| context.uc_mcontext.regs[register] as i64;
         (register(8), [0, 1, 2, 3].map(register))
     }
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
