@@ -8,7 +8,9 @@ use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
 use std::thread;
 
 use childwatch_core::Pid;
@@ -19,6 +21,17 @@ use crate::{deadline, sys};
 /// The first argument of a program that is to be an actor; role and details
 /// follow.
 pub const ACTOR_FLAG: &str = "--childwatch-actor";
+
+/// This program's own file, which `/proc` tells. It is remembered, so that actors can be
+/// started where `/proc` has been hidden since.
+///
+/// # Panics
+///
+/// When `/proc` has never told it.
+pub(crate) fn this_program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| env::current_exe().expect("this program's own file"))
+}
 
 /// What a waiting actor says first, with its number.
 const READY: &str = "ready ";
@@ -48,6 +61,8 @@ pub enum Role {
     Exit,
     /// Prints the lines of `/proc/self/status` about blocked and ignored signals.
     ListSignals,
+    /// Says `ready` and its number, and executes this program anew at a line, as `Wait`.
+    ExecAtCue,
 }
 
 impl Role {
@@ -61,6 +76,7 @@ impl Role {
         Role::Trace,
         Role::Exit,
         Role::ListSignals,
+        Role::ExecAtCue,
     ];
 
     const fn name(self) -> &'static str {
@@ -74,6 +90,7 @@ impl Role {
             Role::Trace => "trace",
             Role::Exit => "exit",
             Role::ListSignals => "list-signals",
+            Role::ExecAtCue => "exec-at-cue",
         }
     }
 
@@ -84,8 +101,7 @@ impl Role {
     /// When this program's own file can't be found.
     #[must_use]
     pub fn command(self) -> Command {
-        let program = env::current_exe().expect("this program's own file");
-        let mut command = Command::new(program);
+        let mut command = Command::new(this_program());
         command
             .args([ACTOR_FLAG, self.name()])
             .stdin(Stdio::piped())
@@ -105,6 +121,7 @@ impl Role {
             Role::Trace => trace(),
             Role::Exit => exit(),
             Role::ListSignals => list_signals(),
+            Role::ExecAtCue => exec_at_cue(),
         }
     }
 }
@@ -330,4 +347,11 @@ fn list_signals() -> ! {
     };
     status.lines().filter(told).for_each(say);
     std::process::exit(0)
+}
+
+fn exec_at_cue() -> ! {
+    say(&format!("{READY}{}", std::process::id()));
+    await_cue();
+    let error = waiter_on_same_pipes().exec();
+    panic!("exec: {error:?}")
 }

@@ -141,6 +141,10 @@ pub enum Need {
     /// The machine's: a process may make a pid namespace for its children, and mount there
     /// (`CAP_SYS_ADMIN`, or user namespaces for ordinary users).
     PidNamespace,
+    /// The machine's: process 1 of such a namespace may mount a `/proc` of its own.
+    OwnProc,
+    /// The machine's: this program has been built with a static musl too.
+    StaticProgram,
     /// The machine's: a process may have its system calls filtered (seccomp, with
     /// `TSYNC`: Linux 3.17).
     Seccomp,
@@ -191,6 +195,8 @@ impl Need {
             Need::ChosenPid => backend.nursery().can_choose_pids(),
             Need::Ptrace => sys::may_trace(),
             Need::PidNamespace => crate::namespace::may_leave(),
+            Need::OwnProc => crate::namespace::may_mount_proc(),
+            Need::StaticProgram => crate::hosts::static_program().map(drop),
             Need::Seccomp => Sandbox::can_be_applied(),
             Need::TrappedCalls => {
                 Sandbox::can_be_applied().and_then(|()| sys::can_answer_trapped_calls())

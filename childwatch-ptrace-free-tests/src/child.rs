@@ -7,6 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use childwatch_core::{Pid, SimulatedProcesses};
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::{deadline, sys};
@@ -111,6 +112,26 @@ impl RealChild {
             forked.is_some()
         });
         forked.expect("`until` has waited for it")
+    }
+
+    /// Leaves the child to the next program that this process executes: its number, and its
+    /// gate, which stays open then.
+    pub(crate) fn leave(self) -> (Pid, OwnedFd) {
+        let mut this = self;
+        this.is_reaped = true;
+        let gate = this.gate.try_clone().expect("a descriptor");
+        fcntl_setfd(&gate, FdFlags::empty()).expect("any descriptor may stay open");
+        (this.pid, gate)
+    }
+
+    /// A child that an earlier image of this process has [left](Self::leave).
+    pub(crate) fn inherited(pid: Pid, gate: OwnedFd) -> Self {
+        fcntl_setfd(&gate, FdFlags::CLOEXEC).expect("any descriptor may be closed");
+        RealChild {
+            pid,
+            gate,
+            is_reaped: false,
+        }
     }
 
     fn try_fork(birth: sys::Birth) -> io::Result<Self> {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::{deadline, sys};
+use crate::{deadline, namespace, sys};
 
 /// What a process has at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ impl Footprint {
     pub(crate) fn now() -> Self {
         Footprint {
             fds: open_files(),
-            threads: count("/proc/self/task"),
+            threads: count(namespace::in_own_proc("task")),
             has_children: sys::has_children(),
         }
     }
@@ -63,7 +63,7 @@ pub(crate) fn begin_sanitizers_thread() {
 
 /// How many files are open; one of them is the listing's own.
 pub(crate) fn open_files() -> usize {
-    count("/proc/self/fd")
+    count(namespace::in_own_proc("fd"))
 }
 
 fn count(directory: impl AsRef<Path>) -> usize {

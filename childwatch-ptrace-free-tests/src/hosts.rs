@@ -9,15 +9,30 @@ mod contract;
 mod inherited;
 mod life;
 mod receiving;
+mod tracing;
 
+mod daemonises;
+mod foreign_proc;
+mod hidepid;
 mod ignored_passed_on;
+mod no_proc;
+mod out_of_descriptors;
+mod pid_1;
 mod plain;
+mod re_executes;
+mod ret_trap;
 mod sigchld_blocked;
 mod sigchld_ignored;
 mod signalfd_reader;
+mod sigpipe_default;
+mod sigsegv_recovers;
 mod sigwait_loop;
+mod static_musl;
+mod traces_its_children;
+mod traces_others;
 
 pub(crate) use life::Life;
+pub(crate) use static_musl::static_program;
 
 /// Makes [`HOSTS`], [`CASES_OF_HOSTS`] and [`with_every_host!`](crate::with_every_host) from
 /// one list of modules and names.
@@ -53,4 +68,17 @@ hosts! { $
     ignored_passed_on "ignored-passed-on",
     signalfd_reader "signalfd-reader",
     sigwait_loop "sigwait-loop",
+    foreign_proc "foreign-proc",
+    no_proc "no-proc",
+    hidepid "hidepid",
+    pid_1 "pid-1",
+    ret_trap "ret-trap",
+    sigsegv_recovers "sigsegv-recovers",
+    sigpipe_default "sigpipe-default",
+    traces_its_children "traces-its-children",
+    traces_others "traces-others",
+    re_executes "re-executes",
+    daemonises "daemonises",
+    out_of_descriptors "out-of-descriptors",
+    static_musl "static-musl",
 }

@@ -3,14 +3,20 @@
 
 #![expect(unsafe_code, reason = "`unshare`, and a copy to try it in")]
 
+use std::ffi::CStr;
 use std::fs;
 use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, mount, mount_bind_recursive, mount_change, mount_move,
+};
 use rustix::process::{getgid, getuid};
 
-use crate::sys;
+use crate::{actor, sys};
 
 /// Has the children of this process be born in a new pid namespace, the first as its
 /// process 1, and gives it a mount namespace of its own. An ordinary user gets a user
@@ -69,15 +75,97 @@ pub fn settle_in(pid_max: u32) -> Result<(), String> {
     if std::process::id() != 1 {
         return Err("this is not process 1 of a new pid namespace".to_owned());
     }
-    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    mount_change("/", private)
-        .and_then(|()| mount("proc", "/proc", "proc", MountFlags::empty(), None))
-        .map_err(|error| format!("/proc can't be mounted anew ({error})"))?;
+    mount_proc(None)?;
     if has_a_limit_of_its_own() {
         fs::write(PID_MAX, pid_max.to_string())
             .map_err(|error| format!("{PID_MAX} can't be written ({error})"))?;
     }
     Ok(())
+}
+
+/// Mounts the `/proc` of this process's pid namespace, in a mount namespace of its own.
+fn mount_proc(options: Option<&CStr>) -> Result<(), String> {
+    keep_mounts_to_this_namespace()
+        .and_then(|()| mount("proc", "/proc", "proc", MountFlags::empty(), options))
+        .map_err(|error| format!("/proc can't be mounted anew ({error})"))
+}
+
+/// Called in process 1 of the new namespace: mounts its own `/proc`.
+///
+/// # Errors
+///
+/// Why there is no such `/proc`.
+pub(crate) fn mount_own_proc() -> Result<(), String> {
+    mount_proc(None)
+}
+
+/// Called in process 1 of the new namespace: mounts its own `/proc`, which shows a user no
+/// process that this user may not trace.
+///
+/// # Errors
+///
+/// Why there is no such `/proc`.
+pub(crate) fn mount_proc_that_hides() -> Result<(), String> {
+    // The members of a group see everything: root's, unless another is named. In a user
+    // namespace that has no such group, root's is not there either.
+    mount_proc(Some(c"hidepid=2,gid=65533")).or_else(|_| mount_proc(Some(c"hidepid=2")))
+}
+
+/// Returns `Ok` if process 1 of a new namespace may mount a `/proc`.
+pub(crate) fn may_mount_proc() -> Result<(), String> {
+    // SAFETY: as in `may_leave`.
+    let copy = unsafe {
+        sys::fork_copy(|| {
+            let left = leave_for_a_new_one();
+            let first = left.map(|()| sys::fork_copy(|| mount_proc_that_hides().is_err().into()));
+            let status = first.ok().and_then(Result::ok).and_then(sys::reap);
+            i32::from(!status.is_some_and(|status| status.success()))
+        })
+    };
+    let copy = copy.map_err(|error| error.to_string())?;
+    match sys::reap(copy) {
+        Some(status) if status.success() => Ok(()),
+        _ => Err("a pid namespace with a /proc of its own can't be had here".to_owned()),
+    }
+}
+
+fn keep_mounts_to_this_namespace() -> rustix::io::Result<()> {
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    mount_change("/", private)
+}
+
+/// Under this name in `/proc` the suite sees what the program does not.
+const KEPT: &str = "kept-for-the-suite";
+
+static IS_HIDDEN: AtomicBool = AtomicBool::new(false);
+
+/// Called in a mount namespace of its own: from now on the program finds an empty `/proc`.
+/// The suite sees [the real one](in_own_proc).
+///
+/// # Errors
+///
+/// What the kernel answers.
+pub(crate) fn hide_proc() -> rustix::io::Result<()> {
+    actor::this_program();
+    keep_mounts_to_this_namespace()?;
+    // A directory that every `/proc` has. What is mounted there moves over all of it.
+    let inside = Path::new("/proc/fs");
+    mount("none", inside, "tmpfs", MountFlags::empty(), None)?;
+    let kept = inside.join(KEPT);
+    rustix::fs::mkdir(&kept, Mode::RWXU)?;
+    mount_bind_recursive("/proc", &kept)?;
+    mount_move(inside, "/proc")?;
+    IS_HIDDEN.store(true, Ordering::SeqCst);
+    Ok(())
+}
+
+/// The path of a file about this process in the `/proc` that the suite sees.
+pub(crate) fn in_own_proc(file: &str) -> PathBuf {
+    let mut path = PathBuf::from("/proc");
+    if IS_HIDDEN.load(Ordering::SeqCst) {
+        path.push(KEPT);
+    }
+    path.join("self").join(file)
 }
 
 const PID_MAX: &str = "/proc/sys/kernel/pid_max";

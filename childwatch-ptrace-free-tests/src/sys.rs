@@ -5,26 +5,29 @@
 mod birth;
 mod death;
 mod directory;
+mod heap;
 mod limits;
 mod notices;
 mod permits;
 mod receive;
 mod signals;
 mod threads;
+mod tracing;
 mod traps;
 
 pub(crate) use birth::{
-    Birth, Fork, SMALL_STACK, become_subreaper, clone_sharing_memory, fork_copy, fork_crowd_member,
-    fork_gated, fork_twin,
+    Birth, Fork, SMALL_STACK, become_subreaper, clone_sharing_memory,
+    copy_that_writes_to_a_broken_pipe, fork_copy, fork_crowd_member, fork_gated, fork_twin,
 };
 pub(crate) use death::{
     confirm_dead, continue_, first_zombie, has_children, is_child, is_waitable, is_zombie, kill,
-    reap, stop, terminate, waitable_within, wall,
+    reap, send, stop, terminate, waitable_within, wall,
 };
 pub(crate) use directory::TemporaryDirectory;
+pub(crate) use heap::GuardedHeap;
 pub(crate) use limits::{
-    FewFiles, Replaced, address_space_bytes, eventfds, limit_address_space, may_have_processes,
-    open_files_limit,
+    FewFiles, Replaced, address_space_bytes, close_all_from, eventfds, limit_address_space,
+    may_have_processes, open_files_limit,
 };
 pub(crate) use notices::{Answer, Listener, Notice, may_listen_to_calls};
 pub(crate) use permits::{
@@ -49,4 +52,8 @@ pub(crate) use threads::{
     another_thread_of, exit_thread_only, is_asleep, name_this_thread, processor_time, run_delay,
     since_boot, thread_id, threads, time_by, wakeups,
 };
-pub(crate) use traps::{answer_trapped_calls, block_trapped_calls, can_answer_trapped_calls};
+pub(crate) use tracing::{Seen, Tracee};
+pub(crate) use traps::{
+    answer_trapped_calls, block_trapped_calls, can_answer_trapped_calls, count_trapped_calls,
+    serve_trapped_calls,
+};

@@ -32,10 +32,13 @@ pub(super) const ALL: &[Broken] = &[
         fault: "Its thread blocks `SIGSYS`, and so has no answer to a call that is trapped.",
         breaks: Rule::Clause(C18),
         watcher: over_pidfds::<BlocksTrappedCalls>,
-        fails: &[(
-            "a_call_that_a_sandbox_traps_ends_no_thread",
-            Saying("the cell ended by signal: 31"),
-        )],
+        fails: &[
+            (
+                "a_call_that_a_sandbox_traps_ends_no_thread",
+                Saying("the cell ended by signal: 31"),
+            ),
+            ("ret-trap", Saying("the cell ended by signal: 31")),
+        ],
         ..ON_PIDFDS
     },
     Broken {
@@ -59,7 +62,10 @@ pub(super) const ALL: &[Broken] = &[
         fault: "One of its file descriptors is not close-on-exec.",
         breaks: Rule::Clause(C16),
         watcher: with::<HandsAnFdOn>,
-        fails: &[("exec_leaks_no_fd", Saying("fds that a program inherits"))],
+        fails: &[
+            ("exec_leaks_no_fd", Saying("fds that a program inherits")),
+            ("re-executes", Saying("executed with an idle watcher")),
+        ],
         ..ON_PIDFDS
     },
     Broken {

@@ -97,10 +97,16 @@ pub(super) const ALL: &[Broken] = &[
         built_on: &Sigchld,
         claims: &Sigchld,
         watcher: over_sigchld::<TakesTraceesForChildren>,
-        fails: &[(
-            "a_process_or_thread_that_is_only_traced_is_refused",
-            Saying("Ok(())"),
-        )],
+        fails: &[
+            (
+                "a_process_or_thread_that_is_only_traced_is_refused",
+                Saying("Ok(())"),
+            ),
+            (
+                "traces-others",
+                Saying("Ok(()) of a process that is only traced"),
+            ),
+        ],
         ..ON_PIDFDS
     },
     Broken {

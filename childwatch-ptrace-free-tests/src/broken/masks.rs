@@ -38,10 +38,13 @@ pub(super) const ALL: &[Broken] = &[
         fault: "Callbacks run with SIGSEGV blocked.",
         breaks: Rule::Clause(C4),
         watcher: with::<BlocksFaults>,
-        fails: &[(
-            "a_fault_in_a_callback_reaches_its_handler",
-            Saying("the cell ended by signal: 11"),
-        )],
+        fails: &[
+            (
+                "a_fault_in_a_callback_reaches_its_handler",
+                Saying("the cell ended by signal: 11"),
+            ),
+            ("sigsegv-recovers", Saying("the cell ended by signal: 11")),
+        ],
         ..ON_PIDFDS
     },
     Broken {

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use crate::alone;
+use crate::{actor, alone};
 
 /// Tells the second image what it is.
 const MARK: &str = "CHILDWATCH_HOST_BEGUN_ANEW";
@@ -17,19 +17,15 @@ const MARK: &str = "CHILDWATCH_HOST_BEGUN_ANEW";
 ///
 /// If the program can't be executed.
 pub(super) fn inheriting(inherit: impl FnOnce()) {
-    through(
-        Command::new(env::current_exe().expect("this program's own file")),
-        inherit,
-    );
+    through(Command::new(actor::this_program()), inherit);
 }
 
 /// The same through another program, which is given this one's file and arguments: an
 /// emulator, or a debugger.
+#[allow(dead_code, reason = "for hosts under an emulator or a debugger")]
 pub(super) fn under(interpreter: &str, options: &[&str]) {
     let mut command = Command::new(interpreter);
-    command
-        .args(options)
-        .arg(env::current_exe().expect("this program's own file"));
+    command.args(options).arg(actor::this_program());
     through(command, || {});
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::process::ExitStatus;
+use std::sync::mpsc;
+use std::thread;
 
 use childwatch_core::PidWatcher;
 
@@ -150,6 +152,34 @@ impl Children {
 }
 
 impl<'a> Around<'a> {
+    /// Runs `body` on a thread that is not this one, and waits for it. If there is a watcher,
+    /// `body` runs in a callback, and otherwise on a plain thread.
+    #[track_caller]
+    pub(crate) fn on_another_thread<R: Send + 'static>(
+        &self,
+        stage: &Stage<'_>,
+        body: impl FnOnce() -> R + Send + 'static,
+    ) -> R {
+        let (tell, told) = mpsc::channel();
+        let body = move || {
+            // Nobody listens to one that comes too late.
+            let _ = tell.send(body());
+        };
+        match self.watcher {
+            None => drop(thread::spawn(body).join()),
+            Some(watcher) => {
+                let mut child = stage.child();
+                let called = watcher.watch(child.pid(), Box::new(move |_| body()));
+                called.expect("the watcher takes a child");
+                child.die(End::Code(0));
+                let told = told.recv_timeout(deadline::patience());
+                child.reap();
+                return told.expect("the callback has run");
+            }
+        }
+        told.recv().expect("the thread has run")
+    }
+
     fn nothing(moment: Moment) -> Self {
         Around {
             moment,

@@ -20,7 +20,7 @@ fn live(life: &Life<'_>) {
 }
 
 /// What the program's own `wait` says of a child that exits with this code.
-fn exits_with(code: i32) -> Option<i32> {
+pub(super) fn exits_with(code: i32) -> Option<i32> {
     let mut command = Role::Exit.command();
     let status = command.arg(code.to_string()).status();
     status.expect("a child").code()

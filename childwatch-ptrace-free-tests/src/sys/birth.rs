@@ -233,3 +233,32 @@ pub(crate) unsafe fn clone_sharing_memory<T>(
     }
     Pid::try_from(raw).map_err(io::Error::other)
 }
+
+/// Forks a copy that writes to a pipe until that is broken, and a last time then. Reads some
+/// of it, as `head` does, and closes the pipe. Returns the copy and the bytes read. The copy
+/// exits with 1 if the last write does not end it.
+pub(crate) fn copy_that_writes_to_a_broken_pipe() -> io::Result<(Pid, usize)> {
+    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    let (reader, writer) = (read.as_raw_fd(), write.as_raw_fd());
+    // SAFETY: the copy makes system calls on its own copies of two numbers, and ends.
+    let copy = unsafe {
+        fork_copy(|| {
+            libc::close(reader);
+            let line = *b"y\n";
+            while libc::write(writer, line.as_ptr().cast(), line.len()) > 0 {}
+            1
+        })
+    }?;
+    drop(write);
+    let mut bytes = [0; 256];
+    let mut taken = 0;
+    while taken < bytes.len() {
+        match rustix::io::read(&read, &mut bytes[taken..]) {
+            Ok(0) => break,
+            Ok(some) => taken += some,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok((copy, taken))
+}

@@ -110,6 +110,12 @@ pub(crate) fn kill(pid: Pid) {
     let _ = rustix::process::kill_process(number(pid), rustix::process::Signal::KILL);
 }
 
+/// Sends a signal to a process, unless it is gone.
+pub(crate) fn send(pid: Pid, signal: i32) {
+    let signal = rustix::process::Signal::from_named_raw(signal).expect("a signal with a name");
+    let _ = rustix::process::kill_process(number(pid), signal);
+}
+
 /// Asks a process to end.
 pub(crate) fn terminate(pid: Pid) {
     let _ = rustix::process::kill_process(number(pid), rustix::process::Signal::TERM);

@@ -3,7 +3,7 @@
 
 #![expect(
     unsafe_code,
-    reason = "`dup2` over the number of a file of somebody else's"
+    reason = "`dup2` over the number of a file of somebody else's, and `close`"
 )]
 
 use std::fs;
@@ -162,4 +162,16 @@ fn control_groups_pids_max() -> Option<u64> {
         .filter_map(|group| std::fs::read_to_string(group.join("pids.max")).ok())
         .filter_map(|limit| limit.trim().parse().ok())
         .min()
+}
+
+/// Closes every descriptor from this number on, as daemons do.
+pub(crate) fn close_all_from(first: RawFd) {
+    let listing = fs::read_dir("/proc/self/fd").expect("/proc is mounted");
+    let number = |file: fs::DirEntry| file.file_name().to_str()?.parse().ok();
+    let numbers: Vec<RawFd> = listing.flatten().filter_map(number).collect();
+    for number in numbers.into_iter().filter(|number| *number >= first) {
+        // SAFETY: takes a plain number. The caller is a copy of a process, whose files belong
+        // to that one, and which goes on without them.
+        unsafe { libc::close(number) };
+    }
 }

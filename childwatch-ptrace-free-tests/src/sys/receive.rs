@@ -17,6 +17,8 @@ use std::time::Duration;
 use childwatch_core::Pid;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::namespace;
+
 fn child_signal() -> libc::sigset_t {
     // SAFETY: all zeros is a valid set, which lives across the calls.
     unsafe {
@@ -55,7 +57,7 @@ impl ChildSignals {
         // SAFETY: reads at most `size` bytes into `info`, of which every value is valid.
         let read = unsafe { libc::read(self.0.as_raw_fd(), (&raw mut info).cast(), size) };
         (usize::try_from(read) == Ok(size)).then_some(ChildSignal {
-            pid: info.ssi_pid.cast_signed(),
+            pid: info.ssi_pid as i32,
             code: info.ssi_code,
             status: info.ssi_status,
         })
@@ -94,7 +96,7 @@ pub(crate) fn take_child_signal(limit: Duration) -> Option<ChildSignal> {
 
 /// The threads of this process that do not block a signal.
 pub(crate) fn threads_that_let_through(signal: i32) -> Vec<i32> {
-    let threads = fs::read_dir("/proc/self/task").expect("/proc is mounted");
+    let threads = fs::read_dir(namespace::in_own_proc("task")).expect("/proc is mounted");
     threads
         .flatten()
         .filter(|thread| {

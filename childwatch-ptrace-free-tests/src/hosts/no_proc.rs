@@ -1,0 +1,40 @@
+//! A program that has no `/proc`, as in a bare chroot or early in the start of a system.
+
+use std::fs;
+use std::io::ErrorKind;
+
+use super::apart;
+use super::life::Life;
+use super::plain;
+use crate::backend::Need;
+use crate::child::{End, Nursery, RealNursery};
+use crate::host::Host;
+use crate::namespace;
+
+pub(super) const HOST: Host = Host {
+    name: "no-proc",
+    is: "a program that has no /proc, as in a bare chroot",
+    needs: &[Need::PidNamespace],
+    exceptions: &[],
+    live,
+};
+
+fn live(life: &Life<'_>) {
+    apart::in_a_new_pid_namespace(|| {
+        namespace::hide_proc().expect("an empty /proc");
+        life.goes_on(|_| {
+            let codes: Vec<_> = (0..10).map(plain::exits_with).collect();
+            (codes, is_killed(), what_proc_answers())
+        });
+    });
+}
+
+fn is_killed() -> Option<std::process::ExitStatus> {
+    let mut child = RealNursery.spawn();
+    child.die(End::Signal(libc::SIGKILL as u8));
+    child.reap()
+}
+
+fn what_proc_answers() -> [Option<ErrorKind>; 2] {
+    ["/proc/self/stat", "/proc/1/stat"].map(|path| fs::read(path).err().map(|error| error.kind()))
+}
