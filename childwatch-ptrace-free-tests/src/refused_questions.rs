@@ -48,10 +48,6 @@ const SIGCHLD: &[Question] = &[
     OPEN,
 ];
 
-/// Where `waitid` is refused, a source that has heard a child's signal takes a zombie for
-/// one that is reaped. So of its zombies it is asked only by the other calls.
-const SIGCHLD_OF_ZOMBIES: &[Question] = SIGCHLD.split_at(1).1;
-
 /// Each question by itself, all of them, and each error.
 fn refusals(questions: &[Question]) -> impl Iterator<Item = Vec<Refusal>> {
     let alone = questions.chunks(1);
@@ -84,12 +80,8 @@ fn child(state: State) -> Box<dyn GatedChild> {
 }
 
 /// What is armed already.
-fn no_doubt_becomes_an_answer<S: ExitSource>(
-    source: &S,
-    of_live: &[Question],
-    of_zombies: &[Question],
-) {
-    for (state, questions) in [(State::Live, of_live), (State::Zombie, of_zombies)] {
+fn no_doubt_becomes_an_answer<S: ExitSource>(source: &S, questions: &[Question]) {
+    for state in [State::Live, State::Zombie] {
         let token = Token::from_parts(0, 1);
         let mut child = child(State::Live);
         source.arm(child.pid(), token).unwrap();
@@ -142,7 +134,7 @@ fn a_child_that_cannot_be_asked_about_is_not_said_to_be_none<S: ExitSource>(
 fn by_pidfds_no_doubt_becomes_an_answer() {
     if can_be_tested() && childwatch_pidfd::probe().verdict().is_ok() {
         let (source, _waiter) = PidfdSource::new().unwrap();
-        no_doubt_becomes_an_answer(&source, PIDFD, PIDFD);
+        no_doubt_becomes_an_answer(&source, PIDFD);
         a_child_that_cannot_be_asked_about_is_not_said_to_be_none(&source, PIDFD);
         // Nothing is remembered of a refusal: it may be the first arming's.
         for refusals in refusals(PIDFD) {
@@ -161,7 +153,7 @@ fn by_pidfds_no_doubt_becomes_an_answer() {
 fn by_signals_no_doubt_becomes_an_answer() {
     if can_be_tested() && childwatch_sigchld::probe().verdict().is_ok() {
         let (source, _waiter) = SigchldSource::new().unwrap();
-        no_doubt_becomes_an_answer(&source, SIGCHLD, SIGCHLD_OF_ZOMBIES);
+        no_doubt_becomes_an_answer(&source, SIGCHLD);
         a_child_that_cannot_be_asked_about_is_not_said_to_be_none(&source, SIGCHLD);
     }
 }

@@ -25,6 +25,8 @@
 //! | … started later than the armed child | | gone: the status heard |
 //! | … started earlier | | ended, with the zombie's status |
 //! | … in the same tick, or not known | | ended, without a status |
+//! | not known: `waitid` is refused | none | alive |
+//! | not known: `waitid` is refused | any | ended, with the status heard, unless `/proc` shows it alive |
 //!
 //! A status that differs may be that of the process's first thread (seen from Linux 5.17
 //! to 6.12). Or it is that of a former process whose signal was delivered late.
@@ -43,7 +45,7 @@ use crate::table::{Heard, Suspect};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Alive,
-    /// It is a zombie, with this status if it is known.
+    /// It has exited, with this status if it is known. It is not known to be reaped.
     Ended(Option<ExitStatus>),
     /// It has been reaped. What has been heard of its status counts.
     Gone,
@@ -69,12 +71,12 @@ pub(crate) fn judge(
             Start::Unknown => Verdict::Ended(None),
         },
         // A sandbox refuses `waitid`. A signal reported the exit, and `/proc` does not
-        // contradict.
+        // contradict. Whether the child has been reaped is not known.
         State::Refused(_) if suspect.heard != Heard::Nothing => {
             if proof().is_some_and(|proc| proc.shows_alive(pid)) {
                 Verdict::Alive
             } else {
-                Verdict::Gone
+                Verdict::Ended(suspect.heard.status())
             }
         }
         State::Refused(_) => Verdict::Alive,
@@ -237,8 +239,8 @@ mod tests {
         let suspect = suspect(&child, Ticks::now(), OTHER);
         let refused =
             |proof: fn() -> Option<OwnProc>| judge(&suspect, State::Refused(Errno::PERM), proof);
-        assert_eq!(refused(OwnProc::prove), Verdict::Gone);
-        assert_eq!(refused(|| None), Verdict::Gone);
+        assert_eq!(refused(OwnProc::prove), Verdict::Ended(status(9)));
+        assert_eq!(refused(|| None), Verdict::Ended(status(9)));
         child.wait().unwrap();
     }
 }
