@@ -69,6 +69,8 @@ struct State {
     /// The watcher's thread is in a round: it looks at the registry once more
     /// before it asks the source, and need not be woken.
     in_round: bool,
+    /// The watcher's thread is in [`Dispatch::pause`].
+    is_pausing: bool,
     is_stopping: bool,
     /// How many callers wait on `finished`.
     waiting: usize,
@@ -94,21 +96,13 @@ pub(crate) struct Entered {
     pub(crate) needs_wake: bool,
 }
 
-impl State {
-    fn entered(&self, handle: WatchHandle, is_due: bool) -> Entered {
-        Entered {
-            handle,
-            needs_wake: is_due && !self.in_round,
-        }
-    }
-}
-
 impl Dispatch {
     pub(crate) fn new() -> Self {
         Dispatch {
             state: Mutex::new(State {
                 registry: Registry::new(),
                 in_round: false,
+                is_pausing: false,
                 is_stopping: false,
                 waiting: 0,
                 disarming: 0,
@@ -180,7 +174,7 @@ impl Dispatch {
         }
         let (handle, Committed { is_due, retired }) =
             state.registry.commit_watch(pid, token, former, callback)?;
-        Ok((state.entered(handle, is_due), retired))
+        Ok((self.entered(&state, handle, is_due), retired))
     }
 
     /// See [`Registry::hold`].
@@ -196,7 +190,7 @@ impl Dispatch {
     ) -> Result<Entered, ExitCallback> {
         let mut state = self.lock();
         let (handle, is_due) = state.registry.join(token, callback)?;
-        Ok(state.entered(handle, is_due))
+        Ok(self.entered(&state, handle, is_due))
     }
 
     /// Adds a callback to `pid`'s registration, if that is held.
@@ -213,7 +207,7 @@ impl Dispatch {
             }) => state.registry.join(token, callback)?,
             Some(_) | None => return Err(callback),
         };
-        Ok(state.entered(handle, is_due))
+        Ok(self.entered(&state, handle, is_due))
     }
 
     /// See [`Registry::unregister_pid`].
@@ -330,10 +324,25 @@ impl Dispatch {
         next
     }
 
-    /// Lets the watcher's thread rest for `time`, or until the watcher stops.
+    /// Lets the watcher's thread rest for `time`, or until a callback is due or the watcher
+    /// stops.
     pub(crate) fn pause(&self, time: Duration) {
-        let goes_on = |state: &mut State| !state.is_stopping;
+        let goes_on = |state: &mut State| !state.is_stopping && !state.registry.has_due();
+        self.lock().is_pausing = true;
+        // What has become due in between is seen before the wait begins.
         drop(self.finished.wait_timeout_while(self.lock(), time, goes_on));
+        self.lock().is_pausing = false;
+    }
+
+    /// A callback has been added. If it is due, it ends a pause.
+    fn entered(&self, state: &State, handle: WatchHandle, is_due: bool) -> Entered {
+        if is_due && state.is_pausing {
+            self.finished.notify_all();
+        }
+        Entered {
+            handle,
+            needs_wake: is_due && !state.in_round,
+        }
     }
 
     /// From here on no callback begins to run. The callbacks that have not begun

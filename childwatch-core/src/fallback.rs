@@ -239,12 +239,13 @@ impl<S: ExitSource> Link<S> {
         let mut pauses = Pauses::new();
         while !self.is_stopping() {
             let waited = self.secondary.wait(&mut waiter, &mut reports);
-            if let Some(pause) = pauses.after(&waited) {
-                thread::park_timeout(pause);
-            }
+            // A wait may have failed after it had found exits.
             if !reports.is_empty() {
                 self.handed_over().append(&mut reports);
                 self.wake_until_it_works(primary);
+            }
+            if let Some(pause) = pauses.after(&waited) {
+                thread::park_timeout(pause);
             }
         }
     }

@@ -371,18 +371,30 @@ impl<S: ExitSource> Shared<S> {
         let mut pauses = Pauses::new();
         loop {
             let waited = self.source.wait(waiter, reports);
+            // A wait may have failed after it had found exits.
+            if let Some(ended) = self.run_what_is_due(&context, reports) {
+                return ended;
+            }
             if let Some(pause) = pauses.after(&waited) {
                 self.dispatch().pause(pause);
-            }
-            loop {
-                let disarm = |token| self.source.disarm(token);
-                match self.dispatch().run_round(&context, reports, disarm) {
-                    Next::Stop => return Ended::Stopped,
-                    Next::Forked => return Ended::Forked,
-                    Next::AskSource => break,
-                    Next::AskSourceAndReturn if self.source.wake().is_ok() => break,
-                    Next::AskSourceAndReturn => {}
+                if let Some(ended) = self.run_what_is_due(&context, reports) {
+                    return ended;
                 }
+            }
+        }
+    }
+
+    /// Takes in the reports and runs what is due. Returns `None` if the source is to be asked
+    /// next.
+    fn run_what_is_due(&self, context: &Context, reports: &mut Vec<Report>) -> Option<Ended> {
+        loop {
+            let disarm = |token| self.source.disarm(token);
+            match self.dispatch().run_round(context, reports, disarm) {
+                Next::Stop => return Some(Ended::Stopped),
+                Next::Forked => return Some(Ended::Forked),
+                Next::AskSource => return None,
+                Next::AskSourceAndReturn if self.source.wake().is_ok() => return None,
+                Next::AskSourceAndReturn => {}
             }
         }
     }

@@ -25,6 +25,28 @@ fn a_pause_after_a_failed_wait_ends_with_the_watcher() {
     });
 }
 
+/// C3: what a failed wait has reported does not wait for the end of the pause, which never
+/// comes here.
+#[test]
+fn the_reports_of_a_failed_wait_are_handed_over_before_the_pause() {
+    interleavings::preempted(3, || {
+        let kernel = Kernel::default();
+        kernel.fails_reporting_waits();
+        let watcher = ThreadedWatcher::start(kernel.source(), ()).unwrap();
+        let pid = pid(1);
+        let trace = Trace::new();
+        let exiting = thread::spawn({
+            let kernel = kernel.clone();
+            move || kernel.exit(pid)
+        });
+        watcher.watch(pid, trace.callback()).unwrap();
+        trace.wait_until_over();
+        exiting.join().unwrap();
+        drop(watcher);
+        assert_eq!(trace.fate(), Fate::HasRun);
+    });
+}
+
 /// C1, C3: exits are late then, and not lost.
 #[test]
 fn an_exit_is_told_after_waits_that_fail_and_pauses_that_run_out() {

@@ -131,6 +131,23 @@ fn an_exit_that_the_secondary_sees_is_told_while_the_primary_cannot_wait() {
     });
 }
 
+/// C3: no pause runs out here.
+#[test]
+fn the_reports_of_a_failed_wait_of_the_secondary_are_handed_over_before_the_pause() {
+    interleavings::preempted(2, || {
+        let (watcher, primary, secondary) = stage();
+        let pid = pid(1);
+        primary.has_no_room_for(pid);
+        secondary.fails_reporting_waits();
+        let trace = Trace::new();
+        watcher.watch(pid, trace.callback()).unwrap();
+        secondary.exit(pid);
+        trace.wait_until_over();
+        assert_eq!(trace.fate(), Fate::HasRun);
+        drop(watcher);
+    });
+}
+
 /// C12.
 #[test]
 fn a_drop_ends_the_pause_of_a_secondary_that_cannot_wait() {

@@ -28,6 +28,7 @@ struct State {
     is_woken: bool,
     no_room_for: HashSet<Pid>,
     waits_to_fail: usize,
+    do_reporting_waits_fail: bool,
     do_waits_panic: bool,
     wakes_to_fail: usize,
 }
@@ -52,6 +53,11 @@ impl Kernel {
         state.waits_to_fail = count;
         state.is_woken = true;
         self.0.changed.notify_all();
+    }
+
+    /// Has each wait fail that has something to report, and report it all the same.
+    pub(super) fn fails_reporting_waits(&self) {
+        self.state().do_reporting_waits_fail = true;
     }
 
     pub(super) fn has_failed_all(&self) -> bool {
@@ -159,6 +165,9 @@ impl ExitSource for Source {
         }
         state.is_woken = false;
         reports.append(&mut state.reports);
+        if state.do_reporting_waits_fail && !reports.is_empty() {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         Ok(())
     }
 
