@@ -63,7 +63,7 @@ impl Role {
         Role::ListSignals,
     ];
 
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Role::Wait => "wait",
             Role::LeaderExits => "leader-exits",

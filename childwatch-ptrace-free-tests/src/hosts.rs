@@ -10,12 +10,19 @@ mod inherited;
 mod life;
 mod receiving;
 
+mod forks_in_a_callback;
+mod handler_no_restart;
 mod ignored_passed_on;
 mod plain;
+mod reaper_handler;
+mod reaper_thread;
+mod restart_storm;
+mod restarts_in_callbacks;
 mod sigchld_blocked;
 mod sigchld_ignored;
 mod signalfd_reader;
 mod sigwait_loop;
+mod workers_fork;
 
 pub(crate) use life::Life;
 
@@ -53,4 +60,11 @@ hosts! { $
     ignored_passed_on "ignored-passed-on",
     signalfd_reader "signalfd-reader",
     sigwait_loop "sigwait-loop",
+    handler_no_restart "handler-no-restart",
+    reaper_thread "reaper-thread",
+    reaper_handler "reaper-handler",
+    restarts_in_callbacks "restarts-in-callbacks",
+    forks_in_a_callback "forks-in-a-callback",
+    restart_storm "restart-storm",
+    workers_fork "workers-fork",
 }

@@ -7,6 +7,7 @@ mod death;
 mod directory;
 mod limits;
 mod notices;
+mod own_handler;
 mod permits;
 mod receive;
 mod signals;
@@ -27,6 +28,10 @@ pub(crate) use limits::{
     open_files_limit,
 };
 pub(crate) use notices::{Answer, Listener, Notice, may_listen_to_calls};
+pub(crate) use own_handler::{
+    Step, forget_reaped, forget_steps, install_counting_handler, install_interrupting_handler,
+    install_reaping_handler, reaped_by_handler, steps,
+};
 pub(crate) use permits::{
     can_choose_pids, can_have_children_reaped, kernel_is_at_least, leave_pid_namespace,
     may_filter_calls, may_trace, seize,

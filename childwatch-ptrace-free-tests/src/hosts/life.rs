@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::process::ExitStatus;
+use std::sync::Arc;
 
 use childwatch_core::PidWatcher;
 
@@ -24,8 +25,8 @@ pub(crate) struct Life<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Around<'a> {
     pub(crate) moment: Moment,
-    /// The watcher, if there is one now.
-    pub(crate) watcher: Option<&'a dyn PidWatcher>,
+    /// The watcher, if there is one now. A callback that uses it has a `Weak` of it.
+    pub(crate) watcher: Option<&'a Arc<dyn PidWatcher>>,
 }
 
 /// Whether the program leaves the suite's children to the suite.
@@ -80,10 +81,10 @@ impl<'a> Life<'a> {
             }
         };
         let takers = sys::threads_that_let_through(libc::SIGCHLD);
-        let watcher = self.stage.watcher();
-        is_as_before(Around::watcher(Moment::Idle, &*watcher));
+        let watcher: Arc<dyn PidWatcher> = Arc::from(self.stage.watcher());
+        is_as_before(Around::watcher(Moment::Idle, &watcher));
         self.while_it_watches(&*watcher, children, || {
-            is_as_before(Around::watcher(Moment::Watching, &*watcher));
+            is_as_before(Around::watcher(Moment::Watching, &watcher));
         });
         deadline::until(
             "no thread of the watcher takes the program's signals",
@@ -92,7 +93,7 @@ impl<'a> Life<'a> {
                 now.all(|thread| takers.contains(&thread))
             },
         );
-        is_as_before(Around::watcher(Moment::GivenBack, &*watcher));
+        is_as_before(Around::watcher(Moment::GivenBack, &watcher));
         contract::holds(&self.stage, children);
         drop(watcher);
         is_as_before(Around::nothing(Moment::Dropped));
@@ -157,7 +158,7 @@ impl<'a> Around<'a> {
         }
     }
 
-    fn watcher(moment: Moment, watcher: &'a dyn PidWatcher) -> Self {
+    fn watcher(moment: Moment, watcher: &'a Arc<dyn PidWatcher>) -> Self {
         Around {
             moment,
             watcher: Some(watcher),
@@ -168,5 +169,14 @@ impl<'a> Around<'a> {
 impl fmt::Debug for Around<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Around({})", self.moment)
+    }
+}
+
+/// Calls a function when it is dropped, also when a host fails.
+pub(super) struct OnDrop<F: FnMut()>(pub(super) F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
     }
 }
