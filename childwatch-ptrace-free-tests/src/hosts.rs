@@ -13,7 +13,14 @@ mod receiving;
 mod forks_in_a_callback;
 mod handler_no_restart;
 mod ignored_passed_on;
+mod clock_jumps;
+mod in_qemu;
+mod in_valgrind;
+mod other_clocks;
 mod plain;
+mod second_copy;
+mod tokio_beside;
+mod tokio_by_signals;
 mod reaper_handler;
 mod reaper_thread;
 mod restart_storm;
@@ -24,6 +31,7 @@ mod signalfd_reader;
 mod sigwait_loop;
 mod workers_fork;
 
+pub(crate) use anew::is_begun_anew;
 pub(crate) use life::Life;
 
 /// Makes [`HOSTS`], [`CASES_OF_HOSTS`] and [`with_every_host!`](crate::with_every_host) from
@@ -67,4 +75,11 @@ hosts! { $
     forks_in_a_callback "forks-in-a-callback",
     restart_storm "restart-storm",
     workers_fork "workers-fork",
+    second_copy "second-copy",
+    tokio_beside "tokio",
+    tokio_by_signals "tokio-by-signals",
+    clock_jumps "clock-jumps",
+    other_clocks "time-namespace",
+    in_qemu "qemu-user",
+    in_valgrind "valgrind",
 }

@@ -10,9 +10,11 @@ mod notices;
 mod own_handler;
 mod permits;
 mod receive;
+mod second_copy;
 mod signals;
 mod threads;
 mod traps;
+mod wall_clock;
 
 pub(crate) use birth::{
     Birth, Fork, SMALL_STACK, become_subreaper, clone_sharing_memory, fork_copy, fork_crowd_member,
@@ -29,7 +31,7 @@ pub(crate) use limits::{
 };
 pub(crate) use notices::{Answer, Listener, Notice, may_listen_to_calls};
 pub(crate) use own_handler::{
-    Step, forget_reaped, forget_steps, install_counting_handler, install_interrupting_handler,
+    Step, child_signals, forget_reaped, forget_steps, install_counting_handler, install_interrupting_handler,
     install_reaping_handler, reaped_by_handler, steps,
 };
 pub(crate) use permits::{
@@ -43,6 +45,7 @@ pub(crate) use receive::{
     record_child_signals, recorded_child_signals, remove_all_actions, take_child_signal,
     threads_that_let_through,
 };
+pub(crate) use second_copy::SecondCopy;
 pub use signals::block_sigchld;
 pub(crate) use signals::{
     Blocked, CHILD_SIGNALS, CountedSignal, Forwarding, RepairedPage, SYNCHRONOUS_SIGNALS,
@@ -55,3 +58,4 @@ pub(crate) use threads::{
     since_boot, thread_id, threads, time_by, wakeups,
 };
 pub(crate) use traps::{answer_trapped_calls, block_trapped_calls, can_answer_trapped_calls};
+pub(crate) use wall_clock::{can_set_own_wall_clock, have_own_wall_clock, set_wall_clock_ahead};

@@ -197,3 +197,8 @@ extern "C" fn pass_on(
 pub(crate) fn install_counting_handler() {
     install(pass_on, libc::SA_RESTART | libc::SA_ONSTACK, &[]);
 }
+
+/// How often a counting handler has run.
+pub(crate) fn child_signals() -> usize {
+    super::CHILD_SIGNALS.load(Ordering::SeqCst)
+}
