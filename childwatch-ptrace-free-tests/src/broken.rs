@@ -39,6 +39,7 @@ mod fork;
 mod hosts;
 mod identity;
 mod in_hosts;
+mod in_lives;
 mod late;
 mod laws;
 mod looks;
@@ -143,6 +144,7 @@ const FAMILIES: &[&[Broken]] = &[
     footprint::ALL,
     hosts::ALL,
     in_hosts::ALL,
+    in_lives::ALL,
     signal::ALL,
     old_design::ALL,
 ];

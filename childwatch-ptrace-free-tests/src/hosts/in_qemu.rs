@@ -2,6 +2,7 @@
 
 use std::process::ExitStatus;
 use std::thread;
+use std::time::Duration;
 
 use super::anew;
 use super::life::Life;
@@ -40,6 +41,9 @@ pub(super) fn work() -> (Vec<Vec<Seen>>, Vec<i32>) {
     (seen, sys::blocked_signals())
 }
 
+/// A handler that is called runs soon, even there.
+const A_MOMENT: Duration = Duration::from_secs(5);
+
 /// The status that a child leaves, and whether the handler runs for it.
 type Seen = (Option<ExitStatus>, bool);
 
@@ -49,9 +53,7 @@ fn statuses(first: u8) -> Vec<Seen> {
         let before = sys::child_signals();
         let mut child = RealNursery.spawn();
         child.die(end);
-        let is_handled = deadline::holds_within(deadline::patience() / 8, || {
-            sys::child_signals() != before
-        });
+        let is_handled = deadline::holds_within(A_MOMENT, || sys::child_signals() != before);
         (child.reap(), is_handled)
     });
     of_each.to_vec()

@@ -25,7 +25,7 @@ pub(super) const HOST: Host = Host {
     live,
 };
 
-/// What the reaper has seen of a child whose status nobody has taken.
+/// The reaper reaps each child as soon as that has exited.
 const A_MOMENT: Duration = Duration::from_secs(5);
 
 /// How each child of the job ends.

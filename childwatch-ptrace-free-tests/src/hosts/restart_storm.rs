@@ -24,7 +24,7 @@ pub(super) const HOST: Host = Host {
 /// How many services crash at a time.
 const SERVICES: usize = 16;
 /// How many crashes the storm has before the slow child ends.
-const RISEN: usize = 200;
+const RISEN: usize = 120;
 /// How many it has at most. It is over by then, whatever has become of the slow child.
 const MOST: usize = 20_000;
 /// How a service ends.

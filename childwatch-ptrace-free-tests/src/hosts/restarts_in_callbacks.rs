@@ -114,7 +114,11 @@ impl Supervisor {
         tell: mpsc::Sender<()>,
     ) {
         let status = lock(child).reap();
-        assert_eq!(exit.status(), status, "another status than that of the zombie");
+        assert_eq!(
+            exit.status(),
+            status,
+            "another status than that of the zombie"
+        );
         self.enter(service, run, status);
         match &self.watcher {
             Some(watcher) if run + 1 < RUNS => self.start(watcher, service, run + 1, tell),

@@ -2,15 +2,16 @@
 
 use std::process::ExitStatus;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use super::apart;
 use super::life::{Around, Life};
 use crate::backend::Need;
 use crate::child::{End, Nursery, RealNursery};
+use crate::deadline;
 use crate::host::Host;
 use crate::probe::Probe;
 use crate::sys::{self, SecondCopy};
-use crate::deadline;
 
 pub(super) const HOST: Host = Host {
     name: "second-copy",
@@ -22,7 +23,10 @@ pub(super) const HOST: Host = Host {
 };
 
 /// How many children both copies watch at a time.
-const CHILDREN: u8 = 8;
+const CHILDREN: u8 = 6;
+
+/// A handler that is called runs before the program knows of the exit.
+const A_MOMENT: Duration = Duration::from_secs(1);
 
 fn live(life: &Life<'_>) {
     sys::forward_in_a_loop();
@@ -31,12 +35,9 @@ fn live(life: &Life<'_>) {
     apart::in_a_copy(|| {
         let stage = life.stage();
         stage.settle(&*stage.watcher());
-        beside_the_plugin(life);
+        let plugin = SecondCopy::load();
+        life.goes_on_slowly(|around| watch_by_both(life, plugin, around));
     });
-    beside_the_plugin(life);
-}
-
-fn beside_the_plugin(life: &Life<'_>) {
     let plugin = SecondCopy::load();
     life.goes_on(|around| watch_by_both(life, plugin, around));
 }
@@ -66,17 +67,21 @@ fn watch_by_both(life: &Life<'_>, plugin: SecondCopy, around: Around<'_>) -> Vec
         (code, child, probe, first, second)
     });
     let watched: Vec<_> = watched.collect();
-    let seen = watched.into_iter().map(|(code, mut child, probe, first, second)| {
-        let before = sys::child_signals();
-        child.die(End::Code(code));
-        let patience = deadline::patience();
-        let first = first.recv_timeout(patience).expect("their exit by SIGCHLD");
-        let second = second.recv_timeout(patience).expect("their exit by a pidfd");
-        let is_handled = deadline::holds_within(patience / 8, || sys::child_signals() != before);
-        let ours = ours.map(|_| probe.ran_once().status());
-        let status = child.reap();
-        assert!(ours.is_none_or(|told| told == status));
-        (first, second, is_handled)
-    });
+    let seen = watched
+        .into_iter()
+        .map(|(code, mut child, probe, first, second)| {
+            let before = sys::child_signals();
+            child.die(End::Code(code));
+            let patience = deadline::patience();
+            let first = first.recv_timeout(patience).expect("their exit by SIGCHLD");
+            let second = second
+                .recv_timeout(patience)
+                .expect("their exit by a pidfd");
+            let is_handled = deadline::holds_within(A_MOMENT, || sys::child_signals() != before);
+            let ours = ours.map(|_| probe.ran_once().status());
+            let status = child.reap();
+            assert!(ours.is_none_or(|told| told == status));
+            (first, second, is_handled)
+        });
     seen.collect()
 }

@@ -55,13 +55,17 @@ fn serve(stage: &Stage<'_>, around: Around<'_>) -> Vec<Option<i32>> {
         let forkers = (0..FORKERS).map(|forker| {
             scope.spawn(move || {
                 let codes = (0..COPIES).map(|copy| forker * COPIES + copy);
-                codes.map(|code| work(stage, around, code)).collect::<Vec<_>>()
+                codes
+                    .map(|code| work(stage, around, code))
+                    .collect::<Vec<_>>()
             })
         });
         // All of them fork at a time.
         let forkers: Vec<_> = forkers.collect();
         let ended = forkers.into_iter().map(|forker| forker.join());
-        ended.flat_map(|codes| codes.expect("a thread that forks")).collect()
+        ended
+            .flat_map(|codes| codes.expect("a thread that forks"))
+            .collect()
     })
 }
 
@@ -117,7 +121,10 @@ fn work(stage: &Stage<'_>, around: Around<'_>, code: u8) -> Option<i32> {
     let told = watcher.map(|_| probe.ran_once().status());
     let status = sys::reap(copy);
     assert!(is_over, "a copy hangs");
-    assert!(told.is_none_or(|told| told == status), "{told:?} is told of {status:?}");
+    assert!(
+        told.is_none_or(|told| told == status),
+        "{told:?} is told of {status:?}"
+    );
     status.and_then(|status| status.code())
 }
 
@@ -131,7 +138,11 @@ impl Program {
     fn that_exits_with(code: u8) -> Self {
         let file = env::current_exe().expect("this program's own file");
         let file = CString::new(file.as_os_str().as_bytes()).expect("a path");
-        let flags = [ACTOR_FLAG.to_owned(), Role::Exit.name().to_owned(), code.to_string()];
+        let flags = [
+            ACTOR_FLAG.to_owned(),
+            Role::Exit.name().to_owned(),
+            code.to_string(),
+        ];
         let flags = flags.map(|flag| CString::new(flag).expect("an argument"));
         let arguments = [file.clone()].into_iter().chain(flags).collect();
         Program { file, arguments }

@@ -1,7 +1,10 @@
 //! A second copy of the library, which this program loads as a plugin: the example
 //! `second_copy`.
 
-#![expect(unsafe_code, reason = "`dlopen`, and functions of the library that it loads")]
+#![expect(
+    unsafe_code,
+    reason = "`dlopen`, and functions of the library that it loads"
+)]
 
 use std::env;
 use std::ffi::{CStr, CString, c_int, c_void};
@@ -128,9 +131,8 @@ impl TheirWatcher {
         let data = Box::into_raw(Box::new(tell));
         // SAFETY: the watcher is the library's, and lives. A sender may be used on any
         // thread.
-        let answer = unsafe {
-            (self.library.watch)(self.watcher.as_ptr(), pid.as_raw(), send, data.cast())
-        };
+        let answer =
+            unsafe { (self.library.watch)(self.watcher.as_ptr(), pid.as_raw(), send, data.cast()) };
         assert_eq!(answer, 0, "the second copy does not take {pid}");
     }
 }

@@ -84,8 +84,7 @@ impl ClockCode {
         let mapped = mapped_at(self.address)
             .ok_or("the kernel's code to read the clocks (vDSO) is not in /proc/self/maps")?;
         // SAFETY: this is the whole vDSO. It stays readable and executable.
-        let answer =
-            unsafe { libc::mprotect(mapped.start as *mut _, mapped.len(), protection) };
+        let answer = unsafe { libc::mprotect(mapped.start as *mut _, mapped.len(), protection) };
         if answer == 0 {
             return Ok(());
         }
@@ -139,11 +138,11 @@ unsafe fn symbol_of_vdso(base: usize, name: &CStr) -> Option<usize> {
     unsafe {
         let header = &*(base as *const libc::Elf64_Ehdr);
         let sections = base + usize::try_from(header.e_shoff).ok()?;
-        let sections = std::slice::from_raw_parts(
-            sections as *const libc::Elf64_Shdr,
-            header.e_shnum.into(),
-        );
-        let symbols = sections.iter().find(|section| section.sh_type == SHT_DYNSYM)?;
+        let sections =
+            std::slice::from_raw_parts(sections as *const libc::Elf64_Shdr, header.e_shnum.into());
+        let symbols = sections
+            .iter()
+            .find(|section| section.sh_type == SHT_DYNSYM)?;
         let strings = sections.get(symbols.sh_link as usize)?;
         let table = base + usize::try_from(symbols.sh_offset).ok()?;
         let count = usize::try_from(symbols.sh_size).ok()? / size_of::<libc::Elf64_Sym>();
