@@ -1,6 +1,6 @@
 //! The system calls that the suite needs and rustix does not have, and what it
 //! reads from the kernel. All `unsafe` of the suite's own machinery is here, and in
-//! `crowd`, `sleeper` and `namespace`.
+//! `crowd`, `sleeper`, `namespace` and the hosts that fork.
 
 mod birth;
 mod death;

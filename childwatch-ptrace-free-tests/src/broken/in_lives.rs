@@ -267,7 +267,8 @@ impl SourceFault for RestsByTheWallClock {
         let mut rested = lock(&self.rested);
         let until = rested.map(|rested| rested + REST);
         let left = until.and_then(|until| until.duration_since(SystemTime::now()).ok());
-        thread::sleep(left.unwrap_or_default());
+        // Nobody unparks it.
+        thread::park_timeout(left.unwrap_or_default());
         *rested = Some(SystemTime::now());
         Ok(())
     }

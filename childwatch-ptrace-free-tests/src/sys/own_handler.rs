@@ -147,7 +147,7 @@ extern "C" fn reap_all(
                 break;
             }
             let place = REAPED_COUNT.fetch_add(1, Ordering::SeqCst) % REAPED.len();
-            let both = u64::from(pid.cast_unsigned()) << 32 | u64::from(status.cast_unsigned());
+            let both = u64::from(pid as u32) << 32 | u64::from(status as u32);
             REAPED[place].store(both, Ordering::SeqCst);
         }
         if let Some(info) = info.as_ref() {
