@@ -68,10 +68,7 @@ pub(super) const ALL: &[Broken] = &[
                 "reaper-handler",
                 Saying("with an idle watcher, the program's job ends differently"),
             ),
-            (
-                "second-copy",
-                Saying("with an idle watcher, the program's job ends differently"),
-            ),
+            ("second-copy", InVain("the program's own handler has run")),
         ],
         ..ON_PIDFDS
     },

@@ -22,7 +22,7 @@ pub(super) const HOST: Host = Host {
 };
 
 /// How many services crash at a time.
-const SERVICES: usize = 16;
+const SERVICES: usize = 6;
 /// How many crashes the storm has before the slow child ends.
 const RISEN: usize = 120;
 /// How many it has at most. It is over by then, whatever has become of the slow child.

@@ -2,7 +2,6 @@
 
 use std::process::ExitStatus;
 use std::sync::mpsc;
-use std::time::Duration;
 
 use super::apart;
 use super::life::{Around, Life};
@@ -25,9 +24,6 @@ pub(super) const HOST: Host = Host {
 /// How many children both copies watch at a time.
 const CHILDREN: u8 = 6;
 
-/// A handler that is called runs before the program knows of the exit.
-const A_MOMENT: Duration = Duration::from_secs(1);
-
 fn live(life: &Life<'_>) {
     sys::forward_in_a_loop();
     sys::install_counting_handler();
@@ -42,9 +38,8 @@ fn live(life: &Life<'_>) {
     life.goes_on(|around| watch_by_both(life, plugin, around));
 }
 
-/// What is seen of a child: the status that the plugin reports by `SIGCHLD` and by a pidfd,
-/// and whether the program's own handler has run.
-type Seen = (Option<ExitStatus>, Option<ExitStatus>, bool);
+/// The status of a child that the plugin reports by `SIGCHLD` and by a pidfd.
+type Seen = (Option<ExitStatus>, Option<ExitStatus>);
 
 fn watch_by_both(life: &Life<'_>, plugin: SecondCopy, around: Around<'_>) -> Vec<Seen> {
     let by_sigchld = plugin.by_sigchld().expect("a watcher of the second copy");
@@ -72,16 +67,18 @@ fn watch_by_both(life: &Life<'_>, plugin: SecondCopy, around: Around<'_>) -> Vec
         .map(|(code, mut child, probe, first, second)| {
             let before = sys::child_signals();
             child.die(End::Code(code));
+            // The handlers that are installed over it call it.
+            deadline::until("the program's own handler has run", || {
+                sys::child_signals() != before
+            });
             let patience = deadline::patience();
-            let first = first.recv_timeout(patience).expect("their exit by SIGCHLD");
-            let second = second
-                .recv_timeout(patience)
-                .expect("their exit by a pidfd");
-            let is_handled = deadline::holds_within(A_MOMENT, || sys::child_signals() != before);
+            let first = first.recv_timeout(patience);
+            let second = second.recv_timeout(patience);
             let ours = ours.map(|_| probe.ran_once().status());
             let status = child.reap();
             assert!(ours.is_none_or(|told| told == status));
-            (first, second, is_handled)
+            let first = first.expect("the plugin's report by SIGCHLD");
+            (first, second.expect("the plugin's report by a pidfd"))
         });
     seen.collect()
 }
