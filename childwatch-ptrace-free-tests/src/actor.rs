@@ -79,7 +79,7 @@ impl Role {
         Role::ExecAtCue,
     ];
 
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Role::Wait => "wait",
             Role::LeaderExits => "leader-exits",

@@ -13,7 +13,7 @@ use std::time::Duration;
 use childwatch_core::{Pid, PidWatcher, PidWatcherExt, WatchError};
 
 use crate::child::{Nursery, RealNursery};
-use crate::{Sandbox, sys};
+use crate::{Interpreter, Sandbox, hosts, sys};
 
 /// A backend that the suite can run against.
 pub trait BackendUnderTest: Sync {
@@ -164,6 +164,17 @@ pub enum Need {
     SignalsOwnStatus,
     /// The machine's: this many processes are allowed.
     Processes(u32),
+    /// The machine's: this program can run in the interpreter, and the backend is available
+    /// there.
+    RunsIn(Interpreter),
+    /// The machine's: a process may make a time namespace for its children, and set its
+    /// clocks (Linux 5.6 and `CAP_SYS_TIME`, or user namespaces for ordinary users).
+    TimeNamespace,
+    /// The machine's: a process may change the code that the kernel gives it to read the
+    /// clocks (the vDSO), on x86-64.
+    OwnWallClock,
+    /// This program's: the example `second_copy` was built beside it.
+    SecondCopy,
     /// This program's: its children may share its memory. ThreadSanitizer keeps a record
     /// of each thread, and knows of none in such a child.
     SharedMemory,
@@ -210,6 +221,11 @@ impl Need {
                 format!("SIGCHLD of Linux {release} may tell the status of a first thread")
             }),
             Need::Processes(wanted) => sys::may_have_processes(wanted.into()),
+            Need::RunsIn(_) if hosts::is_begun_anew() => Ok(()),
+            Need::RunsIn(interpreter) => interpreter.can_run(backend),
+            Need::TimeNamespace => crate::namespace::may_have_other_clocks(),
+            Need::OwnWallClock => sys::can_set_own_wall_clock(),
+            Need::SecondCopy => sys::SecondCopy::is_there(),
             Need::SharedMemory if cfg!(thread_sanitizer) => {
                 Err("ThreadSanitizer has no record of a child that shares memory".to_owned())
             }

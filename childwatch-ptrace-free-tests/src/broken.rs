@@ -39,6 +39,7 @@ mod fork;
 mod hosts;
 mod identity;
 mod in_hosts;
+mod in_lives;
 mod in_places;
 mod late;
 mod laws;
@@ -145,6 +146,7 @@ const FAMILIES: &[&[Broken]] = &[
     hosts::ALL,
     in_hosts::ALL,
     in_places::ALL,
+    in_lives::ALL,
     signal::ALL,
     old_design::ALL,
 ];

@@ -13,7 +13,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use crate::{deadline, sys};
 
 /// Where children come from.
-pub trait Nursery {
+pub trait Nursery: Send + Sync {
     /// A live child, waiting at its gate.
     fn spawn(&self) -> Box<dyn GatedChild>;
 

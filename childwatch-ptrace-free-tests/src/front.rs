@@ -10,7 +10,7 @@ use crate::backend::BackendUnderTest;
 use crate::case::CASES;
 use crate::cell::{self, Cell, DEADLINE, Outcome};
 use crate::host::CASES_OF_HOSTS;
-use crate::{actor, faults, program};
+use crate::{actor, faults, interpreter, program};
 
 /// Becomes the cell, actor or run of a [`Program`](program::Program) that this process
 /// was started to be, and never returns then. Who starts them calls it first in `main`.
@@ -24,6 +24,7 @@ pub fn take_part(backends: &[&'static dyn BackendUnderTest]) {
     if let Some(program) = program::from_args(backends) {
         program.run_here();
     }
+    interpreter::take_part(backends);
     faults::take_part();
 }
 

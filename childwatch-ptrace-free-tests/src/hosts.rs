@@ -11,16 +11,27 @@ mod life;
 mod receiving;
 mod tracing;
 
+mod clock_jumps;
 mod daemonises;
 mod foreign_proc;
+mod forks_in_a_callback;
+mod handler_no_restart;
 mod hidepid;
 mod ignored_passed_on;
+mod in_qemu;
+mod in_valgrind;
 mod no_proc;
+mod other_clocks;
 mod out_of_descriptors;
 mod pid_1;
 mod plain;
 mod re_executes;
+mod reaper_handler;
+mod reaper_thread;
+mod restart_storm;
+mod restarts_in_callbacks;
 mod ret_trap;
+mod second_copy;
 mod sigchld_blocked;
 mod sigchld_ignored;
 mod signalfd_reader;
@@ -28,9 +39,13 @@ mod sigpipe_default;
 mod sigsegv_recovers;
 mod sigwait_loop;
 mod static_musl;
+mod tokio_beside;
+mod tokio_by_signals;
 mod traces_its_children;
 mod traces_others;
+mod workers_fork;
 
+pub(crate) use anew::is_begun_anew;
 pub(crate) use life::Life;
 pub(crate) use static_musl::static_program;
 
@@ -81,4 +96,18 @@ hosts! { $
     daemonises "daemonises",
     out_of_descriptors "out-of-descriptors",
     static_musl "static-musl",
+    handler_no_restart "handler-no-restart",
+    reaper_thread "reaper-thread",
+    reaper_handler "reaper-handler",
+    restarts_in_callbacks "restarts-in-callbacks",
+    forks_in_a_callback "forks-in-a-callback",
+    restart_storm "restart-storm",
+    workers_fork "workers-fork",
+    second_copy "second-copy",
+    tokio_beside "tokio",
+    tokio_by_signals "tokio-by-signals",
+    clock_jumps "clock-jumps",
+    other_clocks "time-namespace",
+    in_qemu "qemu-user",
+    in_valgrind "valgrind",
 }

@@ -54,6 +54,7 @@ pub mod host;
 #[allow(clippy::unwrap_used, reason = "a host fails by a panic")]
 mod hosts;
 mod interposed;
+mod interpreter;
 mod judged;
 mod locked;
 pub mod namespace;
@@ -74,6 +75,7 @@ pub use backend::{BackendUnderTest, Need};
 pub use case::{CASES, Case, Clause};
 pub use cell::{Cell, Outcome, Verdict};
 pub use host::{HOSTS, Host};
+pub use interpreter::Interpreter;
 pub use sandbox::Sandbox;
 pub use stage::Stage;
 pub use sys::block_sigchld;

@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
@@ -26,11 +27,45 @@ use crate::{actor, sys};
 ///
 /// Why it can't be done. What this process is in is then unclear: it should end.
 pub fn leave_for_a_new_one() -> Result<(), String> {
-    let namespaces = libc::CLONE_NEWPID | libc::CLONE_NEWNS;
+    leave(libc::CLONE_NEWPID | libc::CLONE_NEWNS, "a pid namespace")
+}
+
+/// Has the children of this process be born in a new time namespace, where the boot clock
+/// and the monotonic clock are so far ahead of the machine's. An ordinary user gets a user
+/// namespace with it.
+///
+/// # Errors
+///
+/// Why it can't be done. What this process is in is then unclear: it should end.
+pub(crate) fn leave_for_other_clocks(boot: Duration, monotonic: Duration) -> Result<(), String> {
+    leave(CLONE_NEWTIME, "a time namespace")?;
+    let (boot, monotonic) = (boot.as_secs(), monotonic.as_secs());
+    let offsets = format!("boottime {boot} 0\nmonotonic {monotonic} 0\n");
+    fs::write("/proc/self/timens_offsets", offsets)
+        .map_err(|error| format!("the clocks of a time namespace can't be set ({error})"))
+}
+
+/// `<linux/sched.h>`, Linux 5.6.
+const CLONE_NEWTIME: libc::c_int = 0x80;
+
+/// Returns `Ok` if a process may [leave for other clocks](leave_for_other_clocks).
+pub(crate) fn may_have_other_clocks() -> Result<(), String> {
+    let leave = || leave_for_other_clocks(Duration::from_secs(1), Duration::ZERO);
+    // SAFETY: as in `may_leave`.
+    let copy = unsafe { sys::fork_copy(|| i32::from(leave().is_err())) };
+    let copy = copy.map_err(|error| error.to_string())?;
+    match sys::reap(copy) {
+        Some(status) if status.success() => Ok(()),
+        _ => Err("no time namespace can be had here (Linux 5.6)".to_owned()),
+    }
+}
+
+/// Leaves for new namespaces, with a user namespace if that is what it takes.
+fn leave(namespaces: libc::c_int, what: &str) -> Result<(), String> {
     match unshare(namespaces) {
         Ok(()) => return Ok(()),
         Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => {}
-        Err(error) => return Err(format!("a pid namespace can't be had ({error})")),
+        Err(error) => return Err(format!("{what} can't be had ({error})")),
     }
     let (user, group) = (getuid().as_raw(), getgid().as_raw());
     unshare(namespaces | libc::CLONE_NEWUSER)

@@ -1,6 +1,6 @@
 //! The system calls that the suite needs and rustix does not have, and what it
 //! reads from the kernel. All `unsafe` of the suite's own machinery is here, and in
-//! `crowd`, `sleeper` and `namespace`.
+//! `crowd`, `sleeper`, `namespace` and the hosts that fork.
 
 mod birth;
 mod death;
@@ -8,12 +8,15 @@ mod directory;
 mod heap;
 mod limits;
 mod notices;
+mod own_handler;
 mod permits;
 mod receive;
+mod second_copy;
 mod signals;
 mod threads;
 mod tracing;
 mod traps;
+mod wall_clock;
 
 pub(crate) use birth::{
     Birth, Fork, SMALL_STACK, become_subreaper, clone_sharing_memory,
@@ -30,6 +33,10 @@ pub(crate) use limits::{
     may_have_processes, open_files_limit,
 };
 pub(crate) use notices::{Answer, Listener, Notice, may_listen_to_calls};
+pub(crate) use own_handler::{
+    Step, child_signals, forget_reaped, forget_steps, install_counting_handler,
+    install_interrupting_handler, install_reaping_handler, reaped_by_handler, steps,
+};
 pub(crate) use permits::{
     can_choose_pids, can_have_children_reaped, kernel_is_at_least, leave_pid_namespace,
     may_filter_calls, may_trace, seize,
@@ -41,6 +48,7 @@ pub(crate) use receive::{
     record_child_signals, recorded_child_signals, remove_all_actions, take_child_signal,
     threads_that_let_through,
 };
+pub(crate) use second_copy::SecondCopy;
 pub use signals::block_sigchld;
 pub(crate) use signals::{
     Blocked, CHILD_SIGNALS, CountedSignal, Forwarding, RepairedPage, SYNCHRONOUS_SIGNALS,
@@ -57,3 +65,4 @@ pub(crate) use traps::{
     answer_trapped_calls, block_trapped_calls, can_answer_trapped_calls, count_trapped_calls,
     serve_trapped_calls,
 };
+pub(crate) use wall_clock::{can_set_own_wall_clock, have_own_wall_clock, set_wall_clock_ahead};

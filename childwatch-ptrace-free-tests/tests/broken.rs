@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use childwatch_ptrace_free_tests::broken::{self, Broken, Fails};
 use childwatch_ptrace_free_tests::cell::DEADLINE;
-use childwatch_ptrace_free_tests::{Case, Cell, Outcome};
+use childwatch_ptrace_free_tests::{Case, Cell, Outcome, front};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// What waits in vain, for a quarter of this, or hangs is cut short. On a machine so busy
@@ -21,6 +21,8 @@ const DEADLINE_IN_VAIN: Duration = Duration::from_secs(16);
 const CELLS_AT_A_TIME: usize = 40;
 
 fn main() -> ExitCode {
+    // What is asked of an interpreter is asked of this program in it.
+    front::take_part(&broken::backends());
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(CELLS_AT_A_TIME);
     let mut trials: Vec<_> = broken::all().flat_map(trials_of).collect();

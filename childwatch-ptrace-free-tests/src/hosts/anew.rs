@@ -5,10 +5,15 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use crate::{actor, alone};
+use crate::{Interpreter, actor, alone};
 
 /// Tells the second image what it is.
 const MARK: &str = "CHILDWATCH_HOST_BEGUN_ANEW";
+
+/// Returns `true` in the second image.
+pub(crate) fn is_begun_anew() -> bool {
+    env::var_os(MARK).is_some()
+}
 
 /// Calls `inherit`, and executes this program once more, as the same cell. Returns in the
 /// new image, which has inherited what `inherit` did.
@@ -22,16 +27,24 @@ pub(super) fn inheriting(inherit: impl FnOnce()) {
 
 /// The same through another program, which is given this one's file and arguments: an
 /// emulator, or a debugger.
-#[allow(dead_code, reason = "for hosts under an emulator or a debugger")]
-pub(super) fn under(interpreter: &str, options: &[&str]) {
-    let mut command = Command::new(interpreter);
-    command.args(options).arg(actor::this_program());
+///
+/// # Panics
+///
+/// If the program is not installed or can't be executed.
+pub(super) fn under(interpreter: Interpreter) {
+    let file = interpreter.file().expect("the needs have been looked at");
+    let mut command = Command::new(file);
+    command
+        // Some callbacks are meant to panic, and a backtrace takes seconds there.
+        .env("RUST_BACKTRACE", "0")
+        .args(interpreter.options())
+        .arg(actor::this_program());
     through(command, || {});
 }
 
 /// Executes `command` in this process's place, with this process's arguments.
 pub(super) fn through(mut command: Command, inherit: impl FnOnce()) {
-    if env::var_os(MARK).is_some() {
+    if is_begun_anew() {
         // It has survived the exec, unless the credentials have changed.
         alone::end_with_the_runner();
         return;

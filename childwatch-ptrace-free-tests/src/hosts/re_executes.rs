@@ -11,6 +11,7 @@ use std::fs;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::Arc;
 
 use childwatch_core::{Pid, PidWatcher};
 
@@ -160,7 +161,7 @@ fn goes_on_with_the_crew(life: &Life<'_>) {
 
 fn exits_with(around: Around<'_>, mut worker: RealChild, code: u8) -> Option<i32> {
     let probe = Probe::new();
-    let watch = |watcher: &dyn PidWatcher| watcher.watch(worker.pid(), probe.callback());
+    let watch = |watcher: &Arc<dyn PidWatcher>| watcher.watch(worker.pid(), probe.callback());
     let watched = around.watcher.map(watch).transpose();
     let watched = watched.expect("the watcher takes an inherited child");
     worker.die(End::Code(code));

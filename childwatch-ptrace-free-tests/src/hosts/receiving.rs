@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::life::Life;
+use super::life::{Life, OnDrop};
 use crate::backend::Need;
 use crate::child::{End, Nursery, RealNursery};
 use crate::deadline;
@@ -65,14 +65,6 @@ fn beside<R>(
         let _end = OnDrop(|| is_over.store(true, Ordering::SeqCst));
         body()
     })
-}
-
-struct OnDrop<F: FnMut()>(F);
-
-impl<F: FnMut()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
-    }
 }
 
 /// Returns, for some children that exit one after the other, whether the loop heard of each.

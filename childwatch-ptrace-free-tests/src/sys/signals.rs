@@ -244,12 +244,12 @@ pub(crate) fn forward(pid: i32, code: i32, status: i32) {
 }
 
 /// The program calls [`forward`] by itself.
-static IS_FORWARDED_BY_A_LOOP: AtomicBool = AtomicBool::new(false);
+static IS_FORWARDED_BY_THE_PROGRAM: AtomicBool = AtomicBool::new(false);
 
-/// From now on, a loop of the program's calls [`forward`], and no handler is installed for
-/// it.
+/// From now on, a loop or a handler of the program's calls [`forward`], and no handler is
+/// installed for it.
 pub(crate) fn forward_in_a_loop() {
-    IS_FORWARDED_BY_A_LOOP.store(true, Ordering::SeqCst);
+    IS_FORWARDED_BY_THE_PROGRAM.store(true, Ordering::SeqCst);
 }
 
 impl Forwarding {
@@ -270,7 +270,7 @@ impl Forwarding {
             taken.is_ok()
         });
         static INSTALLED: Once = Once::new();
-        let installs = !IS_FORWARDED_BY_A_LOOP.load(Ordering::SeqCst);
+        let installs = !IS_FORWARDED_BY_THE_PROGRAM.load(Ordering::SeqCst);
         let install = || {
             let before = sigchld_disposition();
             let reaps = before.0 == libc::SIG_IGN || before.1 & libc::SA_NOCLDWAIT != 0;

@@ -1,0 +1,22 @@
+//! A program that valgrind runs: one thread at a time, and each use of memory is checked.
+
+use super::anew;
+use super::in_qemu;
+use super::life::Life;
+use crate::Interpreter;
+use crate::backend::Need;
+use crate::host::Host;
+
+pub(super) const HOST: Host = Host {
+    name: "valgrind",
+    is: "a program that valgrind runs, whose memcheck finds no error",
+    needs: &[Need::RunsIn(Interpreter::Valgrind)],
+    exceptions: &[],
+    live,
+};
+
+fn live(life: &Life<'_>) {
+    anew::under(Interpreter::Valgrind);
+    in_qemu::prepare();
+    life.goes_on_slowly(|_| in_qemu::work());
+}
