@@ -127,6 +127,8 @@ pub enum Need {
     /// The backend's: the program tells it of `SIGCHLD`, by a
     /// [`Forwarder`](childwatch_sigchld::Forwarder).
     Forwarding,
+    /// The backend's: it has no thread of its own.
+    NoThread,
     /// The backend's, and the least of all: an answer from its constructor. The case is
     /// also for where the backend is not available.
     AnAnswer,
@@ -139,6 +141,9 @@ pub enum Need {
     /// The machine's: a process may make a pid namespace for its children, and mount there
     /// (`CAP_SYS_ADMIN`, or user namespaces for ordinary users).
     PidNamespace,
+    /// The machine's: a process may make a time namespace for its children (Linux 5.6, and
+    /// `CAP_SYS_ADMIN`, or user namespaces for ordinary users).
+    TimeNamespace,
     /// The machine's: a process may have its system calls filtered (seccomp, with
     /// `TSYNC`: Linux 3.17).
     Seccomp,
@@ -183,11 +188,13 @@ impl Need {
             | Need::StatusAfterReaping
             | Need::SignalsLeft
             | Need::Forwarding
+            | Need::NoThread
             | Need::WithoutPidfds => backend.offers(self),
             Need::AnAnswer => Ok(()),
             Need::ChosenPid => backend.nursery().can_choose_pids(),
             Need::Ptrace => sys::may_trace(),
             Need::PidNamespace => crate::namespace::may_leave(),
+            Need::TimeNamespace => crate::namespace::may_leave_time(),
             Need::Seccomp => Sandbox::can_be_applied(),
             Need::TrappedCalls => {
                 Sandbox::can_be_applied().and_then(|()| sys::can_answer_trapped_calls())

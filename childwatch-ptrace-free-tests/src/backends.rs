@@ -20,6 +20,9 @@ use crate::sys::{self, Forwarding};
 pub static ALL: &[&dyn BackendUnderTest] =
     &[&Pidfd, &Sigchld, &Forwarded, &PidfdOrSigchld, &Simulated];
 
+/// Why a backend does not offer [`Need::NoThread`].
+const A_THREAD: &str = "it has a thread";
+
 /// `childwatch-pidfd`.
 #[derive(Clone, Copy, Debug)]
 pub struct Pidfd;
@@ -45,6 +48,7 @@ impl BackendUnderTest for Pidfd {
             Need::WithoutPidfds => Err("it watches by pidfds alone".to_owned()),
             Need::Forwarding => Err("it does not listen to SIGCHLD".to_owned()),
             Need::StatusAfterReaping => tells_statuses_after_reaping(),
+            Need::NoThread => Err(A_THREAD.to_owned()),
             _ => Ok(()),
         }
     }
@@ -78,6 +82,7 @@ impl BackendUnderTest for Sigchld {
             Need::StatusAfterReaping => Err("its last word on a status is waitid's".to_owned()),
             Need::SignalsLeft => Err("its handler takes the signals".to_owned()),
             Need::Forwarding => Err("its handler is told by the kernel".to_owned()),
+            Need::NoThread => Err(A_THREAD.to_owned()),
             _ => Ok(()),
         }
     }
@@ -166,7 +171,7 @@ impl BackendUnderTest for PidfdOrSigchld {
             Need::StatusAfterReaping => {
                 Err("what spills over is told without a status, once it is reaped".to_owned())
             }
-            Need::SignalsLeft | Need::Forwarding => Sigchld.offers(need),
+            Need::SignalsLeft | Need::Forwarding | Need::NoThread => Sigchld.offers(need),
             // Every process spills over, the first too.
             Need::NoHandlerAtFirst => Pidfd.is_available(),
             // The half that pidfds watch does not need it.

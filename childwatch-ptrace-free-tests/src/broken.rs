@@ -38,6 +38,7 @@ mod footprint;
 mod fork;
 mod hosts;
 mod identity;
+mod in_attacks;
 mod in_hosts;
 mod late;
 mod laws;
@@ -143,6 +144,7 @@ const FAMILIES: &[&[Broken]] = &[
     footprint::ALL,
     hosts::ALL,
     in_hosts::ALL,
+    in_attacks::ALL,
     signal::ALL,
     old_design::ALL,
 ];

@@ -10,12 +10,23 @@ mod inherited;
 mod life;
 mod receiving;
 
+mod asks_all_threads;
+mod changes_user;
+mod dies_with_its_parent;
 mod ignored_passed_on;
+mod installs_again;
+mod keeps_errno;
+mod one_thread;
 mod plain;
 mod sigchld_blocked;
 mod sigchld_ignored;
 mod signalfd_reader;
+mod sigsuspend_loop;
 mod sigwait_loop;
+mod small_stacks;
+mod stopped;
+mod time_namespace;
+mod without_streams;
 
 pub(crate) use life::Life;
 
@@ -53,4 +64,15 @@ hosts! { $
     ignored_passed_on "ignored-passed-on",
     signalfd_reader "signalfd-reader",
     sigwait_loop "sigwait-loop",
+    sigsuspend_loop "sigsuspend-loop",
+    installs_again "installs-again",
+    without_streams "without-streams",
+    one_thread "one-thread",
+    stopped "stopped",
+    changes_user "changes-user",
+    asks_all_threads "asks-all-threads",
+    small_stacks "small-stacks",
+    keeps_errno "keeps-errno",
+    dies_with_its_parent "dies-with-its-parent",
+    time_namespace "time-namespace",
 }

@@ -20,11 +20,29 @@ use crate::sys;
 ///
 /// Why it can't be done. What this process is in is then unclear: it should end.
 pub fn leave_for_a_new_one() -> Result<(), String> {
-    let namespaces = libc::CLONE_NEWPID | libc::CLONE_NEWNS;
+    leave_for("pid", libc::CLONE_NEWPID | libc::CLONE_NEWNS)
+}
+
+/// Has the children of this process be born ten days later, by the clock that counts from
+/// boot and by no other. An ordinary user gets a user namespace with that, where the system
+/// has it so.
+///
+/// # Errors
+///
+/// Why it can't be done. What this process is in is then unclear: it should end.
+pub(crate) fn leave_for_another_time() -> Result<(), String> {
+    const TEN_DAYS: &str = "boottime 864000 0\n";
+    leave_for("time", libc::CLONE_NEWTIME)?;
+    fs::write("/proc/self/timens_offsets", TEN_DAYS)
+        .map_err(|error| format!("the clock can't be set ({error})"))
+}
+
+/// Leaves for new namespaces, of which `kind` is one.
+fn leave_for(kind: &str, namespaces: libc::c_int) -> Result<(), String> {
     match unshare(namespaces) {
         Ok(()) => return Ok(()),
         Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => {}
-        Err(error) => return Err(format!("a pid namespace can't be had ({error})")),
+        Err(error) => return Err(format!("a {kind} namespace can't be had ({error})")),
     }
     let (user, group) = (getuid().as_raw(), getgid().as_raw());
     unshare(namespaces | libc::CLONE_NEWUSER)
@@ -40,13 +58,22 @@ pub fn leave_for_a_new_one() -> Result<(), String> {
 
 /// Returns `Ok` if a process may [leave for a new one](leave_for_a_new_one).
 pub(crate) fn may_leave() -> Result<(), String> {
+    may("pid", leave_for_a_new_one)
+}
+
+/// Returns `Ok` if a process may [leave for another time](leave_for_another_time).
+pub(crate) fn may_leave_time() -> Result<(), String> {
+    may("time", leave_for_another_time)
+}
+
+fn may(kind: &str, leave: fn() -> Result<(), String>) -> Result<(), String> {
     // SAFETY: the copy makes system calls, and allocates only for what it writes to a
     // file. Nothing else runs in this process while a case's needs are looked at.
-    let copy = unsafe { sys::fork_copy(|| i32::from(leave_for_a_new_one().is_err())) };
+    let copy = unsafe { sys::fork_copy(|| i32::from(leave().is_err())) };
     let copy = copy.map_err(|error| error.to_string())?;
     match sys::reap(copy) {
         Some(status) if status.success() => Ok(()),
-        _ => Err("no pid namespace can be had here".to_owned()),
+        _ => Err(format!("no {kind} namespace can be had here")),
     }
 }
 

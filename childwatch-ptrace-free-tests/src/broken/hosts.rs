@@ -252,7 +252,7 @@ impl SourceFault for TrustsAnyProc {
 }
 
 /// The 22nd field of `/proc/PID/stat`.
-fn start(pid: Pid) -> Option<u64> {
+pub(super) fn start(pid: Pid) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = stat.rsplit_once(") ")?;
     fields.split(' ').nth(19)?.parse().ok()

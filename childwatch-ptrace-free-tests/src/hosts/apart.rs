@@ -30,6 +30,16 @@ pub(super) fn in_a_new_pid_namespace(body: impl FnOnce()) {
     });
 }
 
+/// Runs `body` in a process that has been up for longer than the machine, and waits for its
+/// end.
+#[track_caller]
+pub(super) fn in_another_time(body: impl FnOnce()) {
+    in_a_copy(|| {
+        namespace::leave_for_another_time().expect("the needs have been looked at");
+        in_a_copy(body);
+    });
+}
+
 /// Begins a copy that runs `body`.
 pub(super) fn begin(body: impl FnOnce()) -> Pid {
     // SAFETY: this process has one thread, as every cell that has made no watcher. So the

@@ -2,15 +2,18 @@
 
 #![expect(
     unsafe_code,
-    reason = "`fork`, `clone3`, `clone`, and the calls that a copy may make"
+    reason = "`fork`, `clone3`, `clone`, `pre_exec`, and the calls that a copy may make"
 )]
 
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::ptr;
 
 use childwatch_core::Pid;
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 /// How a child comes into the world.
 #[derive(Clone, Copy, Debug)]
@@ -189,6 +192,13 @@ fn end_as_ordered(gate: RawFd) {
         libc::kill(libc::getpid(), signal);
         libc::pause();
     }
+}
+
+/// Has the command's process be killed when the thread ends that starts it.
+pub(crate) fn kill_with_its_starter(command: &mut Command) {
+    let ask = || Ok(set_parent_process_death_signal(Some(Signal::KILL))?);
+    // SAFETY: the closure makes one system call, and allocates nothing.
+    unsafe { command.pre_exec(ask) };
 }
 
 /// Makes this process adopt the orphans among its descendants.
