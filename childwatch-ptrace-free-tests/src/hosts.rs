@@ -13,6 +13,7 @@ mod receiving;
 mod asks_all_threads;
 mod changes_user;
 mod dies_with_its_parent;
+mod exits_aside;
 mod ignored_passed_on;
 mod installs_again;
 mod keeps_errno;
@@ -75,4 +76,5 @@ hosts! { $
     keeps_errno "keeps-errno",
     dies_with_its_parent "dies-with-its-parent",
     time_namespace "time-namespace",
+    exits_aside "exits-aside",
 }

@@ -20,8 +20,8 @@ mod users;
 
 pub(crate) use answered::AnsweredSignal;
 pub(crate) use birth::{
-    Birth, Fork, SMALL_STACK, become_subreaper, clone_sharing_memory, fork_copy, fork_crowd_member,
-    fork_gated, fork_twin, kill_with_its_starter,
+    Birth, Fork, SMALL_STACK, become_subreaper, clone_sharing_memory, end_children_at_exit,
+    fork_copy, fork_crowd_member, fork_gated, fork_twin, kill_with_its_starter,
 };
 pub(crate) use chained::Chained;
 pub(crate) use death::{

@@ -108,6 +108,18 @@ pub(super) const ALL: &[Broken] = &[
         ..ON_PIDFDS
     },
     Broken {
+        name: "stays-on-alternate-stacks",
+        fault: "Its handler runs on alternate stacks, also while the program exits.",
+        breaks: Rule::Clause(C18),
+        watcher: || {
+            mem::forget(SigchldAction::spoiling_errno());
+            Pidfd.watcher()
+        },
+        // A std that leaves the stack in place (after Rust 1.95) hides this fault.
+        fails: &[("exits-aside", Saying("with an idle watcher: signal: 11"))],
+        ..ON_PIDFDS
+    },
+    Broken {
         name: "spoils-errno",
         fault: "Its handler makes a call that fails, and leaves the error to the program.",
         breaks: Rule::Clause(C18),

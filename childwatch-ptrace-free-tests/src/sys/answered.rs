@@ -48,7 +48,7 @@ impl AnsweredSignal {
         let mut asked = threads();
         asked.sort_by_key(|thread| *thread == thread_id());
         asked.retain(|thread| {
-            let own = std::process::id().cast_signed();
+            let own = std::process::id() as i32;
             // SAFETY: takes plain values. Every thread may run the handler.
             unsafe { libc::syscall(libc::SYS_tgkill, own, *thread, signal) == 0 }
         });

@@ -55,7 +55,7 @@ impl ChildSignals {
         // SAFETY: reads at most `size` bytes into `info`, of which every value is valid.
         let read = unsafe { libc::read(self.0.as_raw_fd(), (&raw mut info).cast(), size) };
         (usize::try_from(read) == Ok(size)).then_some(ChildSignal {
-            pid: info.ssi_pid.cast_signed(),
+            pid: info.ssi_pid as i32,
             code: info.ssi_code,
             status: info.ssi_status,
         })
