@@ -9,9 +9,9 @@ use std::sync::{Arc, PoisonError};
 
 use crate::delegate_pid_watcher;
 use crate::pauses::Pauses;
-use crate::quiet_thread::{self, NAME_BYTES};
+use crate::quiet_thread::{self, NAME_BYTES, QuietThread};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sync::thread::{self, JoinHandle};
+use crate::sync::thread;
 use crate::sync::{Mutex, MutexGuard};
 use crate::threaded::wake_for_the_end;
 use crate::{ExitSource, Pid, Report, ThreadedWatcher, Token, WatchError};
@@ -77,7 +77,7 @@ struct FallbackSource<P: ExitSource, S: ExitSource> {
     link: Arc<Link<S>>,
     spilled: Spilled,
     /// `None` once `drop` has begun.
-    thread: Option<JoinHandle<()>>,
+    thread: Option<QuietThread>,
 }
 
 /// Between the secondary's thread and the watcher's.
@@ -207,9 +207,8 @@ impl<P: ExitSource, S: ExitSource> Drop for FallbackSource<P, S> {
         self.link.is_stopping.store(true, Ordering::SeqCst);
         let woken = wake_for_the_end(&self.link.secondary);
         if let (Some(thread), Ok(())) = (self.thread.take(), woken) {
-            thread.thread().unpark();
-            // Its panics have been caught.
-            let _ = thread.join();
+            thread.unpark();
+            thread.join();
         }
     }
 }

@@ -47,7 +47,8 @@
 //! - **No new user namespace with a thread running.** The kernel refuses
 //!   `unshare(CLONE_NEWUSER)`, and `setns` into a user namespace, in a process with more
 //!   than one thread (`EINVAL`). A watcher is a second thread. *Way around:* change the
-//!   namespace before the first watcher is made, or in the child between fork and exec.
+//!   namespace before the first watcher is made, after the last one was dropped, or in the
+//!   child between fork and exec.
 //! - **Do not unload a plugin that has a watcher.** The watcher's thread runs the
 //!   plugin's code. *Way around:* drop every watcher, outside of callbacks, before
 //!   `dlclose`; or link the plugin with `-z nodelete`. A plugin that has had a watcher

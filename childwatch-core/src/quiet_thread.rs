@@ -1,13 +1,71 @@
 //! Threads of the library's own, on which no signal handler of the program runs.
 
 use std::io;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use rustix::process::{Pid, test_kill_process};
+use rustix::thread::gettid;
 
 use crate::WatchError;
 use crate::signal_mask::SignalMask;
-use crate::sync::thread::{Builder, JoinHandle};
+use crate::sync::thread::{self, Builder, JoinHandle};
 
 /// How much of a thread's name Linux shows.
 pub(crate) const NAME_BYTES: usize = 15;
+
+/// A thread of the library's own.
+#[derive(Debug)]
+pub(crate) struct QuietThread {
+    handle: JoinHandle<()>,
+    /// The thread's number. Empty until the thread runs.
+    number: Arc<OnceLock<Pid>>,
+}
+
+impl QuietThread {
+    /// Returns `true` if the calling thread is this one.
+    pub(crate) fn is_current(&self) -> bool {
+        self.handle.thread().id() == thread::current().id()
+    }
+
+    pub(crate) fn unpark(&self) {
+        self.handle.thread().unpark();
+    }
+
+    /// Waits until the thread has ended, and the kernel counts it no longer.
+    ///
+    /// `pthread_join` returns a little earlier, when the thread's stack is free. If the
+    /// program then calls `unshare(CLONE_NEWUSER)`, or something else that is only for
+    /// processes with one thread, the kernel may still refuse it (up to 0.4 % of calls that
+    /// follow a join at once).
+    pub(crate) fn join(self) {
+        // The thread catches every panic, so there is none to pass on.
+        let _ = self.handle.join();
+        // In a model the thread is one of loom's.
+        if let Some(number) = self.number.get().filter(|_| !cfg!(childwatch_loom)) {
+            await_release(*number);
+        }
+    }
+}
+
+/// Waits until no thread has this number, for 0.1 s at most: a thread that a debugger traces
+/// stays until the debugger has waited for it.
+fn await_release(number: Pid) {
+    const YIELDS: u32 = 100;
+    const PAUSES: u32 = 100;
+    const PAUSE: Duration = Duration::from_millis(1);
+    for look in 0..YIELDS + PAUSES {
+        // ESRCH: it is gone. EPERM: a sandbox forbids to ask, so there is nothing to wait for.
+        if test_kill_process(number).is_err() {
+            return;
+        }
+        if look < YIELDS {
+            std::thread::yield_now();
+        } else {
+            std::thread::park_timeout(PAUSE);
+        }
+    }
+}
 
 /// Spawns a thread that blocks every signal except the synchronous ones. `body` gets the
 /// mask of the calling thread. `whose` names the new thread in the error, and ends in
@@ -21,19 +79,27 @@ pub(crate) fn spawn(
     name: &str,
     whose: &'static str,
     body: impl FnOnce(SignalMask) + Send + 'static,
-) -> Result<JoinHandle<()>, WatchError> {
+) -> Result<QuietThread, WatchError> {
     debug_assert!(name.len() <= NAME_BYTES, "Linux cuts {name:?}");
     let before =
         SignalMask::block_asynchronous().map_err(|source| refused("pthread_sigmask", source))?;
     let _restored = Restored(before);
-    let spawned = Builder::new().name(name.to_owned()).spawn(move || {
-        if before.blocks_synchronous() {
-            // Refused by a sandbox only, which has let the same call pass just now.
-            let _ = SignalMask::unblock_synchronous();
+    let number = Arc::new(OnceLock::new());
+    let spawned = Builder::new().name(name.to_owned()).spawn({
+        let number = Arc::clone(&number);
+        move || {
+            let _ = number.set(gettid());
+            if before.blocks_synchronous() {
+                // Refused by a sandbox only, which has let the same call pass just now.
+                let _ = SignalMask::unblock_synchronous();
+            }
+            body(before);
         }
-        body(before);
     });
-    spawned.map_err(|source| refused(whose, source))
+    match spawned {
+        Ok(handle) => Ok(QuietThread { handle, number }),
+        Err(source) => Err(refused(whose, source)),
+    }
 }
 
 /// Gives the calling thread this mask when dropped.
@@ -89,7 +155,7 @@ mod tests {
             tell.send((own, creators.blocked())).unwrap();
         });
         let masks = told.recv().unwrap();
-        thread.unwrap().join().unwrap();
+        thread.unwrap().join();
         masks
     }
 
@@ -115,6 +181,19 @@ mod tests {
         assert!(creators.contains(&libc::SIGSYS));
         for signal in SYNCHRONOUS {
             assert!(!quiet.contains(&signal), "{signal}");
+        }
+    }
+
+    #[test]
+    fn no_thread_has_the_number_of_one_that_was_joined() {
+        for _ in 0..200 {
+            let thread = spawn("quiet", "a test's thread", |_| {}).unwrap();
+            let number = Arc::clone(&thread.number);
+            thread.join();
+            let number = number.get().expect("the thread has run");
+            // Unless another process has got it meanwhile.
+            let own = format!("/proc/self/task/{number}");
+            assert!(!std::path::Path::new(&own).exists());
         }
     }
 

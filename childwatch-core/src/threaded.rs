@@ -11,11 +11,11 @@ use crate::canceller::Canceller;
 use crate::dispatch::{self, Context, Dispatch, Entered, Next};
 use crate::origin::Origin;
 use crate::pauses::Pauses;
-use crate::quiet_thread::{self, NAME_BYTES};
+use crate::quiet_thread::{self, NAME_BYTES, QuietThread};
 use crate::registry::{Contended, Current, Tenure};
 use crate::remains::{Disarms, EnginesCanceller, Remains};
 use crate::signal_mask::SignalMask;
-use crate::sync::thread::{self, JoinHandle};
+use crate::sync::thread;
 use crate::{
     Exit, ExitCallback, ExitSource, Pid, PidWatcher, Report, Token, Unregistered, WatchError,
     WatchHandle,
@@ -31,7 +31,7 @@ pub struct ThreadedWatcher<S: ExitSource> {
     /// What each future of the watcher has a share of.
     canceller: Canceller,
     /// `None` once `drop` has begun.
-    thread: Option<JoinHandle<()>>,
+    thread: Option<QuietThread>,
 }
 
 /// What ends with the watcher: its thread and its `Drop` are the only ones that own it.
@@ -156,12 +156,11 @@ impl<S: ExitSource> Drop for ThreadedWatcher<S> {
         } else {
             wake_for_the_end(&self.shared.source)
         };
-        if thread.thread().id() == thread::current().id() {
+        if thread.is_current() {
             // Inside a callback: the thread ends when that has returned.
             drop(thread);
         } else if woken.is_ok() {
-            // The thread catches every panic, so there is none to pass on.
-            let _ = thread.join();
+            thread.join();
         } else {
             // The kernel won't let us end its wait. It runs nothing more.
             dispatch.wait_until_idle();

@@ -78,6 +78,7 @@ mod info;
 mod probe;
 mod release;
 mod source;
+mod streams;
 mod watcher;
 mod zombie;
 

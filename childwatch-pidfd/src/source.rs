@@ -47,6 +47,7 @@ use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::errno::{self, Call};
 use crate::release::Releases;
+use crate::streams;
 use crate::zombie::{self, Zombie};
 
 /// Exits taken from the kernel at a time: as many as stay in the cache between the event
@@ -114,13 +115,12 @@ impl PidfdSource {
     /// [`Os`](WatchError::Os).
     pub fn new() -> Result<(Self, PidfdWaiter), WatchError> {
         let failed = |call| move |error: io::Error| errno::refuse(None, call, error);
-        let poll = Poll::new().map_err(failed(Call::EpollCreate))?;
-        let registry = poll
-            .registry()
-            .try_clone()
+        let poll = streams::keep_clear(Poll::new).map_err(failed(Call::EpollCreate))?;
+        let registry = streams::keep_clear(|| poll.registry().try_clone())
             .map_err(failed(Call::EpollCreate))?;
-        let bell = eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map_err(|errno| failed(Call::Eventfd)(errno.into()))?;
+        let bell =
+            streams::keep_clear(|| eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK))
+                .map_err(|errno| failed(Call::Eventfd)(errno.into()))?;
         registry
             .register(&mut SourceFd(&bell.as_raw_fd()), WAKE, SILENT)
             .map_err(failed(Call::Eventfd))?;
@@ -190,7 +190,7 @@ impl ExitSource for PidfdSource {
         let refuse = |call, error| errno::refuse(Some(pid), call, error);
         let number = rustix::process::Pid::from_raw(pid.as_raw())
             .ok_or(WatchError::NoSuchProcess { pid, source: None })?;
-        let pidfd = pidfd_open(number, PidfdFlags::empty())
+        let pidfd = streams::keep_clear(|| pidfd_open(number, PidfdFlags::empty()))
             .map_err(|error| refuse(Call::PidfdOpen, error.into()))?;
         if self.waits_for_pidfds.get().is_none() {
             zombie::can_be_waited_for(&pidfd)

@@ -129,6 +129,8 @@ pub enum Need {
     /// The backend's: the program tells it of `SIGCHLD`, by a
     /// [`Forwarder`](childwatch_sigchld::Forwarder).
     Forwarding,
+    /// The backend's: it has no thread of its own.
+    NoThread,
     /// The backend's, and the least of all: an answer from its constructor. The case is
     /// also for where the backend is not available.
     AnAnswer,
@@ -201,6 +203,7 @@ impl Need {
             | Need::StatusAfterReaping
             | Need::SignalsLeft
             | Need::Forwarding
+            | Need::NoThread
             | Need::WithoutPidfds => backend.offers(self),
             Need::AnAnswer => Ok(()),
             Need::ChosenPid => backend.nursery().can_choose_pids(),

@@ -26,6 +26,9 @@ pub static ALL: &[&dyn BackendUnderTest] = &[
     &Simulated,
 ];
 
+/// Why a backend does not offer [`Need::NoThread`].
+const A_THREAD: &str = "it has a thread";
+
 /// `childwatch-pidfd`.
 #[derive(Clone, Copy, Debug)]
 pub struct Pidfd;
@@ -51,6 +54,7 @@ impl BackendUnderTest for Pidfd {
             Need::WithoutPidfds => Err("it watches by pidfds alone".to_owned()),
             Need::Forwarding => Err("it does not listen to SIGCHLD".to_owned()),
             Need::StatusAfterReaping => tells_statuses_after_reaping(),
+            Need::NoThread => Err(A_THREAD.to_owned()),
             _ => Ok(()),
         }
     }
@@ -84,6 +88,7 @@ impl BackendUnderTest for Sigchld {
             Need::StatusAfterReaping => Err("its last word on a status is waitid's".to_owned()),
             Need::SignalsLeft => Err("its handler takes the signals".to_owned()),
             Need::Forwarding => Err("its handler is told by the kernel".to_owned()),
+            Need::NoThread => Err(A_THREAD.to_owned()),
             _ => Ok(()),
         }
     }
@@ -205,7 +210,7 @@ impl BackendUnderTest for PidfdOrSigchld {
             Need::StatusAfterReaping => {
                 Err("what spills over is told without a status, once it is reaped".to_owned())
             }
-            Need::SignalsLeft | Need::Forwarding => Sigchld.offers(need),
+            Need::SignalsLeft | Need::Forwarding | Need::NoThread => Sigchld.offers(need),
             // Every process spills over, the first too.
             Need::NoHandlerAtFirst => Pidfd.is_available(),
             // The half that pidfds watch does not need it.

@@ -38,6 +38,7 @@ mod footprint;
 mod fork;
 mod hosts;
 mod identity;
+mod in_attacks;
 mod in_hosts;
 mod in_lives;
 mod in_places;
@@ -147,6 +148,7 @@ const FAMILIES: &[&[Broken]] = &[
     in_hosts::ALL,
     in_places::ALL,
     in_lives::ALL,
+    in_attacks::ALL,
     signal::ALL,
     old_design::ALL,
 ];

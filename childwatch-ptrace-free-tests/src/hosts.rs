@@ -11,8 +11,12 @@ mod life;
 mod receiving;
 mod tracing;
 
+mod asks_all_threads;
+mod changes_user;
 mod clock_jumps;
 mod daemonises;
+mod dies_with_its_parent;
+mod exits_aside;
 mod foreign_proc;
 mod forks_in_a_callback;
 mod handler_no_restart;
@@ -20,7 +24,10 @@ mod hidepid;
 mod ignored_passed_on;
 mod in_qemu;
 mod in_valgrind;
+mod installs_again;
+mod keeps_errno;
 mod no_proc;
+mod one_thread;
 mod other_clocks;
 mod out_of_descriptors;
 mod pid_1;
@@ -37,12 +44,16 @@ mod sigchld_ignored;
 mod signalfd_reader;
 mod sigpipe_default;
 mod sigsegv_recovers;
+mod sigsuspend_loop;
 mod sigwait_loop;
+mod small_stacks;
 mod static_musl;
+mod stopped;
 mod tokio_beside;
 mod tokio_by_signals;
 mod traces_its_children;
 mod traces_others;
+mod without_streams;
 mod workers_fork;
 
 pub(crate) use anew::is_begun_anew;
@@ -110,4 +121,15 @@ hosts! { $
     other_clocks "time-namespace",
     in_qemu "qemu-user",
     in_valgrind "valgrind",
+    sigsuspend_loop "sigsuspend-loop",
+    installs_again "installs-again",
+    without_streams "without-streams",
+    one_thread "one-thread",
+    stopped "stopped",
+    changes_user "changes-user",
+    asks_all_threads "asks-all-threads",
+    small_stacks "small-stacks",
+    keeps_errno "keeps-errno",
+    dies_with_its_parent "dies-with-its-parent",
+    exits_aside "exits-aside",
 }

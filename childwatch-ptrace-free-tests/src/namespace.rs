@@ -50,14 +50,9 @@ const CLONE_NEWTIME: libc::c_int = 0x80;
 
 /// Returns `Ok` if a process may [leave for other clocks](leave_for_other_clocks).
 pub(crate) fn may_have_other_clocks() -> Result<(), String> {
-    let leave = || leave_for_other_clocks(Duration::from_secs(1), Duration::ZERO);
-    // SAFETY: as in `may_leave`.
-    let copy = unsafe { sys::fork_copy(|| i32::from(leave().is_err())) };
-    let copy = copy.map_err(|error| error.to_string())?;
-    match sys::reap(copy) {
-        Some(status) if status.success() => Ok(()),
-        _ => Err("no time namespace can be had here (Linux 5.6)".to_owned()),
-    }
+    may("time", || {
+        leave_for_other_clocks(Duration::from_secs(1), Duration::ZERO)
+    })
 }
 
 /// Leaves for new namespaces, with a user namespace if that is what it takes.
@@ -81,13 +76,17 @@ fn leave(namespaces: libc::c_int, what: &str) -> Result<(), String> {
 
 /// Returns `Ok` if a process may [leave for a new one](leave_for_a_new_one).
 pub(crate) fn may_leave() -> Result<(), String> {
+    may("pid", leave_for_a_new_one)
+}
+
+fn may(kind: &str, leave: fn() -> Result<(), String>) -> Result<(), String> {
     // SAFETY: the copy makes system calls, and allocates only for what it writes to a
     // file. Nothing else runs in this process while a case's needs are looked at.
-    let copy = unsafe { sys::fork_copy(|| i32::from(leave_for_a_new_one().is_err())) };
+    let copy = unsafe { sys::fork_copy(|| i32::from(leave().is_err())) };
     let copy = copy.map_err(|error| error.to_string())?;
     match sys::reap(copy) {
         Some(status) if status.success() => Ok(()),
-        _ => Err("no pid namespace can be had here".to_owned()),
+        _ => Err(format!("no {kind} namespace can be had here")),
     }
 }
 

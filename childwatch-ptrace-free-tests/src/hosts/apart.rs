@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "copies of a process that has one thread")]
 
 use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitStatus;
 
 use childwatch_core::Pid;
 
@@ -46,10 +47,18 @@ pub(super) fn begin(body: impl FnOnce()) -> Pid {
 /// Waits for the end of a copy.
 #[track_caller]
 pub(super) fn ends_well(copy: Pid) {
+    let status = end_of(copy);
+    assert!(status.success(), "the copy ended with {status}");
+}
+
+/// Waits for the end of a copy. Returns its status.
+#[track_caller]
+pub(super) fn end_of(copy: Pid) -> ExitStatus {
     let is_over = deadline::holds_within(deadline::patience() * 3, || sys::is_waitable(copy));
     if !is_over {
         sys::kill(copy);
     }
     let status = sys::reap(copy).expect("the copy is a child");
-    assert!(is_over && status.success(), "the copy ended with {status}");
+    assert!(is_over, "the copy did not end");
+    status
 }

@@ -2,15 +2,19 @@
 
 #![expect(
     unsafe_code,
-    reason = "`fork`, `clone3`, `clone`, and the calls that a copy may make"
+    reason = "`fork`, `clone3`, `clone`, `pre_exec`, and the calls that a copy may make"
 )]
 
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use childwatch_core::Pid;
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 /// How a child comes into the world.
 #[derive(Clone, Copy, Debug)]
@@ -189,6 +193,51 @@ fn end_as_ordered(gate: RawFd) {
         libc::kill(libc::getpid(), signal);
         libc::pause();
     }
+}
+
+/// Has the command's process be killed when the thread ends that starts it.
+pub(crate) fn kill_with_its_starter(command: &mut Command) {
+    let ask = || Ok(set_parent_process_death_signal(Some(Signal::KILL))?);
+    // SAFETY: the closure makes one system call, and allocates nothing.
+    unsafe { command.pre_exec(ask) };
+}
+
+/// The end of a pipe that children of the calling thread wait at; -1 for none.
+static LET_GO_AT_EXIT: AtomicI32 = AtomicI32::new(-1);
+/// How many there are.
+const AT_EXIT: usize = 20;
+
+/// Starts children of the calling thread. When this process exits, it lets one after the
+/// other go, and reaps each. The kernel prefers to signal the thread that has started them.
+pub(crate) fn end_children_at_exit() {
+    extern "C" fn end() {
+        let opener = LET_GO_AT_EXIT.load(Ordering::SeqCst);
+        for _ in 0..AT_EXIT {
+            // SAFETY: writes one byte that lives across the call. A null status is allowed.
+            unsafe {
+                libc::write(opener, [0_u8].as_ptr().cast(), 1);
+                libc::waitpid(-1, ptr::null_mut(), 0);
+            }
+        }
+    }
+    let (gate, opener) = rustix::pipe::pipe().expect("a pipe");
+    let (gate, opener) = (gate.into_raw_fd(), opener.into_raw_fd());
+    LET_GO_AT_EXIT.store(opener, Ordering::SeqCst);
+    for _ in 0..AT_EXIT {
+        // SAFETY: the child makes async-signal-safe calls only, and ends. It ends with this
+        // process too, because nobody else has the pipe's other end.
+        let child = unsafe {
+            fork_with(Birth::default(), || {
+                libc::close(opener);
+                libc::read(gate, [0_u8].as_mut_ptr().cast(), 1);
+                libc::_exit(0)
+            })
+        };
+        child.expect("a child");
+    }
+    // SAFETY: the function makes system calls only.
+    let answer = unsafe { libc::atexit(end) };
+    assert_eq!(answer, 0, "atexit");
 }
 
 /// Makes this process adopt the orphans among its descendants.

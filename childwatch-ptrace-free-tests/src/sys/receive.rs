@@ -3,7 +3,7 @@
 
 #![expect(
     unsafe_code,
-    reason = "`signalfd`, `sigtimedwait`, `sigaction`, a raw `read`"
+    reason = "`signalfd`, `sigtimedwait`, `ppoll`, `sigaction`, a raw `read`"
 )]
 
 use std::fs;
@@ -90,6 +90,66 @@ pub(crate) fn take_child_signal(limit: Duration) -> Option<ChildSignal> {
             pid: info.si_pid(),
             code: info.si_code,
             status: info.si_status(),
+        })
+    }
+}
+
+/// Unblocks `SIGCHLD` on this thread and sleeps, at once, as `sigsuspend` does. Returns
+/// `true` if a handler has interrupted the sleep.
+pub(crate) fn is_interrupted_within(limit: Duration) -> bool {
+    let limit = libc::timespec {
+        tv_sec: limit.as_secs() as libc::time_t,
+        tv_nsec: libc::c_long::from(limit.subsec_nanos() as i32),
+    };
+    // SAFETY: the mask and the time live across the calls, and no descriptor is named.
+    let answer = unsafe {
+        let mut mask: libc::sigset_t = mem::zeroed();
+        libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &raw mut mask);
+        libc::sigdelset(&raw mut mask, libc::SIGCHLD);
+        libc::ppoll(std::ptr::null_mut(), 0, &raw const limit, &raw const mask)
+    };
+    answer == -1 && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
+}
+
+/// What the latest `SIGCHLD` brought, noted by a handler of the program's own.
+pub(crate) struct NotedSignal;
+
+/// The pid; 0 for none.
+static NOTED: AtomicI32 = AtomicI32::new(0);
+static NOTED_CODE: AtomicI32 = AtomicI32::new(0);
+static NOTED_STATUS: AtomicI32 = AtomicI32::new(0);
+
+extern "C" fn note(_signal: libc::c_int, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
+    // SAFETY: the siginfo comes from the kernel with SIGCHLD, whose fields may be read.
+    unsafe {
+        if let Some(info) = info.as_ref() {
+            NOTED_CODE.store(info.si_code, Ordering::SeqCst);
+            NOTED_STATUS.store(info.si_status(), Ordering::SeqCst);
+            NOTED.store(info.si_pid(), Ordering::SeqCst);
+        }
+    }
+}
+
+impl NotedSignal {
+    /// Installs the handler, which stays.
+    pub(crate) fn handle() {
+        // SAFETY: the action lives across the call, and the handler fits its flags.
+        unsafe {
+            let mut action: libc::sigaction = mem::zeroed();
+            action.sa_sigaction = note as *const () as libc::sighandler_t;
+            action.sa_flags = libc::SA_SIGINFO;
+            let answer = libc::sigaction(libc::SIGCHLD, &raw const action, std::ptr::null_mut());
+            assert_eq!(answer, 0, "SIGCHLD can be handled");
+        }
+    }
+
+    /// Takes what was noted last, if that has not been taken.
+    pub(crate) fn take() -> Option<ChildSignal> {
+        let pid = NOTED.swap(0, Ordering::SeqCst);
+        (pid != 0).then(|| ChildSignal {
+            pid,
+            code: NOTED_CODE.load(Ordering::SeqCst),
+            status: NOTED_STATUS.load(Ordering::SeqCst),
         })
     }
 }

@@ -153,6 +153,11 @@ extern "C" fn count_child_signal(_signal: libc::c_int) {
     CHILD_SIGNALS.fetch_add(1, Ordering::SeqCst);
 }
 
+extern "C" fn spoil_errno(_signal: libc::c_int) {
+    // SAFETY: takes a plain value, and fails with EBADF.
+    unsafe { libc::close(-1) };
+}
+
 impl SigchldAction {
     /// A handler of the program's own, which counts.
     pub(crate) fn counted() -> Self {
@@ -168,6 +173,14 @@ impl SigchldAction {
             count_child_signal as *const () as libc::sighandler_t,
             0,
             &[blocked],
+        )
+    }
+
+    /// A handler that leaves another `errno` than it finds.
+    pub(crate) fn spoiling_errno() -> Self {
+        Self::set(
+            spoil_errno as *const () as libc::sighandler_t,
+            libc::SA_RESTART | libc::SA_ONSTACK,
         )
     }
 
@@ -191,6 +204,24 @@ pub(crate) fn unblock_sigchld() {
 /// then on.
 pub(crate) fn block(signal: i32) {
     change_mask(libc::SIG_BLOCK, signal);
+}
+
+/// Blocks every signal on this thread by the raw call, those too that the C library keeps to
+/// itself.
+pub(crate) fn block_every_signal() {
+    let every = u64::MAX;
+    // SAFETY: the kernel reads a set of this size, which lives across the call. A null old
+    // set is allowed.
+    let answer = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const every,
+            ptr::null_mut::<u64>(),
+            size_of_val(&every),
+        )
+    };
+    assert_eq!(answer, 0, "signals can be blocked");
 }
 
 fn change_mask(how: libc::c_int, signal: i32) {
@@ -389,7 +420,7 @@ impl Drop for CountedSignal {
     }
 }
 
-fn set_handler(signal: i32, handler: extern "C" fn(libc::c_int)) -> libc::sigaction {
+pub(super) fn set_handler(signal: i32, handler: extern "C" fn(libc::c_int)) -> libc::sigaction {
     // SAFETY: both actions live across the call; the handlers here are
     // async-signal-safe.
     unsafe {
@@ -403,7 +434,7 @@ fn set_handler(signal: i32, handler: extern "C" fn(libc::c_int)) -> libc::sigact
     }
 }
 
-fn restore_handler(signal: i32, before: &libc::sigaction) {
+pub(super) fn restore_handler(signal: i32, before: &libc::sigaction) {
     // SAFETY: restores what was there.
     unsafe { libc::sigaction(signal, ptr::from_ref(before), ptr::null_mut()) };
 }

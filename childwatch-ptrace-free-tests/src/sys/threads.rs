@@ -1,6 +1,6 @@
 //! Threads of this process, one by one.
 
-#![expect(unsafe_code, reason = "the raw `exit` of one thread")]
+#![expect(unsafe_code, reason = "the raw `exit` of one thread, and `unshare`")]
 
 use std::ffi::CStr;
 use std::time::Duration;
@@ -19,6 +19,13 @@ pub(crate) fn threads() -> Vec<i32> {
         .expect("/proc is mounted")
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .collect()
+}
+
+/// Returns `true` if the kernel takes this process for one with a single thread, as it must
+/// be for a new user namespace. This question changes nothing.
+pub(crate) fn has_one_thread() -> bool {
+    // SAFETY: takes a plain value. The flag has no effect by itself (unshare(2)).
+    unsafe { libc::unshare(libc::CLONE_THREAD) == 0 }
 }
 
 /// Ends this thread alone by the raw call; the process lives on while others do.

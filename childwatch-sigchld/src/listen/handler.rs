@@ -22,7 +22,7 @@
 
 #![expect(
     unsafe_code,
-    reason = "`sigaction`, the signal's siginfo, signal-hook's registration, the list"
+    reason = "`sigaction`, `atexit`, the signal's siginfo, signal-hook's registration, the list"
 )]
 
 use std::fmt;
@@ -31,7 +31,7 @@ use std::mem;
 use std::ops::Deref;
 use std::process;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -216,10 +216,46 @@ fn register() -> io::Result<()> {
             }
         })
     }?;
-    let corrected = disposition().and_then(|now| set_disposition(&merged(&before, &now)));
+    let corrected = disposition().and_then(|now| {
+        let merged = merged(&before, &now);
+        set_disposition(&merged)?;
+        if !has_handler(&before) {
+            ON_ALTERNATE_STACKS.store(merged.sa_sigaction, Ordering::SeqCst);
+            // SAFETY: the function may run at any time, also twice. If it cannot be
+            // registered, nothing else suffers.
+            unsafe { libc::atexit(leave_alternate_stacks) };
+        }
+        Ok(())
+    });
     corrected.inspect_err(|_| {
         signal_hook::low_level::unregister(action);
     })
+}
+
+/// The handler that we have given `SA_ONSTACK`; 0 for none.
+static ON_ALTERNATE_STACKS: AtomicUsize = AtomicUsize::new(0);
+
+/// Takes `SA_ONSTACK` back when the program exits on another thread than its first.
+///
+/// If that thread calls `std::process::exit`, std unmaps the alternate stack of the first
+/// thread and leaves it in use (releases of Rust up to 1.95 at least). A `SIGCHLD` on the
+/// first thread would then end the process by SIGSEGV, as long as the exit handlers run.
+/// std has nothing to hook into before that, so some microseconds are left.
+extern "C" fn leave_alternate_stacks() {
+    // SAFETY: both calls take nothing. The first thread has the number of the process.
+    let is_first = unsafe { libc::gettid() == libc::getpid() };
+    let Ok(mut now) = disposition() else {
+        return;
+    };
+    if !is_first && now.sa_sigaction == ON_ALTERNATE_STACKS.load(Ordering::SeqCst) {
+        now.sa_flags &= !libc::SA_ONSTACK;
+        // Refused by a sandbox only: then everything stays as it is.
+        let _ = set_disposition(&now);
+    }
+}
+
+fn has_handler(action: &libc::sigaction) -> bool {
+    ![libc::SIG_DFL, libc::SIG_IGN].contains(&action.sa_sigaction)
 }
 
 /// The disposition to set: signal-hook's handler, with the flags and the mask of the
@@ -238,8 +274,7 @@ fn register() -> io::Result<()> {
 ///   `signalfd` while the disposition is the default one.
 fn merged(before: &libc::sigaction, now: &libc::sigaction) -> libc::sigaction {
     let mut merged = *now;
-    let had_handler = ![libc::SIG_DFL, libc::SIG_IGN].contains(&before.sa_sigaction);
-    if had_handler {
+    if has_handler(before) {
         merged.sa_flags = before.sa_flags & !libc::SA_RESETHAND | libc::SA_SIGINFO;
         merged.sa_mask = before.sa_mask;
     } else {

@@ -1,0 +1,34 @@
+//! A program that blocks `SIGCHLD` but for its waits: a server's first process, `make`, a
+//! shell.
+//!
+//! Its handler sets a flag. The thread that waits atomically unblocks the signal and sleeps,
+//! by `sigsuspend`, `pselect` or `ppoll`. It relies on being interrupted: a signal that a
+//! handler has taken on another thread, before the sleep, does not end the sleep.
+
+use super::life::Life;
+use super::receiving;
+use crate::backend::Need;
+use crate::host::{Exception, Host, Moment};
+use crate::sys::{self, NotedSignal};
+
+pub(super) const HOST: Host = Host {
+    name: "sigsuspend-loop",
+    is: "a server that blocks SIGCHLD except while it sleeps in sigsuspend, pselect or ppoll",
+    needs: &[],
+    exceptions: &[Exception {
+        at: &[Moment::Watching],
+        unless: Need::SignalsLeft,
+        notices: "while a child is watched, the handler may run on the watcher's thread, where \
+                  it does not end the program's sleep",
+    }],
+    live,
+};
+
+fn live(life: &Life<'_>) {
+    sys::block_sigchld();
+    NotedSignal::handle();
+    receiving::in_a_loop(life, |limit| {
+        let is_interrupted = sys::is_interrupted_within(limit);
+        NotedSignal::take().filter(|_| is_interrupted)
+    });
+}

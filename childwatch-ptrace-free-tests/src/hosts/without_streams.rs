@@ -1,0 +1,57 @@
+//! A program that was started without standard input and output, and opens them late, as
+//! daemons do.
+//!
+//! The kernel gives every new file the lowest free number. A library whose file has got
+//! number 0 loses it when the program calls `daemon(3)`, which leads 0 to 2 to `/dev/null`
+//! without a look at what they are. What the program prints before that goes to that file.
+
+use childwatch_core::PidWatcher;
+
+use super::life::{Around, Life};
+use crate::child::End;
+use crate::host::{Host, Moment};
+use crate::probe::Probe;
+use crate::{Stage, sys};
+
+pub(super) const HOST: Host = Host {
+    name: "without-streams",
+    is: "a daemon that was started without standard input and output, and opens them late",
+    needs: &[],
+    exceptions: &[],
+    live,
+};
+
+fn live(life: &Life<'_>) {
+    sys::open_streams_as_a_daemon();
+    life.goes_on(|around| {
+        if let Some(watcher) = around.watcher {
+            is_watched_without_streams(life.stage(), watcher);
+        }
+        sys::open_streams_as_a_daemon();
+        let streams = sys::streams_lead_nowhere();
+        closed_for_the_first_watcher(around);
+        streams
+    });
+    sys::open_streams_as_a_daemon();
+}
+
+/// The watcher that is made next has their numbers to choose from.
+fn closed_for_the_first_watcher(around: Around<'_>) {
+    if around.moment == Moment::Without {
+        sys::close_streams();
+    }
+}
+
+/// Registers a child while the streams are closed, and opens them before it exits.
+fn is_watched_without_streams(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
+    // Whatever has the numbers since the watcher was made.
+    sys::open_streams_as_a_daemon();
+    let (mut child, probe) = (stage.child(), Probe::new());
+    sys::close_streams();
+    let watched = watcher.watch(child.pid(), probe.callback());
+    sys::open_streams_as_a_daemon();
+    watched.expect("the watcher takes a child");
+    child.die(End::Code(3));
+    let told = probe.ran_once().status();
+    assert_eq!(told, child.reap());
+}
