@@ -62,7 +62,7 @@ pub(crate) use signals::{
     Blocked, CHILD_SIGNALS, CountedSignal, Forwarding, RepairedPage, SYNCHRONOUS_SIGNALS,
     SigchldAction, block, block_every_signal, blocked_by, blocked_signals, change_sigchld_flags,
     default_broken_pipe_action, dispositions, fatal_signals, forward, forward_in_a_loop, raise,
-    sigchld_disposition, sigchld_mask, signal_self, unblock_sigchld,
+    sigchld_disposition, sigchld_mask, signal_self, signals_in_own_status, unblock_sigchld,
 };
 pub(crate) use stacks::{errno_after_a_signal, signal_at_the_end_of_a_stack};
 pub(crate) use streams::{close_streams, open_streams_as_a_daemon, streams_lead_nowhere};

@@ -83,14 +83,11 @@ fn found() -> (Vec<(RawFd, String)>, Vec<String>, usize) {
     });
     let mut files: Vec<_> = files.collect();
     files.sort_unstable();
-    let status = fs::read_to_string("/proc/self/status").expect("/proc is mounted");
-    let signals = status.lines().filter(|line| {
-        let names = ["SigBlk:", "SigIgn:", "SigPnd:", "ShdPnd:", "Threads:"];
-        names.iter().any(|name| line.starts_with(name))
-    });
+    let names = ["SigBlk:", "SigIgn:", "SigPnd:", "ShdPnd:", "Threads:"];
+    let signals = sys::signals_in_own_status(&names);
     let lives = |(pid, _): &(Pid, RawFd)| sys::is_child(*pid) && !sys::is_waitable(*pid);
     let living = workers().into_iter().filter(lives).count();
-    (files, signals.map(str::to_owned).collect(), living)
+    (files, signals, living)
 }
 
 fn with_an_idle_watcher(life: &Life<'_>, variables: &[(&str, String)]) {

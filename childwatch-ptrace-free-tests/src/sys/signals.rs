@@ -384,6 +384,24 @@ pub(crate) fn blocked_by(status: &str) -> Vec<i32> {
         .collect()
 }
 
+/// The lines with these names in the `status` file of this process, such as `SigIgn:`. Sets
+/// of signals are without 32 and 33, which belong to the C library: it installs handlers of
+/// them when the first thread is started, whatever was inherited.
+pub(crate) fn signals_in_own_status(names: &[&str]) -> Vec<String> {
+    const C_LIBRARYS: u64 = 0b11 << 31;
+    let text = std::fs::read_to_string("/proc/self/status").expect("/proc is mounted");
+    let lines = text.lines().filter_map(|line| {
+        let name = names.iter().find(|name| line.starts_with(**name))?;
+        let value = line[name.len()..].trim();
+        let value = match u64::from_str_radix(value, 16) {
+            Ok(set) if name.starts_with("Sig") => format!("{:016x}", set & !C_LIBRARYS),
+            _ => value.to_owned(),
+        };
+        Some(format!("{name} {value}"))
+    });
+    lines.collect()
+}
+
 /// Raises a signal on this thread.
 pub(crate) fn raise(signal: i32) {
     // SAFETY: takes a plain value.
