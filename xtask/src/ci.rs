@@ -1,5 +1,6 @@
 //! `cargo xtask ci`: every check that a change must pass, step by step.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -45,7 +46,7 @@ enum Step {
     Doctest,
     /// The imports between the files of each crate run one way
     Layers,
-    /// The conformance suite, as `cargo xtask conformance` runs it
+    /// The conformance suite: every case and host against every backend
     Conformance,
     /// The conformance suite in every sandbox that seccomp can emulate
     Sandbox,
@@ -114,7 +115,10 @@ impl Step {
             Step::Layers => layers::check()?,
             // This is a program of its own, because the steps before may have replaced this
             // program's file.
-            Step::Conformance => cmd!(shell, "cargo xtask conformance").run()?,
+            Step::Conformance => {
+                build_for_hosts(shell)?;
+                cmd!(shell, "cargo xtask conformance").run()?;
+            }
             Step::Sandbox => return sandboxes(shell),
             Step::Bench => {
                 let pages = workspace::target().join("bench");
@@ -138,6 +142,33 @@ impl Step {
         self.to_possible_value()
             .map_or_else(String::new, |value| value.get_name().to_owned())
     }
+}
+
+/// Builds what some hosts run in or load: the plugin with a second copy of the library, and
+/// the suite with musl. Without musl's part of the standard library, the host that needs it is
+/// unsupported, and the report says so.
+fn build_for_hosts(shell: &Shell) -> anyhow::Result<()> {
+    const PACKAGE: &str = "childwatch-ptrace-free-tests";
+    cmd!(
+        shell,
+        "cargo build --package {PACKAGE} --example second_copy"
+    )
+    .run()?;
+    let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+    let library = cmd!(shell, "rustc --print target-libdir --target {target}")
+        .quiet()
+        .ignore_stderr()
+        .read();
+    if library.is_ok_and(|library| Path::new(&library).is_dir()) {
+        cmd!(
+            shell,
+            "cargo build --package {PACKAGE} --bins --target {target}"
+        )
+        .run()?;
+    } else {
+        println!("no {target} here: `rustup target add {target}`");
+    }
+    Ok(())
 }
 
 fn sandboxes(shell: &Shell) -> anyhow::Result<Done> {
