@@ -80,7 +80,7 @@ pub(super) const ALL: &[Broken] = &[
             sys::remove_all_actions();
             Pidfd.watcher()
         },
-        fails: &[("tokio-by-signals", InVain("the copy ended with"))],
+        fails: &[("tokio-by-signals", InVain("the copy "))],
         ..ON_PIDFDS
     },
     Broken {
