@@ -68,6 +68,18 @@ pub(crate) fn open_files() -> usize {
     count(namespace::in_own_proc("fd"))
 }
 
+/// How many files this process's epoll instances watch, those too that only a forked copy
+/// still has open.
+pub(crate) fn epoll_entries() -> usize {
+    let files = fs::read_dir("/proc/self/fdinfo").expect("/proc is mounted");
+    let entries = files.flatten().map(|file| {
+        // The listing's own is gone by now.
+        let info = fs::read_to_string(file.path()).unwrap_or_default();
+        info.lines().filter(|line| line.starts_with("tfd:")).count()
+    });
+    entries.sum()
+}
+
 fn count(directory: impl AsRef<Path>) -> usize {
     fs::read_dir(directory).expect("/proc is mounted").count()
 }

@@ -4,8 +4,8 @@ use childwatch_core::PidWatcher;
 
 use crate::backend::BackendUnderTest;
 use crate::child::{End, GatedChild};
-use crate::deadline;
 use crate::probe::{Gate, Probe};
+use crate::{deadline, sys};
 
 /// The backend under test, and the children it is to watch.
 #[derive(Clone, Copy)]
@@ -81,6 +81,20 @@ impl<'a> Stage<'a> {
             probe.ran_once();
             last.reap();
         }
+    }
+
+    /// Waits until every other thread of this process sleeps: those of watchers wait for
+    /// their sources then.
+    ///
+    /// # Panics
+    ///
+    /// If a thread does not come to rest.
+    pub fn rest(&self) {
+        let own = sys::thread_id();
+        deadline::until("the watcher's thread rests", || {
+            let mut others = sys::threads().into_iter().filter(|thread| *thread != own);
+            others.all(sys::is_asleep)
+        });
     }
 
     /// Brings the watcher's thread into a callback that stays at a gate, until

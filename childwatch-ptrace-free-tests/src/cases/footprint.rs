@@ -8,7 +8,7 @@ use crate::actor::{Actor, Role};
 use crate::child::End;
 use crate::footprint::{Footprint, resident_bytes};
 use crate::probe::Probe;
-use crate::{Stage, deadline, sys};
+use crate::{Stage, sys};
 
 /// A leak of one 64-byte allocation a cycle would come to more. ThreadSanitizer keeps its
 /// record of who has touched what in the same memory: only a large leak is seen beside it.
@@ -167,11 +167,7 @@ pub(super) fn a_file_with_a_number_of_the_watchers_is_left_alone(stage: &Stage<'
         .map(|number| sys::Replaced::with(number, &write).unwrap())
         .collect();
     // Until then its thread looks by itself, and is not woken.
-    let own = sys::thread_id();
-    deadline::until("the watcher's thread rests", || {
-        let others = sys::threads().into_iter().filter(|thread| *thread != own);
-        others.into_iter().all(sys::is_asleep)
-    });
+    stage.rest();
     // It wakes the watcher's thread, or is refused.
     let registered = watcher.register_callback(child.pid(), late.callback());
     let found = rustix::io::read(&read, &mut [0; 8]);
