@@ -96,3 +96,8 @@ pub use childwatch_core::{
     Exit, ExitCallback, Exited, InvalidPid, Pid, PidWatcher, PidWatcherExt, Unregistered,
     WatchError, WatchGuard, WatchHandle,
 };
+
+/// The code of the README is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
