@@ -114,6 +114,20 @@ mod tests {
         assert!((0..100_000).any(|_| !stopwatch.elapsed().is_zero()));
     }
 
+    /// The processor time of the whole process would count them.
+    #[test]
+    fn the_time_that_other_threads_take_is_not_counted() {
+        const OTHERS: Duration = Duration::from_millis(50);
+        let stopwatch = Stopwatch::start();
+        let other = std::thread::spawn(|| {
+            let busy = Stopwatch::start();
+            while busy.elapsed() < OTHERS {}
+        });
+        // This thread sleeps meanwhile, for however long that takes.
+        other.join().unwrap();
+        assert!(stopwatch.elapsed() < OTHERS);
+    }
+
     #[test]
     fn a_stopwatch_does_not_count_what_came_before() {
         assert!((0..100_000).any(|_| !thread_time().is_zero()));
@@ -125,6 +139,24 @@ mod tests {
     fn time_passes() {
         let before = monotonic();
         assert!((0..1_000_000).any(|_| monotonic() > before));
+    }
+
+    /// A clock that somebody sets could go back, and no heartbeat would come for so long.
+    #[test]
+    fn it_is_the_clock_that_nobody_sets() {
+        let kernels = || {
+            let mut time = libc::timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            };
+            // SAFETY: the structure lives across the call.
+            let answer = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+            assert_eq!(answer, 0);
+            Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+        };
+        let before = kernels();
+        let between = monotonic();
+        assert!(before <= between && between <= kernels());
     }
 
     #[test]
@@ -182,6 +214,59 @@ mod tests {
     fn the_present_tick_lies_between_boot_and_never() {
         let now = Ticks::now();
         assert!(Ticks::from_raw(0) < now && now < Ticks::NEVER);
+    }
+
+    /// The kernel shows start times by the clock that counts the time asleep too. The other
+    /// clock of the time since boot agrees with it until the machine first sleeps, but not in
+    /// a time namespace that has an offset for one of the two.
+    #[test]
+    fn the_present_tick_counts_the_time_that_the_machine_has_slept() {
+        const ASLEEP_SECONDS: u64 = 1_000_000;
+        const IT_IS: i32 = 0;
+        const IT_IS_NOT: i32 = 1;
+        const NO_NAMESPACE: i32 = 2;
+        let before = Ticks::now();
+        // A process enters its new time namespace only by a fork.
+        let ended = code_of_copy(|| {
+            // SAFETY: takes plain values. The copy has one thread.
+            let unshared = |kinds| unsafe { libc::unshare(kinds) } == 0;
+            if !unshared(libc::CLONE_NEWTIME)
+                && !unshared(libc::CLONE_NEWTIME | libc::CLONE_NEWUSER)
+            {
+                return NO_NAMESPACE;
+            }
+            let offset = format!("{} {ASLEEP_SECONDS} 0\n", libc::CLOCK_BOOTTIME);
+            if std::fs::write("/proc/self/timens_offsets", offset).is_err() {
+                return NO_NAMESPACE;
+            }
+            code_of_copy(|| {
+                let counts = Ticks::now().0 >= before.0 + ASLEEP_SECONDS * USER_HZ;
+                if counts { IT_IS } else { IT_IS_NOT }
+            })
+        });
+        if ended == NO_NAMESPACE {
+            eprintln!("not tested: this system gives no time namespace (Linux 5.6) here");
+        } else {
+            assert_eq!(ended, IT_IS);
+        }
+    }
+
+    /// Forks, and returns the code that the copy exits with.
+    fn code_of_copy(copys: impl FnOnce() -> i32) -> i32 {
+        // SAFETY: the copy makes system calls, and allocates, which glibc and musl allow in a
+        // copy that `fork` has made. It runs no other code of this process, and never returns.
+        match unsafe { libc::fork() } {
+            -1 => panic!("{}", std::io::Error::last_os_error()),
+            // SAFETY: ends the copy at once.
+            0 => unsafe { libc::_exit(copys()) },
+            copy => {
+                let mut status = 0;
+                // SAFETY: the status lives across the call.
+                assert_eq!(unsafe { libc::waitpid(copy, &raw mut status, 0) }, copy);
+                assert!(libc::WIFEXITED(status));
+                libc::WEXITSTATUS(status)
+            }
+        }
     }
 
     #[test]

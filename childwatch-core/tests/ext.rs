@@ -3,7 +3,9 @@
 #![expect(unsafe_code, reason = "`fork_watchable`, and the end of its copy")]
 
 use std::convert::Infallible;
+use std::fmt;
 use std::fs;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
@@ -138,6 +140,86 @@ fn wait_timeout_tells_an_exit_from_none() {
     ));
 }
 
+/// A watcher whose process exits between two steps of a `wait_timeout`.
+#[derive(Debug)]
+struct ExitsMeanwhile {
+    watcher: SimulatedWatcher,
+    processes: SimulatedProcesses,
+    pid: Pid,
+    step: Step,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// The callbacks run there too.
+    BeforeUnregistering,
+    /// The process is reaped there too.
+    AfterUnregistering,
+}
+
+impl PidWatcher for ExitsMeanwhile {
+    fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
+        self.watcher.register_pid(pid)
+    }
+
+    fn unregister_pid(&self, pid: Pid) {
+        self.watcher.unregister_pid(pid);
+    }
+
+    fn register_callback(
+        &self,
+        pid: Pid,
+        callback: ExitCallback,
+    ) -> Result<WatchHandle, WatchError> {
+        self.watcher.register_callback(pid, callback)
+    }
+
+    fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
+        if self.step == Step::BeforeUnregistering {
+            let (tell, told) = mpsc::channel();
+            let last = move |_| tell.send(()).unwrap();
+            self.watcher.on_exit(self.pid, last).unwrap();
+            self.processes.exit(self.pid, code(8));
+            told.recv_timeout(LONG).unwrap();
+        }
+        let unregistered = self.watcher.unregister_callback(handle);
+        if self.step == Step::AfterUnregistering {
+            self.processes.exit(self.pid, code(8));
+            self.processes.reap(self.pid);
+        }
+        unregistered
+    }
+
+    fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError> {
+        self.watcher.watch(pid, callback)
+    }
+
+    fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
+        self.watcher.try_wait(pid)
+    }
+}
+
+/// The answer is that of the registration: no other process can be meant, and what the
+/// callback was told is not lost.
+#[test]
+fn an_exit_at_the_end_of_a_wait_is_told_or_comes_after_it() {
+    for (step, expected) in [
+        (Step::BeforeUnregistering, Some(code(8))),
+        (Step::AfterUnregistering, None),
+    ] {
+        let (processes, watcher) = stage();
+        let pid = processes.spawn();
+        let watcher = ExitsMeanwhile {
+            watcher,
+            processes,
+            pid,
+            step,
+        };
+        let waited = watcher.wait_timeout(pid, Duration::ZERO).unwrap();
+        assert_eq!(waited.and_then(Exit::status), expected, "{step:?}");
+    }
+}
+
 #[test]
 fn a_guard_unregisters_unless_it_is_let_go() {
     let (processes, watcher) = stage();
@@ -171,7 +253,7 @@ fn a_command_that_cannot_be_spawned_is_the_commands_error() {
 fn a_spawned_child_that_is_refused_is_killed_and_reaped() {
     // It would wait for its input for ever: this process holds the other end.
     let (input, _end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-    let refused = RefusesSlowly.spawn_watchable(Command::new("cat").stdin(input));
+    let refused = Registers(refuses_slowly).spawn_watchable(Command::new("cat").stdin(input));
     let refused = refused.unwrap_err();
     let inner = refused.get_ref().and_then(|inner| inner.downcast_ref());
     let Some(&WatchError::NotAChild { pid, .. }) = inner else {
@@ -201,20 +283,42 @@ fn a_spawned_child_that_is_said_to_be_gone_is_not_signalled() {
 }
 
 /// Takes its time to refuse a process: until that waits, or has ended.
-#[derive(Debug)]
-struct RefusesSlowly;
-
-impl PidWatcher for RefusesSlowly {
-    fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
-        loop {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it is not reaped");
-            let (_, fields) = stat.rsplit_once(") ").expect("a name in parentheses");
-            match fields.chars().next() {
-                Some('S') => return Err(WatchError::NotAChild { pid, source: None }),
-                Some('Z') => return Err(WatchError::NoSuchProcess { pid, source: None }),
-                _ => thread::yield_now(),
-            }
+fn refuses_slowly(pid: Pid) -> Result<(), WatchError> {
+    loop {
+        match state(&format!("{pid}")) {
+            'S' => return Err(WatchError::NotAChild { pid, source: None }),
+            'Z' => return Err(WatchError::NoSuchProcess { pid, source: None }),
+            _ => thread::yield_now(),
         }
+    }
+}
+
+/// The state of a process, or of a `self/task/TID`: `S` if it sleeps.
+fn state(of: &str) -> char {
+    let stat = fs::read_to_string(format!("/proc/{of}/stat")).expect("it is not reaped");
+    let (_, fields) = stat.rsplit_once(") ").expect("a name in parentheses");
+    fields.chars().next().expect("a state")
+}
+
+/// Waits until a process, or a `self/task/TID`, is in this state.
+fn until_state(of: &str, wanted: char) {
+    while state(of) != wanted {
+        thread::yield_now();
+    }
+}
+
+/// Registers as it is told to, and does nothing else.
+struct Registers<F>(F);
+
+impl<F> fmt::Debug for Registers<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registers").finish_non_exhaustive()
+    }
+}
+
+impl<F: Fn(Pid) -> Result<(), WatchError> + Send + Sync> PidWatcher for Registers<F> {
+    fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
+        (self.0)(pid)
     }
 
     fn unregister_pid(&self, _: Pid) {}
@@ -236,14 +340,16 @@ impl PidWatcher for RefusesSlowly {
     }
 }
 
+/// A forked child that does nothing.
+fn exits() -> Infallible {
+    // SAFETY: ends the copy at once.
+    unsafe { libc::_exit(0) }
+}
+
 #[test]
 fn a_forked_child_waits_for_its_registration_and_goes_if_that_is_refused() {
-    fn exits() -> Infallible {
-        // SAFETY: ends the copy at once.
-        unsafe { libc::_exit(0) }
-    }
     // SAFETY: the child does nothing but end.
-    let refused = unsafe { RefusesSlowly.fork_watchable(exits) };
+    let refused = unsafe { Registers(refuses_slowly).fork_watchable(exits) };
     let refused = refused.unwrap_err();
     let inner = refused.get_ref().and_then(|inner| inner.downcast_ref());
     let Some(&WatchError::NotAChild { pid, .. }) = inner else {
@@ -252,6 +358,150 @@ fn a_forked_child_waits_for_its_registration_and_goes_if_that_is_refused() {
     let number = rustix::process::Pid::from_raw(pid.as_raw()).unwrap();
     let left = rustix::process::waitpid(Some(number), rustix::process::WaitOptions::NOHANG);
     assert_eq!(left.unwrap_err(), rustix::io::Errno::CHILD);
+}
+
+/// Installs a handler of `SIGUSR1` that does nothing, but interrupts system calls.
+fn interrupts_calls() {
+    extern "C" fn nothing(_: libc::c_int) {}
+    let handler: extern "C" fn(libc::c_int) = nothing;
+    // SAFETY: all zeros is a valid action without flags, and so without SA_RESTART. It lives
+    // across the call, and its handler does nothing.
+    let answer = unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler as libc::sighandler_t;
+        libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut())
+    };
+    assert_eq!(answer, 0);
+}
+
+/// Waits until a process, or a `self/task/TID`, has taken every signal sent to it.
+fn until_taken(of: &str) {
+    let is_pending = || {
+        let status = fs::read_to_string(format!("/proc/{of}/status")).expect("it is not reaped");
+        let mut pending = status
+            .lines()
+            .filter_map(|line| line.strip_prefix("SigPnd:").or(line.strip_prefix("ShdPnd:")));
+        pending.any(|signals| signals.trim().bytes().any(|digit| digit != b'0'))
+    };
+    while is_pending() {
+        thread::yield_now();
+    }
+}
+
+fn signal(pid: Pid, signal: rustix::process::Signal) {
+    let number = rustix::process::Pid::from_raw(pid.as_raw()).unwrap();
+    rustix::process::kill_process(number, signal).unwrap();
+}
+
+/// The program's handlers are the child's too until it executes another program.
+#[test]
+fn a_signal_does_not_end_a_forked_child_that_waits_for_its_registration() {
+    interrupts_calls();
+    let watcher = Registers(|pid: Pid| {
+        until_state(&format!("{pid}"), 'S');
+        signal(pid, rustix::process::Signal::USR1);
+        until_taken(&format!("{pid}"));
+        Ok(())
+    });
+    // SAFETY: the child does nothing but end.
+    let pid = unsafe { watcher.fork_watchable(exits) }.unwrap();
+    let number = rustix::process::Pid::from_raw(pid.as_raw());
+    let waited = rustix::process::waitpid(number, rustix::process::WaitOptions::empty());
+    let (_, status) = waited.unwrap().unwrap();
+    assert_eq!(status.exit_status(), Some(0), "it was let go, and ran");
+}
+
+#[test]
+fn a_forked_child_that_is_refused_is_reaped_though_a_signal_interrupts_that() {
+    interrupts_calls();
+    let (refuse, refused) = mpsc::sync_channel(0);
+    // SAFETY: they take nothing.
+    let (own, own_thread) = unsafe { (libc::gettid(), libc::pthread_self()) };
+    let helper = thread::spawn(move || {
+        let pid = refused.recv().unwrap();
+        let task = format!("self/task/{own}");
+        // It waits for the child, which has stopped.
+        until_state(&task, 'S');
+        // SAFETY: the thread lives until this one has been joined.
+        assert_eq!(unsafe { libc::pthread_kill(own_thread, libc::SIGUSR1) }, 0);
+        until_taken(&task);
+        signal(pid, rustix::process::Signal::CONT);
+        pid
+    });
+    let watcher = Registers(move |pid: Pid| {
+        until_state(&format!("{pid}"), 'S');
+        signal(pid, rustix::process::Signal::STOP);
+        until_state(&format!("{pid}"), 'T');
+        refuse.send(pid).unwrap();
+        Err(WatchError::NotAChild { pid, source: None })
+    });
+    // SAFETY: the child does nothing but end.
+    assert!(unsafe { watcher.fork_watchable(exits) }.is_err());
+    let pid = helper.join().unwrap();
+    let number = rustix::process::Pid::from_raw(pid.as_raw());
+    let left = rustix::process::waitpid(number, rustix::process::WaitOptions::empty());
+    assert_eq!(left.unwrap_err(), rustix::io::Errno::CHILD);
+}
+
+/// The parent ends in the middle of the registration. Its end of the pipe is the only one.
+#[test]
+fn a_forked_child_ends_when_its_parent_does_before_it_is_let_go() {
+    let (ended, end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let watcher = Registers(|pid: Pid| {
+        rustix::io::write(&end, &pid.as_raw().to_ne_bytes()).unwrap();
+        // SAFETY: ends the copy at once.
+        unsafe { libc::_exit(0) }
+    });
+    // SAFETY: the copy makes system calls, and allocates, which glibc and musl allow in a
+    // copy that `fork` has made.
+    let parent = unsafe { libc::fork() };
+    assert_ne!(parent, -1);
+    if parent == 0 {
+        // SAFETY: the child does nothing but end.
+        let _ = unsafe { watcher.fork_watchable(exits) };
+        // SAFETY: ends the copy at once.
+        unsafe { libc::_exit(1) }
+    }
+    drop(watcher);
+    drop(end);
+    let parent = rustix::process::Pid::from_raw(parent);
+    let waited = rustix::process::waitpid(parent, rustix::process::WaitOptions::empty());
+    let (_, status) = waited.unwrap().unwrap();
+    assert_eq!(status.exit_status(), Some(0));
+    let mut number = [0; 4];
+    assert_eq!(rustix::io::read(&ended, &mut number), Ok(4));
+    let child = Pid::try_from(i32::from_ne_bytes(number)).unwrap();
+    // The child has the pipe's other end until it ends.
+    let (tell, told) = mpsc::channel();
+    let reading = thread::spawn(move || tell.send(rustix::io::read(&ended, &mut [0])));
+    let read = told.recv_timeout(LONG);
+    if read.is_err() {
+        // It waits still, so its pid is its own.
+        signal(child, rustix::process::Signal::KILL);
+    }
+    reading.join().unwrap().unwrap();
+    assert_eq!(read, Ok(Ok(0)));
+}
+
+/// Another thread may execute a program at any moment.
+#[test]
+fn the_gate_of_a_forked_child_is_closed_on_exec() {
+    let passed_on = || -> BTreeSet<i32> {
+        let files = fs::read_dir("/proc/self/fd").unwrap();
+        let numbers = files.filter_map(|file| file.unwrap().file_name().to_str()?.parse().ok());
+        // SAFETY: takes plain values.
+        let flags = |file| unsafe { libc::fcntl(file, libc::F_GETFD) };
+        numbers.filter(|&file| flags(file) == 0).collect()
+    };
+    let before = passed_on();
+    let watcher = Registers(|_| {
+        assert_eq!(passed_on(), before);
+        Ok(())
+    });
+    // SAFETY: the child does nothing but end.
+    let pid = unsafe { watcher.fork_watchable(exits) }.unwrap();
+    let number = rustix::process::Pid::from_raw(pid.as_raw());
+    rustix::process::waitpid(number, rustix::process::WaitOptions::empty()).unwrap();
 }
 
 /// Its own callback's thread is the one that would tell of the exit.
