@@ -2,22 +2,24 @@
 
 #![expect(unsafe_code, reason = "`fork_watchable`, and the end of its copy")]
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fmt;
 use std::fs;
-use std::collections::BTreeSet;
 use std::future::Future;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
 use std::process::{Command, ExitStatus};
-use std::sync::{Arc, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use childwatch_core::{
-    Exit, ExitCallback, Pid, PidWatcher, PidWatcherExt, SimulatedProcesses, SimulatedWatcher,
-    Unregistered, WatchError, WatchHandle,
+    Exit, ExitCallback, ExitSource, Pid, PidWatcher, PidWatcherExt, Report, SimulatedProcesses,
+    SimulatedWatcher, ThreadedWatcher, Token, Unregistered, WatchError, WatchHandle,
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -502,6 +504,91 @@ fn the_gate_of_a_forked_child_is_closed_on_exec() {
     let pid = unsafe { watcher.fork_watchable(exits) }.unwrap();
     let number = rustix::process::Pid::from_raw(pid.as_raw());
     rustix::process::waitpid(number, rustix::process::WaitOptions::empty()).unwrap();
+}
+
+/// Set in a forked copy.
+static IS_COPY: AtomicBool = AtomicBool::new(false);
+
+/// A source of nothing, which must not be dropped in a copy: another one would join a
+/// thread there, or close what is the parent's.
+#[derive(Debug, Default)]
+struct Parents {
+    is_woken: Mutex<bool>,
+    woken: Condvar,
+}
+
+impl ExitSource for Parents {
+    type Waiter = ();
+
+    const THREAD_NAME: &'static str = "parents";
+
+    fn arm(&self, _: Pid, _: Token) -> Result<(), WatchError> {
+        Ok(())
+    }
+
+    fn disarm(&self, _: Token) {}
+
+    fn is_reaped(&self, _: Token) -> bool {
+        false
+    }
+
+    fn look(&self, _: Token) -> Option<Report> {
+        None
+    }
+
+    fn wait(&self, (): &mut (), _: &mut Vec<Report>) -> io::Result<()> {
+        let is_woken = self.is_woken.lock().unwrap();
+        let waits = |is_woken: &mut bool| !*is_woken;
+        *self.woken.wait_while(is_woken, waits).unwrap() = false;
+        Ok(())
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        *self.is_woken.lock().unwrap() = true;
+        self.woken.notify_one();
+        Ok(())
+    }
+}
+
+impl Drop for Parents {
+    fn drop(&mut self) {
+        if IS_COPY.load(Ordering::SeqCst) {
+            // SAFETY: ends the copy at once.
+            unsafe { libc::_exit(1) }
+        }
+    }
+}
+
+/// Forks when it is dropped.
+struct Forks(mpsc::Sender<i32>);
+
+impl Drop for Forks {
+    fn drop(&mut self) {
+        // SAFETY: the copy drops a watcher, which is under test, and ends.
+        match unsafe { libc::fork() } {
+            0 => IS_COPY.store(true, Ordering::SeqCst),
+            copy => self.0.send(copy).unwrap(),
+        }
+    }
+}
+
+/// The copy is made in the middle of the watcher's drop, and goes on there.
+#[test]
+fn a_copy_that_a_captured_value_makes_at_the_end_leaves_the_source_alone() {
+    let watcher = ThreadedWatcher::start(Parents::default(), ()).unwrap();
+    let (tell, told) = mpsc::channel();
+    let forks = Forks(tell);
+    let pid = Pid::try_from(7).unwrap();
+    watcher.on_exit(pid, move |_| drop(forks)).unwrap();
+    drop(watcher);
+    if IS_COPY.load(Ordering::SeqCst) {
+        // SAFETY: ends the copy at once.
+        unsafe { libc::_exit(0) }
+    }
+    let copy = rustix::process::Pid::from_raw(told.recv().unwrap());
+    let waited = rustix::process::waitpid(copy, rustix::process::WaitOptions::empty());
+    let (_, status) = waited.unwrap().unwrap();
+    assert_eq!(status.exit_status(), Some(0));
 }
 
 /// Its own callback's thread is the one that would tell of the exit.

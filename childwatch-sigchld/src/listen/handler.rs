@@ -204,20 +204,35 @@ fn install_once(
 /// Registers the action with signal-hook, and corrects the disposition.
 fn register() -> io::Result<()> {
     let before = disposition()?;
+    let correct = || disposition().and_then(|now| set_disposition(&merged(&before, &now)));
     // SAFETY: the action makes atomic operations and the system call futex. It does not
     // allocate, lock or panic.
-    let action = unsafe {
-        signal_hook_registry::register_sigaction(SIGCHLD, |info| {
-            // SAFETY: these fields may be read of any siginfo_t that came with SIGCHLD;
-            // `signal` judges their meaning by si_code.
-            let (pid, status) = (info.si_pid(), info.si_status());
-            for entry in entries() {
-                entry.inbox.signal(pid, info.si_code, status);
-            }
-        })
-    }?;
-    let corrected = disposition().and_then(|now| set_disposition(&merged(&before, &now)));
-    corrected.inspect_err(|_| {
+    unsafe { register_action(deliver, correct) }
+}
+
+/// Delivers one signal to each inbox.
+fn deliver(info: &libc::siginfo_t) {
+    // SAFETY: these fields may be read of any siginfo_t that came with SIGCHLD; `signal`
+    // judges their meaning by si_code.
+    let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+    for entry in entries() {
+        entry.inbox.signal(pid, info.si_code, status);
+    }
+}
+
+/// Registers an action that lasts if the correction after it succeeds. If it lasted
+/// otherwise, each later try would add another one.
+///
+/// # Safety
+///
+/// The action is async-signal-safe.
+unsafe fn register_action(
+    action: impl Fn(&libc::siginfo_t) + Send + Sync + 'static,
+    correct: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
+    // SAFETY: the caller's promise.
+    let action = unsafe { signal_hook_registry::register_sigaction(SIGCHLD, action) }?;
+    correct().inspect_err(|_| {
         signal_hook::low_level::unregister(action);
     })
 }
@@ -373,6 +388,22 @@ mod tests {
             .unwrap();
         }
         assert_eq!(times, 1);
+    }
+
+    #[test]
+    fn an_action_whose_correction_fails_is_taken_back() {
+        static SIGNALS: AtomicU8 = AtomicU8::new(0);
+        let counts = |_: &libc::siginfo_t| {
+            SIGNALS.store(1, Ordering::SeqCst);
+        };
+        // SAFETY: the action is one atomic store.
+        let refused = unsafe { register_action(counts, || Err(io::ErrorKind::Other.into())) };
+        assert!(refused.is_err());
+        // Another test's child may have exited in between.
+        SIGNALS.store(0, Ordering::SeqCst);
+        // SAFETY: takes plain values; the handler is signal-hook's.
+        unsafe { libc::raise(SIGCHLD) };
+        assert_eq!(SIGNALS.load(Ordering::SeqCst), 0);
     }
 
     /// As in a copy that was forked in the middle of it.
