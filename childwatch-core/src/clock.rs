@@ -106,6 +106,7 @@ impl Ticks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::refusing::on_a_thread_without;
 
     #[test]
     fn the_processor_time_of_this_thread_is_measured() {
@@ -162,46 +163,12 @@ mod tests {
     #[test]
     fn where_the_call_is_refused_time_goes_on() {
         let before = monotonic();
-        let on_other_thread = std::thread::spawn(|| {
-            // SAFETY: both structures live across the call, and the filter is whole. It
-            // concerns this thread alone.
-            unsafe {
-                let refuse = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
-                let number = libc::SYS_clock_gettime as u32;
-                let mut code = [
-                    statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0),
-                    libc::sock_filter {
-                        jf: 1,
-                        ..statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, number)
-                    },
-                    statement(libc::BPF_RET | libc::BPF_K, refuse),
-                    statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW),
-                ];
-                let filter = libc::sock_fprog {
-                    len: code.len() as u16,
-                    filter: code.as_mut_ptr(),
-                };
-                libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-                let mode = libc::SECCOMP_MODE_FILTER;
-                if libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const filter) != 0 {
-                    // Filters cannot be had here.
-                    return None;
-                }
-            }
+        let after = on_a_thread_without(libc::SYS_clock_gettime, || {
             assert_eq!(read(libc::CLOCK_MONOTONIC), None);
-            Some(monotonic())
+            monotonic()
         });
-        if let Some(after) = on_other_thread.join().unwrap() {
+        if let Some(after) = after {
             assert!(before <= after && after < before + Duration::from_secs(60));
-        }
-    }
-
-    fn statement(code: u32, k: u32) -> libc::sock_filter {
-        libc::sock_filter {
-            code: code as u16,
-            jt: 0,
-            jf: 0,
-            k,
         }
     }
 

@@ -380,9 +380,10 @@ fn interrupts_calls() {
 fn until_taken(of: &str) {
     let is_pending = || {
         let status = fs::read_to_string(format!("/proc/{of}/status")).expect("it is not reaped");
-        let mut pending = status
-            .lines()
-            .filter_map(|line| line.strip_prefix("SigPnd:").or(line.strip_prefix("ShdPnd:")));
+        let mut pending = status.lines().filter_map(|line| {
+            line.strip_prefix("SigPnd:")
+                .or(line.strip_prefix("ShdPnd:"))
+        });
         pending.any(|signals| signals.trim().bytes().any(|digit| digit != b'0'))
     };
     while is_pending() {

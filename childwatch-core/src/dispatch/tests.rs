@@ -168,9 +168,8 @@ fn the_thread_is_idle_when_a_panic_has_ended_it() {
                 let _ = gate.recv();
                 std::panic::resume_unwind(Box::new("a source's panic"));
             };
-            let round = AssertUnwindSafe(|| {
-                dispatch.run_round(&context(), &mut exited(token), disarm)
-            });
+            let round =
+                AssertUnwindSafe(|| dispatch.run_round(&context(), &mut exited(token), disarm));
             assert!(catch_unwind(round).is_err());
             assert!(dispatch.fail().is_empty());
         }

@@ -107,15 +107,23 @@ pub(super) fn signals_that_keep_coming_keep_no_silent_exit_back(stage: &Stage<'_
 /// `waitid` answers a tracer as it answers a parent.
 pub(super) fn a_process_or_thread_that_is_only_traced_is_refused(stage: &Stage<'_>) {
     let watcher = stage.watcher();
+    let before = sys::dispositions();
     let mut parent = Actor::start(&mut Role::KeepChild.command());
     let grandchild: Pid = parent.line().parse().unwrap();
     sys::seize(grandchild).unwrap();
-    let refused = watcher.register_pid(grandchild);
-    assert!(
-        matches!(refused, Err(WatchError::NotAChild { pid, .. }) if pid == grandchild),
-        "{refused:?}"
-    );
+    let is_refused = |moment: &str| {
+        let refused = watcher.register_pid(grandchild);
+        assert!(
+            matches!(refused, Err(WatchError::NotAChild { pid, .. }) if pid == grandchild),
+            "{moment}: {refused:?}"
+        );
+    };
+    is_refused("alive");
     parent.cue();
+    deadline::until("the tracer can wait for it", || {
+        sys::is_waitable(grandchild)
+    });
+    is_refused("a zombie");
     // The tracer waits first.
     sys::reap(grandchild);
     parent.line();
@@ -131,6 +139,7 @@ pub(super) fn a_process_or_thread_that_is_only_traced_is_refused(stage: &Stage<'
         matches!(refused, Err(WatchError::NoSuchProcess { pid, .. }) if pid == thread),
         "{refused:?}"
     );
+    assert_eq!(sys::dispositions(), before, "handlers have changed");
     child.end_input();
     sys::reap(thread);
     child.child().wait().unwrap();

@@ -83,13 +83,26 @@ fn found() -> (Vec<(RawFd, String)>, Vec<String>, usize) {
     let mut files: Vec<_> = files.collect();
     files.sort_unstable();
     let status = fs::read_to_string("/proc/self/status").expect("/proc is mounted");
-    let signals = status.lines().filter(|line| {
-        let names = ["SigBlk:", "SigIgn:", "SigPnd:", "ShdPnd:", "Threads:"];
-        names.iter().any(|name| line.starts_with(name))
+    let names = ["SigBlk:", "SigIgn:", "SigPnd:", "ShdPnd:", "Threads:"];
+    let shown = status
+        .lines()
+        .filter(|line| names.iter().any(|name| line.starts_with(name)));
+    let signals = shown.map(|line| match line.strip_prefix("SigIgn:") {
+        Some(ignored) => format!("SigIgn: {:016x}", without_the_librarys(ignored)),
+        None => line.to_owned(),
     });
     let lives = |(pid, _): &(Pid, RawFd)| sys::is_child(*pid) && !sys::is_waitable(*pid);
     let living = workers().into_iter().filter(lives).count();
-    (files, signals.map(str::to_owned).collect(), living)
+    (files, signals.collect(), living)
+}
+
+/// The C library handles its own signals as soon as a program has two threads. If they were
+/// ignored before, they have their default action in the next image.
+fn without_the_librarys(signals: &str) -> u64 {
+    const FIRST_OF_THE_PROGRAMS: u32 = 35;
+    const STANDARD: u64 = (1 << 31) - 1;
+    let signals = u64::from_str_radix(signals.trim(), 16).expect("a set of signals");
+    signals & (STANDARD | u64::MAX << (FIRST_OF_THE_PROGRAMS - 1))
 }
 
 fn with_an_idle_watcher(life: &Life<'_>, variables: &[(&str, String)]) {
