@@ -11,9 +11,10 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
 use std::process::{Command, ExitStatus};
+use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
@@ -123,6 +124,60 @@ fn a_future_may_be_dropped_by_its_own_waker() {
     told.recv_timeout(LONG).unwrap();
     drop(exited);
     assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
+}
+
+/// What the clone of its waker waits for.
+struct Cloned {
+    processes: SimulatedProcesses,
+    pid: Pid,
+    told: mpsc::Receiver<()>,
+}
+
+/// A waker whose clone waits until the exit has been told. It does nothing else.
+///
+/// # Safety
+///
+/// The value outlives the waker, and each clone of it.
+unsafe fn waits_when_it_is_cloned(cloned: &Cloned) -> Waker {
+    fn nothing(_: *const ()) {}
+    unsafe fn clone(data: *const ()) -> RawWaker {
+        // SAFETY: the pointer is that of the value, which still lives.
+        let cloned = unsafe { &*data.cast::<Cloned>() };
+        cloned.processes.exit(cloned.pid, code(6));
+        cloned.told.recv_timeout(LONG).unwrap();
+        RawWaker::new(data, &VTABLE)
+    }
+    static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, nothing, nothing, nothing);
+    let data = ptr::from_ref(cloned).cast();
+    // SAFETY: the functions keep the contract of `RawWaker`: they neither own nor free.
+    unsafe { Waker::from_raw(RawWaker::new(data, &VTABLE)) }
+}
+
+/// The clone of a waker is the executor's code, and may take any time. The watcher's thread
+/// must not wait for it.
+#[test]
+fn an_exit_is_told_while_a_poll_clones_its_waker() {
+    let (processes, watcher) = stage();
+    let pid = processes.spawn();
+    let mut exited = watcher.exited(pid).unwrap();
+    // It runs after the future's own callback.
+    let (tell, told) = mpsc::channel();
+    watcher
+        .on_exit(pid, move |_| tell.send(()).unwrap())
+        .unwrap();
+    let cloned = Cloned {
+        processes,
+        pid,
+        told,
+    };
+    // SAFETY: the future is over, and has no waker, before the value is dropped.
+    let waker = unsafe { waits_when_it_is_cloned(&cloned) };
+    let polled = pin!(&mut exited).poll(&mut Context::from_waker(&waker));
+    let exit = match polled {
+        Poll::Ready(exit) => exit.unwrap(),
+        Poll::Pending => panic!("the exit has been told"),
+    };
+    assert_eq!(exit.status(), Some(code(6)));
 }
 
 #[test]
