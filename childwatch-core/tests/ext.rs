@@ -12,7 +12,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
 use std::process::{Command, ExitStatus};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread::{self, Thread};
@@ -539,6 +539,36 @@ fn a_forked_child_ends_when_its_parent_does_before_it_is_let_go() {
     }
     reading.join().unwrap().unwrap();
     assert_eq!(read, Ok(Ok(0)));
+}
+
+/// The test's own process.
+static TESTS_PROCESS: AtomicU32 = AtomicU32::new(0);
+
+/// What a program does at its end is done once, and not by the child too.
+#[test]
+fn a_forked_child_that_panics_runs_nothing_of_its_parents_end() {
+    const RAN: i32 = 55;
+    extern "C" fn at_exit() {
+        if std::process::id() != TESTS_PROCESS.load(Ordering::SeqCst) {
+            // SAFETY: ends the copy at once.
+            unsafe { libc::_exit(RAN) }
+        }
+    }
+    // Without the hook's message.
+    fn panics() -> Infallible {
+        std::panic::resume_unwind(Box::new("a child's panic"))
+    }
+    TESTS_PROCESS.store(std::process::id(), Ordering::SeqCst);
+    // SAFETY: the function does nothing in this process.
+    assert_eq!(unsafe { libc::atexit(at_exit) }, 0);
+    let watcher = Registers(|_| Ok(()));
+    // SAFETY: the child allocates its panic, which glibc and musl allow in a copy that `fork`
+    // has made, and ends.
+    let pid = unsafe { watcher.fork_watchable(panics) }.unwrap();
+    let number = rustix::process::Pid::from_raw(pid.as_raw());
+    let waited = rustix::process::waitpid(number, rustix::process::WaitOptions::empty());
+    let (_, status) = waited.unwrap().unwrap();
+    assert_eq!(status.exit_status(), Some(101));
 }
 
 /// Another thread may execute a program at any moment.
