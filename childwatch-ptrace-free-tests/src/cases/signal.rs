@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use childwatch_core::{Pid, WatchError};
+use childwatch_core::{Pid, PidWatcher, WatchError};
 
 use crate::actor::{Actor, Role};
 use crate::child::{End, GatedChild, RealChild};
@@ -108,6 +108,15 @@ pub(super) fn signals_that_keep_coming_keep_no_silent_exit_back(stage: &Stage<'_
 pub(super) fn a_process_or_thread_that_is_only_traced_is_refused(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     let before = sys::dispositions();
+    a_grandchild_that_is_traced_is_refused(&*watcher);
+    a_thread_that_is_traced_is_refused(&*watcher);
+    assert_eq!(sys::dispositions(), before, "handlers have changed");
+    // A backend may ask otherwise once a child has been watched.
+    stage.settle(&*watcher);
+    a_grandchild_that_is_traced_is_refused(&*watcher);
+}
+
+fn a_grandchild_that_is_traced_is_refused(watcher: &dyn PidWatcher) {
     let mut parent = Actor::start(&mut Role::KeepChild.command());
     let grandchild: Pid = parent.line().parse().unwrap();
     sys::seize(grandchild).unwrap();
@@ -129,7 +138,9 @@ pub(super) fn a_process_or_thread_that_is_only_traced_is_refused(stage: &Stage<'
     parent.line();
     parent.cue();
     parent.line();
+}
 
+fn a_thread_that_is_traced_is_refused(watcher: &dyn PidWatcher) {
     let mut child = Actor::start(&mut Role::LeaderExits.command());
     let pid = child.is_ready();
     let thread = sys::another_thread_of(pid);
@@ -139,7 +150,6 @@ pub(super) fn a_process_or_thread_that_is_only_traced_is_refused(stage: &Stage<'
         matches!(refused, Err(WatchError::NoSuchProcess { pid, .. }) if pid == thread),
         "{refused:?}"
     );
-    assert_eq!(sys::dispositions(), before, "handlers have changed");
     child.end_input();
     sys::reap(thread);
     child.child().wait().unwrap();
