@@ -106,12 +106,27 @@ impl Ticks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::refusing::on_a_thread_without;
 
     #[test]
     fn the_processor_time_of_this_thread_is_measured() {
         let stopwatch = Stopwatch::start();
         // Reading it takes time.
         assert!((0..100_000).any(|_| !stopwatch.elapsed().is_zero()));
+    }
+
+    /// The processor time of the whole process would count them.
+    #[test]
+    fn the_time_that_other_threads_take_is_not_counted() {
+        const OTHERS: Duration = Duration::from_millis(50);
+        let stopwatch = Stopwatch::start();
+        let other = std::thread::spawn(|| {
+            let busy = Stopwatch::start();
+            while busy.elapsed() < OTHERS {}
+        });
+        // This thread sleeps meanwhile, for however long that takes.
+        other.join().unwrap();
+        assert!(stopwatch.elapsed() < OTHERS);
     }
 
     #[test]
@@ -127,49 +142,33 @@ mod tests {
         assert!((0..1_000_000).any(|_| monotonic() > before));
     }
 
+    /// A clock that somebody sets could go back, and no heartbeat would come for so long.
+    #[test]
+    fn it_is_the_clock_that_nobody_sets() {
+        let kernels = || {
+            let mut time = libc::timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            };
+            // SAFETY: the structure lives across the call.
+            let answer = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+            assert_eq!(answer, 0);
+            Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+        };
+        let before = kernels();
+        let between = monotonic();
+        assert!(before <= between && between <= kernels());
+    }
+
     #[test]
     fn where_the_call_is_refused_time_goes_on() {
         let before = monotonic();
-        let on_other_thread = std::thread::spawn(|| {
-            // SAFETY: both structures live across the call, and the filter is whole. It
-            // concerns this thread alone.
-            unsafe {
-                let refuse = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
-                let number = libc::SYS_clock_gettime as u32;
-                let mut code = [
-                    statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0),
-                    libc::sock_filter {
-                        jf: 1,
-                        ..statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, number)
-                    },
-                    statement(libc::BPF_RET | libc::BPF_K, refuse),
-                    statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW),
-                ];
-                let filter = libc::sock_fprog {
-                    len: code.len() as u16,
-                    filter: code.as_mut_ptr(),
-                };
-                libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-                let mode = libc::SECCOMP_MODE_FILTER;
-                if libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const filter) != 0 {
-                    // Filters cannot be had here.
-                    return None;
-                }
-            }
+        let after = on_a_thread_without(libc::SYS_clock_gettime, || {
             assert_eq!(read(libc::CLOCK_MONOTONIC), None);
-            Some(monotonic())
+            monotonic()
         });
-        if let Some(after) = on_other_thread.join().unwrap() {
+        if let Some(after) = after {
             assert!(before <= after && after < before + Duration::from_secs(60));
-        }
-    }
-
-    fn statement(code: u32, k: u32) -> libc::sock_filter {
-        libc::sock_filter {
-            code: code as u16,
-            jt: 0,
-            jf: 0,
-            k,
         }
     }
 
@@ -182,6 +181,59 @@ mod tests {
     fn the_present_tick_lies_between_boot_and_never() {
         let now = Ticks::now();
         assert!(Ticks::from_raw(0) < now && now < Ticks::NEVER);
+    }
+
+    /// The kernel shows start times by the clock that counts the time asleep too. The other
+    /// clock of the time since boot agrees with it until the machine first sleeps, but not in
+    /// a time namespace that has an offset for one of the two.
+    #[test]
+    fn the_present_tick_counts_the_time_that_the_machine_has_slept() {
+        const ASLEEP_SECONDS: u64 = 1_000_000;
+        const IT_IS: i32 = 0;
+        const IT_IS_NOT: i32 = 1;
+        const NO_NAMESPACE: i32 = 2;
+        let before = Ticks::now();
+        // A process enters its new time namespace only by a fork.
+        let ended = code_of_copy(|| {
+            // SAFETY: takes plain values. The copy has one thread.
+            let unshared = |kinds| unsafe { libc::unshare(kinds) } == 0;
+            if !unshared(libc::CLONE_NEWTIME)
+                && !unshared(libc::CLONE_NEWTIME | libc::CLONE_NEWUSER)
+            {
+                return NO_NAMESPACE;
+            }
+            let offset = format!("{} {ASLEEP_SECONDS} 0\n", libc::CLOCK_BOOTTIME);
+            if std::fs::write("/proc/self/timens_offsets", offset).is_err() {
+                return NO_NAMESPACE;
+            }
+            code_of_copy(|| {
+                let counts = Ticks::now().0 >= before.0 + ASLEEP_SECONDS * USER_HZ;
+                if counts { IT_IS } else { IT_IS_NOT }
+            })
+        });
+        if ended == NO_NAMESPACE {
+            eprintln!("not tested: this system gives no time namespace (Linux 5.6) here");
+        } else {
+            assert_eq!(ended, IT_IS);
+        }
+    }
+
+    /// Forks, and returns the code that the copy exits with.
+    fn code_of_copy(copys: impl FnOnce() -> i32) -> i32 {
+        // SAFETY: the copy makes system calls, and allocates, which glibc and musl allow in a
+        // copy that `fork` has made. It runs no other code of this process, and never returns.
+        match unsafe { libc::fork() } {
+            -1 => panic!("{}", std::io::Error::last_os_error()),
+            // SAFETY: ends the copy at once.
+            0 => unsafe { libc::_exit(copys()) },
+            copy => {
+                let mut status = 0;
+                // SAFETY: the status lives across the call.
+                assert_eq!(unsafe { libc::waitpid(copy, &raw mut status, 0) }, copy);
+                assert!(libc::WIFEXITED(status));
+                libc::WEXITSTATUS(status)
+            }
+        }
     }
 
     #[test]

@@ -118,6 +118,7 @@ mod tests {
     use std::os::unix::process::ExitStatusExt;
     use std::process::ExitStatus;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc::TryRecvError;
     use std::task::Wake;
 
     use super::*;
@@ -197,6 +198,61 @@ mod tests {
         drop(watcher);
         let woken = tasks.map(|task| task.0.load(Ordering::SeqCst));
         assert_eq!(woken, [0, 1]);
+    }
+
+    /// The executor's code, which may poll or drop the future: whether it ran without the
+    /// lock.
+    struct Executor {
+        progress: Arc<Mutex<Progress>>,
+        tell: std::sync::mpsc::Sender<(&'static str, bool)>,
+    }
+
+    impl Executor {
+        fn notes(&self, what: &'static str) {
+            let is_free = self.progress.try_lock().is_ok();
+            // The test may have failed already.
+            let _ = self.tell.send((what, is_free));
+        }
+    }
+
+    impl Wake for Executor {
+        fn wake(self: Arc<Self>) {
+            self.notes("woken");
+        }
+    }
+
+    impl Drop for Executor {
+        fn drop(&mut self) {
+            self.notes("dropped");
+        }
+    }
+
+    #[test]
+    fn the_executors_code_runs_without_the_lock() {
+        let processes = SimulatedProcesses::new();
+        let watcher = SimulatedWatcher::new(&processes).unwrap();
+        let [ending, live] = [(); 2].map(|()| processes.spawn());
+        let [mut told, mut never] = [ending, live].map(|pid| watcher.exited(pid).unwrap());
+        let (tell, noted) = std::sync::mpsc::channel();
+        let polled = |exited: &mut Exited| {
+            let executor = Executor {
+                progress: Arc::clone(&exited.progress),
+                tell: tell.clone(),
+            };
+            let waker = Waker::from(Arc::new(executor));
+            Pin::new(exited).poll(&mut Context::from_waker(&waker))
+        };
+        assert_eq!(polled(&mut told), Poll::Pending);
+        assert_eq!(noted.try_recv(), Err(TryRecvError::Empty));
+        // The next poll replaces the waker of the last one.
+        assert_eq!(polled(&mut told), Poll::Pending);
+        assert_eq!(noted.recv(), Ok(("dropped", true)));
+        processes.exit(ending, ExitStatus::from_raw(0));
+        assert_eq!(noted.recv(), Ok(("woken", true)));
+        assert_eq!(noted.recv(), Ok(("dropped", true)));
+        assert_eq!(polled(&mut never), Poll::Pending);
+        drop(never);
+        assert_eq!(noted.recv(), Ok(("dropped", true)));
     }
 
     #[test]

@@ -131,15 +131,17 @@ impl<P: ExitSource, S: ExitSource> FallbackSource<P, S> {
         token: Token,
         primarys: WatchError,
     ) -> Result<(), WatchError> {
-        // Before it is armed, so that a disarming always finds it.
-        self.spilled.insert(token);
-        self.link.secondary.arm(pid, token).map_err(|secondarys| {
-            self.spilled.remove(token);
-            match secondarys {
+        self.link
+            .secondary
+            .arm(pid, token)
+            .map_err(|secondarys| match secondarys {
                 WatchError::NotAChild { .. } => primarys,
                 other => other,
-            }
-        })
+            })?;
+        // The engine asks about a token, and disarms it, only after this call. So a process
+        // that is refused, also by a panic, is never counted.
+        self.spilled.insert(token);
+        Ok(())
     }
 }
 

@@ -83,6 +83,8 @@ mod pid;
 mod queue;
 mod quiet_thread;
 mod refused_child;
+#[cfg(test)]
+mod refusing;
 mod registry;
 mod remains;
 mod siginfo;

@@ -128,6 +128,7 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
+    use crate::refusing::on_a_thread_without;
 
     fn number(child: &Child) -> Pid {
         Pid::from_child(child)
@@ -151,6 +152,13 @@ mod tests {
         waitid(WaitId::Pid(pid), options).unwrap();
         Unregistered::new(zombie).end();
         assert_eq!(is_child(WaitId::Pid(pid)), Err(Errno::CHILD));
+    }
+
+    #[test]
+    fn zombies_are_not_known_to_be_kept_where_the_question_is_refused() {
+        assert!(kernel_keeps_zombies());
+        let refused = on_a_thread_without(libc::SYS_rt_sigaction, kernel_keeps_zombies);
+        assert_ne!(refused, Some(true));
     }
 
     #[test]

@@ -2,20 +2,25 @@
 
 #![expect(unsafe_code, reason = "`fork_watchable`, and the end of its copy")]
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::fmt;
 use std::fs;
 use std::future::Future;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
 use std::process::{Command, ExitStatus};
-use std::sync::{Arc, mpsc};
-use std::task::{Context, Poll, Wake, Waker};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use childwatch_core::{
-    Exit, ExitCallback, Pid, PidWatcher, PidWatcherExt, SimulatedProcesses, SimulatedWatcher,
-    Unregistered, WatchError, WatchHandle,
+    Exit, ExitCallback, ExitSource, Pid, PidWatcher, PidWatcherExt, Report, SimulatedProcesses,
+    SimulatedWatcher, ThreadedWatcher, Token, Unregistered, WatchError, WatchHandle,
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -121,6 +126,60 @@ fn a_future_may_be_dropped_by_its_own_waker() {
     assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
 }
 
+/// What the clone of its waker waits for.
+struct Cloned {
+    processes: SimulatedProcesses,
+    pid: Pid,
+    told: mpsc::Receiver<()>,
+}
+
+/// A waker whose clone waits until the exit has been told. It does nothing else.
+///
+/// # Safety
+///
+/// The value outlives the waker, and each clone of it.
+unsafe fn waits_when_it_is_cloned(cloned: &Cloned) -> Waker {
+    fn nothing(_: *const ()) {}
+    unsafe fn clone(data: *const ()) -> RawWaker {
+        // SAFETY: the pointer is that of the value, which still lives.
+        let cloned = unsafe { &*data.cast::<Cloned>() };
+        cloned.processes.exit(cloned.pid, code(6));
+        cloned.told.recv_timeout(LONG).unwrap();
+        RawWaker::new(data, &VTABLE)
+    }
+    static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, nothing, nothing, nothing);
+    let data = ptr::from_ref(cloned).cast();
+    // SAFETY: the functions keep the contract of `RawWaker`: they neither own nor free.
+    unsafe { Waker::from_raw(RawWaker::new(data, &VTABLE)) }
+}
+
+/// The clone of a waker is the executor's code, and may take any time. The watcher's thread
+/// must not wait for it.
+#[test]
+fn an_exit_is_told_while_a_poll_clones_its_waker() {
+    let (processes, watcher) = stage();
+    let pid = processes.spawn();
+    let mut exited = watcher.exited(pid).unwrap();
+    // It runs after the future's own callback.
+    let (tell, told) = mpsc::channel();
+    watcher
+        .on_exit(pid, move |_| tell.send(()).unwrap())
+        .unwrap();
+    let cloned = Cloned {
+        processes,
+        pid,
+        told,
+    };
+    // SAFETY: the future is over, and has no waker, before the value is dropped.
+    let waker = unsafe { waits_when_it_is_cloned(&cloned) };
+    let polled = pin!(&mut exited).poll(&mut Context::from_waker(&waker));
+    let exit = match polled {
+        Poll::Ready(exit) => exit.unwrap(),
+        Poll::Pending => panic!("the exit has been told"),
+    };
+    assert_eq!(exit.status(), Some(code(6)));
+}
+
 #[test]
 fn wait_timeout_tells_an_exit_from_none() {
     let (processes, watcher) = stage();
@@ -136,6 +195,86 @@ fn wait_timeout_tells_an_exit_from_none() {
         watcher.wait_timeout(unknown, LONG),
         Err(WatchError::NoSuchProcess { .. })
     ));
+}
+
+/// A watcher whose process exits between two steps of a `wait_timeout`.
+#[derive(Debug)]
+struct ExitsMeanwhile {
+    watcher: SimulatedWatcher,
+    processes: SimulatedProcesses,
+    pid: Pid,
+    step: Step,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// The callbacks run there too.
+    BeforeUnregistering,
+    /// The process is reaped there too.
+    AfterUnregistering,
+}
+
+impl PidWatcher for ExitsMeanwhile {
+    fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
+        self.watcher.register_pid(pid)
+    }
+
+    fn unregister_pid(&self, pid: Pid) {
+        self.watcher.unregister_pid(pid);
+    }
+
+    fn register_callback(
+        &self,
+        pid: Pid,
+        callback: ExitCallback,
+    ) -> Result<WatchHandle, WatchError> {
+        self.watcher.register_callback(pid, callback)
+    }
+
+    fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
+        if self.step == Step::BeforeUnregistering {
+            let (tell, told) = mpsc::channel();
+            let last = move |_| tell.send(()).unwrap();
+            self.watcher.on_exit(self.pid, last).unwrap();
+            self.processes.exit(self.pid, code(8));
+            told.recv_timeout(LONG).unwrap();
+        }
+        let unregistered = self.watcher.unregister_callback(handle);
+        if self.step == Step::AfterUnregistering {
+            self.processes.exit(self.pid, code(8));
+            self.processes.reap(self.pid);
+        }
+        unregistered
+    }
+
+    fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError> {
+        self.watcher.watch(pid, callback)
+    }
+
+    fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
+        self.watcher.try_wait(pid)
+    }
+}
+
+/// The answer is that of the registration: no other process can be meant, and what the
+/// callback was told is not lost.
+#[test]
+fn an_exit_at_the_end_of_a_wait_is_told_or_comes_after_it() {
+    for (step, expected) in [
+        (Step::BeforeUnregistering, Some(code(8))),
+        (Step::AfterUnregistering, None),
+    ] {
+        let (processes, watcher) = stage();
+        let pid = processes.spawn();
+        let watcher = ExitsMeanwhile {
+            watcher,
+            processes,
+            pid,
+            step,
+        };
+        let waited = watcher.wait_timeout(pid, Duration::ZERO).unwrap();
+        assert_eq!(waited.and_then(Exit::status), expected, "{step:?}");
+    }
 }
 
 #[test]
@@ -171,7 +310,7 @@ fn a_command_that_cannot_be_spawned_is_the_commands_error() {
 fn a_spawned_child_that_is_refused_is_killed_and_reaped() {
     // It would wait for its input for ever: this process holds the other end.
     let (input, _end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-    let refused = RefusesSlowly.spawn_watchable(Command::new("cat").stdin(input));
+    let refused = Registers(refuses_slowly).spawn_watchable(Command::new("cat").stdin(input));
     let refused = refused.unwrap_err();
     let inner = refused.get_ref().and_then(|inner| inner.downcast_ref());
     let Some(&WatchError::NotAChild { pid, .. }) = inner else {
@@ -201,20 +340,42 @@ fn a_spawned_child_that_is_said_to_be_gone_is_not_signalled() {
 }
 
 /// Takes its time to refuse a process: until that waits, or has ended.
-#[derive(Debug)]
-struct RefusesSlowly;
-
-impl PidWatcher for RefusesSlowly {
-    fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
-        loop {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it is not reaped");
-            let (_, fields) = stat.rsplit_once(") ").expect("a name in parentheses");
-            match fields.chars().next() {
-                Some('S') => return Err(WatchError::NotAChild { pid, source: None }),
-                Some('Z') => return Err(WatchError::NoSuchProcess { pid, source: None }),
-                _ => thread::yield_now(),
-            }
+fn refuses_slowly(pid: Pid) -> Result<(), WatchError> {
+    loop {
+        match state(&format!("{pid}")) {
+            'S' => return Err(WatchError::NotAChild { pid, source: None }),
+            'Z' => return Err(WatchError::NoSuchProcess { pid, source: None }),
+            _ => thread::yield_now(),
         }
+    }
+}
+
+/// The state of a process, or of a `self/task/TID`: `S` if it sleeps.
+fn state(of: &str) -> char {
+    let stat = fs::read_to_string(format!("/proc/{of}/stat")).expect("it is not reaped");
+    let (_, fields) = stat.rsplit_once(") ").expect("a name in parentheses");
+    fields.chars().next().expect("a state")
+}
+
+/// Waits until a process, or a `self/task/TID`, is in this state.
+fn until_state(of: &str, wanted: char) {
+    while state(of) != wanted {
+        thread::yield_now();
+    }
+}
+
+/// Registers as it is told to, and does nothing else.
+struct Registers<F>(F);
+
+impl<F> fmt::Debug for Registers<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registers").finish_non_exhaustive()
+    }
+}
+
+impl<F: Fn(Pid) -> Result<(), WatchError> + Send + Sync> PidWatcher for Registers<F> {
+    fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
+        (self.0)(pid)
     }
 
     fn unregister_pid(&self, _: Pid) {}
@@ -236,14 +397,16 @@ impl PidWatcher for RefusesSlowly {
     }
 }
 
+/// A forked child that does nothing.
+fn exits() -> Infallible {
+    // SAFETY: ends the copy at once.
+    unsafe { libc::_exit(0) }
+}
+
 #[test]
 fn a_forked_child_waits_for_its_registration_and_goes_if_that_is_refused() {
-    fn exits() -> Infallible {
-        // SAFETY: ends the copy at once.
-        unsafe { libc::_exit(0) }
-    }
     // SAFETY: the child does nothing but end.
-    let refused = unsafe { RefusesSlowly.fork_watchable(exits) };
+    let refused = unsafe { Registers(refuses_slowly).fork_watchable(exits) };
     let refused = refused.unwrap_err();
     let inner = refused.get_ref().and_then(|inner| inner.downcast_ref());
     let Some(&WatchError::NotAChild { pid, .. }) = inner else {
@@ -252,6 +415,266 @@ fn a_forked_child_waits_for_its_registration_and_goes_if_that_is_refused() {
     let number = rustix::process::Pid::from_raw(pid.as_raw()).unwrap();
     let left = rustix::process::waitpid(Some(number), rustix::process::WaitOptions::NOHANG);
     assert_eq!(left.unwrap_err(), rustix::io::Errno::CHILD);
+}
+
+/// Installs a handler of `SIGUSR1` that does nothing, but interrupts system calls.
+fn interrupts_calls() {
+    extern "C" fn nothing(_: libc::c_int) {}
+    let handler: extern "C" fn(libc::c_int) = nothing;
+    // SAFETY: all zeros is a valid action without flags, and so without SA_RESTART. It lives
+    // across the call, and its handler does nothing.
+    let answer = unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler as libc::sighandler_t;
+        libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut())
+    };
+    assert_eq!(answer, 0);
+}
+
+/// Waits until a process, or a `self/task/TID`, has taken every signal sent to it.
+fn until_taken(of: &str) {
+    let is_pending = || {
+        let status = fs::read_to_string(format!("/proc/{of}/status")).expect("it is not reaped");
+        let mut pending = status.lines().filter_map(|line| {
+            line.strip_prefix("SigPnd:")
+                .or(line.strip_prefix("ShdPnd:"))
+        });
+        pending.any(|signals| signals.trim().bytes().any(|digit| digit != b'0'))
+    };
+    while is_pending() {
+        thread::yield_now();
+    }
+}
+
+fn signal(pid: Pid, signal: rustix::process::Signal) {
+    let number = rustix::process::Pid::from_raw(pid.as_raw()).unwrap();
+    rustix::process::kill_process(number, signal).unwrap();
+}
+
+/// The program's handlers are the child's too until it executes another program.
+#[test]
+fn a_signal_does_not_end_a_forked_child_that_waits_for_its_registration() {
+    interrupts_calls();
+    let watcher = Registers(|pid: Pid| {
+        until_state(&format!("{pid}"), 'S');
+        signal(pid, rustix::process::Signal::USR1);
+        until_taken(&format!("{pid}"));
+        Ok(())
+    });
+    // SAFETY: the child does nothing but end.
+    let pid = unsafe { watcher.fork_watchable(exits) }.unwrap();
+    let number = rustix::process::Pid::from_raw(pid.as_raw());
+    let waited = rustix::process::waitpid(number, rustix::process::WaitOptions::empty());
+    let (_, status) = waited.unwrap().unwrap();
+    assert_eq!(status.exit_status(), Some(0), "it was let go, and ran");
+}
+
+#[test]
+fn a_forked_child_that_is_refused_is_reaped_though_a_signal_interrupts_that() {
+    interrupts_calls();
+    let (refuse, refused) = mpsc::sync_channel(0);
+    // SAFETY: they take nothing.
+    let (own, own_thread) = unsafe { (libc::gettid(), libc::pthread_self()) };
+    let helper = thread::spawn(move || {
+        let pid = refused.recv().unwrap();
+        let task = format!("self/task/{own}");
+        // It waits for the child, which has stopped.
+        until_state(&task, 'S');
+        // SAFETY: the thread lives until this one has been joined.
+        assert_eq!(unsafe { libc::pthread_kill(own_thread, libc::SIGUSR1) }, 0);
+        until_taken(&task);
+        signal(pid, rustix::process::Signal::CONT);
+        pid
+    });
+    let watcher = Registers(move |pid: Pid| {
+        until_state(&format!("{pid}"), 'S');
+        signal(pid, rustix::process::Signal::STOP);
+        until_state(&format!("{pid}"), 'T');
+        refuse.send(pid).unwrap();
+        Err(WatchError::NotAChild { pid, source: None })
+    });
+    // SAFETY: the child does nothing but end.
+    assert!(unsafe { watcher.fork_watchable(exits) }.is_err());
+    let pid = helper.join().unwrap();
+    let number = rustix::process::Pid::from_raw(pid.as_raw());
+    let left = rustix::process::waitpid(number, rustix::process::WaitOptions::empty());
+    assert_eq!(left.unwrap_err(), rustix::io::Errno::CHILD);
+}
+
+/// The parent ends in the middle of the registration. Its end of the pipe is the only one.
+#[test]
+fn a_forked_child_ends_when_its_parent_does_before_it_is_let_go() {
+    let (ended, end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let watcher = Registers(|pid: Pid| {
+        rustix::io::write(&end, &pid.as_raw().to_ne_bytes()).unwrap();
+        // SAFETY: ends the copy at once.
+        unsafe { libc::_exit(0) }
+    });
+    // SAFETY: the copy makes system calls, and allocates, which glibc and musl allow in a
+    // copy that `fork` has made.
+    let parent = unsafe { libc::fork() };
+    assert_ne!(parent, -1);
+    if parent == 0 {
+        // SAFETY: the child does nothing but end.
+        let _ = unsafe { watcher.fork_watchable(exits) };
+        // SAFETY: ends the copy at once.
+        unsafe { libc::_exit(1) }
+    }
+    drop(watcher);
+    drop(end);
+    let parent = rustix::process::Pid::from_raw(parent);
+    let waited = rustix::process::waitpid(parent, rustix::process::WaitOptions::empty());
+    let (_, status) = waited.unwrap().unwrap();
+    assert_eq!(status.exit_status(), Some(0));
+    let mut number = [0; 4];
+    assert_eq!(rustix::io::read(&ended, &mut number), Ok(4));
+    let child = Pid::try_from(i32::from_ne_bytes(number)).unwrap();
+    // The child has the pipe's other end until it ends.
+    let (tell, told) = mpsc::channel();
+    let reading = thread::spawn(move || tell.send(rustix::io::read(&ended, &mut [0])));
+    let read = told.recv_timeout(LONG);
+    if read.is_err() {
+        // It waits still, so its pid is its own.
+        signal(child, rustix::process::Signal::KILL);
+    }
+    reading.join().unwrap().unwrap();
+    assert_eq!(read, Ok(Ok(0)));
+}
+
+/// The test's own process.
+static TESTS_PROCESS: AtomicU32 = AtomicU32::new(0);
+
+/// What a program does at its end is done once, and not by the child too.
+#[test]
+fn a_forked_child_that_panics_runs_nothing_of_its_parents_end() {
+    const RAN: i32 = 55;
+    extern "C" fn at_exit() {
+        if std::process::id() != TESTS_PROCESS.load(Ordering::SeqCst) {
+            // SAFETY: ends the copy at once.
+            unsafe { libc::_exit(RAN) }
+        }
+    }
+    // Without the hook's message.
+    fn panics() -> Infallible {
+        std::panic::resume_unwind(Box::new("a child's panic"))
+    }
+    TESTS_PROCESS.store(std::process::id(), Ordering::SeqCst);
+    // SAFETY: the function does nothing in this process.
+    assert_eq!(unsafe { libc::atexit(at_exit) }, 0);
+    let watcher = Registers(|_| Ok(()));
+    // SAFETY: the child allocates its panic, which glibc and musl allow in a copy that `fork`
+    // has made, and ends.
+    let pid = unsafe { watcher.fork_watchable(panics) }.unwrap();
+    let number = rustix::process::Pid::from_raw(pid.as_raw());
+    let waited = rustix::process::waitpid(number, rustix::process::WaitOptions::empty());
+    let (_, status) = waited.unwrap().unwrap();
+    assert_eq!(status.exit_status(), Some(101));
+}
+
+/// Another thread may execute a program at any moment.
+#[test]
+fn the_gate_of_a_forked_child_is_closed_on_exec() {
+    let passed_on = || -> BTreeSet<i32> {
+        let files = fs::read_dir("/proc/self/fd").unwrap();
+        let numbers = files.filter_map(|file| file.unwrap().file_name().to_str()?.parse().ok());
+        // SAFETY: takes plain values.
+        let flags = |file| unsafe { libc::fcntl(file, libc::F_GETFD) };
+        numbers.filter(|&file| flags(file) == 0).collect()
+    };
+    let before = passed_on();
+    let watcher = Registers(|_| {
+        assert_eq!(passed_on(), before);
+        Ok(())
+    });
+    // SAFETY: the child does nothing but end.
+    let pid = unsafe { watcher.fork_watchable(exits) }.unwrap();
+    let number = rustix::process::Pid::from_raw(pid.as_raw());
+    rustix::process::waitpid(number, rustix::process::WaitOptions::empty()).unwrap();
+}
+
+/// Set in a forked copy.
+static IS_COPY: AtomicBool = AtomicBool::new(false);
+
+/// A source of nothing, which must not be dropped in a copy: another one would join a
+/// thread there, or close what is the parent's.
+#[derive(Debug, Default)]
+struct Parents {
+    is_woken: Mutex<bool>,
+    woken: Condvar,
+}
+
+impl ExitSource for Parents {
+    type Waiter = ();
+
+    const THREAD_NAME: &'static str = "parents";
+
+    fn arm(&self, _: Pid, _: Token) -> Result<(), WatchError> {
+        Ok(())
+    }
+
+    fn disarm(&self, _: Token) {}
+
+    fn is_reaped(&self, _: Token) -> bool {
+        false
+    }
+
+    fn look(&self, _: Token) -> Option<Report> {
+        None
+    }
+
+    fn wait(&self, (): &mut (), _: &mut Vec<Report>) -> io::Result<()> {
+        let is_woken = self.is_woken.lock().unwrap();
+        let waits = |is_woken: &mut bool| !*is_woken;
+        *self.woken.wait_while(is_woken, waits).unwrap() = false;
+        Ok(())
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        *self.is_woken.lock().unwrap() = true;
+        self.woken.notify_one();
+        Ok(())
+    }
+}
+
+impl Drop for Parents {
+    fn drop(&mut self) {
+        if IS_COPY.load(Ordering::SeqCst) {
+            // SAFETY: ends the copy at once.
+            unsafe { libc::_exit(1) }
+        }
+    }
+}
+
+/// Forks when it is dropped.
+struct Forks(mpsc::Sender<i32>);
+
+impl Drop for Forks {
+    fn drop(&mut self) {
+        // SAFETY: the copy drops a watcher, which is under test, and ends.
+        match unsafe { libc::fork() } {
+            0 => IS_COPY.store(true, Ordering::SeqCst),
+            copy => self.0.send(copy).unwrap(),
+        }
+    }
+}
+
+/// The copy is made in the middle of the watcher's drop, and goes on there.
+#[test]
+fn a_copy_that_a_captured_value_makes_at_the_end_leaves_the_source_alone() {
+    let watcher = ThreadedWatcher::start(Parents::default(), ()).unwrap();
+    let (tell, told) = mpsc::channel();
+    let forks = Forks(tell);
+    let pid = Pid::try_from(7).unwrap();
+    watcher.on_exit(pid, move |_| drop(forks)).unwrap();
+    drop(watcher);
+    if IS_COPY.load(Ordering::SeqCst) {
+        // SAFETY: ends the copy at once.
+        unsafe { libc::_exit(0) }
+    }
+    let copy = rustix::process::Pid::from_raw(told.recv().unwrap());
+    let waited = rustix::process::waitpid(copy, rustix::process::WaitOptions::empty());
+    let (_, status) = waited.unwrap().unwrap();
+    assert_eq!(status.exit_status(), Some(0));
 }
 
 /// Its own callback's thread is the one that would tell of the exit.

@@ -86,7 +86,7 @@ mod tests {
                 assert!(matches!(error, WatchError::ResourceLimit { .. }), "{errno}");
             }
         }
-        for errno in [Errno::NOSYS, Errno::PERM, Errno::ACCESS] {
+        for errno in [Errno::NOSYS, Errno::PERM, Errno::ACCESS, Errno::NODEV] {
             let error = refused(Call::PidfdOpen, errno);
             assert!(matches!(error, WatchError::Unsupported { .. }), "{errno}");
         }

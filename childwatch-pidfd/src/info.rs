@@ -57,10 +57,14 @@ pub(crate) enum Remains {
 
 /// Asks for the status of a process that has exited and cannot be waited for.
 pub(crate) fn remains(pidfd: &OwnedFd) -> Remains {
-    let answer = match get(pidfd, INFO_EXIT) {
+    remains_by(|| get(pidfd, INFO_EXIT))
+}
+
+fn remains_by(ask: impl Fn() -> Result<PidfdInfo, Errno>) -> Remains {
+    let answer = match ask() {
         // The call found the process and lost it halfway, because the kernel was
         // removing it from the table. The status has been stored before that.
-        Err(Errno::SRCH) => get(pidfd, INFO_EXIT),
+        Err(Errno::SRCH) => ask(),
         first => first,
     };
     match answer {
@@ -93,6 +97,7 @@ fn get(pidfd: &OwnedFd, mask: u64) -> Result<PidfdInfo, Errno> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::process::{Child, Command};
 
     use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -132,6 +137,27 @@ mod tests {
             Remains::Unknown
         };
         assert_eq!(remains(&pidfd), after);
+    }
+
+    #[test]
+    fn a_process_that_is_lost_halfway_is_asked_about_once_more() {
+        let asked = Cell::new(0);
+        let ask = |answers: [Result<PidfdInfo, Errno>; 2]| {
+            asked.set(0);
+            remains_by(|| answers[asked.replace(asked.get() + 1)])
+        };
+        let stored = PidfdInfo {
+            mask: INFO_EXIT,
+            exit_code: 7 << 8,
+            ..PidfdInfo::default()
+        };
+        let lost = Err(Errno::SRCH);
+        let status = Remains::Status(ExitStatus::from_raw(7 << 8));
+        assert_eq!(ask([lost, Ok(stored)]), status);
+        assert_eq!(ask([lost, lost]), Remains::Unknown);
+        // No other refusal passes by itself.
+        assert_eq!(ask([Err(Errno::NOTTY), Ok(stored)]), Remains::Unknown);
+        assert_eq!(asked.get(), 1);
     }
 
     #[test]

@@ -287,3 +287,79 @@ impl fmt::Debug for PidfdSource {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::process::{Child, Command};
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+    use super::*;
+
+    const TOKEN: Token = Token::from_parts(0, 0);
+
+    fn zombie() -> Child {
+        let child = Command::new("true").spawn().unwrap();
+        let number = rustix::process::Pid::from_child(&child);
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(number), options).unwrap();
+        child
+    }
+
+    /// The event of a zombie comes with its registration in epoll, and only once.
+    #[test]
+    fn a_process_stands_in_the_table_before_epoll_knows_it() {
+        let (source, mut waiter) = PidfdSource::new().unwrap();
+        let mut child = zombie();
+        let pid = Pid::from(&child);
+        let (tell, told) = mpsc::channel();
+        thread::scope(|scope| {
+            let table = source.lock();
+            let arming = scope.spawn(|| {
+                let own = fs::read_link("/proc/thread-self").unwrap();
+                tell.send(own).unwrap();
+                source.arm(pid, TOKEN)
+            });
+            // Until it waits for the table.
+            let stat = Path::new("/proc").join(told.recv().unwrap()).join("stat");
+            let is_asleep = || {
+                let stat = fs::read_to_string(&stat).unwrap();
+                stat.rsplit_once(") ").unwrap().1.starts_with('S')
+            };
+            while !is_asleep() {
+                thread::yield_now();
+            }
+            let PidfdWaiter { poll, events, .. } = &mut waiter;
+            poll.poll(events, Some(Duration::ZERO)).unwrap();
+            assert!(events.is_empty());
+            drop(table);
+            arming.join().unwrap().unwrap();
+        });
+        let mut reports = Vec::new();
+        source.wait(&mut waiter, &mut reports).unwrap();
+        assert_eq!(reports.len(), 1);
+        source.disarm(TOKEN);
+        child.wait().unwrap();
+    }
+
+    /// A wait with a deadline wakes the thread once more.
+    #[test]
+    fn a_child_that_is_reported_is_not_waited_for_any_more() {
+        let (source, mut waiter) = PidfdSource::new().unwrap();
+        let mut child = zombie();
+        source.arm(Pid::from(&child), TOKEN).unwrap();
+        // As if the first look had found it being released.
+        waiter.releases.begin(TOKEN);
+        let mut reports = Vec::new();
+        source.wait(&mut waiter, &mut reports).unwrap();
+        assert_eq!(reports.len(), 1);
+        assert_eq!(waiter.releases.time_left(), None);
+        source.disarm(TOKEN);
+        child.wait().unwrap();
+    }
+}

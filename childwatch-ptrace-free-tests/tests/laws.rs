@@ -69,6 +69,24 @@ laws! {
     s8_a_look_finds_an_exit_and_leaves_its_report
     a_process_is_reaped_when_somebody_has_waited_for_it
     a_numbers_next_process_is_not_the_one_that_was_armed
+    an_armed_child_stays_in_its_process_group
+}
+
+/// Until it executes a program, its parent may move it to another group. A source that asks
+/// whether it is a child must not.
+fn an_armed_child_stays_in_its_process_group<S: ExitSource>(source: &S, _waiter: &mut S::Waiter) {
+    let child = child();
+    let group = || {
+        let number = rustix::process::Pid::from_raw(child.pid().as_raw());
+        rustix::process::getpgid(number).unwrap()
+    };
+    let before = group();
+    source.arm(child.pid(), token(0)).unwrap();
+    source.look(token(0));
+    source.is_reaped(token(0));
+    assert_eq!(group(), before);
+    source.disarm(token(0));
+    assert_eq!(group(), before);
 }
 
 fn s1_an_exit_is_reported_before_the_arming_or_after<S: ExitSource>(

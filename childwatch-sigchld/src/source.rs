@@ -261,11 +261,7 @@ impl ExitSource for SigchldSource {
     }
 
     fn is_reaped(&self, token: Token) -> bool {
-        let known = {
-            let mut table = self.table();
-            table.take_hints(&self.signals);
-            table.known(token)
-        };
+        let known = self.table().known(token);
         match known {
             None => true,
             Some(Known::Unreported(suspect)) => self.is_unreported_reaped(suspect),
@@ -279,11 +275,7 @@ impl ExitSource for SigchldSource {
     }
 
     fn look(&self, token: Token) -> Option<Report> {
-        let known = {
-            let mut table = self.table();
-            table.take_hints(&self.signals);
-            table.known(token)?
-        };
+        let known = self.table().known(token)?;
         let status = match known {
             Known::Reported { status, .. } => status,
             Known::Unreported(suspect) => self.look_at_one(suspect)?,

@@ -150,6 +150,49 @@ fn the_thread_is_idle_when_its_callback_has_returned() {
     });
 }
 
+/// A source that panics ends the thread in the middle of a round. The drop may wait for the
+/// end of that round, because the source has refused to wake the thread.
+#[test]
+fn the_thread_is_idle_when_a_panic_has_ended_it() {
+    let dispatch = Arc::new(Dispatch::new());
+    let token = registered(&dispatch);
+    joined(&dispatch, token, Box::new(|_| {}));
+    assert_eq!(dispatch.unregister_pid(pid()), None);
+    let (reached, at_gate) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let watchers = thread::spawn({
+        let dispatch = Arc::clone(&dispatch);
+        move || {
+            let disarm = |_| {
+                reached.send(()).unwrap();
+                let _ = gate.recv();
+                std::panic::resume_unwind(Box::new("a source's panic"));
+            };
+            let round =
+                AssertUnwindSafe(|| dispatch.run_round(&context(), &mut exited(token), disarm));
+            assert!(catch_unwind(round).is_err());
+            assert!(dispatch.fail().is_empty());
+        }
+    });
+    at_gate.recv().unwrap();
+    assert!(dispatch.stop().is_empty());
+    let (tell, told) = mpsc::channel();
+    let dropping = thread::spawn({
+        let dispatch = Arc::clone(&dispatch);
+        move || {
+            dispatch.wait_until_idle();
+            tell.send(()).unwrap();
+        }
+    });
+    while dispatch.waiting() == 0 {
+        thread::yield_now();
+    }
+    drop(open);
+    watchers.join().unwrap();
+    assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(()));
+    dropping.join().unwrap();
+}
+
 #[test]
 fn a_pause_lasts_unless_the_watcher_stops() {
     let dispatch = Dispatch::new();

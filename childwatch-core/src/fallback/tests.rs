@@ -263,6 +263,22 @@ fn an_exit_is_handed_over_though_the_watcher_cannot_be_woken_at_first() {
     assert_eq!(told.recv_timeout(LONG).unwrap().pid(), pid);
 }
 
+/// The panic is the caller's, and what it did not register is counted nowhere.
+#[test]
+fn what_the_secondary_refuses_or_panics_at_is_not_counted() {
+    fn panics(_: Pid) -> Option<WatchError> {
+        resume_unwind(Box::new("a source's panic"))
+    }
+    for refusal in [short_of_files, panics] {
+        let processes = SimulatedProcesses::new();
+        let watcher = watcher(&processes, short_of_files, refusal);
+        let pid = processes.spawn();
+        let registered = catch_unwind(AssertUnwindSafe(|| watcher.register_pid(pid)));
+        assert!(!matches!(registered, Ok(Ok(()))));
+        assert_eq!(watcher.spilled(), 0);
+    }
+}
+
 #[test]
 fn both_sources_go_with_the_watcher() {
     let processes = SimulatedProcesses::new();

@@ -157,3 +157,17 @@ fn a_drop_ends_the_pause_of_a_secondary_that_cannot_wait() {
         drop(watcher);
     });
 }
+
+/// S9: nobody wakes the watcher's thread afterwards.
+#[test]
+fn a_panic_of_the_secondary_ends_the_watcher() {
+    interleavings::preempted(2, || {
+        let (watcher, _primary, secondary) = stage();
+        let trace = Trace::new();
+        watcher.watch(pid(1), trace.callback()).unwrap();
+        secondary.panics_in_waits();
+        trace.wait_until_over();
+        assert_eq!(trace.fate(), Fate::DroppedUnrun);
+        drop(watcher);
+    });
+}

@@ -180,3 +180,20 @@ fn a_callback_that_races_unregister_pid_is_run_or_refused() {
     });
     met.assert([Fate::HasRun, Fate::DroppedUnrun]);
 }
+
+/// C1: the registration may end between the poll's first step and its look.
+#[test]
+fn a_poll_finds_a_zombie_whatever_becomes_of_its_registration() {
+    interleavings::preempted(3, || {
+        let (processes, watcher) = stage();
+        let pid = processes.spawn();
+        let trace = Trace::new();
+        watcher.watch(pid, trace.callback()).unwrap();
+        assert!(processes.exit(pid, status(0)));
+        let found = watcher.try_wait(pid).unwrap();
+        assert_eq!(found.and_then(|exit| exit.status()), Some(status(0)));
+        trace.wait_until_over();
+        drop(watcher);
+        assert_eq!(trace.fate(), Fate::HasRun);
+    });
+}

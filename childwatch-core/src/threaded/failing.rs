@@ -125,6 +125,7 @@ impl ExitSource for Failing {
     }
 
     fn wake(&self) -> io::Result<()> {
+        self.panic_if_asked("wake");
         if Failing::fails(&self.wakes) {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
@@ -373,6 +374,25 @@ fn has_ended(watcher: ThreadedWatcher<Failing>, live: Pid, dropped: &mpsc::Recei
     let shared = Arc::downgrade(&watcher.shared);
     drop(watcher);
     assert_eq!(shared.strong_count(), 0);
+}
+
+/// The source may be as broken on the caller's thread as it was on the watcher's.
+#[test]
+fn the_drop_of_a_watcher_that_a_panic_has_ended_calls_its_source_no_more() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    let (live, ending) = (processes.spawn(), processes.spawn());
+    let (tell, told) = mpsc::channel::<()>();
+    watcher
+        .on_exit(live, move |_| tell.send(()).unwrap())
+        .unwrap();
+    watcher.register_pid(ending).unwrap();
+    for call in ["wait", "wake"] {
+        watcher.source().panics_in(call);
+    }
+    exits(&processes, ending);
+    assert!(told.recv_timeout(LONG).is_err());
+    drop(watcher);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use childwatch_core::{Pid, WatchError};
+use childwatch_core::{Pid, PidWatcher, WatchError};
 
 use crate::actor::{Actor, Role};
 use crate::child::{End, GatedChild, RealChild};
@@ -107,21 +107,40 @@ pub(super) fn signals_that_keep_coming_keep_no_silent_exit_back(stage: &Stage<'_
 /// `waitid` answers a tracer as it answers a parent.
 pub(super) fn a_process_or_thread_that_is_only_traced_is_refused(stage: &Stage<'_>) {
     let watcher = stage.watcher();
+    let before = sys::dispositions();
+    a_grandchild_that_is_traced_is_refused(&*watcher);
+    a_thread_that_is_traced_is_refused(&*watcher);
+    assert_eq!(sys::dispositions(), before, "handlers have changed");
+    // A backend may ask otherwise once a child has been watched.
+    stage.settle(&*watcher);
+    a_grandchild_that_is_traced_is_refused(&*watcher);
+}
+
+fn a_grandchild_that_is_traced_is_refused(watcher: &dyn PidWatcher) {
     let mut parent = Actor::start(&mut Role::KeepChild.command());
     let grandchild: Pid = parent.line().parse().unwrap();
     sys::seize(grandchild).unwrap();
-    let refused = watcher.register_pid(grandchild);
-    assert!(
-        matches!(refused, Err(WatchError::NotAChild { pid, .. }) if pid == grandchild),
-        "{refused:?}"
-    );
+    let is_refused = |moment: &str| {
+        let refused = watcher.register_pid(grandchild);
+        assert!(
+            matches!(refused, Err(WatchError::NotAChild { pid, .. }) if pid == grandchild),
+            "{moment}: {refused:?}"
+        );
+    };
+    is_refused("alive");
     parent.cue();
+    deadline::until("the tracer can wait for it", || {
+        sys::is_waitable(grandchild)
+    });
+    is_refused("a zombie");
     // The tracer waits first.
     sys::reap(grandchild);
     parent.line();
     parent.cue();
     parent.line();
+}
 
+fn a_thread_that_is_traced_is_refused(watcher: &dyn PidWatcher) {
     let mut child = Actor::start(&mut Role::LeaderExits.command());
     let pid = child.is_ready();
     let thread = sys::another_thread_of(pid);

@@ -31,10 +31,13 @@ use std::mem;
 use std::ops::Deref;
 use std::process;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use childwatch_core::clock;
+use rustix::thread::futex;
+use rustix::time::Timespec;
 use signal_hook::consts::SIGCHLD;
 
 use super::inbox::Inbox;
@@ -136,11 +139,11 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
     })
 }
 
-const NOT_INSTALLED: u8 = 0;
-const BEING_INSTALLED: u8 = 1;
-const INSTALLED: u8 = 2;
+const NOT_INSTALLED: u32 = 0;
+const BEING_INSTALLED: u32 = 1;
+const INSTALLED: u32 = 2;
 
-static STATE: AtomicU8 = AtomicU8::new(NOT_INSTALLED);
+static STATE: AtomicU32 = AtomicU32::new(NOT_INSTALLED);
 
 /// Returns `true` if this process or an ancestor has installed the handler.
 #[cfg_attr(
@@ -167,56 +170,53 @@ pub(crate) fn install() -> io::Result<()> {
     install_once(&STATE, PATIENCE, register)
 }
 
+/// A thread that waits does not park, because it is the program's. It may have a token of
+/// `unpark` that an executor relies on, and parking would take it.
 fn install_once(
-    state: &AtomicU8,
+    state: &AtomicU32,
     patience: Duration,
     register: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<()> {
-    const PAUSE: Duration = Duration::from_millis(1);
-    let mut left = patience.as_millis();
+    let order = Ordering::SeqCst;
+    let start = clock::monotonic();
     loop {
-        let (order, seen) = (Ordering::SeqCst, state.load(Ordering::SeqCst));
-        if seen == INSTALLED {
-            return Ok(());
+        match state.compare_exchange(NOT_INSTALLED, BEING_INSTALLED, order, order) {
+            Err(INSTALLED) => return Ok(()),
+            Err(_being_installed) => {}
+            Ok(_) => {
+                let installed = register();
+                let next = match installed {
+                    Ok(()) => INSTALLED,
+                    Err(_) => NOT_INSTALLED,
+                };
+                state.store(next, order);
+                // It can fail only for a bad address, or in a sandbox: then the others wait
+                // for as long as their patience lasts.
+                let _ = futex::wake(state, futex::Flags::PRIVATE, i32::MAX as u32);
+                return installed;
+            }
         }
-        let claimed = state.compare_exchange(NOT_INSTALLED, BEING_INSTALLED, order, order);
-        if claimed.is_ok() {
-            let installed = register();
-            let next = match installed {
-                Ok(()) => INSTALLED,
-                Err(_) => NOT_INSTALLED,
-            };
-            state.store(next, Ordering::SeqCst);
-            return installed;
-        }
-        if left == 0 {
+        let left = patience.saturating_sub(clock::monotonic().saturating_sub(start));
+        if left.is_zero() {
             return Err(io::Error::new(
                 io::ErrorKind::TimedOut,
                 "this process was forked while another thread installed the handler",
             ));
         }
-        left -= 1;
-        // Nobody unparks it, and nothing is lost if somebody does.
-        thread::park_timeout(PAUSE);
+        let left = Timespec::try_from(left).ok();
+        let waited = futex::wait(state, futex::Flags::PRIVATE, BEING_INSTALLED, left.as_ref());
+        if waited.is_err() {
+            // A sandbox may refuse the wait. Otherwise the time is over, or the state another.
+            thread::yield_now();
+        }
     }
 }
 
 /// Registers the action with signal-hook, and corrects the disposition.
 fn register() -> io::Result<()> {
     let before = disposition()?;
-    // SAFETY: the action makes atomic operations and the system call futex. It does not
-    // allocate, lock or panic.
-    let action = unsafe {
-        signal_hook_registry::register_sigaction(SIGCHLD, |info| {
-            // SAFETY: these fields may be read of any siginfo_t that came with SIGCHLD;
-            // `signal` judges their meaning by si_code.
-            let (pid, status) = (info.si_pid(), info.si_status());
-            for entry in entries() {
-                entry.inbox.signal(pid, info.si_code, status);
-            }
-        })
-    }?;
-    let corrected = disposition().and_then(|now| {
+    let correct = || {
+        let now = disposition()?;
         let merged = merged(&before, &now);
         set_disposition(&merged)?;
         if !has_handler(&before) {
@@ -226,8 +226,35 @@ fn register() -> io::Result<()> {
             unsafe { libc::atexit(leave_alternate_stacks) };
         }
         Ok(())
-    });
-    corrected.inspect_err(|_| {
+    };
+    // SAFETY: the action makes atomic operations and the system call futex. It does not
+    // allocate, lock or panic.
+    unsafe { register_action(deliver, correct) }
+}
+
+/// Delivers one signal to each inbox.
+fn deliver(info: &libc::siginfo_t) {
+    // SAFETY: these fields may be read of any siginfo_t that came with SIGCHLD; `signal`
+    // judges their meaning by si_code.
+    let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+    for entry in entries() {
+        entry.inbox.signal(pid, info.si_code, status);
+    }
+}
+
+/// Registers an action that lasts if the correction after it succeeds. If it lasted
+/// otherwise, each later try would add another one.
+///
+/// # Safety
+///
+/// The action is async-signal-safe.
+unsafe fn register_action(
+    action: impl Fn(&libc::siginfo_t) + Send + Sync + 'static,
+    correct: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
+    // SAFETY: the caller's promise.
+    let action = unsafe { signal_hook_registry::register_sigaction(SIGCHLD, action) }?;
+    correct().inspect_err(|_| {
         signal_hook::low_level::unregister(action);
     })
 }
@@ -313,6 +340,8 @@ pub(crate) fn disposition() -> io::Result<libc::sigaction> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use rustix::process::WaitOptions;
 
     use super::*;
@@ -396,7 +425,7 @@ mod tests {
 
     #[test]
     fn it_is_registered_once_and_again_after_a_failure() {
-        let state = AtomicU8::new(NOT_INSTALLED);
+        let state = AtomicU32::new(NOT_INSTALLED);
         let refused = install_once(&state, PATIENCE, || Err(io::ErrorKind::Other.into()));
         assert!(refused.is_err());
         let mut times = 0;
@@ -410,13 +439,68 @@ mod tests {
         assert_eq!(times, 1);
     }
 
+    #[test]
+    fn an_action_whose_correction_fails_is_taken_back() {
+        static SIGNALS: AtomicU32 = AtomicU32::new(0);
+        let counts = |_: &libc::siginfo_t| {
+            SIGNALS.store(1, Ordering::SeqCst);
+        };
+        // SAFETY: the action is one atomic store.
+        let refused = unsafe { register_action(counts, || Err(io::ErrorKind::Other.into())) };
+        assert!(refused.is_err());
+        // Another test's child may have exited in between.
+        SIGNALS.store(0, Ordering::SeqCst);
+        // SAFETY: takes plain values; the handler is signal-hook's.
+        unsafe { libc::raise(SIGCHLD) };
+        assert_eq!(SIGNALS.load(Ordering::SeqCst), 0);
+    }
+
     /// As in a copy that was forked in the middle of it.
     #[test]
     fn what_nobody_finishes_is_an_error_after_a_while() {
-        let state = AtomicU8::new(BEING_INSTALLED);
+        let state = AtomicU32::new(BEING_INSTALLED);
         let patience = Duration::from_millis(20);
         let refused = install_once(&state, patience, || unreachable!("it is being installed"));
         assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    /// An executor relies on the token, where the thread polls a future that watches a child.
+    #[test]
+    fn a_thread_that_waits_for_another_keeps_its_token_of_unpark() {
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            let state = AtomicU32::new(BEING_INSTALLED);
+            thread::current().unpark();
+            let refused = install_once(&state, Duration::from_millis(20), || unreachable!());
+            assert!(refused.is_err());
+            thread::park();
+            tell.send(()).unwrap();
+        });
+        assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(()));
+    }
+
+    #[test]
+    fn a_thread_waits_until_another_has_installed_it() {
+        let state = &AtomicU32::new(NOT_INSTALLED);
+        let (reached, at_gate) = mpsc::channel();
+        let (open, gate) = mpsc::channel::<()>();
+        thread::scope(|scope| {
+            let installing = scope.spawn(move || {
+                install_once(state, PATIENCE, || {
+                    reached.send(()).unwrap();
+                    let _ = gate.recv();
+                    Ok(())
+                })
+            });
+            at_gate.recv().unwrap();
+            let waiting = scope.spawn(|| {
+                let long = Duration::from_secs(60);
+                install_once(state, long, || unreachable!("it is being installed"))
+            });
+            drop(open);
+            installing.join().unwrap().unwrap();
+            waiting.join().unwrap().unwrap();
+        });
     }
 
     /// Nothing here is a lock that a copy could find locked.

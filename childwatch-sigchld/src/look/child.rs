@@ -106,7 +106,13 @@ pub(crate) fn not_to_be_looked_at(pid: Pid, errno: Errno) -> WatchError {
 }
 
 fn exists(pid: Pid) -> bool {
-    rustix::process::test_kill_process(rustix_pid(pid)) != Err(Errno::SRCH)
+    is_somebodys(rustix::process::test_kill_process(rustix_pid(pid)))
+}
+
+/// Returns `true` if the answer to signal 0 means that a process has the pid. It may be
+/// another user's, which this process must not signal.
+fn is_somebodys(answer: Result<(), Errno>) -> bool {
+    answer != Err(Errno::SRCH)
 }
 
 fn rustix_pid(pid: Pid) -> rustix::process::Pid {
@@ -164,6 +170,13 @@ pub(crate) mod tests {
         assert_eq!(child.wait().unwrap(), status);
         assert_eq!(look(pid), State::Gone);
         assert_eq!(kinship(pid), Kinship::NoChild);
+    }
+
+    #[test]
+    fn a_process_that_must_not_be_signalled_exists() {
+        assert!(is_somebodys(Ok(())));
+        assert!(is_somebodys(Err(Errno::PERM)));
+        assert!(!is_somebodys(Err(Errno::SRCH)));
     }
 
     #[test]

@@ -517,6 +517,17 @@ fn with_the_last_child_disarmed_signals_pass_by_and_the_thread_is_woken() {
     child.wait().unwrap();
 }
 
+/// A sweep may take a share of the time since the last wait ended, and no more.
+#[test]
+fn the_time_of_callbacks_begins_where_a_wait_ends() {
+    let (source, mut waiter, _forwarder) = source();
+    waiter.returned_at = Duration::ZERO;
+    let before = clock::monotonic();
+    source.wake().unwrap();
+    source.wait(&mut waiter, &mut Vec::new()).unwrap();
+    assert!(waiter.returned_at >= before);
+}
+
 #[test]
 fn a_waking_ends_one_wait() {
     let (source, mut waiter, _forwarder) = source();
