@@ -1,6 +1,13 @@
 //! The conveniences over any watcher, on simulated processes.
 
-#![expect(unsafe_code, reason = "`fork_watchable`, and the end of its copy")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows test functions, but not their helpers"
+)]
+#![expect(
+    unsafe_code,
+    reason = "`fork_watchable`, copies and their end, signals, and a waker"
+)]
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -520,7 +527,6 @@ fn a_forked_child_ends_when_its_parent_does_before_it_is_let_go() {
         // SAFETY: ends the copy at once.
         unsafe { libc::_exit(1) }
     }
-    drop(watcher);
     drop(end);
     let parent = rustix::process::Pid::from_raw(parent);
     let waited = rustix::process::waitpid(parent, rustix::process::WaitOptions::empty());
