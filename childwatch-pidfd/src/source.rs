@@ -39,7 +39,8 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use childwatch_core::{ExitSource, Pid, Report, Token, TokenTable, WatchError};
+use childwatch_core::source::{ExitSource, Report, Token, TokenTable};
+use childwatch_core::{Pid, WatchError};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};

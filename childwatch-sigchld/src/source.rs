@@ -48,8 +48,9 @@ use std::process::ExitStatus;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use childwatch_core::clock::Ticks;
-use childwatch_core::{ExitSource, Pid, Report, Token, WatchError};
+use childwatch_core::source::clock::Ticks;
+use childwatch_core::source::{ExitSource, Report, Token};
+use childwatch_core::{Pid, WatchError};
 
 use crate::kernel::{Kernel, Subscription};
 use crate::listen::forwarder::Forwarder;

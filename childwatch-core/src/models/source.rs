@@ -7,8 +7,12 @@ use std::sync::Arc;
 
 use loom::sync::{Condvar, Mutex, MutexGuard};
 
-use super::status;
-use crate::{ExitSource, Pid, Report, Token, WatchError};
+use super::stage::status;
+use crate::contract::error::WatchError;
+use crate::contract::pid::Pid;
+use crate::source::exit_source::ExitSource;
+use crate::source::report::Report;
+use crate::source::token::Token;
 
 /// A kernel's view of processes that are never reaped. Clones are the same kernel.
 #[derive(Clone, Debug, Default)]

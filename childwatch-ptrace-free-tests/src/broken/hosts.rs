@@ -9,7 +9,8 @@ use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use childwatch_core::{ExitSource, Pid, PidWatcher, Report, Token, WatchError};
+use childwatch_core::source::{ExitSource, Report, Token};
+use childwatch_core::{Pid, PidWatcher, WatchError};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::Fails::{InVain, Saying};

@@ -5,7 +5,8 @@ use std::io;
 use std::process::ExitStatus;
 use std::sync::Mutex;
 
-use childwatch_core::{ExitSource, Pid, Report, Token, WatchError};
+use childwatch_core::source::{ExitSource, Report, Token};
+use childwatch_core::{Pid, WatchError};
 
 use super::Fails::Saying;
 use super::source::{Good, SourceFault, over_pidfds};

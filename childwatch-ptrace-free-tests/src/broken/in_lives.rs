@@ -14,9 +14,8 @@ use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use childwatch_core::{
-    Exit, ExitCallback, ExitSource, Pid, PidWatcher, Report, Token, WatchError, WatchHandle,
-};
+use childwatch_core::source::{ExitSource, Report, Token};
+use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher, WatchError, WatchHandle};
 use rustix::io::Errno;
 use rustix::time::ClockId;
 

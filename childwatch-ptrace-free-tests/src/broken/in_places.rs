@@ -11,7 +11,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Mutex;
 
-use childwatch_core::{ExitCallback, ExitSource, Pid, PidWatcher, Report, WatchError, WatchHandle};
+use childwatch_core::source::{ExitSource, Report};
+use childwatch_core::{ExitCallback, Pid, PidWatcher, WatchError, WatchHandle};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 

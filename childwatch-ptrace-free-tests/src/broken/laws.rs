@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
-use childwatch_core::{ExitSource, Pid, Report, Token, WatchError};
+use childwatch_core::source::{ExitSource, Report, Token};
+use childwatch_core::{Pid, WatchError};
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::Fails::{InVain, Saying};

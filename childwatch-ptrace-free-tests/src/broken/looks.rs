@@ -5,7 +5,8 @@ use std::fs;
 use std::io;
 use std::sync::Mutex;
 
-use childwatch_core::{ExitSource, Pid, Report, Token, WatchError};
+use childwatch_core::source::{ExitSource, Report, Token};
+use childwatch_core::{Pid, WatchError};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::Fails::{InVain, Saying};

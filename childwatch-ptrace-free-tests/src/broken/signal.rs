@@ -7,7 +7,8 @@ use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use childwatch_core::{ExitSource, Pid, PidWatcher, Report, Token, WatchError};
+use childwatch_core::source::{ExitSource, Report, Token};
+use childwatch_core::{Pid, PidWatcher, WatchError};
 use childwatch_sigchld::SigchldSource;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 

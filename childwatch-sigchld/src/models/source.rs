@@ -8,7 +8,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
 
-use childwatch_core::{ExitSource, Pid, Report, Token, interleavings};
+use childwatch_core::source::{ExitSource, Report, Token};
+use childwatch_core::{Pid, interleavings};
 use loom::thread::{self, JoinHandle};
 
 use super::bell::use_once;

@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::thread;
 
-use childwatch_core::clock;
+use childwatch_core::source::clock;
 
 use super::*;
 use crate::listen::mask;
