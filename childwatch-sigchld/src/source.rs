@@ -289,7 +289,7 @@ impl ExitSource for SigchldSource {
             Known::Reported { status, .. } => status,
             Known::Unreported(suspect) => self.look_at_one(suspect)?,
         };
-        Some(Report { token, status })
+        Some(Report::new(token, status))
     }
 
     fn wait(&self, waiter: &mut SigchldWaiter, reports: &mut Vec<Report>) -> io::Result<()> {

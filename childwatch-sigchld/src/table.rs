@@ -294,7 +294,7 @@ impl Table {
         let status = status(heard);
         entry.progress = Progress::Reported { status, was_gone };
         self.unreported -= 1;
-        Some(Report { token, status })
+        Some(Report::new(token, status))
     }
 
     /// Keeps a report for the watcher's thread.

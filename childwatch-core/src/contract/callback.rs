@@ -69,8 +69,10 @@ impl WatchHandle {
     }
 }
 
-/// What came of
-/// [`unregister_callback`](crate::PidWatcher::unregister_callback) (C9).
+/// The answer of [`unregister_callback`](crate::PidWatcher::unregister_callback) (C9).
+///
+/// The four answers are all that there are. Each says something else about the data that the
+/// callback uses, so a caller should match every one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unregistered {
     /// This call took the callback out: it has not run and never will, and what

@@ -188,10 +188,7 @@ impl ExitSource for Source {
 }
 
 fn report(token: Token) -> Report {
-    Report {
-        token,
-        status: Some(status(0)),
-    }
+    Report::new(token, Some(status(0)))
 }
 
 pub(super) fn pid(raw: i32) -> Pid {

@@ -1,4 +1,4 @@
-//! [`Report`]: what a source says of one exit.
+//! [`Report`]: one exit, as a source saw it.
 
 use std::process::ExitStatus;
 
@@ -6,9 +6,18 @@ use crate::source::token::Token;
 
 /// One exit, as a source saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Report {
-    /// The token that the process was armed under.
+    /// The token under which the process was armed.
     pub token: Token,
-    /// What is known of its status (S7).
+    /// The status of the process, as far as it is known (S7).
     pub status: Option<ExitStatus>,
+}
+
+impl Report {
+    /// The exit of the process that was armed under `token`.
+    #[must_use]
+    pub const fn new(token: Token, status: Option<ExitStatus>) -> Self {
+        Report { token, status }
+    }
 }

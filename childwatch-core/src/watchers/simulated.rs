@@ -127,10 +127,7 @@ impl SimulatedProcesses {
         }
         process.status = Some(status);
         for Watched { token, inbox } in &process.watched {
-            inbox.put(Report {
-                token: *token,
-                status: Some(status),
-            });
+            inbox.put(Report::new(*token, Some(status)));
         }
         true
     }
@@ -240,10 +237,7 @@ impl ExitSource for SimulatedSource {
         };
         lock(&self.inbox.mail).armed.insert(token, armed);
         if process.status.is_some() {
-            self.inbox.put(Report {
-                token,
-                status: process.status,
-            });
+            self.inbox.put(Report::new(token, process.status));
         }
         Ok(())
     }
@@ -274,7 +268,7 @@ impl ExitSource for SimulatedSource {
 
     fn look(&self, token: Token) -> Option<Report> {
         let status = lock(&self.inbox.mail).armed.get(&token)?.status;
-        status.is_some().then_some(Report { token, status })
+        status.is_some().then_some(Report::new(token, status))
     }
 
     fn wait(&self, _waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {

@@ -308,7 +308,7 @@ fn report_late_starts<S: ExitSource>(
             .is_some_and(|(start, armed_at)| start > *armed_at);
         if is_later && !reports.iter().any(|report| report.token == token) {
             let status = None;
-            reports.push(Report { token, status });
+            reports.push(Report::new(token, status));
         }
     }
 }

@@ -172,7 +172,7 @@ impl SourceFault for TakesTheHiddenForGone {
             let is_hidden = !Path::new(&format!("/proc/{pid}")).exists();
             if is_hidden && !reports.iter().any(|report| report.token == token) {
                 let status = None;
-                reports.push(Report { token, status });
+                reports.push(Report::new(token, status));
             }
         }
         Ok(())

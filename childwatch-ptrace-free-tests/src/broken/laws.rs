@@ -233,10 +233,7 @@ struct ReportsEarly {
 impl SourceFault for ReportsEarly {
     fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
         good.arm(pid, token)?;
-        lock(&self.early).push(Report {
-            token,
-            status: None,
-        });
+        lock(&self.early).push(Report::new(token, None));
         let _ = good.wake();
         Ok(())
     }

@@ -201,10 +201,7 @@ fn report_too<S: ExitSource>(
     for (token, pid) in good.armed() {
         let is_reported = reports.iter().any(|report| report.token == token);
         if !is_reported && has_exited(token, pid) {
-            reports.push(Report {
-                token,
-                status: None,
-            });
+            reports.push(Report::new(token, None));
         }
     }
 }

@@ -140,10 +140,7 @@ impl SourceFault for TakesAStrangerForDead {
         let number = rustix::process::Pid::from_raw(good.pid(token)?.as_raw())?;
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         match waitid(WaitId::Pid(number), options) {
-            Err(Errno::CHILD) => Some(Report {
-                token,
-                status: None,
-            }),
+            Err(Errno::CHILD) => Some(Report::new(token, None)),
             _ => good.look(token),
         }
     }

@@ -31,10 +31,7 @@ fn joined(dispatch: &Dispatch, token: Token, callback: ExitCallback) -> Entered 
 }
 
 fn exited(token: Token) -> Vec<Report> {
-    vec![Report {
-        token,
-        status: None,
-    }]
+    vec![Report::new(token, None)]
 }
 
 fn disarms_nothing(_: Token) {

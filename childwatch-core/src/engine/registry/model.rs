@@ -335,7 +335,7 @@ impl Pair {
         };
         let status = Some(ExitStatus::from_raw(i32::from(code) << 8));
         let token = self.lives[index].token;
-        self.registry.process_exited(Report { token, status });
+        self.registry.process_exited(Report::new(token, status));
         let life = &mut self.lives[index];
         if matches!(life.stage, Stage::Armed | Stage::Registered { .. }) {
             life.exit.get_or_insert(Exit::new(life.pid, status));

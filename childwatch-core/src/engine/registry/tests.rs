@@ -16,10 +16,7 @@ fn registered(registry: &mut Registry<&'static str>, number: i32) -> Token {
 }
 
 fn exited(registry: &mut Registry<&'static str>, token: Token) {
-    registry.process_exited(Report {
-        token,
-        status: None,
-    });
+    registry.process_exited(Report::new(token, None));
 }
 
 fn due(registry: &mut Registry<&'static str>) -> Vec<&'static str> {
@@ -187,10 +184,7 @@ fn a_repeated_report_changes_nothing() {
     registry.join(token, "first").unwrap();
     registry.join(token, "second").unwrap();
     let told = Exit::new(pid(1), Some(ExitStatus::from_raw(0)));
-    registry.process_exited(Report {
-        token,
-        status: told.status(),
-    });
+    registry.process_exited(Report::new(token, told.status()));
     exited(&mut registry, token);
     let due = registry.next_due().unwrap();
     assert_eq!(due.exit, told);
