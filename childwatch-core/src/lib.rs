@@ -1,22 +1,24 @@
 //! Tells a program, once and reliably, that a process it watches has exited,
 //! without ever reaping it.
 //!
-//! This crate has the trait that users depend on, [`PidWatcher`] with its
-//! contract, and the engine that backends share, [`ThreadedWatcher`]. It knows no
-//! backend. A program takes one of those too:
+//! This crate has the trait that users depend on, [`PidWatcher`] with its contract. It also
+//! has the engine that all backends share. It has no backend for real processes. A program
+//! also uses one of these:
 //!
 //! - `childwatch-pidfd`, the primary one, for Linux 5.4 and later;
-//! - [`SimulatedWatcher`], here, for tests of code that supervises processes.
+//! - `childwatch-sigchld`, for children of the program, where pidfds are not available;
+//! - [`SimulatedWatcher`], in this crate, for tests of code that supervises processes.
 //!
 //! # The parts
 //!
 //! | to | use |
 //! |---|---|
-//! | be told of an exit | [`PidWatcher`], and [`PidWatcherExt`] for closures, guards, futures and timeouts |
+//! | learn of an exit | [`PidWatcher`], and [`PidWatcherExt`] for closures, guards, futures and timeouts |
 //! | ask whether a process has exited | [`PidWatcher::try_wait`] |
 //! | start a child and watch it | [`PidWatcherExt::spawn_watchable`], [`PidWatcherExt::fork_watchable`] |
 //! | test supervising code without processes | [`SimulatedWatcher`] and its [`SimulatedProcesses`] |
-//! | write a backend | [`ExitSource`], which [`ThreadedWatcher`] makes into a [`PidWatcher`]; [`TokenTable`] and [`PidIndex`] for its tables |
+//! | watch with one backend, and with another where the first is refused | [`Fallback`] |
+//! | write a backend | the module [`source`] |
 //!
 //! # What your program must know
 //!
@@ -59,57 +61,67 @@
 //!   Otherwise the sanitizer does not see the locks, and reports races that are none. A
 //!   forked copy that starts threads also needs `TSAN_OPTIONS=die_after_fork=0`.
 
-mod callback;
-mod cancellations;
-mod canceller;
-mod chunked;
-pub mod clock;
-mod dispatch;
-mod error;
-mod exit;
-mod exited;
-mod ext;
-mod fallback;
-mod guard;
+mod contract;
+mod engine;
 #[cfg(childwatch_loom)]
-#[doc(hidden)]
-pub mod interleavings;
-#[cfg(childwatch_loom)]
-#[cfg(test)]
 mod models;
-mod origin;
-mod pauses;
-mod pid;
-mod queue;
-mod quiet_thread;
-mod refused_child;
-#[cfg(test)]
-mod refusing;
-mod registry;
-mod remains;
-mod siginfo;
-mod signal_mask;
-mod simulated;
-mod source;
-mod spawn;
-mod sync;
-mod table;
-mod threaded;
-mod watcher;
+mod platform;
+mod wait;
+mod watchers;
 
-pub use callback::{ExitCallback, Unregistered, WatchHandle};
+pub use contract::callback::{ExitCallback, Unregistered, WatchHandle};
+pub use contract::error::WatchError;
+pub use contract::exit::Exit;
+pub use contract::pid::{InvalidPid, Pid};
+pub use contract::watcher::PidWatcher;
+#[cfg(childwatch_loom)]
 #[doc(hidden)]
-pub use canceller::Canceller;
-pub use error::WatchError;
-pub use exit::Exit;
-pub use exited::Exited;
-pub use ext::PidWatcherExt;
-pub use fallback::Fallback;
-pub use guard::WatchGuard;
-pub use pid::{InvalidPid, Pid};
-pub use siginfo::exit_status;
-pub use simulated::{SimulatedProcesses, SimulatedWatcher};
-pub use source::{ExitSource, Report, Token};
-pub use table::{PidIndex, TokenTable};
-pub use threaded::ThreadedWatcher;
-pub use watcher::PidWatcher;
+pub use models::interleavings;
+pub use wait::exited::Exited;
+pub use wait::ext::PidWatcherExt;
+pub use wait::guard::WatchGuard;
+pub use watchers::fallback::Fallback;
+pub use watchers::simulated::{SimulatedProcesses, SimulatedWatcher};
+
+pub mod source {
+    //! What the author of a backend needs. Users of a watcher need nothing from this module.
+    //!
+    //! A backend is made in three steps:
+    //!
+    //! 1. Implement [`ExitSource`] after its laws S1 to S9. The source arms and disarms processes
+    //!    under a [`Token`], and returns a [`Report`] for each exit. It never sees a callback.
+    //! 2. Start a [`ThreadedWatcher`] over the source. The watcher implements all semantics of
+    //!    callbacks.
+    //! 3. Wrap the watcher in a public type of your own, with [`delegate_pid_watcher!`].
+    //!
+    //! The conformance suite, `childwatch-ptrace-free-tests`, then holds the backend to the
+    //! contract of [`PidWatcher`](crate::PidWatcher).
+    //!
+    //! | for | use |
+    //! |---|---|
+    //! | a value for each armed process | [`TokenTable`] |
+    //! | finding an armed process by its pid | [`PidIndex`] |
+    //! | the status in a `siginfo_t` | [`exit_status`] |
+    //! | the time, processor time, and the start times of processes | [`clock`] |
+
+    pub(crate) mod chunked;
+    pub(crate) mod exit_source;
+    pub(crate) mod pid_index;
+    pub(crate) mod report;
+    pub(crate) mod siginfo;
+    pub(crate) mod token;
+    pub(crate) mod token_table;
+
+    #[doc(hidden)]
+    pub use crate::contract::canceller::Canceller;
+    #[doc(inline)]
+    pub use crate::contract::delegate::delegate_pid_watcher;
+    pub use crate::engine::threaded::ThreadedWatcher;
+    pub use crate::platform::clock;
+    pub use exit_source::ExitSource;
+    pub use pid_index::PidIndex;
+    pub use report::Report;
+    pub use siginfo::exit_status;
+    pub use token::Token;
+    pub use token_table::TokenTable;
+}

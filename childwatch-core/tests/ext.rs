@@ -25,9 +25,10 @@ use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+use childwatch_core::source::{ExitSource, Report, ThreadedWatcher, Token};
 use childwatch_core::{
-    Exit, ExitCallback, ExitSource, Pid, PidWatcher, PidWatcherExt, Report, SimulatedProcesses,
-    SimulatedWatcher, ThreadedWatcher, Token, Unregistered, WatchError, WatchHandle,
+    Exit, ExitCallback, Pid, PidWatcher, PidWatcherExt, SimulatedProcesses, SimulatedWatcher,
+    Unregistered, WatchError, WatchHandle,
 };
 
 const LONG: Duration = Duration::from_secs(60);

@@ -52,7 +52,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use childwatch_core::Token;
+use childwatch_core::source::Token;
 
 /// How long a child may be in release before its exit is reported without a status.
 /// The kernel takes microseconds, or as long as the thread that releases the child is

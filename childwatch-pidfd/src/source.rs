@@ -39,7 +39,8 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use childwatch_core::{ExitSource, Pid, Report, Token, TokenTable, WatchError};
+use childwatch_core::source::{ExitSource, Report, Token, TokenTable};
+use childwatch_core::{Pid, WatchError};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
@@ -153,7 +154,7 @@ impl PidfdSource {
         match zombie::look(pidfd, self.own_pid) {
             Zombie::Exited(status) => {
                 *has_exited = true;
-                Confirmed::Exit(Report { token, status })
+                Confirmed::Exit(Report::new(token, status))
             }
             Zombie::NotWaitable => Confirmed::Nothing,
             Zombie::BeingReleased => Confirmed::BeingReleased,
@@ -167,7 +168,7 @@ impl PidfdSource {
             Confirmed::BeingReleased => {
                 self.lock().get_mut(token)?.has_exited = true;
                 let status = None;
-                Some(Report { token, status })
+                Some(Report::new(token, status))
             }
             Confirmed::Nothing => None,
         }
@@ -243,7 +244,7 @@ impl ExitSource for PidfdSource {
             Ok(0) | Err(_) => return None,
         }
         match zombie::look(pidfd, self.own_pid) {
-            Zombie::Exited(status) => Some(Report { token, status }),
+            Zombie::Exited(status) => Some(Report::new(token, status)),
             // `wait` reports it, or a later look, once the kernel tells its status.
             Zombie::NotWaitable | Zombie::BeingReleased => None,
         }

@@ -1,6 +1,7 @@
 //! [`PidfdWatcher`]: the engine over a [`PidfdSource`].
 
-use childwatch_core::{ThreadedWatcher, WatchError, delegate_pid_watcher};
+use childwatch_core::WatchError;
+use childwatch_core::source::{ThreadedWatcher, delegate_pid_watcher};
 
 use crate::source::PidfdSource;
 

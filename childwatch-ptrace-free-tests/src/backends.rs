@@ -5,9 +5,9 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use childwatch_core::source::{ExitSource, Report, ThreadedWatcher, Token, delegate_pid_watcher};
 use childwatch_core::{
-    ExitSource, Fallback, Pid, PidWatcher, Report, SimulatedProcesses, SimulatedWatcher,
-    ThreadedWatcher, Token, WatchError, delegate_pid_watcher,
+    Fallback, Pid, PidWatcher, SimulatedProcesses, SimulatedWatcher, WatchError,
 };
 use childwatch_pidfd::{PidfdSource, PidfdWatcher};
 use childwatch_sigchld::{SigchldSource, SigchldWatcher};

@@ -101,7 +101,7 @@ const ON_PIDFDS: Broken = Broken {
 pub enum Rule {
     /// A clause of [`PidWatcher`]'s contract.
     Clause(Clause),
-    /// A law of [`ExitSource`](childwatch_core::ExitSource), by its number.
+    /// A law of [`ExitSource`](childwatch_core::source::ExitSource), by its number.
     Law(u8),
 }
 

@@ -23,7 +23,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// The case of this name, or that of the [`Host`](crate::Host) of this name.
+    /// The case of this name, or that of the [`Host`] of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Case> {
         let mut all = CASES.iter().chain(CASES_OF_HOSTS);

@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use childwatch_core::{ExitSource, Pid, PidWatcher, Report, Token, WatchError};
+use childwatch_core::source::{ExitSource, Report, Token};
+use childwatch_core::{Pid, PidWatcher, WatchError};
 
 use crate::backend::{BackendUnderTest, Need};
 use crate::backends::{Pidfd, Sigchld};

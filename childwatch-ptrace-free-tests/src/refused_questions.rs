@@ -4,7 +4,8 @@
 //! has been reaped, and a child that can be watched is not said to be none. The sources are
 //! asked by themselves, on a thread to which the kernel refuses one call, or all of them.
 
-use childwatch_core::{ExitSource, Report, Token, WatchError};
+use childwatch_core::WatchError;
+use childwatch_core::source::{ExitSource, Report, Token};
 use childwatch_pidfd::PidfdSource;
 use childwatch_sigchld::SigchldSource;
 use rustix::io::Errno;

@@ -11,7 +11,8 @@ use childwatch_ptrace_free_tests::{CASES, Clause, HOSTS, backends, host};
 
 /// `- **\[C7\] no reaping.** …` in the documentation of `PidWatcher`.
 fn documented() -> BTreeSet<(String, String)> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../childwatch-core/src/watcher.rs");
+    let source =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../childwatch-core/src/contract/watcher.rs");
     let text = fs::read_to_string(source).expect("the trait's source");
     text.lines()
         .filter_map(|line| {

@@ -11,7 +11,8 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use childwatch_core::{ExitSource, Pid, Report, Token, WatchError};
+use childwatch_core::source::{ExitSource, Report, Token};
+use childwatch_core::{Pid, WatchError};
 use childwatch_pidfd::PidfdSource;
 use childwatch_ptrace_free_tests::child::{End, GatedChild, Nursery, RealNursery};
 use childwatch_sigchld::SigchldSource;

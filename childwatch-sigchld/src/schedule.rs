@@ -17,7 +17,7 @@
 
 use std::time::Duration;
 
-use childwatch_core::Token;
+use childwatch_core::source::Token;
 
 /// Children that a sweep looks at between two batches of hints. It is also how many starts
 /// a heartbeat compares. In a model a chunk is one child, so that sweeps have several.
@@ -33,7 +33,7 @@ const HEARTBEAT_SHARE: u32 = 1_000;
 /// The shortest time between two heartbeats.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// All times are of [`clock::monotonic`](childwatch_core::clock::monotonic).
+/// All times are of [`clock::monotonic`](childwatch_core::source::clock::monotonic).
 #[derive(Debug)]
 pub(crate) struct Schedule {
     /// Every exit whose signal belongs to this generation, or to one before, has been

@@ -48,8 +48,9 @@ use std::process::ExitStatus;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use childwatch_core::clock::Ticks;
-use childwatch_core::{ExitSource, Pid, Report, Token, WatchError};
+use childwatch_core::source::clock::Ticks;
+use childwatch_core::source::{ExitSource, Report, Token};
+use childwatch_core::{Pid, WatchError};
 
 use crate::kernel::{Kernel, Subscription};
 use crate::listen::forwarder::Forwarder;
@@ -280,7 +281,7 @@ impl ExitSource for SigchldSource {
             Known::Reported { status, .. } => status,
             Known::Unreported(suspect) => self.look_at_one(suspect)?,
         };
-        Some(Report { token, status })
+        Some(Report::new(token, status))
     }
 
     fn wait(&self, waiter: &mut SigchldWaiter, reports: &mut Vec<Report>) -> io::Result<()> {

@@ -3,8 +3,9 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use childwatch_core::clock::Ticks;
-use childwatch_core::{Pid, PidIndex, Report, Token, TokenTable};
+use childwatch_core::Pid;
+use childwatch_core::source::clock::Ticks;
+use childwatch_core::source::{PidIndex, Report, Token, TokenTable};
 
 use crate::listen::hints::Hint;
 use crate::listen::inbox::Inbox;
@@ -293,7 +294,7 @@ impl Table {
         let status = status(heard);
         entry.progress = Progress::Reported { status, was_gone };
         self.unreported -= 1;
-        Some(Report { token, status })
+        Some(Report::new(token, status))
     }
 
     /// Keeps a report for the watcher's thread.

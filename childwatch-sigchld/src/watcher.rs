@@ -1,6 +1,7 @@
 //! [`SigchldWatcher`]: the engine over a [`SigchldSource`].
 
-use childwatch_core::{ThreadedWatcher, WatchError, delegate_pid_watcher};
+use childwatch_core::WatchError;
+use childwatch_core::source::{ThreadedWatcher, delegate_pid_watcher};
 
 use crate::listen::forwarder::Forwarder;
 use crate::source::SigchldSource;

@@ -4,11 +4,12 @@ use std::sync::{Arc, OnceLock};
 
 use loom::thread;
 
+use super::stage::{Met, begin_exit, stage, status};
 use super::trace::{Fate, Trace};
-use super::{Met, begin_exit, stage, status};
-use crate::Unregistered::{HasRun, IsRunning, NotPending, WillNotRun};
-use crate::interleavings;
-use crate::{PidWatcher, Unregistered, WatchHandle};
+use crate::contract::callback::Unregistered::{HasRun, IsRunning, NotPending, WillNotRun};
+use crate::contract::callback::{Unregistered, WatchHandle};
+use crate::contract::watcher::PidWatcher;
+use crate::models::interleavings;
 
 #[test]
 fn a_cancel_takes_the_callback_out_or_waits_until_it_has_run() {

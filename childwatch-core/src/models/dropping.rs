@@ -3,10 +3,11 @@
 use std::panic;
 use std::sync::{Arc, OnceLock};
 
+use super::stage::{Met, begin_exit, stage};
 use super::trace::{Fate, Trace};
-use super::{Met, begin_exit, stage};
-use crate::interleavings;
-use crate::{PidWatcher, Unregistered};
+use crate::contract::callback::Unregistered;
+use crate::contract::watcher::PidWatcher;
+use crate::models::interleavings;
 
 #[test]
 fn after_drop_no_callback_runs() {
@@ -104,7 +105,7 @@ fn a_panic_harms_neither_the_next_callback_nor_a_canceller_nor_the_drop() {
                 let callback = first.callback();
                 // What it captured is dropped before, as an unwinding thread that loom
                 // interrupts would make the others seem to panic.
-                let panics: crate::ExitCallback = Box::new(move |exit| {
+                let panics: crate::contract::callback::ExitCallback = Box::new(move |exit| {
                     callback(exit);
                     panic::resume_unwind(Box::new(()));
                 });

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use loom::thread;
 
-use super::Met;
 use super::source::{Kernel, pid};
+use super::stage::Met;
 use super::trace::{Fate, Trace};
-use crate::interleavings;
-use crate::sync::time_runs_out;
-use crate::{PidWatcher, ThreadedWatcher, Unregistered, WatchError};
+use crate::contract::callback::Unregistered;
+use crate::contract::error::WatchError;
+use crate::contract::watcher::PidWatcher;
+use crate::engine::threaded::ThreadedWatcher;
+use crate::models::interleavings;
+use crate::platform::sync::time_runs_out;
 
 /// C12. The pause would last for ever, no time passing in a model.
 #[test]

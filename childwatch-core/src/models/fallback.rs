@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use loom::thread;
 
-use super::Met;
 use super::source::{Kernel, Source, pid};
+use super::stage::Met;
 use super::trace::{Fate, Trace};
-use crate::interleavings;
-use crate::sync::time_runs_out;
-use crate::{Fallback, PidWatcher};
+use crate::contract::watcher::PidWatcher;
+use crate::models::interleavings;
+use crate::platform::sync::time_runs_out;
+use crate::watchers::fallback::Fallback;
 
 /// A watcher, its primary's kernel and its secondary's.
 fn stage() -> (Fallback<Source, Source>, Kernel, Kernel) {

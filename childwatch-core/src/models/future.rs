@@ -7,10 +7,13 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use loom::thread;
 
+use super::stage::{Met, begin_exit, stage};
 use super::trace::Gate;
-use super::{Met, begin_exit, stage};
-use crate::interleavings;
-use crate::{Exit, Exited, PidWatcher, PidWatcherExt};
+use crate::contract::exit::Exit;
+use crate::contract::watcher::PidWatcher;
+use crate::models::interleavings;
+use crate::wait::exited::Exited;
+use crate::wait::ext::PidWatcherExt;
 
 struct Task(Gate);
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use loom::thread;
 
+use super::stage::{Met, begin_exit, stage, status};
 use super::trace::{Fate, Trace};
-use super::{Met, begin_exit, stage, status};
-use crate::interleavings;
-use crate::{PidWatcher, WatchError};
+use crate::contract::error::WatchError;
+use crate::contract::watcher::PidWatcher;
+use crate::models::interleavings;
 
 /// S2: a report may be in flight when its place in the registry goes to another process.
 #[test]

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
+use super::stage::{Met, begin_exit, stage, status};
 use super::trace::{Fate, Trace};
-use super::{Met, begin_exit, stage, status};
-use crate::interleavings;
-use crate::{PidWatcher, WatchError};
+use crate::contract::error::WatchError;
+use crate::contract::watcher::PidWatcher;
+use crate::models::interleavings;
 
 /// C1, C3, C5, C8.
 #[test]

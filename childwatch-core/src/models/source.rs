@@ -7,8 +7,12 @@ use std::sync::Arc;
 
 use loom::sync::{Condvar, Mutex, MutexGuard};
 
-use super::status;
-use crate::{ExitSource, Pid, Report, Token, WatchError};
+use super::stage::status;
+use crate::contract::error::WatchError;
+use crate::contract::pid::Pid;
+use crate::source::exit_source::ExitSource;
+use crate::source::report::Report;
+use crate::source::token::Token;
 
 /// A kernel's view of processes that are never reaped. Clones are the same kernel.
 #[derive(Clone, Debug, Default)]
@@ -184,10 +188,7 @@ impl ExitSource for Source {
 }
 
 fn report(token: Token) -> Report {
-    Report {
-        token,
-        status: Some(status(0)),
-    }
+    Report::new(token, Some(status(0)))
 }
 
 pub(super) fn pid(raw: i32) -> Pid {

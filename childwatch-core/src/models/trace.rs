@@ -5,7 +5,8 @@ use std::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Condvar, Mutex};
 
-use crate::{Exit, ExitCallback};
+use crate::contract::callback::ExitCallback;
+use crate::contract::exit::Exit;
 
 /// Counts a callback's runs, and what it captured being dropped.
 ///

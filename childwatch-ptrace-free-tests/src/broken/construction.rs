@@ -3,7 +3,8 @@
 use std::mem;
 use std::thread;
 
-use childwatch_core::{PidWatcher, ThreadedWatcher, WatchError};
+use childwatch_core::source::ThreadedWatcher;
+use childwatch_core::{PidWatcher, WatchError};
 use childwatch_pidfd::PidfdSource;
 use rustix::event::{EventfdFlags, eventfd};
 

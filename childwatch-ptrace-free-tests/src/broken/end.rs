@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use childwatch_core::{ExitSource, PidWatcher, Report};
+use childwatch_core::PidWatcher;
+use childwatch_core::source::{ExitSource, Report};
 
 use super::Fails::{InVain, Saying};
 use super::source::{Good, SourceFault, over_pidfds};

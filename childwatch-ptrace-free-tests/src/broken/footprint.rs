@@ -3,7 +3,8 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use childwatch_core::{ExitCallback, ExitSource, Pid, Token, WatchError};
+use childwatch_core::source::{ExitSource, Token};
+use childwatch_core::{ExitCallback, Pid, WatchError};
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::Fails::{InVain, Saying};

@@ -13,10 +13,8 @@ use std::panic::catch_unwind;
 use std::ptr;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
-use childwatch_core::{
-    Exit, ExitCallback, ExitSource, Pid, PidWatcher, Report, ThreadedWatcher, Token, Unregistered,
-    WatchError, WatchHandle,
-};
+use childwatch_core::source::{ExitSource, Report, ThreadedWatcher, Token};
+use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
 use childwatch_pidfd::PidfdSource;
 use rustix::event::{Timespec, epoll};
 use rustix::process::{PidfdFlags, pidfd_open};

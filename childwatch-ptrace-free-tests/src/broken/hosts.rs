@@ -9,7 +9,8 @@ use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use childwatch_core::{ExitSource, Pid, PidWatcher, Report, Token, WatchError};
+use childwatch_core::source::{ExitSource, Report, Token};
+use childwatch_core::{Pid, PidWatcher, WatchError};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::Fails::{InVain, Saying};
@@ -253,7 +254,7 @@ impl SourceFault for TrustsAnyProc {
                 .is_some_and(|(start, at)| start > at);
             if is_later && !reports.iter().any(|report| report.token == token) {
                 let status = None;
-                reports.push(Report { token, status });
+                reports.push(Report::new(token, status));
             }
         }
         Ok(())
@@ -284,14 +285,14 @@ impl SourceFault for AsksByNumber {
         let mut kept = lock(&self.kept);
         let with_pid = |report: Report| Some((report, good.pid(report.token)?));
         kept.extend(fresh.into_iter().filter_map(with_pid));
-        kept.retain(|(Report { token, status }, pid)| {
+        kept.retain(|(Report { token, status, .. }, pid)| {
             let status = match peek(*pid) {
                 Ok(Some(zombie)) => zombie.exit_status().map(exited).or(*status),
                 Ok(None) => return true,
                 Err(_) => *status,
             };
             let token = *token;
-            reports.push(Report { token, status });
+            reports.push(Report::new(token, status));
             false
         });
         Ok(())

@@ -5,7 +5,8 @@ use std::io;
 use std::process::ExitStatus;
 use std::sync::Mutex;
 
-use childwatch_core::{ExitSource, Pid, Report, Token, WatchError};
+use childwatch_core::source::{ExitSource, Report, Token};
+use childwatch_core::{Pid, WatchError};
 
 use super::Fails::Saying;
 use super::source::{Good, SourceFault, over_pidfds};
@@ -89,7 +90,7 @@ impl SourceFault for KeysByPid {
     fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
         good.arm(pid, token)?;
         if let Some(&status) = lock(&self.exits).get(&pid) {
-            lock(&self.repeats).push(Report { token, status });
+            lock(&self.repeats).push(Report::new(token, status));
             let _ = good.wake();
         }
         Ok(())
@@ -102,7 +103,7 @@ impl SourceFault for KeysByPid {
         reports: &mut Vec<Report>,
     ) -> io::Result<()> {
         good.wait(waiter, reports)?;
-        for Report { token, status } in &*reports {
+        for Report { token, status, .. } in &*reports {
             if let Some(pid) = good.pid(*token) {
                 lock(&self.exits).insert(pid, *status);
             }
@@ -131,11 +132,11 @@ impl SourceFault for LosesGenerations {
             good.wait(waiter, &mut fresh)?;
             in_flight.extend(fresh);
         }
-        if let Some(Report { token, status }) = in_flight.pop_front() {
+        if let Some(Report { token, status, .. }) = in_flight.pop_front() {
             let mut armed = good.armed().into_iter().map(|(token, _)| token);
             let in_its_place = armed.find(|armed| armed.index() == token.index());
             let token = in_its_place.unwrap_or(token);
-            reports.push(Report { token, status });
+            reports.push(Report::new(token, status));
         }
         Ok(())
     }

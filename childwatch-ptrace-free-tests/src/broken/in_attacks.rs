@@ -11,7 +11,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use childwatch_core::{ExitSource, PidWatcher, Report, WatchError, delegate_pid_watcher};
+use childwatch_core::source::{ExitSource, Report, delegate_pid_watcher};
+use childwatch_core::{PidWatcher, WatchError};
 
 use super::Fails::{ByHanging, InVain, Saying};
 use super::source::{Good, SourceFault, over_pidfds};

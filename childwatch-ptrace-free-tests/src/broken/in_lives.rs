@@ -14,9 +14,8 @@ use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use childwatch_core::{
-    Exit, ExitCallback, ExitSource, Pid, PidWatcher, Report, Token, WatchError, WatchHandle,
-};
+use childwatch_core::source::{ExitSource, Report, Token};
+use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher, WatchError, WatchHandle};
 use rustix::io::Errno;
 use rustix::time::ClockId;
 
@@ -309,7 +308,7 @@ fn report_late_starts<S: ExitSource>(
             .is_some_and(|(start, armed_at)| start > *armed_at);
         if is_later && !reports.iter().any(|report| report.token == token) {
             let status = None;
-            reports.push(Report { token, status });
+            reports.push(Report::new(token, status));
         }
     }
 }

@@ -11,7 +11,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Mutex;
 
-use childwatch_core::{ExitCallback, ExitSource, Pid, PidWatcher, Report, WatchError, WatchHandle};
+use childwatch_core::source::{ExitSource, Report};
+use childwatch_core::{ExitCallback, Pid, PidWatcher, WatchError, WatchHandle};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
@@ -171,7 +172,7 @@ impl SourceFault for TakesTheHiddenForGone {
             let is_hidden = !Path::new(&format!("/proc/{pid}")).exists();
             if is_hidden && !reports.iter().any(|report| report.token == token) {
                 let status = None;
-                reports.push(Report { token, status });
+                reports.push(Report::new(token, status));
             }
         }
         Ok(())

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
-use childwatch_core::{ExitSource, Pid, Report, Token, WatchError};
+use childwatch_core::source::{ExitSource, Report, Token};
+use childwatch_core::{Pid, WatchError};
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::Fails::{InVain, Saying};
@@ -232,10 +233,7 @@ struct ReportsEarly {
 impl SourceFault for ReportsEarly {
     fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
         good.arm(pid, token)?;
-        lock(&self.early).push(Report {
-            token,
-            status: None,
-        });
+        lock(&self.early).push(Report::new(token, None));
         let _ = good.wake();
         Ok(())
     }

@@ -5,7 +5,8 @@ use std::fs;
 use std::io;
 use std::sync::Mutex;
 
-use childwatch_core::{ExitSource, Pid, Report, Token, WatchError};
+use childwatch_core::source::{ExitSource, Report, Token};
+use childwatch_core::{Pid, WatchError};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::Fails::{InVain, Saying};
@@ -200,10 +201,7 @@ fn report_too<S: ExitSource>(
     for (token, pid) in good.armed() {
         let is_reported = reports.iter().any(|report| report.token == token);
         if !is_reported && has_exited(token, pid) {
-            reports.push(Report {
-                token,
-                status: None,
-            });
+            reports.push(Report::new(token, None));
         }
     }
 }

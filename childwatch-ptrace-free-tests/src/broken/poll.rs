@@ -1,6 +1,7 @@
 //! C1, C2 and C3: watchers that do not find by a poll what there is, or find too much.
 
-use childwatch_core::{Exit, ExitSource, Pid, PidWatcher, Report, Token, WatchError};
+use childwatch_core::source::{ExitSource, Report, Token};
+use childwatch_core::{Exit, Pid, PidWatcher, WatchError};
 use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
@@ -139,10 +140,7 @@ impl SourceFault for TakesAStrangerForDead {
         let number = rustix::process::Pid::from_raw(good.pid(token)?.as_raw())?;
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         match waitid(WaitId::Pid(number), options) {
-            Err(Errno::CHILD) => Some(Report {
-                token,
-                status: None,
-            }),
+            Err(Errno::CHILD) => Some(Report::new(token, None)),
             _ => good.look(token),
         }
     }

@@ -7,7 +7,8 @@ use std::mem;
 use std::sync::{Mutex, OnceLock};
 use std::thread;
 
-use childwatch_core::{ExitCallback, ExitSource, Pid, PidWatcher, Token, WatchError, WatchHandle};
+use childwatch_core::source::{ExitSource, Token};
+use childwatch_core::{ExitCallback, Pid, PidWatcher, WatchError, WatchHandle};
 use rustix::io::Errno;
 
 use super::Fails::Saying;

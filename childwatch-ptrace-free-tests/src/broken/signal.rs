@@ -7,7 +7,8 @@ use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use childwatch_core::{ExitSource, Pid, PidWatcher, Report, Token, WatchError};
+use childwatch_core::source::{ExitSource, Report, Token};
+use childwatch_core::{Pid, PidWatcher, WatchError};
 use childwatch_sigchld::SigchldSource;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
@@ -349,10 +350,7 @@ impl SourceFault for CountsSignals {
         let told = self.told.fetch_add(reports.len(), Ordering::SeqCst) + reports.len();
         let others = good.armed().into_iter().map(|(token, _)| token);
         let missing = others.take(signals.saturating_sub(told));
-        reports.extend(missing.map(|token| Report {
-            token,
-            status: None,
-        }));
+        reports.extend(missing.map(|token| Report::new(token, None)));
         Ok(())
     }
 }
@@ -378,7 +376,7 @@ impl SourceFault for BelievesSignals {
             for (token, _) in armed {
                 if !reports.iter().any(|report| report.token == token) {
                     let status = None;
-                    reports.push(Report { token, status });
+                    reports.push(Report::new(token, status));
                 }
             }
         }

@@ -6,7 +6,8 @@ use std::fmt::Debug;
 use std::io;
 use std::sync::Mutex;
 
-use childwatch_core::{ExitSource, Pid, PidWatcher, Report, ThreadedWatcher, Token, WatchError};
+use childwatch_core::source::{ExitSource, Report, ThreadedWatcher, Token};
+use childwatch_core::{Pid, PidWatcher, WatchError};
 use childwatch_pidfd::PidfdSource;
 use childwatch_sigchld::SigchldSource;
 

@@ -4,7 +4,8 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use childwatch_core::{Exit, ExitCallback, ExitSource, Pid, Report};
+use childwatch_core::source::{ExitSource, Report};
+use childwatch_core::{Exit, ExitCallback, Pid};
 use rustix::process::{WaitOptions, waitpid};
 
 use super::Fails::{InVain, Saying};

@@ -3,9 +3,8 @@
 use std::fmt::{self, Debug};
 use std::sync::{Arc, Mutex};
 
-use childwatch_core::{
-    Canceller, Exit, ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle,
-};
+use childwatch_core::source::Canceller;
+use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
 
 use super::seldom::Calls;
 use crate::backend::BackendUnderTest;

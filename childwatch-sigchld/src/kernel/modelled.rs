@@ -11,7 +11,7 @@ use std::process::ExitStatus;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use childwatch_core::clock::Ticks;
+use childwatch_core::source::clock::Ticks;
 use childwatch_core::{Pid, WatchError};
 use loom::sync::{Condvar, Mutex};
 use rustix::io::Errno;

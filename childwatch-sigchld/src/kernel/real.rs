@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use childwatch_core::clock::{self, Stopwatch, Ticks};
+use childwatch_core::source::clock::{self, Stopwatch, Ticks};
 use childwatch_core::{Pid, WatchError};
 
 use crate::listen::handler::{self, Subscription};

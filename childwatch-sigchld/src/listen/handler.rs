@@ -35,7 +35,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering}
 use std::thread;
 use std::time::Duration;
 
-use childwatch_core::clock;
+use childwatch_core::source::clock;
 use rustix::thread::futex;
 use rustix::time::Timespec;
 use signal_hook::consts::SIGCHLD;

@@ -2,7 +2,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use childwatch_core::exit_status;
+use childwatch_core::source::exit_status;
 
 use super::bell::Bell;
 use super::hints::{Hint, Hints};

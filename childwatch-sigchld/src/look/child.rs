@@ -2,7 +2,8 @@
 
 use std::process::ExitStatus;
 
-use childwatch_core::{Pid, WatchError, exit_status};
+use childwatch_core::source::exit_status;
+use childwatch_core::{Pid, WatchError};
 use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
@@ -125,7 +126,7 @@ pub(crate) mod tests {
     use std::process::{Child, Command, Stdio};
     use std::thread;
 
-    use childwatch_core::clock::Ticks;
+    use childwatch_core::source::clock::Ticks;
 
     use super::*;
 

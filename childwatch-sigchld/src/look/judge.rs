@@ -34,7 +34,7 @@
 use std::process::ExitStatus;
 
 use childwatch_core::Pid;
-use childwatch_core::clock::Ticks;
+use childwatch_core::source::clock::Ticks;
 
 use super::child::State;
 use super::proc::OwnProc;
@@ -114,7 +114,7 @@ mod tests {
     use std::os::unix::process::ExitStatusExt;
     use std::process::Child;
 
-    use childwatch_core::Token;
+    use childwatch_core::source::Token;
     use rustix::io::Errno;
 
     use super::*;

@@ -7,7 +7,7 @@
 use std::fs;
 
 use childwatch_core::Pid;
-use childwatch_core::clock::Ticks;
+use childwatch_core::source::clock::Ticks;
 
 /// A `/proc` that has been seen to belong to the pid namespace of this process.
 ///

@@ -8,7 +8,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
 
-use childwatch_core::{ExitSource, Pid, Report, Token, interleavings};
+use childwatch_core::source::{ExitSource, Report, Token};
+use childwatch_core::{Pid, interleavings};
 use loom::thread::{self, JoinHandle};
 
 use super::bell::use_once;
@@ -96,10 +97,7 @@ fn token(child: usize) -> Token {
 }
 
 fn report(child: usize, code: i32) -> Report {
-    Report {
-        token: token(child),
-        status: Some(ExitStatus::from_raw(code << 8)),
-    }
+    Report::new(token(child), Some(ExitStatus::from_raw(code << 8)))
 }
 
 /// The look sees the exit, or the signal comes through.
@@ -257,10 +255,7 @@ fn an_exit_is_reported_whatever_changes_at_the_cursor_of_a_sweep() {
             kernel.signal_another();
         });
         stage.kernel.signal_another();
-        let next = Report {
-            token: next,
-            ..report(FIRST + 1, 5)
-        };
+        let next = Report::new(next, report(FIRST + 1, 5).status);
         assert_eq!(stage.reports(2), [next, report(FIRST + 2, 4)]);
         changing.join().unwrap();
     });
@@ -378,10 +373,7 @@ fn a_child_that_a_caller_finds_reaped_while_the_thread_sleeps_is_reported() {
             kernel.reap(pid(FIRST));
             assert!(source.is_reaped(token(FIRST)));
         });
-        let expected = Report {
-            status: None,
-            ..report(FIRST, 0)
-        };
+        let expected = Report::new(token(FIRST), None);
         assert_eq!(stage.reports(1), [expected]);
         asking.join().unwrap();
     });

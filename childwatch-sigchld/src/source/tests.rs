@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::thread;
 
-use childwatch_core::clock;
+use childwatch_core::source::clock;
 
 use super::*;
 use crate::listen::mask;
@@ -23,10 +23,7 @@ fn status(raw: i32) -> Option<ExitStatus> {
 }
 
 fn success() -> Report {
-    Report {
-        token: TOKEN,
-        status: status(0),
-    }
+    Report::new(TOKEN, status(0))
 }
 
 /// Arms without a look, as `arm` would have at this moment.
@@ -275,10 +272,7 @@ fn a_heartbeat_finds_a_pid_that_is_another_childs_by_now() {
     insert(&source, &child, before);
     assert_eq!(sweep(&source, &mut waiter, false), []);
     let token = TOKEN;
-    let expected = Report {
-        token,
-        status: None,
-    };
+    let expected = Report::new(token, None);
     assert_eq!(sweep(&source, &mut waiter, true), [expected]);
     dies(&mut child);
     child.wait().unwrap();
@@ -381,6 +375,7 @@ fn a_late_signal_of_a_former_process_ends_no_living_child() {
         Report {
             token: TOKEN,
             status,
+            ..
         },
     ] = reports[..]
     else {
@@ -466,7 +461,7 @@ fn a_child_that_is_reaped_meanwhile_has_the_status_that_its_signal_brought() {
     let mut reports = Vec::new();
     source.look_at_suspects(&mut waiter, &mut reports, |_| false);
     let (token, status) = (TOKEN, status(5 << 8));
-    assert_eq!(reports, [Report { token, status }]);
+    assert_eq!(reports, [Report::new(token, status)]);
 }
 
 /// The zombie that the look finds is the pid's next child: its signal cannot have come
@@ -482,7 +477,7 @@ fn a_zombie_is_not_believed_against_a_signal_that_came_before_the_look() {
     let mut reports = Vec::new();
     source.look_at_suspects(&mut waiter, &mut reports, |_| false);
     let (token, status) = (TOKEN, status(5 << 8));
-    assert_eq!(reports, [Report { token, status }]);
+    assert_eq!(reports, [Report::new(token, status)]);
     child.wait().unwrap();
 }
 

@@ -14,14 +14,20 @@ use crate::workspace;
 const TESTS: [(&str, &[&str]); 2] = [
     (
         "childwatch-core",
-        &["chunked::", "queue::", "registry::", "table::"],
+        &[
+            "engine::queue::",
+            "engine::registry::",
+            "source::chunked::",
+            "source::pid_index::",
+            "source::token_table::",
+        ],
     ),
     ("childwatch-sigchld", &["hints::", "schedule::", "table::"]),
 ];
 
 /// The tests of random sequences are left out. They take Miri too long, and Miri cannot open
 /// the file of kept sequences.
-const NOT_RUN: &str = "registry::model::";
+const NOT_RUN: &str = "engine::registry::model::";
 
 /// Runs every test under several schedules, and with delayed stores.
 const FLAGS: &str = "-Zmiri-many-seeds=0..4";

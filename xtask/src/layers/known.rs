@@ -12,31 +12,6 @@ pub(super) struct Known {
 
 pub(super) static KNOWN: &[Known] = &[
     Known {
-        package: "childwatch-core",
-        files: &[
-            "callback.rs",
-            "canceller.rs",
-            "dispatch.rs",
-            "error.rs",
-            "exit.rs",
-            "exited.rs",
-            "ext.rs",
-            "fallback.rs",
-            "guard.rs",
-            "lib.rs",
-            "origin.rs",
-            "quiet_thread.rs",
-            "registry.rs",
-            "remains.rs",
-            "simulated.rs",
-            "source.rs",
-            "spawn.rs",
-            "table.rs",
-            "threaded.rs",
-            "watcher.rs",
-        ],
-    },
-    Known {
         package: "childwatch-ptrace-free-tests",
         files: &[
             "faults/board.rs",

@@ -22,11 +22,18 @@ pub(super) static LAYERED: &[Layered] = &[
     Layered {
         package: "childwatch-core",
         layers: &[
+            layer("platform", &[]),
             layer("contract", &[]),
             layer("source", &["contract"]),
-            layer("engine", &["contract", "source"]),
-            layer("watchers", &["contract", "source", "engine"]),
-            layer("wait", &["contract"]),
+            layer("engine", &["platform", "contract", "source"]),
+            layer("watchers", &["platform", "contract", "source", "engine"]),
+            layer("wait", &["platform", "contract"]),
+            layer(
+                "models",
+                &[
+                    "platform", "contract", "source", "engine", "watchers", "wait",
+                ],
+            ),
         ],
     },
     Layered {

@@ -1,0 +1,290 @@
+//! [`WatchError`]: why a watcher refuses.
+
+use std::io;
+
+use crate::contract::pid::Pid;
+
+/// Why a watcher could not be made, or refused a process.
+///
+/// A refused call leaves nothing behind (C2). Each error says what the caller
+/// can do; the kernel's own error, where there is one, is its
+/// [`source`](std::error::Error::source).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WatchError {
+    /// No process has this id now.
+    #[error("no process has the id {pid}: it has been reaped, never was, or is a thread's id")]
+    NoSuchProcess {
+        /// The id that was asked for.
+        pid: Pid,
+        /// What the kernel answered.
+        source: Option<io::Error>,
+    },
+
+    /// The process exists but this watcher cannot watch it, for want of being
+    /// its parent; no watcher can watch the process that it lives in.
+    #[error(
+        "process {pid} cannot be watched here: it is this process itself, or not a child of it, \
+         which this watcher needs"
+    )]
+    NotAChild {
+        /// The process that was asked for.
+        pid: Pid,
+        /// What the kernel answered.
+        source: Option<io::Error>,
+    },
+
+    /// This watcher has a registration for the same live (or unreaped) process.
+    #[error(
+        "process {pid} is registered with this watcher already: add a callback to that \
+         registration, or unregister the pid first"
+    )]
+    AlreadyRegistered {
+        /// The process that was asked for.
+        pid: Pid,
+    },
+
+    /// A callback was offered for a pid that has no registration (any more).
+    #[error("process {pid} is not registered with this watcher: call register_pid first, or watch")]
+    NotRegistered {
+        /// The process that was asked for.
+        pid: Pid,
+    },
+
+    /// Out of file descriptors, memory or threads for the moment; worth another
+    /// try later. The text names the limit, by the errno of `source`.
+    #[error(
+        "{} ({operation}{}): {}",
+        shortage(source).0,
+        for_process(.pid),
+        shortage(source).1
+    )]
+    ResourceLimit {
+        /// The system call that was refused, or the thread that could not be started.
+        operation: &'static str,
+        /// The process that was asked for; `None` when making the watcher.
+        pid: Option<Pid>,
+        /// What the kernel answered.
+        source: io::Error,
+    },
+
+    /// The kernel or a sandbox does not offer what this backend is made of, or not to
+    /// this process: one that has unshared its pid namespace cannot start threads.
+    #[error("{}", absence(operation, *.pid, source))]
+    Unsupported {
+        /// The system call that was refused, or the thread that could not be started.
+        operation: &'static str,
+        /// The process that was asked for; `None` when making the watcher.
+        pid: Option<Pid>,
+        /// What the kernel answered.
+        source: io::Error,
+    },
+
+    /// The caller is a forked copy of the process that made the watcher (C15).
+    #[error(
+        "this process is a forked copy of the one that made the watcher, which lives on only \
+         there: make a new watcher here"
+    )]
+    Forked,
+
+    /// The source that the watcher goes by has panicked, and the watcher has ended: its
+    /// callbacks have been dropped, and no more will run. The sources of the crates
+    /// `childwatch-pidfd` and `childwatch-sigchld` do not panic.
+    #[error(
+        "the watcher has ended because its source panicked: make a new watcher, and report the \
+         panic to the author of the source"
+    )]
+    Stopped,
+
+    /// Anything else that the kernel answered.
+    #[error("{operation} failed{}", for_process(.pid))]
+    Os {
+        /// The system call that failed.
+        operation: &'static str,
+        /// The process that was asked for; `None` when making the watcher.
+        pid: Option<Pid>,
+        /// What the kernel answered.
+        source: io::Error,
+    },
+}
+
+fn for_process(pid: &Option<Pid>) -> String {
+    pid.map_or_else(String::new, |pid| format!(" for process {pid}"))
+}
+
+/// What is short, and what the user can do.
+fn shortage(source: &io::Error) -> (&'static str, &'static str) {
+    match source.raw_os_error() {
+        Some(libc::EMFILE) => (
+            "this process has no file descriptor left",
+            "raise RLIMIT_NOFILE, or watch fewer processes at a time",
+        ),
+        Some(libc::ENFILE) => (
+            "the system has no open file left",
+            "raise fs.file-max, or close files of other processes",
+        ),
+        Some(libc::ENOMEM) => (
+            "there is no memory left",
+            "free memory, or raise the control group's memory.max or RLIMIT_AS",
+        ),
+        // Only a thread is refused so. glibc also reports a stack that finds no memory
+        // with this errno.
+        Some(libc::EAGAIN) => (
+            "no further thread can be started",
+            "raise RLIMIT_NPROC, the control group's pids.max or kernel.threads-max, or free \
+             memory for the thread's stack",
+        ),
+        Some(libc::ENOSPC) => (
+            "this user has no epoll registration left",
+            "raise fs.epoll.max_user_watches, or watch fewer processes at a time",
+        ),
+        _ => (
+            "a limit is reached",
+            "raise it, or watch fewer processes at a time",
+        ),
+    }
+}
+
+/// What is not offered, and what the user can do.
+fn absence(operation: &str, pid: Option<Pid>, source: &io::Error) -> String {
+    let process = for_process(&pid);
+    if is_a_thread(operation) && source.raw_os_error() == Some(libc::EINVAL) {
+        return format!(
+            "this process cannot start threads ({operation}{process}), because it has unshared \
+             its pid namespace (on some kernels, its time namespace): make the watcher before \
+             that, or in a child"
+        );
+    }
+    if is_a_thread(operation) {
+        return format!(
+            "this sandbox does not let a process start threads ({operation}{process}), which \
+             every backend needs: allow clone and clone3 with CLONE_THREAD"
+        );
+    }
+    format!("this kernel or sandbox does not offer {operation}{process}: choose another backend")
+}
+
+/// The engine names a thread so that its name ends in this word.
+fn is_a_thread(operation: &str) -> bool {
+    operation.ends_with("thread")
+}
+
+/// Keeps the whole error as the [`io::Error`]'s inner one, under the nearest
+/// [`io::ErrorKind`].
+impl From<WatchError> for io::Error {
+    fn from(error: WatchError) -> Self {
+        let kind = match &error {
+            WatchError::NoSuchProcess { .. } | WatchError::NotRegistered { .. } => {
+                io::ErrorKind::NotFound
+            }
+            WatchError::NotAChild { .. } => io::ErrorKind::InvalidInput,
+            WatchError::AlreadyRegistered { .. } => io::ErrorKind::AlreadyExists,
+            WatchError::Unsupported { .. } => io::ErrorKind::Unsupported,
+            WatchError::ResourceLimit { source, .. } | WatchError::Os { source, .. } => {
+                source.kind()
+            }
+            WatchError::Forked | WatchError::Stopped => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    fn short(operation: &'static str, pid: Option<Pid>, errno: i32) -> String {
+        let source = io::Error::from_raw_os_error(errno);
+        let error = WatchError::ResourceLimit {
+            operation,
+            pid,
+            source,
+        };
+        assert!(error.source().is_some());
+        error.to_string()
+    }
+
+    fn absent(operation: &'static str, errno: i32) -> String {
+        let error = WatchError::Unsupported {
+            operation,
+            pid: None,
+            source: io::Error::from_raw_os_error(errno),
+        };
+        error.to_string()
+    }
+
+    #[test]
+    fn a_shortage_names_the_process_the_call_and_the_limit() {
+        let pid = Some(Pid::try_from(7).unwrap());
+        assert_eq!(
+            short("pidfd_open", pid, libc::EMFILE),
+            "this process has no file descriptor left (pidfd_open for process 7): raise \
+             RLIMIT_NOFILE, or watch fewer processes at a time"
+        );
+        assert_eq!(
+            short("pidfd_open", pid, libc::ENFILE),
+            "the system has no open file left (pidfd_open for process 7): raise fs.file-max, or \
+             close files of other processes"
+        );
+        assert_eq!(
+            short("epoll_ctl", pid, libc::ENOMEM),
+            "there is no memory left (epoll_ctl for process 7): free memory, or raise the \
+             control group's memory.max or RLIMIT_AS"
+        );
+        assert_eq!(
+            short("epoll_ctl", pid, libc::ENOSPC),
+            "this user has no epoll registration left (epoll_ctl for process 7): raise \
+             fs.epoll.max_user_watches, or watch fewer processes at a time"
+        );
+        assert_eq!(
+            short("a call", pid, libc::EDQUOT),
+            "a limit is reached (a call for process 7): raise it, or watch fewer processes at a \
+             time"
+        );
+    }
+
+    #[test]
+    fn a_thread_too_many_names_the_limits_of_threads() {
+        assert_eq!(
+            short("the watcher's thread", None, libc::EAGAIN),
+            "no further thread can be started (the watcher's thread): raise RLIMIT_NPROC, the \
+             control group's pids.max or kernel.threads-max, or free memory for the thread's \
+             stack"
+        );
+    }
+
+    #[test]
+    fn what_is_not_offered_is_named_with_the_cause() {
+        assert_eq!(
+            absent("pidfd_open", libc::ENOSYS),
+            "this kernel or sandbox does not offer pidfd_open: choose another backend"
+        );
+        // Linux 5.3. It has nothing to do with namespaces.
+        assert_eq!(
+            absent("waitid(P_PIDFD)", libc::EINVAL),
+            "this kernel or sandbox does not offer waitid(P_PIDFD): choose another backend"
+        );
+        assert_eq!(
+            absent("the watcher's thread", libc::EINVAL),
+            "this process cannot start threads (the watcher's thread), because it has unshared \
+             its pid namespace (on some kernels, its time namespace): make the watcher before \
+             that, or in a child"
+        );
+        assert_eq!(
+            absent("the watcher's thread", libc::EPERM),
+            "this sandbox does not let a process start threads (the watcher's thread), which \
+             every backend needs: allow clone and clone3 with CLONE_THREAD"
+        );
+    }
+
+    #[test]
+    fn an_io_error_keeps_the_watch_error_inside() {
+        let pid = Pid::try_from(7).unwrap();
+        let error = io::Error::from(WatchError::AlreadyRegistered { pid });
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+        assert!(matches!(inner, Some(WatchError::AlreadyRegistered { .. })));
+    }
+}

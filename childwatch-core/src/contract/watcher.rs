@@ -1,0 +1,254 @@
+//! [`PidWatcher`]: the trait, and the contract that every backend keeps.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use crate::contract::callback::{ExitCallback, Unregistered, WatchHandle};
+use crate::contract::canceller::Canceller;
+use crate::contract::delegate::delegate_pid_watcher;
+use crate::contract::error::WatchError;
+use crate::contract::exit::Exit;
+use crate::contract::pid::Pid;
+
+/// Tells, once and reliably, that a process has exited, without reaping it.
+///
+/// The trait is object-safe: code that supervises processes takes a
+/// `&dyn PidWatcher`, and whoever deploys it picks the backend.
+/// [`PidWatcherExt`](crate::PidWatcherExt) has the conveniences.
+///
+/// # Contract
+///
+/// The conformance suite holds every backend to these clauses; each of its cases
+/// names the clause that it proves.
+///
+/// ## Registering
+///
+/// - **\[C1\] register.** The process may be alive or a zombie. After `Ok` its
+///   exit cannot be missed. `try_wait` returns an exit that the watcher knows of or that
+///   one look at the process finds. So it finds every process that is a zombie at the
+///   call. It registers nothing.
+/// - **\[C2\] refuse.** No such process, a thread's id, not a child (where the
+///   backend needs one; the watcher's own process never can be watched), already
+///   registered (the same process, not reaped yet), out of file descriptors or
+///   memory, unsupported kernel, forked copy: each is its own [`WatchError`]. A
+///   refused call leaves nothing behind: no fd, no entry, no changed state. A
+///   refused callback has been dropped when the call returns.
+/// - **\[C13\] identity.** A registration means a process, not a pid. If the pid
+///   is reused, nothing of the old process fires for the new one, and the new one
+///   can be registered while callbacks of the old one are pending. Registering it
+///   ends the registration of the old process as `unregister_pid` does. Between the
+///   reaping of the old process and the next `register_pid` or `watch` of the pid,
+///   `register_callback`, `unregister_pid` and `try_wait` mean the old process. Doubt never
+///   becomes an exit: a process that `waitid` shows alive is not reported, unless
+///   there is proof that its pid now belongs to another process.
+///
+/// ## Callbacks
+///
+/// - **\[C3\] once.** A callback runs exactly once, after the exit, never before
+///   it.
+/// - **\[C4\] where.** Callbacks run on the watcher's own thread, one at a time, with no
+///   lock of the watcher held. The callbacks of one process run in the order of their
+///   registration. Callbacks of different processes may run in any order: the exit that
+///   came first may be reported last, and later by any time. The
+///   closure and its captures are never dropped under a lock either. While a
+///   callback runs, that thread has the signal mask of the thread that created the
+///   watcher, so a process or thread started there has an ordinary mask. A callback
+///   that changes the mask restores it before it returns; if it panics instead, the
+///   watcher does. When no
+///   callback is due, the thread blocks all signals except SIGSEGV, SIGBUS, SIGFPE,
+///   SIGILL, SIGTRAP and SIGSYS. No thread of the library ever blocks these six (but
+///   if the watcher's creator does, they are blocked during callbacks).
+/// - **\[C5\] late.** A callback registered after the exit, before
+///   `unregister_pid`, runs at once (on the watcher's thread).
+/// - **\[C6\] truth.** [`Exit`](crate::Exit) carries code, signal and core-dump
+///   flag whenever the kernel can still tell them to this backend. From Linux 6.15
+///   on a pidfd also tells the status of every child that the kernel or another
+///   part of the program has reaped. Otherwise the status is `None`, and never an
+///   invented 0. (Before Linux 5.17 the kernel itself errs until the child is
+///   reaped: if the first thread of a process ended before the others, the kernel
+///   shows the code of that thread.)
+/// - **\[C7\] no reaping.** No child's status is consumed, watched or not. Inside
+///   the callback `waitpid(pid, WNOHANG)` by the program returns the child, unless
+///   somebody reaped it before. A child held by a tracer is not yet waitable: the
+///   callback waits, without spinning.
+/// - **\[C14\] only exit.** Stop, continue, exec (by any thread), the exit of a
+///   thread (the leader's too, while others live), a `SIGCHLD` sent by hand:
+///   nothing fires.
+/// - **\[C10\] re-entry.** Every method may be called from a callback, and from
+///   the `Drop` of a captured value: dropping the watcher itself there too.
+/// - **\[C11\] panics.** A panicking callback is reported by the panic hook and
+///   harms no other callback, no later call, and not the watcher's `Drop`. Nothing of its
+///   registration is left behind, and the payload of the panic is dropped once. The same
+///   holds if the `Drop` of a captured value panics, or that of a payload. If a captured
+///   value is dropped on a caller's thread, its panic goes on to the caller when the
+///   registration has been given back. (If a backend of somebody else's panics, the
+///   watcher ends: see [`Stopped`](WatchError::Stopped).)
+///
+/// ## Unregistering
+///
+/// - **\[C8\] `unregister_pid`.** Idempotent, harmless on unknown pids. No
+///   further callbacks are accepted; those already there still run. When the last
+///   is gone, every resource of that pid is gone.
+/// - **\[C9\] `unregister_callback`.**
+///   [`WillNotRun`](Unregistered::WillNotRun): it will never run, and its captures
+///   are dropped before the call returns. [`HasRun`](Unregistered::HasRun): it has
+///   returned, its captures are dropped, its effects happen-before the return. If
+///   it is running on the watcher's thread, the call waits for it, save from
+///   inside that callback itself: [`IsRunning`](Unregistered::IsRunning), at once.
+///   [`NotPending`](Unregistered::NotPending): this call found nothing to remove,
+///   and the watcher does not claim that the callback ran. This is the answer to a
+///   second cancellation, to a handle of another watcher, and for a callback that
+///   `Drop` has removed. It may also be the answer for a callback that ran long ago.
+/// - **\[C12\] drop.** After `Drop` returns no callback runs or will run, captures
+///   are dropped, fds closed, the thread joined (from inside a callback: the
+///   thread ends after it, running no other). So `Drop` waits for a callback that
+///   is running, as C9 does. Nothing else that a program can hold, such as an
+///   [`Exited`](crate::Exited), keeps a file descriptor or a thread of the watcher
+///   beyond that.
+///
+/// ## The process around it
+///
+/// - **\[C15\] fork.** In a forked copy of the process every call answers
+///   [`Forked`](WatchError::Forked) (or does nothing: `unregister_callback` answers
+///   [`NotPending`](Unregistered::NotPending)), `Drop` returns at once
+///   without dropping captures, and the parent's watcher is unharmed. This holds
+///   too for a copy that is forked inside a callback and returns from it: that copy
+///   runs no further callback and makes no system call on the parent's epoll
+///   instance, and its only thread ends. (A copy made while a thread is being
+///   started, a watcher's for one, may be unable to start threads of its own, and so
+///   a watcher: std holds a lock then.)
+/// - **\[C16\] footprint.** Close-on-exec everywhere; no fd, thread or memory left
+///   over after any number of cycles.
+/// - **\[C17\] concurrency.** `Send + Sync`. No call waits for a callback, save
+///   C9's and C12's.
+/// - **\[C18\] host.** A program with a watcher behaves as it did without one: while
+///   the watcher is idle, while it watches, and after it is dropped. This holds for
+///   signals, handlers, masks, signalfd and sigwait loops, file descriptors, children
+///   and sandboxes. Each exception is listed in the documentation of the
+///   backend, with what the program will notice and how to avoid it.
+///
+/// # What waits for what
+///
+/// Two watchers whose callbacks each unregister the other's running callback wait
+/// for each other for ever, as two threads that join each other do. Within one
+/// watcher no calls can wait in a circle.
+///
+/// # Examples
+///
+/// Supervising code against the trait alone, with the
+/// [simulated watcher](crate::SimulatedWatcher) in the place of a real one:
+///
+/// ```
+/// use std::process::ExitStatus;
+/// use std::os::unix::process::ExitStatusExt;
+/// use std::sync::mpsc;
+/// use childwatch_core::{Pid, PidWatcher, SimulatedProcesses, SimulatedWatcher};
+///
+/// fn supervise(watcher: &dyn PidWatcher, pid: Pid) -> mpsc::Receiver<String> {
+///     let (tell, told) = mpsc::channel();
+///     watcher.register_pid(pid).unwrap();
+///     watcher
+///         .register_callback(pid, Box::new(move |exit| tell.send(exit.to_string()).unwrap()))
+///         .unwrap();
+///     watcher.unregister_pid(pid); // the callback stays; the rest goes with it
+///     told
+/// }
+///
+/// let processes = SimulatedProcesses::new();
+/// let watcher = SimulatedWatcher::new(&processes)?;
+/// let pid = processes.spawn();
+/// let told = supervise(&watcher, pid);
+/// processes.exit(pid, ExitStatus::from_raw(3 << 8));
+/// assert_eq!(told.recv()?, format!("process {pid}: exit status: 3"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait PidWatcher: Debug + Send + Sync {
+    /// Begins to watch a process, until [`unregister_pid`](Self::unregister_pid)
+    /// (C1). The exit is kept for callbacks that come later (C5).
+    ///
+    /// # Errors
+    ///
+    /// Every [`WatchError`] but [`NotRegistered`](WatchError::NotRegistered) (C2).
+    fn register_pid(&self, pid: Pid) -> Result<(), WatchError>;
+
+    /// Accepts no further callbacks for the process; those already registered
+    /// still run (C8).
+    fn unregister_pid(&self, pid: Pid);
+
+    /// Adds a callback to a registered process; at once due if that has exited
+    /// (C3, C4, C5).
+    ///
+    /// # Errors
+    ///
+    /// [`NotRegistered`](WatchError::NotRegistered) without a `register_pid` in
+    /// force; [`Forked`](WatchError::Forked); [`Os`](WatchError::Os) when the
+    /// watcher's thread cannot be woken.
+    fn register_callback(
+        &self,
+        pid: Pid,
+        callback: ExitCallback,
+    ) -> Result<WatchHandle, WatchError>;
+
+    /// Takes a callback out, or waits until it has run (C9). After it the data
+    /// that the callback uses may go.
+    ///
+    /// # Deadlocks
+    ///
+    /// It waits for a running callback, so do not hold a lock that the callback
+    /// takes.
+    fn unregister_callback(&self, handle: WatchHandle) -> Unregistered;
+
+    /// Registers and adds a callback in one step: joins the process's
+    /// registration, or makes one that ends by itself with its last callback.
+    ///
+    /// # Errors
+    ///
+    /// As [`register_pid`](Self::register_pid) and
+    /// [`register_callback`](Self::register_callback), but never
+    /// [`AlreadyRegistered`](WatchError::AlreadyRegistered) or
+    /// [`NotRegistered`](WatchError::NotRegistered).
+    fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError>;
+
+    /// Returns the exit of a process if it has exited, without blocking (C1).
+    ///
+    /// This is [`Child::try_wait`](std::process::Child::try_wait) without reaping. If the
+    /// pid is registered, the registration's process is meant. Otherwise the process is
+    /// watched for the time of this call, and nothing is left behind.
+    ///
+    /// The exit may be returned before a callback for it has run.
+    ///
+    /// # Errors
+    ///
+    /// As [`watch`](Self::watch). A process that has been reaped and is not registered is
+    /// [`NoSuchProcess`](WatchError::NoSuchProcess).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::unix::process::ExitStatusExt;
+    /// use std::process::ExitStatus;
+    /// use childwatch_core::{PidWatcher, SimulatedProcesses, SimulatedWatcher};
+    ///
+    /// let processes = SimulatedProcesses::new();
+    /// let watcher = SimulatedWatcher::new(&processes)?;
+    /// let pid = processes.spawn();
+    /// assert_eq!(watcher.try_wait(pid)?, None);
+    /// processes.exit(pid, ExitStatus::from_raw(3 << 8));
+    /// let exit = watcher.try_wait(pid)?.unwrap();
+    /// assert_eq!(exit.status().unwrap().code(), Some(3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError>;
+
+    /// A way to unregister callbacks that does not borrow the watcher. `None`, the
+    /// default, where an implementation has none: an [`Exited`](crate::Exited) that is
+    /// dropped then leaves a callback that does nothing.
+    #[doc(hidden)]
+    fn canceller(&self) -> Option<Canceller> {
+        None
+    }
+}
+
+delegate_pid_watcher!(impl[W: PidWatcher + ?Sized] for &W, |this| **this);
+delegate_pid_watcher!(impl[W: PidWatcher + ?Sized] for Box<W>, |this| **this);
+delegate_pid_watcher!(impl[W: PidWatcher + ?Sized] for Arc<W>, |this| **this);

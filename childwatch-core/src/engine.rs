@@ -1,0 +1,13 @@
+//! The engine: all semantics of callbacks, over any source.
+
+pub(crate) mod backoff;
+mod cancellations;
+mod dispatch;
+mod origin;
+mod queue;
+pub(crate) mod quiet_thread;
+mod registry;
+mod remains;
+mod signal_mask;
+pub(crate) mod threaded;
+mod user_code;

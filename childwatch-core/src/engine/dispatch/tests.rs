@@ -1,0 +1,253 @@
+//! What a [`Dispatch`] runs, drops and waits for.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Instant;
+
+use super::*;
+
+fn pid() -> Pid {
+    Pid::try_from(1).unwrap()
+}
+
+fn context() -> Context {
+    Context {
+        origin: Origin::here(),
+        creators: SignalMask::current().unwrap(),
+    }
+}
+
+/// A registration that is held.
+fn registered(dispatch: &Dispatch) -> Token {
+    let token = dispatch.reserve(pid());
+    dispatch.commit(pid(), token, None).unwrap();
+    token
+}
+
+fn joined(dispatch: &Dispatch, token: Token, callback: ExitCallback) -> Entered {
+    dispatch
+        .join(token, callback)
+        .unwrap_or_else(|_| panic!("the registration is held"))
+}
+
+fn exited(token: Token) -> Vec<Report> {
+    vec![Report::new(token, None)]
+}
+
+fn disarms_nothing(_: Token) {
+    panic!("the registration is held");
+}
+
+#[test]
+fn a_place_that_is_given_back_is_the_next_ones() {
+    let dispatch = Dispatch::new();
+    let first = dispatch.reserve(pid());
+    dispatch.release(first);
+    let second = dispatch.reserve(pid());
+    assert_eq!(second.index(), first.index());
+    assert_ne!(second, first);
+}
+
+#[test]
+fn only_a_late_callback_has_the_thread_woken_and_only_between_rounds() {
+    let dispatch = Arc::new(Dispatch::new());
+    let token = registered(&dispatch);
+    let in_round = Arc::clone(&dispatch);
+    let (tell, told) = mpsc::channel();
+    let early = joined(
+        &dispatch,
+        token,
+        Box::new(move |_| {
+            let late = joined(&in_round, token, Box::new(|_| {}));
+            tell.send(late.needs_wake).unwrap();
+        }),
+    );
+    assert!(!early.needs_wake, "its exit will wake the thread");
+    let next = dispatch.run_round(&context(), &mut exited(token), disarms_nothing);
+    assert_eq!(next, Next::AskSource);
+    assert_eq!(told.recv(), Ok(false), "the round takes it along");
+
+    assert!(joined(&dispatch, token, Box::new(|_| {})).needs_wake);
+}
+
+#[test]
+fn callbacks_that_make_callbacks_keep_the_source_unasked_for_one_round_only() {
+    fn again(dispatch: &Arc<Dispatch>, token: Token) {
+        let next = Arc::clone(dispatch);
+        joined(dispatch, token, Box::new(move |_| again(&next, token)));
+    }
+    let dispatch = Arc::new(Dispatch::new());
+    let token = registered(&dispatch);
+    again(&dispatch, token);
+    for mut reports in [exited(token), Vec::new()] {
+        let next = dispatch.run_round(&context(), &mut reports, disarms_nothing);
+        assert_eq!(next, Next::AskSourceAndReturn);
+    }
+    drop(dispatch.stop());
+    let next = dispatch.run_round(&context(), &mut Vec::new(), disarms_nothing);
+    assert_eq!(next, Next::Stop);
+}
+
+#[test]
+fn a_wait_that_is_over_is_not_counted() {
+    let dispatch = Arc::new(Dispatch::new());
+    let token = registered(&dispatch);
+    let (reached, at_gate) = mpsc::channel();
+    let (open, gate) = mpsc::channel();
+    let running = joined(
+        &dispatch,
+        token,
+        Box::new(move |_| {
+            reached.send(()).unwrap();
+            gate.recv().unwrap();
+        }),
+    );
+    thread::scope(|scope| {
+        scope.spawn(|| dispatch.run_round(&context(), &mut exited(token), disarms_nothing));
+        at_gate.recv().unwrap();
+        scope.spawn(|| dispatch.wait_until_finished(running.handle));
+        scope.spawn(|| dispatch.wait_until_idle());
+        while dispatch.lock().waiting < 2 {
+            thread::yield_now();
+        }
+        open.send(()).unwrap();
+    });
+    assert_eq!(dispatch.lock().waiting, 0);
+}
+
+#[test]
+fn the_thread_is_idle_when_its_callback_has_returned() {
+    let dispatch = Arc::new(Dispatch::new());
+    let token = registered(&dispatch);
+    let (reached, at_gate) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let (tell, told) = mpsc::channel();
+    joined(
+        &dispatch,
+        token,
+        Box::new(move |_| {
+            reached.send(()).unwrap();
+            // Until it is opened by the test's thread, which is about to wait.
+            let _ = gate.recv();
+            tell.send(()).unwrap();
+        }),
+    );
+    thread::scope(|scope| {
+        scope.spawn(|| dispatch.run_round(&context(), &mut exited(token), disarms_nothing));
+        at_gate.recv().unwrap();
+        assert!(dispatch.stop().is_empty());
+        scope.spawn(|| {
+            while dispatch.lock().waiting == 0 {
+                thread::yield_now();
+            }
+            drop(open);
+        });
+        dispatch.wait_until_idle();
+        assert_eq!(told.try_recv(), Ok(()));
+    });
+}
+
+/// A source that panics ends the thread in the middle of a round. The drop may wait for the
+/// end of that round, because the source has refused to wake the thread.
+#[test]
+fn the_thread_is_idle_when_a_panic_has_ended_it() {
+    let dispatch = Arc::new(Dispatch::new());
+    let token = registered(&dispatch);
+    joined(&dispatch, token, Box::new(|_| {}));
+    assert_eq!(dispatch.unregister_pid(pid()), None);
+    let (reached, at_gate) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let watchers = thread::spawn({
+        let dispatch = Arc::clone(&dispatch);
+        move || {
+            let disarm = |_| {
+                reached.send(()).unwrap();
+                let _ = gate.recv();
+                std::panic::resume_unwind(Box::new("a source's panic"));
+            };
+            let round =
+                AssertUnwindSafe(|| dispatch.run_round(&context(), &mut exited(token), disarm));
+            assert!(catch_unwind(round).is_err());
+            assert!(dispatch.fail().is_empty());
+        }
+    });
+    at_gate.recv().unwrap();
+    assert!(dispatch.stop().is_empty());
+    let (tell, told) = mpsc::channel();
+    let dropping = thread::spawn({
+        let dispatch = Arc::clone(&dispatch);
+        move || {
+            dispatch.wait_until_idle();
+            tell.send(()).unwrap();
+        }
+    });
+    while dispatch.waiting() == 0 {
+        thread::yield_now();
+    }
+    drop(open);
+    watchers.join().unwrap();
+    assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(()));
+    dropping.join().unwrap();
+}
+
+#[test]
+fn a_pause_lasts_unless_the_watcher_stops() {
+    let dispatch = Dispatch::new();
+    let (start, time) = (Instant::now(), Duration::from_millis(5));
+    dispatch.pause(time);
+    assert!(start.elapsed() >= time);
+
+    let for_ever = Duration::from_secs(1 << 20);
+    thread::scope(|scope| {
+        scope.spawn(|| dispatch.pause(for_ever));
+        assert!(dispatch.stop().is_empty());
+    });
+    dispatch.pause(for_ever);
+}
+
+#[test]
+fn callbacks_have_the_creators_mask_and_the_thread_has_its_own_after_them() {
+    let former = SignalMask::block(libc::SIGUSR2);
+    let creators = SignalMask::current().unwrap();
+    former.set().unwrap();
+    // The thread's own, as a source may have left it.
+    let former = SignalMask::block(libc::SIGWINCH);
+    let own = SignalMask::current().unwrap().blocked();
+    let dispatch = Dispatch::new();
+    let token = registered(&dispatch);
+    let (tell, told) = mpsc::channel();
+    for _ in 0..2 {
+        let tell = tell.clone();
+        let callback = move |_| tell.send(SignalMask::current().unwrap().blocked()).unwrap();
+        joined(&dispatch, token, Box::new(callback));
+    }
+    let origin = Origin::here();
+    let context = Context { origin, creators };
+    let next = dispatch.run_round(&context, &mut exited(token), disarms_nothing);
+    let after = SignalMask::current().unwrap().blocked();
+    former.set().unwrap();
+    assert_eq!(next, Next::AskSource);
+    assert_eq!(after, own);
+    for _ in 0..2 {
+        assert_eq!(told.recv().unwrap(), creators.blocked());
+    }
+}
+
+#[test]
+fn a_watcher_that_has_stopped_refuses_and_keeps_no_callback() {
+    let dispatch = Dispatch::new();
+    let armed = dispatch.reserve(pid());
+    let other = dispatch.reserve(pid());
+    let held = registered(&dispatch);
+    assert!(dispatch.check().is_ok());
+    drop(dispatch.fail());
+    assert!(matches!(dispatch.check(), Err(WatchError::Stopped)));
+    let reserved = dispatch.reserve_unless_current(pid());
+    assert!(matches!(reserved, Err(WatchError::Stopped)));
+    assert!(dispatch.commit(pid(), armed, None).is_err());
+    let refused = dispatch.commit_watch(pid(), other, None, Box::new(|_| {}));
+    assert!(refused.is_err());
+    assert!(dispatch.join(held, Box::new(|_| {})).is_err());
+    assert!(dispatch.join_held(pid(), Box::new(|_| {})).is_err());
+}

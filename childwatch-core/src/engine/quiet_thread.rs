@@ -1,0 +1,213 @@
+//! Threads of the library's own, on which no signal handler of the program runs.
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use rustix::process::{Pid, test_kill_process};
+use rustix::thread::gettid;
+
+use crate::contract::error::WatchError;
+use crate::engine::signal_mask::SignalMask;
+use crate::platform::sync::thread::{self, Builder, JoinHandle};
+
+/// How much of a thread's name Linux shows.
+pub(crate) const NAME_BYTES: usize = 15;
+
+/// A thread of the library's own.
+#[derive(Debug)]
+pub(crate) struct QuietThread {
+    handle: JoinHandle<()>,
+    /// The thread's number. Empty until the thread runs.
+    number: Arc<OnceLock<Pid>>,
+}
+
+impl QuietThread {
+    /// Returns `true` if the calling thread is this one.
+    pub(crate) fn is_current(&self) -> bool {
+        self.handle.thread().id() == thread::current().id()
+    }
+
+    pub(crate) fn unpark(&self) {
+        self.handle.thread().unpark();
+    }
+
+    /// Waits until the thread has ended, and the kernel counts it no longer.
+    ///
+    /// `pthread_join` returns a little earlier, when the thread's stack is free. If the
+    /// program then calls `unshare(CLONE_NEWUSER)`, or something else that is only for
+    /// processes with one thread, the kernel may still refuse it (up to 0.4 % of calls that
+    /// follow a join at once).
+    pub(crate) fn join(self) {
+        // The thread catches every panic, so there is none to pass on.
+        let _ = self.handle.join();
+        // In a model the thread is one of loom's.
+        if let Some(number) = self.number.get().filter(|_| !cfg!(childwatch_loom)) {
+            await_release(*number);
+        }
+    }
+}
+
+/// Waits until no thread has this number, for 0.1 s at most: a thread that a debugger traces
+/// stays until the debugger has waited for it.
+fn await_release(number: Pid) {
+    const YIELDS: u32 = 100;
+    const PAUSES: u32 = 100;
+    const PAUSE: Duration = Duration::from_millis(1);
+    for look in 0..YIELDS + PAUSES {
+        // ESRCH: it is gone. EPERM: a sandbox forbids to ask, so there is nothing to wait for.
+        if test_kill_process(number).is_err() {
+            return;
+        }
+        if look < YIELDS {
+            std::thread::yield_now();
+        } else {
+            std::thread::park_timeout(PAUSE);
+        }
+    }
+}
+
+/// Spawns a thread that blocks every signal except the synchronous ones. `body` gets the
+/// mask of the calling thread. `whose` names the new thread in the error, and ends in
+/// "thread", by which the error's text knows what it is about.
+///
+/// A new thread inherits the mask of its creator, so the creator blocks the signals while
+/// it creates the thread. If the new thread blocked them itself, a handler could run there
+/// before that. The creator unblocks nothing: a synchronous signal that it blocks is
+/// unblocked by the new thread, first of all.
+pub(crate) fn spawn(
+    name: &str,
+    whose: &'static str,
+    body: impl FnOnce(SignalMask) + Send + 'static,
+) -> Result<QuietThread, WatchError> {
+    debug_assert!(name.len() <= NAME_BYTES, "Linux cuts {name:?}");
+    let before =
+        SignalMask::block_asynchronous().map_err(|source| refused("pthread_sigmask", source))?;
+    let _restored = Restored(before);
+    let number = Arc::new(OnceLock::new());
+    let spawned = Builder::new().name(name.to_owned()).spawn({
+        let number = Arc::clone(&number);
+        move || {
+            let _ = number.set(gettid());
+            if before.blocks_synchronous() {
+                // Refused by a sandbox only, which has let the same call pass just now.
+                let _ = SignalMask::unblock_synchronous();
+            }
+            body(before);
+        }
+    });
+    match spawned {
+        Ok(handle) => Ok(QuietThread { handle, number }),
+        Err(source) => Err(refused(whose, source)),
+    }
+}
+
+/// Gives the calling thread this mask when dropped.
+struct Restored(SignalMask);
+
+impl Drop for Restored {
+    fn drop(&mut self) {
+        let _ = self.0.set();
+    }
+}
+
+/// EAGAIN, ENOMEM: out of threads or memory. EPERM, EACCES, ENOSYS: a sandbox forbids
+/// threads, or to block signals. EINVAL: the process has unshared its pid namespace, and
+/// a thread cannot be born in another than its process's. (From Linux 5.6 on this held for
+/// time namespaces too; 6.18 allows such a thread.) No retry helps there.
+fn refused(operation: &'static str, source: io::Error) -> WatchError {
+    let pid = None;
+    match source.raw_os_error() {
+        Some(libc::EAGAIN | libc::ENOMEM) => WatchError::ResourceLimit {
+            operation,
+            pid,
+            source,
+        },
+        Some(libc::EPERM | libc::EACCES | libc::ENOSYS | libc::EINVAL) => WatchError::Unsupported {
+            operation,
+            pid,
+            source,
+        },
+        _ => WatchError::Os {
+            operation,
+            pid,
+            source,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::engine::signal_mask::SYNCHRONOUS;
+
+    fn kind(errno: i32) -> WatchError {
+        refused("a thread", io::Error::from_raw_os_error(errno))
+    }
+
+    /// What a quiet thread blocks, and the mask that its body is given.
+    fn masks_of_a_new_thread() -> (Vec<i32>, Vec<i32>) {
+        let (tell, told) = mpsc::channel();
+        let thread = spawn("quiet", "a test's thread", move |creators| {
+            let own = SignalMask::current().unwrap().blocked();
+            tell.send((own, creators.blocked())).unwrap();
+        });
+        let masks = told.recv().unwrap();
+        thread.unwrap().join();
+        masks
+    }
+
+    #[test]
+    fn the_new_thread_blocks_every_signal_and_its_creator_what_it_blocked() {
+        let before = SignalMask::current().unwrap().blocked();
+        let (quiet, creators) = masks_of_a_new_thread();
+        assert_eq!(SignalMask::current().unwrap().blocked(), before);
+        assert_eq!(creators, before);
+        // KILL and STOP can't be blocked, nor what the C library keeps to itself.
+        for signal in [libc::SIGCHLD, libc::SIGTERM, libc::SIGALRM, libc::SIGUSR1] {
+            assert!(quiet.contains(&signal), "{signal}");
+        }
+    }
+
+    #[test]
+    fn a_synchronous_signal_is_blocked_by_the_creator_alone() {
+        let former = SignalMask::block(libc::SIGSYS);
+        let before = SignalMask::current().unwrap().blocked();
+        let (quiet, creators) = masks_of_a_new_thread();
+        assert_eq!(SignalMask::current().unwrap().blocked(), before);
+        former.set().unwrap();
+        assert!(creators.contains(&libc::SIGSYS));
+        for signal in SYNCHRONOUS {
+            assert!(!quiet.contains(&signal), "{signal}");
+        }
+    }
+
+    #[test]
+    fn no_thread_has_the_number_of_one_that_was_joined() {
+        for _ in 0..200 {
+            let thread = spawn("quiet", "a test's thread", |_| {}).unwrap();
+            let number = Arc::clone(&thread.number);
+            thread.join();
+            let number = number.get().expect("the thread has run");
+            // Unless another process has got it meanwhile.
+            let own = format!("/proc/self/task/{number}");
+            assert!(!std::path::Path::new(&own).exists());
+        }
+    }
+
+    #[test]
+    fn a_thread_that_is_forbidden_is_unsupported_and_one_too_many_a_limit() {
+        for forbidden in [libc::EPERM, libc::EACCES, libc::ENOSYS, libc::EINVAL] {
+            let error = kind(forbidden);
+            assert!(matches!(error, WatchError::Unsupported { .. }), "{error}");
+        }
+        let strange = kind(libc::EIO);
+        assert!(matches!(strange, WatchError::Os { .. }), "{strange}");
+        for short in [libc::EAGAIN, libc::ENOMEM] {
+            let error = kind(short);
+            assert!(matches!(error, WatchError::ResourceLimit { .. }), "{error}");
+        }
+    }
+}

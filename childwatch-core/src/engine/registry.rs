@@ -1,0 +1,577 @@
+//! [`Registry`]: which processes are registered, which callbacks wait for them,
+//! and which are due.
+//!
+//! A pure state machine: no lock, no thread, no I/O. [`dispatch`](crate::engine::dispatch)
+//! puts it behind a lock, and [`threaded`](crate::engine::threaded) between the callers
+//! and an [`ExitSource`](crate::source::ExitSource). It never drops a callback while it
+//! is alive itself: each comes back to the caller, to be dropped outside the lock.
+//!
+//! # The life of a slot
+//!
+//! ```text
+//!            reserve            commit                 process_exited
+//!   Vacant ──────────▶ Arming ──────────▶ Registered ─────────────────▶ Registered, exit known
+//!     ▲                  │ release           │ held by nothing any more: no tenure, no callback
+//!     │                  ▼                   ▼
+//!     └───────────────────────────────── Retired
+//!                    release             (the source still has it armed)
+//! ```
+//!
+//! # Invariants
+//!
+//! 1. A registration is `Held` or has callbacks queued. One that would be
+//!    neither is `Retired` by the very transition that made it so, and that
+//!    transition hands its token out, once, to be disarmed and released.
+//! 2. A registration whose exit is known and whose queue is not empty is due. Its
+//!    `turn` is the number of one entry of `ready`. Any other registration has the
+//!    turn 0. `due` counts the registrations that are due.
+//! 3. An entry of `ready` whose number is not the turn of its registration is stale.
+//!    When a callback is taken out, and more entries are stale than not, beside a few,
+//!    the stale ones are swept out.
+//! 4. `current` leads from a pid to the one registration that new callbacks for
+//!    that number join. Registrations of a number's former processes stand in
+//!    no index: only their tokens and their callbacks' handles lead to them.
+//! 5. A slot's generation changes whenever it becomes vacant, so a token outlives
+//!    its registration harmlessly.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::num::NonZeroU64;
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::contract::callback::WatchHandle;
+use crate::contract::exit::Exit;
+use crate::contract::pid::Pid;
+use crate::engine::cancellations::Cancellations;
+use crate::engine::queue::Queue;
+use crate::source::chunked::Chunked;
+use crate::source::pid_index::PidIndex;
+use crate::source::report::Report;
+use crate::source::token::Token;
+
+/// So many stale entries of `ready` are not worth being looked for.
+const FEW_STALE: usize = 32;
+
+/// `C` is the callback; the models and property tests use plain values.
+#[derive(Debug)]
+pub(crate) struct Registry<C> {
+    /// Tells the handles of this registry from those of any other one.
+    number: u64,
+    slots: Chunked<Slot<C>>,
+    vacant: Vec<u32>,
+    current: PidIndex,
+    ready: VecDeque<Ready>,
+    /// How many entries `ready` has been given.
+    turns: u32,
+    /// How many registrations are due.
+    due: usize,
+    running: Option<NonZeroU64>,
+    cancelled: Cancellations,
+    /// Set by [`take_all`](Self::take_all).
+    is_emptied: bool,
+    /// How many entries of `ready` have been looked at.
+    #[cfg(test)]
+    inspected: usize,
+}
+
+/// An entry in the order of the registrations that are due.
+#[derive(Clone, Copy, Debug)]
+struct Ready {
+    token: Token,
+    turn: u32,
+}
+
+/// How long a registration lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tenure {
+    /// Until `unregister_pid`, with or without callbacks.
+    Held,
+    /// Until its last callback has been run or taken out.
+    Ephemeral,
+}
+
+/// What stands in the way of a new registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Current {
+    pub(crate) token: Token,
+    pub(crate) tenure: Tenure,
+}
+
+/// A callback that is due.
+#[derive(Debug)]
+pub(crate) struct Due<C> {
+    pub(crate) exit: Exit,
+    pub(crate) callback: C,
+    /// To be disarmed, when this was the last of its registration.
+    pub(crate) retired: Option<Token>,
+}
+
+/// A registration that is now in force.
+#[derive(Debug)]
+pub(crate) struct Committed {
+    /// Whether the watcher's thread has something to run at once.
+    pub(crate) is_due: bool,
+    /// The former process's registration, when that held nothing any more.
+    pub(crate) retired: Option<Token>,
+}
+
+/// Another registration for the same number came first.
+#[derive(Debug)]
+pub(crate) struct Contended;
+
+/// What taking out a callback came to.
+#[derive(Debug)]
+pub(crate) enum Cancelled<C> {
+    Removed {
+        callback: C,
+        retired: Option<Token>,
+    },
+    Running,
+    HasRun,
+    /// See [`Unregistered::NotPending`](crate::Unregistered::NotPending).
+    NotPending,
+}
+
+#[derive(Debug)]
+struct Slot<C> {
+    generation: u32,
+    /// Whose it is, or was when it is vacant.
+    pid: Pid,
+    state: State<C>,
+}
+
+#[derive(Debug)]
+enum State<C> {
+    Vacant,
+    /// The source has been asked; its report may come before its answer.
+    Arming(Life),
+    Registered(Registration<C>),
+    /// Held by nobody; the source is being told.
+    Retired,
+}
+
+#[derive(Debug)]
+struct Registration<C> {
+    tenure: Tenure,
+    life: Life,
+    /// The number of its entry in `ready`, and 0 while the registration is not due.
+    ///
+    /// The numbers come round after 2³² entries. An entry does not stay that long: it
+    /// is run, or becomes stale and is swept out.
+    turn: u32,
+    callbacks: Queue<Waiting<C>>,
+}
+
+/// What the source has said of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    NotReported,
+    Exited(Option<ExitStatus>),
+}
+
+#[derive(Debug)]
+struct Waiting<C> {
+    id: NonZeroU64,
+    callback: C,
+}
+
+impl<C> Registry<C> {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Registry {
+            // Relaxed: the numbers need to differ, and publish nothing else.
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            slots: Chunked::new(),
+            vacant: Vec::new(),
+            current: PidIndex::new(),
+            ready: VecDeque::new(),
+            turns: 0,
+            due: 0,
+            running: None,
+            cancelled: Cancellations::new(),
+            is_emptied: false,
+            #[cfg(test)]
+            inspected: 0,
+        }
+    }
+
+    /// The registration that new callbacks for `pid` join.
+    pub(crate) fn current(&self, pid: Pid) -> Option<Current> {
+        let index = self.current.get(pid, |index| self.pid_at(index))?;
+        let slot = &self.slots[index as usize];
+        match &slot.state {
+            State::Registered(registration) => Some(Current {
+                token: Token::from_parts(index, slot.generation),
+                tenure: registration.tenure,
+            }),
+            State::Vacant | State::Arming(_) | State::Retired => None,
+        }
+    }
+
+    /// A token to arm `pid` under. It ends with [`commit`](Self::commit),
+    /// [`commit_watch`](Self::commit_watch) or [`release`](Self::release).
+    pub(crate) fn reserve(&mut self, pid: Pid) -> Token {
+        let state = State::Arming(Life::NotReported);
+        if let Some(index) = self.vacant.pop() {
+            let slot = &mut self.slots[index as usize];
+            slot.pid = pid;
+            slot.state = state;
+            return Token::from_parts(index, slot.generation);
+        }
+        let generation = 0;
+        let index = self.slots.push(Slot {
+            generation,
+            pid,
+            state,
+        });
+        let index = u32::try_from(index).expect("2^32 slots do not fit in memory");
+        Token::from_parts(index, generation)
+    }
+
+    /// Makes an armed token `pid`'s current registration, held and without
+    /// callbacks, in the place of `former`. `Contended` when another one has
+    /// become current since; `token` is then to be disarmed and released.
+    pub(crate) fn commit(
+        &mut self,
+        pid: Pid,
+        token: Token,
+        former: Option<Token>,
+    ) -> Result<Committed, Contended> {
+        if self.is_contended(pid, former) {
+            return Err(Contended);
+        }
+        Ok(self.enter(pid, token, former, Tenure::Held, Queue::new()))
+    }
+
+    /// The same for a registration that ends with its last callback, of which
+    /// this is the first. `Err` gives the callback back.
+    pub(crate) fn commit_watch(
+        &mut self,
+        pid: Pid,
+        token: Token,
+        former: Option<Token>,
+        callback: C,
+    ) -> Result<(WatchHandle, Committed), C> {
+        if self.is_contended(pid, former) {
+            return Err(callback);
+        }
+        let handle = WatchHandle::next_in_slot(self.number, pid, token.index());
+        let mut callbacks = Queue::new();
+        callbacks.push(Waiting {
+            id: handle.id(),
+            callback,
+        });
+        let committed = self.enter(pid, token, former, Tenure::Ephemeral, callbacks);
+        Ok((handle, committed))
+    }
+
+    /// Gives a slot back, whose token the source has not, or not any more.
+    pub(crate) fn release(&mut self, token: Token) {
+        let slot = &mut self.slots[token.index() as usize];
+        debug_assert_eq!(slot.generation, token.generation());
+        debug_assert!(matches!(slot.state, State::Arming(_) | State::Retired));
+        slot.generation = slot.generation.wrapping_add(1);
+        slot.state = State::Vacant;
+        self.vacant.push(token.index());
+    }
+
+    /// Makes a registration last until `unregister_pid`; `false` when it is gone, or
+    /// another call has made it last already.
+    pub(crate) fn hold(&mut self, token: Token) -> bool {
+        let Some((_, registration)) = self.registered(token) else {
+            return false;
+        };
+        mem::replace(&mut registration.tenure, Tenure::Held) == Tenure::Ephemeral
+    }
+
+    /// Adds a callback to a registration: its handle, and whether the watcher's
+    /// thread has something to run at once. `Err` gives the callback back when
+    /// the registration is gone.
+    pub(crate) fn join(&mut self, token: Token, callback: C) -> Result<(WatchHandle, bool), C> {
+        let number = self.number;
+        let Some((pid, registration)) = self.registered(token) else {
+            return Err(callback);
+        };
+        let handle = WatchHandle::next_in_slot(number, pid, token.index());
+        let is_due = registration.has_exited();
+        registration.callbacks.push(Waiting {
+            id: handle.id(),
+            callback,
+        });
+        self.give_turn(token);
+        Ok((handle, is_due))
+    }
+
+    /// Ends `pid`'s tenure. The token is to be disarmed, when nothing is left.
+    pub(crate) fn unregister_pid(&mut self, pid: Pid) -> Option<Token> {
+        let Current { token, .. } = self.current(pid)?;
+        self.end_tenure(token)
+    }
+
+    /// Takes a callback out, if it has not begun to run.
+    pub(crate) fn cancel(&mut self, handle: WatchHandle) -> Cancelled<C> {
+        if self.running == Some(handle.id()) {
+            return Cancelled::Running;
+        }
+        let Some((token, callback)) = self.take_out(handle) else {
+            return if self.has_run(handle) {
+                Cancelled::HasRun
+            } else {
+                Cancelled::NotPending
+            };
+        };
+        self.cancelled.note(handle.id());
+        self.end_turn_if_not_due(token);
+        Cancelled::Removed {
+            callback,
+            retired: self.retire_if_unheld(token),
+        }
+    }
+
+    fn take_out(&mut self, handle: WatchHandle) -> Option<(Token, C)> {
+        if handle.registry() != self.number {
+            return None;
+        }
+        let slot = self.slots.get_mut(handle.slot() as usize)?;
+        let State::Registered(registration) = &mut slot.state else {
+            return None;
+        };
+        let waiting = registration
+            .callbacks
+            .remove(handle.id(), |waiting| waiting.id)?;
+        let token = Token::from_parts(handle.slot(), slot.generation);
+        Some((token, waiting.callback))
+    }
+
+    /// Returns `true` if a callback that is neither waiting nor running has run, as far
+    /// as is known.
+    fn has_run(&self, handle: WatchHandle) -> bool {
+        let is_own = handle.registry() == self.number;
+        is_own && !self.is_emptied && self.cancelled.excludes(handle.id())
+    }
+
+    /// A source's report. Repeats and stale generations change nothing.
+    pub(crate) fn process_exited(&mut self, Report { token, status }: Report) {
+        let Some(slot) = self.slots.get_mut(token.index() as usize) else {
+            return;
+        };
+        if slot.generation != token.generation() {
+            return;
+        }
+        let (State::Arming(life) | State::Registered(Registration { life, .. })) = &mut slot.state
+        else {
+            return;
+        };
+        if *life != Life::NotReported {
+            return;
+        }
+        *life = Life::Exited(status);
+        self.give_turn(token);
+    }
+
+    /// What is known of the exit of a registration's process; `None` when the
+    /// registration is gone.
+    pub(crate) fn exit_of(&self, token: Token) -> Option<Option<Exit>> {
+        let slot = self.slots.get(token.index() as usize)?;
+        match &slot.state {
+            State::Registered(registration) if slot.generation == token.generation() => {
+                Some(match registration.life {
+                    Life::NotReported => None,
+                    Life::Exited(status) => Some(Exit::new(slot.pid, status)),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// The next callback to run; it counts as running until
+    /// [`callback_finished`](Self::callback_finished).
+    ///
+    /// Registrations take turns, so one that is fed ever new callbacks keeps no
+    /// other waiting; each one's own callbacks come in order (C4).
+    pub(crate) fn next_due(&mut self) -> Option<Due<C>> {
+        let token = self.next_turn()?;
+        let (pid, registration) = self.registered(token)?;
+        let Life::Exited(status) = registration.life else {
+            return None;
+        };
+        let Waiting { id, callback } = registration.callbacks.pop()?;
+        self.give_turn(token);
+        self.running = Some(id);
+        Some(Due {
+            exit: Exit::new(pid, status),
+            callback,
+            retired: self.retire_if_unheld(token),
+        })
+    }
+
+    pub(crate) fn callback_finished(&mut self) {
+        self.running = None;
+    }
+
+    pub(crate) fn is_running(&self, id: NonZeroU64) -> bool {
+        self.running == Some(id)
+    }
+
+    pub(crate) fn has_due(&self) -> bool {
+        self.due != 0
+    }
+
+    /// Empties the registry, for the end of the watcher: every callback that
+    /// has not begun to run.
+    pub(crate) fn take_all(&mut self) -> Vec<C> {
+        self.is_emptied = true;
+        self.ready.clear();
+        self.due = 0;
+        self.current.clear();
+        let mut callbacks = Vec::new();
+        for slot in self.slots.iter_mut() {
+            if let State::Registered(registration) = &mut slot.state {
+                while let Some(waiting) = registration.callbacks.pop() {
+                    callbacks.push(waiting.callback);
+                }
+                slot.state = State::Retired;
+            }
+        }
+        callbacks
+    }
+
+    fn is_contended(&self, pid: Pid, former: Option<Token>) -> bool {
+        self.current(pid).map(|current| current.token) != former
+    }
+
+    fn enter(
+        &mut self,
+        pid: Pid,
+        token: Token,
+        former: Option<Token>,
+        tenure: Tenure,
+        callbacks: Queue<Waiting<C>>,
+    ) -> Committed {
+        // A former process's claim to the number ends; its callbacks still run.
+        let retired = former.and_then(|former| self.end_tenure(former));
+        let slot = &mut self.slots[token.index() as usize];
+        let life = match slot.state {
+            State::Arming(life) => life,
+            State::Vacant | State::Registered(_) | State::Retired => Life::NotReported,
+        };
+        let is_due = life != Life::NotReported && !callbacks.is_empty();
+        slot.state = State::Registered(Registration {
+            tenure,
+            life,
+            turn: 0,
+            callbacks,
+        });
+        self.give_turn(token);
+        let slots = &self.slots;
+        self.current
+            .insert(pid, token.index(), |index| slots[index as usize].pid);
+        Committed { is_due, retired }
+    }
+
+    fn end_tenure(&mut self, token: Token) -> Option<Token> {
+        let (_, registration) = self.registered(token)?;
+        registration.tenure = Tenure::Ephemeral;
+        self.retire_if_unheld(token)
+    }
+
+    /// Upholds invariant 2 when a registration may have become due.
+    fn give_turn(&mut self, token: Token) {
+        let turn = self.turns.checked_add(1).unwrap_or(1);
+        match self.registered(token) {
+            Some((_, registration)) if registration.is_due() && registration.turn == 0 => {
+                registration.turn = turn;
+            }
+            _ => return,
+        }
+        self.turns = turn;
+        self.due += 1;
+        self.ready.push_back(Ready { token, turn });
+    }
+
+    /// Upholds invariant 2 when a callback has been taken out, and invariant 3.
+    ///
+    /// The entry in `ready` is left where it is. Sweeping the stale entries out costs a
+    /// look at each entry, and at least half of them have become stale since the last
+    /// time: for each callback that is taken out this is two looks at most.
+    fn end_turn_if_not_due(&mut self, token: Token) {
+        match self.registered(token) {
+            Some((_, registration)) if registration.turn != 0 && !registration.is_due() => {
+                registration.turn = 0;
+            }
+            _ => return,
+        }
+        self.due -= 1;
+        if self.ready.len() > 2 * self.due + FEW_STALE {
+            let mut ready = mem::take(&mut self.ready);
+            ready.retain(|ready| self.has_turn(*ready));
+            self.ready = ready;
+        }
+    }
+
+    /// The registration that has waited longest; its turn is over.
+    fn next_turn(&mut self) -> Option<Token> {
+        loop {
+            let ready = self.ready.pop_front()?;
+            if self.has_turn(ready) {
+                if let Some((_, registration)) = self.registered(ready.token) {
+                    registration.turn = 0;
+                }
+                self.due -= 1;
+                return Some(ready.token);
+            }
+        }
+    }
+
+    /// Returns `true` if the entry is not stale.
+    fn has_turn(&mut self, Ready { token, turn }: Ready) -> bool {
+        #[cfg(test)]
+        {
+            self.inspected += 1;
+        }
+        matches!(self.registered(token), Some((_, registration)) if registration.turn == turn)
+    }
+
+    /// Upholds invariant 1.
+    fn retire_if_unheld(&mut self, token: Token) -> Option<Token> {
+        let (pid, registration) = self.registered(token)?;
+        if registration.tenure == Tenure::Held || !registration.callbacks.is_empty() {
+            return None;
+        }
+        self.current.remove(pid, token.index());
+        self.slots[token.index() as usize].state = State::Retired;
+        Some(token)
+    }
+
+    fn registered(&mut self, token: Token) -> Option<(Pid, &mut Registration<C>)> {
+        match self.slots.get_mut(token.index() as usize)? {
+            Slot {
+                generation,
+                pid,
+                state: State::Registered(registration),
+            } if *generation == token.generation() => Some((*pid, registration)),
+            _ => None,
+        }
+    }
+
+    fn pid_at(&self, index: u32) -> Pid {
+        self.slots[index as usize].pid
+    }
+}
+
+impl<C> Registration<C> {
+    fn has_exited(&self) -> bool {
+        self.life != Life::NotReported
+    }
+
+    fn is_due(&self) -> bool {
+        self.has_exited() && !self.callbacks.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod model;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! [`Remains`]: what may outlive a watcher, so that its futures can cancel.
+
+use std::sync::{Arc, OnceLock, Weak};
+
+use crate::contract::callback::{Unregistered, WatchHandle};
+use crate::contract::canceller::Cancels;
+use crate::engine::dispatch::Dispatch;
+use crate::engine::origin::Origin;
+use crate::engine::registry::Cancelled;
+use crate::platform::sync::thread::{self, ThreadId};
+use crate::source::token::Token;
+
+/// Cancels for as long as the watcher is there, and holds nothing of it.
+pub(crate) struct EnginesCanceller {
+    pub(crate) remains: Arc<Remains>,
+    pub(crate) source: Weak<dyn Disarms>,
+}
+
+/// What outlives a watcher: memory, and neither a file descriptor nor a thread.
+pub(crate) struct Remains {
+    pub(crate) origin: Origin,
+    pub(crate) dispatch: Dispatch,
+    /// The watcher's thread, set before it runs anything.
+    pub(crate) thread: OnceLock<ThreadId>,
+}
+
+/// A source, as far as a canceller needs it.
+pub(crate) trait Disarms: Send + Sync {
+    fn disarm(&self, token: Token);
+}
+
+impl Cancels for EnginesCanceller {
+    fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
+        self.remains.unregister_callback(handle, |token| {
+            // The watcher's drop waits for this, so the source is there, and this is not
+            // its last owner.
+            if let Some(source) = self.source.upgrade() {
+                source.disarm(token);
+            }
+        })
+    }
+
+    fn is_in_copy(&self) -> bool {
+        self.remains.is_in_copy()
+    }
+}
+
+impl Remains {
+    pub(crate) fn is_in_copy(&self) -> bool {
+        self.origin.check().is_err()
+    }
+
+    pub(crate) fn unregister_callback(
+        &self,
+        handle: WatchHandle,
+        disarm: impl FnOnce(Token),
+    ) -> Unregistered {
+        if self.is_in_copy() {
+            return Unregistered::NotPending;
+        }
+        match self.dispatch.cancel(handle) {
+            Cancelled::Removed { callback, retired } => {
+                // In this order: the captured values' Drop may take any time, may panic,
+                // and may drop the watcher, which waits for the disarming.
+                if let Some(token) = retired {
+                    let counted = Counted {
+                        dispatch: &self.dispatch,
+                        token,
+                    };
+                    disarm(token);
+                    drop(counted);
+                }
+                drop(callback);
+                Unregistered::WillNotRun
+            }
+            Cancelled::Running if self.is_own_thread() => Unregistered::IsRunning,
+            Cancelled::Running => {
+                self.dispatch.wait_until_finished(handle);
+                Unregistered::HasRun
+            }
+            Cancelled::HasRun => Unregistered::HasRun,
+            Cancelled::NotPending => Unregistered::NotPending,
+        }
+    }
+
+    fn is_own_thread(&self) -> bool {
+        self.thread.get() == Some(&thread::current().id())
+    }
+}
+
+/// A disarming that the watcher's drop waits for; it ends also if the source panics.
+struct Counted<'a> {
+    dispatch: &'a Dispatch,
+    token: Token,
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.dispatch.disarmed(self.token);
+    }
+}

@@ -1,0 +1,599 @@
+//! The engine over a source whose calls fail.
+
+use std::future::Future;
+use std::os::unix::process::ExitStatusExt;
+use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Mutex, mpsc};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::source::report::Report;
+use crate::wait::ext::PidWatcherExt;
+use crate::watchers::simulated::SimulatedProcesses;
+use crate::watchers::simulated::SimulatedSource;
+
+pub(super) const LONG: Duration = Duration::from_secs(60);
+
+/// A source whose calls can be made to fail a number of times.
+#[derive(Debug)]
+pub(super) struct Failing {
+    source: SimulatedSource,
+    interruptions: AtomicUsize,
+    waits: AtomicUsize,
+    /// As many waits have reports and fail.
+    waits_with_reports: AtomicUsize,
+    /// As many waits end at once: every second one fails.
+    alternations: AtomicUsize,
+    pub(super) wakes: AtomicUsize,
+    /// The calls that panic.
+    panics: Mutex<Vec<&'static str>>,
+    /// Where each disarming says that it is there, and waits.
+    gate: Mutex<Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>>,
+}
+
+impl Failing {
+    fn new(processes: &SimulatedProcesses) -> Self {
+        Failing {
+            source: SimulatedSource::new(processes),
+            interruptions: AtomicUsize::new(0),
+            waits: AtomicUsize::new(0),
+            waits_with_reports: AtomicUsize::new(0),
+            alternations: AtomicUsize::new(0),
+            wakes: AtomicUsize::new(0),
+            panics: Mutex::default(),
+            gate: Mutex::default(),
+        }
+    }
+
+    /// Has a call panic from now on.
+    pub(super) fn panics_in(&self, call: &'static str) {
+        self.panics.lock().unwrap().push(call);
+    }
+
+    fn panic_if_asked(&self, call: &'static str) {
+        let is_asked = self.panics.lock().unwrap().contains(&call);
+        if is_asked {
+            // Without the hook's message.
+            resume_unwind(Box::new(call));
+        }
+    }
+
+    fn fails(times: &AtomicUsize) -> bool {
+        Failing::counts_down(times).is_some()
+    }
+
+    /// How many were left, if any.
+    fn counts_down(times: &AtomicUsize) -> Option<usize> {
+        let order = Ordering::SeqCst;
+        let left = times.fetch_update(order, order, |left| left.checked_sub(1));
+        left.ok()
+    }
+}
+
+impl ExitSource for Failing {
+    type Waiter = ();
+
+    const THREAD_NAME: &'static str = "failing";
+
+    fn start(&self, _waiter: &mut ()) {
+        self.panic_if_asked("start");
+    }
+
+    fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
+        self.panic_if_asked("arm");
+        self.source.arm(pid, token)
+    }
+
+    fn disarm(&self, token: Token) {
+        self.panic_if_asked("disarm");
+        if let Some((reached, gate)) = &*self.gate.lock().unwrap() {
+            reached.send(()).unwrap();
+            let _ = gate.recv();
+        }
+        self.source.disarm(token);
+    }
+
+    fn is_reaped(&self, token: Token) -> bool {
+        self.source.is_reaped(token)
+    }
+
+    fn look(&self, token: Token) -> Option<Report> {
+        self.source.look(token)
+    }
+
+    fn wait(&self, waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
+        self.panic_if_asked("wait");
+        if Failing::fails(&self.interruptions) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        if Failing::fails(&self.waits) {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        match Failing::counts_down(&self.alternations) {
+            Some(left) if left % 2 == 0 => return Err(io::ErrorKind::OutOfMemory.into()),
+            Some(_) => return Ok(()),
+            None => {}
+        }
+        self.source.wait(waiter, reports)?;
+        if !reports.is_empty() && Failing::fails(&self.waits_with_reports) {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        Ok(())
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        self.panic_if_asked("wake");
+        if Failing::fails(&self.wakes) {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        self.source.wake()
+    }
+}
+
+pub(super) fn watcher(processes: &SimulatedProcesses) -> ThreadedWatcher<Failing> {
+    ThreadedWatcher::start(Failing::new(processes), ()).unwrap()
+}
+
+pub(super) fn exits(processes: &SimulatedProcesses, pid: Pid) {
+    assert!(processes.exit(pid, ExitStatus::from_raw(0)));
+}
+
+#[test]
+fn a_wait_that_is_interrupted_goes_on_at_once() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    // With pauses as after failures they would take minutes.
+    watcher.source().interruptions.store(200, Ordering::SeqCst);
+    for _ in 0..2 {
+        let pid = processes.spawn();
+        exits(&processes, pid);
+        assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
+    }
+    assert_eq!(watcher.source().interruptions.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_wait_that_fails_is_left_alone_for_a_while_and_loses_no_exit() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    let start = Instant::now();
+    watcher.source().waits.store(7, Ordering::SeqCst);
+    // The wait under way ends with the first; the second is told of after the failures.
+    for _ in 0..2 {
+        let pid = processes.spawn();
+        exits(&processes, pid);
+        assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
+    }
+    assert_eq!(watcher.source().waits.load(Ordering::SeqCst), 0);
+    let pauses = Duration::from_millis(1 + 2 + 4 + 8 + 16 + 32 + 64);
+    assert!(start.elapsed() >= pauses);
+}
+
+#[test]
+fn a_wait_that_succeeds_makes_the_pause_after_the_next_failure_short_again() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    // With pauses that go on growing they would take minutes.
+    watcher.source().alternations.store(400, Ordering::SeqCst);
+    for _ in 0..2 {
+        let pid = processes.spawn();
+        exits(&processes, pid);
+        assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
+    }
+    assert_eq!(watcher.source().alternations.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn the_reports_of_a_wait_that_fails_are_taken_in() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    watcher
+        .source()
+        .waits_with_reports
+        .store(3, Ordering::SeqCst);
+    for _ in 0..4 {
+        let pid = processes.spawn();
+        exits(&processes, pid);
+        assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
+    }
+    let left = &watcher.source().waits_with_reports;
+    assert_eq!(left.load(Ordering::SeqCst), 0);
+}
+
+/// What a registration holds in the source, while it is given back.
+struct Disarming<'a> {
+    watcher: &'a ThreadedWatcher<Failing>,
+    at_gate: mpsc::Receiver<()>,
+    open: mpsc::Sender<()>,
+}
+
+impl<'a> Disarming<'a> {
+    /// From now on each disarming stands at a gate.
+    fn gated(watcher: &'a ThreadedWatcher<Failing>) -> Self {
+        let (reached, at_gate) = mpsc::channel();
+        let (open, gate) = mpsc::channel::<()>();
+        *watcher.source().gate.lock().unwrap() = Some((reached, gate));
+        Disarming {
+            watcher,
+            at_gate,
+            open,
+        }
+    }
+
+    /// Waits for a disarming of the process at place 0, and looks who may have that place.
+    fn keeps_its_place(self, pid: Pid) {
+        self.at_gate.recv_timeout(LONG).unwrap();
+        let dispatch = self.watcher.shared.dispatch();
+        let token = dispatch.reserve(pid);
+        assert_ne!(token.index(), 0, "the source has the place armed still");
+        dispatch.release(token);
+        drop(self.open);
+    }
+}
+
+#[test]
+fn a_place_is_nobody_elses_until_the_source_has_disarmed_it() {
+    let processes = SimulatedProcesses::new();
+    let watchers = [(); 5].map(|()| watcher(&processes));
+    let [by_pid, by_handle, by_canceller, by_poll, by_run] = &watchers;
+    let (live, ending) = (processes.spawn(), processes.spawn());
+    std::thread::scope(|scope| {
+        by_pid.register_pid(live).unwrap();
+        let disarming = Disarming::gated(by_pid);
+        scope.spawn(|| by_pid.unregister_pid(live));
+        disarming.keeps_its_place(live);
+
+        let handle = by_handle.on_exit(live, |_| {}).unwrap();
+        let disarming = Disarming::gated(by_handle);
+        scope.spawn(move || by_handle.unregister_callback(handle));
+        disarming.keeps_its_place(live);
+
+        let handle = by_canceller.on_exit(live, |_| {}).unwrap();
+        let canceller = by_canceller.canceller().unwrap();
+        let disarming = Disarming::gated(by_canceller);
+        scope.spawn(move || canceller.unregister_callback(handle));
+        disarming.keeps_its_place(live);
+
+        let disarming = Disarming::gated(by_poll);
+        scope.spawn(|| assert_eq!(by_poll.try_wait(live).unwrap(), None));
+        disarming.keeps_its_place(live);
+
+        by_run.on_exit(ending, |_| {}).unwrap();
+        let disarming = Disarming::gated(by_run);
+        exits(&processes, ending);
+        disarming.keeps_its_place(live);
+    });
+}
+
+#[test]
+fn a_late_callback_that_cannot_be_announced_is_refused_and_taken_out() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    let pid = processes.spawn();
+    watcher.register_pid(pid).unwrap();
+    exits(&processes, pid);
+    assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
+    // A callback that comes while the thread is about to look by itself needs no
+    // announcement.
+    let captured = Arc::new(());
+    let refused = std::iter::repeat_with(|| {
+        watcher.source().wakes.store(1, Ordering::SeqCst);
+        let captured = Arc::clone(&captured);
+        watcher.on_exit(pid, move |_| drop(captured))
+    })
+    .find_map(Result::err);
+    assert!(matches!(refused, Some(WatchError::Os { .. })));
+    assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
+    assert_eq!(Arc::strong_count(&captured), 1);
+}
+
+#[test]
+fn callbacks_that_make_ever_new_ones_hide_no_exit() {
+    /// Registers a callback that does the same, until nobody else has the watcher.
+    fn again(watcher: &Arc<ThreadedWatcher<Failing>>, pid: Pid, runs: &Arc<AtomicUsize>) {
+        let (weak, runs) = (Arc::downgrade(watcher), Arc::clone(runs));
+        let next = move |_| {
+            runs.fetch_add(1, Ordering::SeqCst);
+            if let Some(watcher) = weak.upgrade() {
+                again(&watcher, pid, &runs);
+            }
+        };
+        watcher.on_exit(pid, next).unwrap();
+    }
+    let processes = SimulatedProcesses::new();
+    let watcher = Arc::new(watcher(&processes));
+    let (busy, other) = (processes.spawn(), processes.spawn());
+    let runs = Arc::new(AtomicUsize::new(0));
+    watcher.register_pid(busy).unwrap();
+    exits(&processes, busy);
+    again(&watcher, busy, &runs);
+    // More than one round takes.
+    while runs.load(Ordering::SeqCst) < 3_000 {
+        std::thread::yield_now();
+    }
+    let (tell, told) = mpsc::channel();
+    watcher
+        .on_exit(other, move |exit| tell.send(exit).unwrap())
+        .unwrap();
+    exits(&processes, other);
+    assert_eq!(told.recv_timeout(LONG).unwrap().pid(), other);
+}
+
+#[test]
+fn what_is_due_is_run_though_the_thread_cannot_wake_itself() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    let pid = processes.spawn();
+    let (tell, told) = mpsc::channel();
+    // More than one round takes.
+    for _ in 0..3_000 {
+        let tell = tell.clone();
+        watcher
+            .on_exit(pid, move |_| tell.send(()).unwrap())
+            .unwrap();
+    }
+    watcher.source().wakes.store(2, Ordering::SeqCst);
+    exits(&processes, pid);
+    for _ in 0..3_000 {
+        told.recv_timeout(LONG).unwrap();
+    }
+}
+
+#[test]
+fn a_wake_that_fails_once_leaves_no_thread_behind() {
+    let watcher = watcher(&SimulatedProcesses::new());
+    let shared = Arc::downgrade(&watcher.shared);
+    watcher.source().wakes.store(1, Ordering::SeqCst);
+    drop(watcher);
+    // The thread that held it too has been joined.
+    assert_eq!(shared.strong_count(), 0);
+}
+
+/// What every call of a watcher that has ended answers, and that it is dropped all the
+/// same. `dropped` gets a message when the callback of a live process goes.
+fn has_ended(watcher: ThreadedWatcher<Failing>, live: Pid, dropped: &mpsc::Receiver<()>) {
+    // Disconnected by the callback's end, without a message.
+    assert!(
+        dropped
+            .recv_timeout(LONG)
+            .is_err_and(|error| error == RecvTimeoutError::Disconnected)
+    );
+    let stopped = |answer: Result<(), WatchError>| {
+        assert!(matches!(answer, Err(WatchError::Stopped)), "{answer:?}");
+    };
+    stopped(watcher.register_pid(live));
+    stopped(watcher.register_callback(live, Box::new(|_| {})).map(drop));
+    stopped(watcher.watch(live, Box::new(|_| {})).map(drop));
+    stopped(watcher.try_wait(live).map(drop));
+    stopped(watcher.wait_timeout(live, LONG).map(drop));
+    stopped(watcher.exited(live).map(drop));
+    watcher.unregister_pid(live);
+    let shared = Arc::downgrade(&watcher.shared);
+    drop(watcher);
+    assert_eq!(shared.strong_count(), 0);
+}
+
+/// The source may be as broken on the caller's thread as it was on the watcher's.
+#[test]
+fn the_drop_of_a_watcher_that_a_panic_has_ended_calls_its_source_no_more() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    let (live, ending) = (processes.spawn(), processes.spawn());
+    let (tell, told) = mpsc::channel::<()>();
+    watcher
+        .on_exit(live, move |_| tell.send(()).unwrap())
+        .unwrap();
+    watcher.register_pid(ending).unwrap();
+    for call in ["wait", "wake"] {
+        watcher.source().panics_in(call);
+    }
+    exits(&processes, ending);
+    assert!(told.recv_timeout(LONG).is_err());
+    drop(watcher);
+}
+
+#[test]
+fn a_source_that_panics_ends_its_watcher() {
+    for call in ["wait", "disarm"] {
+        let processes = SimulatedProcesses::new();
+        let watcher = watcher(&processes);
+        let (live, ending) = (processes.spawn(), processes.spawn());
+        let (tell, told) = mpsc::channel::<()>();
+        let never = move |_| tell.send(()).unwrap();
+        let handle = watcher.on_exit(live, never).unwrap();
+        let mut exited = watcher.exited(live).unwrap();
+        let its_handle = watcher.on_exit(ending, |_| {}).unwrap();
+        watcher.source().panics_in(call);
+        // This ends the wait under way, and the only callback leads to a disarming.
+        exits(&processes, ending);
+        assert!(told.recv_timeout(LONG).is_err());
+        let mut context = Context::from_waker(Waker::noop());
+        let outcome = std::iter::repeat_with(|| Pin::new(&mut exited).poll(&mut context))
+            .find(Poll::is_ready);
+        assert_eq!(outcome, Some(Poll::Ready(None)));
+        // It makes no claim any more.
+        for handle in [handle, its_handle] {
+            assert_eq!(
+                watcher.unregister_callback(handle),
+                Unregistered::NotPending
+            );
+        }
+        drop(exited);
+        has_ended(watcher, live, &told);
+    }
+}
+
+#[test]
+fn a_source_that_panics_at_its_start_ends_its_watcher() {
+    let processes = SimulatedProcesses::new();
+    let source = Failing::new(&processes);
+    source.panics_in("start");
+    let watcher = ThreadedWatcher::start(source, ()).unwrap();
+    let live = processes.spawn();
+    let (tell, told) = mpsc::channel::<()>();
+    // Refused, or accepted and then dropped.
+    let _ = watcher.on_exit(live, move |_| tell.send(()).unwrap());
+    has_ended(watcher, live, &told);
+}
+
+#[test]
+fn a_canceller_waits_for_no_thread_that_a_panic_has_ended() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    let pid = processes.spawn();
+    let (reached, at_gate) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let callback = move |_| {
+        reached.send(()).unwrap();
+        let _ = gate.recv();
+    };
+    let handle = watcher.on_exit(pid, callback).unwrap();
+    watcher.source().panics_in("disarm");
+    exits(&processes, pid);
+    at_gate.recv().unwrap();
+    std::thread::scope(|scope| {
+        let cancelling = scope.spawn(|| watcher.unregister_callback(handle));
+        drop(open);
+        let answer = cancelling.join().unwrap();
+        // It has run, if the call came before the watcher's end.
+        assert!(matches!(
+            answer,
+            Unregistered::HasRun | Unregistered::NotPending
+        ));
+    });
+}
+
+/// C9, by the watcher and by its canceller.
+#[test]
+fn a_callback_has_run_when_it_has_returned_and_its_captures_are_gone() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    let canceller = watcher.canceller().unwrap();
+    let cancel: [&(dyn Fn(WatchHandle) -> Unregistered + Sync); 2] =
+        [&|handle| watcher.unregister_callback(handle), &|handle| {
+            canceller.unregister_callback(handle)
+        }];
+    for cancel in cancel {
+        let pid = processes.spawn();
+        let captured = Arc::new(());
+        let (reached, at_gate) = mpsc::channel();
+        let (open, gate) = mpsc::channel::<()>();
+        let callback = {
+            let captured = Arc::clone(&captured);
+            move |_| {
+                reached.send(()).unwrap();
+                let _ = gate.recv();
+                drop(captured);
+            }
+        };
+        let handle = watcher.on_exit(pid, callback).unwrap();
+        exits(&processes, pid);
+        at_gate.recv().unwrap();
+        std::thread::scope(|scope| {
+            let cancelling = scope.spawn(|| {
+                let answer = cancel(handle);
+                (answer, Arc::strong_count(&captured))
+            });
+            while watcher.shared.dispatch().waiting() == 0 && !cancelling.is_finished() {
+                std::thread::yield_now();
+            }
+            drop(open);
+            let answer = cancelling.join().unwrap();
+            assert_eq!(answer, (Unregistered::HasRun, 1));
+        });
+    }
+}
+
+#[test]
+fn a_panic_on_a_callers_thread_is_the_callers_and_leaves_no_place_taken() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    let pid = processes.spawn();
+    let panics = |call: &dyn Fn()| catch_unwind(AssertUnwindSafe(call)).is_err();
+    watcher.source().panics_in("arm");
+    assert!(panics(&|| drop(watcher.register_pid(pid))));
+    assert!(panics(&|| drop(watcher.on_exit(pid, |_| {}))));
+    assert!(panics(&|| drop(watcher.try_wait(pid))));
+    watcher.source().panics.lock().unwrap().clear();
+    watcher.register_pid(pid).unwrap();
+    watcher.source().panics_in("disarm");
+    assert!(panics(&|| watcher.unregister_pid(pid)));
+    let handle = watcher.on_exit(pid, |_| {}).unwrap();
+    assert!(panics(&|| {
+        watcher.unregister_callback(handle);
+    }));
+    watcher.source().panics.lock().unwrap().clear();
+    // One place has served all of them, and the watcher goes on.
+    let token = watcher.shared.dispatch().reserve(pid);
+    assert_eq!(token.index(), 0);
+    watcher.shared.dispatch().release(token);
+    exits(&processes, pid);
+    assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
+}
+
+#[test]
+fn a_drop_waits_for_a_disarming_and_a_held_canceller_keeps_nothing() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    let pid = processes.spawn();
+    let handle = watcher.on_exit(pid, |_| {}).unwrap();
+    let never = watcher.on_exit(pid, |_| {}).unwrap();
+    watcher.unregister_callback(never);
+    let canceller = watcher.canceller().unwrap();
+    let shared = Arc::downgrade(&watcher.shared);
+    let (reached, at_gate) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    *watcher.source().gate.lock().unwrap() = Some((reached, gate));
+    std::thread::scope(|scope| {
+        let cancelling = scope.spawn(|| canceller.unregister_callback(handle));
+        at_gate.recv().unwrap();
+        let dropping = scope.spawn(|| drop(watcher));
+        // It can't return before the gate is open.
+        for _ in 0..100 {
+            std::thread::yield_now();
+        }
+        assert!(!dropping.is_finished());
+        drop(open);
+        dropping.join().unwrap();
+        assert_eq!(shared.strong_count(), 0, "the source is gone");
+        assert_eq!(cancelling.join().unwrap(), Unregistered::WillNotRun);
+    });
+    assert_eq!(processes.watched(), 0);
+    for handle in [handle, never] {
+        let answer = canceller.unregister_callback(handle);
+        assert_eq!(answer, Unregistered::NotPending);
+    }
+}
+
+#[test]
+fn what_the_drop_has_removed_is_not_pending() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    let handle = watcher.on_exit(processes.spawn(), |_| {}).unwrap();
+    let canceller = watcher.canceller().unwrap();
+    drop(watcher);
+    let answer = canceller.unregister_callback(handle);
+    assert_eq!(answer, Unregistered::NotPending);
+}
+
+/// What a cancelled callback captured may drop the watcher, which waits for the disarming
+/// and not for that.
+#[test]
+fn a_cancelled_callbacks_captures_may_drop_the_watcher() {
+    let processes = SimulatedProcesses::new();
+    let watcher = Arc::new(watcher(&processes));
+    let shared = Arc::downgrade(&watcher.shared);
+    let pid = processes.spawn();
+    let captured = Arc::clone(&watcher);
+    let handle = watcher.on_exit(pid, move |_| drop(captured)).unwrap();
+    let canceller = watcher.canceller().unwrap();
+    drop(watcher);
+    let answer = canceller.unregister_callback(handle);
+    assert_eq!(answer, Unregistered::WillNotRun);
+    assert_eq!(shared.strong_count(), 0);
+}

@@ -1,0 +1,54 @@
+//! Runs a model in every interleaving of its threads, and says how many there were.
+//!
+//! A model is deterministic but for the order of its threads, and ends with every one
+//! of them. A callback that panics is caught by the engine: what a callback sees is kept,
+//! and asserted outside.
+
+use std::any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use loom::model::Builder;
+
+use crate::platform::sync::time_runs_out;
+
+/// Every interleaving.
+pub fn all<F: Fn() + Send + Sync + 'static>(model: F) {
+    explore(None, model);
+}
+
+/// Every interleaving in which threads are interrupted, where they could go on, `bound`
+/// times at most altogether.
+pub fn preempted<F: Fn() + Send + Sync + 'static>(bound: usize, model: F) {
+    explore(Some(bound), model);
+}
+
+fn explore<F: Fn() + Send + Sync + 'static>(bound: Option<usize>, model: F) {
+    // std's, which loom does not see.
+    let count = Arc::new(AtomicUsize::new(0));
+    let mut builder = Builder::new();
+    // A bound of loom's own variable, LOOM_MAX_PREEMPTIONS, goes first: for a longer run.
+    builder.preemption_bound = builder.preemption_bound.or(bound);
+    let bound = builder.preemption_bound;
+    let start = Instant::now();
+    builder.check({
+        let count = Arc::clone(&count);
+        move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            // A model begins without what the last one has left.
+            time_runs_out(0);
+            model();
+        }
+    });
+    let bound = bound.map_or_else(|| "none".to_owned(), |bound| bound.to_string());
+    let count = count.load(Ordering::Relaxed);
+    let seconds = start.elapsed().as_secs_f64();
+    // `cargo xtask ci loom` reads this.
+    println!("model\t{}\t{bound}\t{count}\t{seconds:.1}", name_of::<F>());
+}
+
+/// The test that the closure stands in.
+fn name_of<F>() -> &'static str {
+    any::type_name::<F>().trim_end_matches("::{{closure}}")
+}

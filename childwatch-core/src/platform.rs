@@ -1,0 +1,10 @@
+//! What the library takes from std and the kernel and both `wait` and the engine need:
+//! locks and threads, and clocks.
+//!
+//! This layer imports from no other layer.
+
+pub mod clock;
+pub(crate) mod sync;
+
+#[cfg(test)]
+pub(crate) mod refusing;

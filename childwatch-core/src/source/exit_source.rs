@@ -1,0 +1,96 @@
+//! [`ExitSource`]: what a backend implements to get the engine.
+
+use std::fmt;
+use std::io;
+
+use crate::contract::error::WatchError;
+use crate::contract::pid::Pid;
+use crate::source::report::Report;
+use crate::source::token::Token;
+
+/// Observes processes for the engine, [`ThreadedWatcher`](crate::source::ThreadedWatcher).
+///
+/// A source never sees a callback, so it cannot get cancellation, order,
+/// re-entry or panics wrong: all of that is the engine's. It arms and disarms
+/// processes under tokens, and says which of them have exited.
+///
+/// # Laws
+///
+/// - **S1 before or after.** `arm` on a process that has exited already is
+///   reported just as an exit that comes later.
+/// - **S2 at least once, never early.** Each armed token is reported at least
+///   once after its process's exit, and never before. Repeats, and reports of
+///   tokens disarmed since, are harmless: the engine drops them.
+/// - **S3 disarm.** `disarm` ends the watch and gives back whatever it held. The
+///   engine disarms each armed token at most once, never one whose `arm` failed,
+///   and never in a forked copy of the process; tokens still armed when the
+///   source is dropped are not disarmed one by one.
+/// - **S4 wake.** `wake` ends the wait under way, or else the next one.
+/// - **S5 nothing behind.** A failed `arm` leaves nothing: no fd, no entry.
+/// - **S6 no engine lock.** `arm`, `disarm`, `is_reaped` and `look` run on the
+///   caller's thread, several at once, without the engine's lock; `wait` runs on
+///   the watcher's thread alone. None of them may call the watcher.
+/// - **S7 status.** A report carries what is known of the status, and `None`
+///   rather than a guess.
+/// - **S8 look.** `look` makes one non-blocking look at one armed process. It
+///   returns a report as soon as the process has exited and its parent can wait
+///   for it, and never before. It does not replace a report: `wait` still gives
+///   one.
+/// - **S9 no panic.** No method panics. If `start`, `wait`, `wake` or `disarm` does so
+///   on the watcher's thread, the watcher ends: pending callbacks are dropped without
+///   running, and every later call answers [`Stopped`](WatchError::Stopped). A panic on
+///   a caller's thread goes on to the caller.
+pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
+    /// What only the watcher's thread touches: a poller, its event buffer.
+    type Waiter: Send + 'static;
+
+    /// The name of the watcher's thread. A name of more than 15 bytes does not compile,
+    /// because Linux shows no more.
+    const THREAD_NAME: &'static str;
+
+    /// Begins to watch `pid` under `token` (S1, S5).
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchProcess`](WatchError::NoSuchProcess),
+    /// [`NotAChild`](WatchError::NotAChild),
+    /// [`ResourceLimit`](WatchError::ResourceLimit),
+    /// [`Unsupported`](WatchError::Unsupported) or [`Os`](WatchError::Os).
+    fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError>;
+
+    /// Ends the watch of an armed token (S3).
+    fn disarm(&self, token: Token);
+
+    /// Whether the process armed under `token` has been reaped, so that its
+    /// number may be another process's by now (C13). `false` when that cannot
+    /// be told; `true` for a token that is not armed.
+    fn is_reaped(&self, token: Token) -> bool;
+
+    /// Looks once at the process armed under `token`, without blocking (S8).
+    ///
+    /// Returns `None` if the process has not exited, if the source cannot tell, and
+    /// if the token is not armed.
+    fn look(&self, token: Token) -> Option<Report>;
+
+    /// Called once, first of all on the watcher's thread, where every signal is blocked
+    /// except the synchronous ones (C4). The default does nothing.
+    ///
+    /// What this method and [`wait`](Self::wait) change in the thread's signal mask lasts:
+    /// the engine changes the mask for callbacks only, and restores it after them.
+    fn start(&self, _waiter: &mut Self::Waiter) {}
+
+    /// Waits until a process has exited or `wake` is called, and adds a report
+    /// of each exit to `reports`. Returning early with none is allowed.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the kernel answers; the engine asks again, with a growing pause.
+    fn wait(&self, waiter: &mut Self::Waiter, reports: &mut Vec<Report>) -> io::Result<()>;
+
+    /// Ends the wait that is under way, or else the next one (S4).
+    ///
+    /// # Errors
+    ///
+    /// Whatever the kernel answers; the wait may then not have ended.
+    fn wake(&self) -> io::Result<()>;
+}

@@ -1,0 +1,173 @@
+//! [`TokenTable`]: a value for each armed process.
+
+use crate::source::chunked::Chunked;
+use crate::source::token::Token;
+
+/// Values by the [`Token`] that they were put in under.
+///
+/// A token whose generation is not the value's own finds nothing. The table takes memory
+/// for the most tokens that it held at one time, a few hundred more at most, and never
+/// moves its values to grow.
+///
+/// # Examples
+///
+/// ```
+/// use childwatch_core::source::{Token, TokenTable};
+///
+/// let mut table = TokenTable::new();
+/// table.insert(Token::from_parts(3, 0), "old");
+/// assert_eq!(table.remove(Token::from_parts(3, 0)), Some("old"));
+/// table.insert(Token::from_parts(3, 1), "new");
+/// assert_eq!(table.get(Token::from_parts(3, 0)), None);
+/// assert_eq!(table.get(Token::from_parts(3, 1)), Some(&"new"));
+/// ```
+#[derive(Debug)]
+pub struct TokenTable<T> {
+    places: Chunked<Option<Place<T>>>,
+    len: usize,
+}
+
+#[derive(Debug)]
+struct Place<T> {
+    generation: u32,
+    value: T,
+}
+
+impl<T> TokenTable<T> {
+    /// A table with nothing in it, for which nothing is allocated.
+    #[must_use]
+    pub const fn new() -> Self {
+        TokenTable {
+            places: Chunked::new(),
+            len: 0,
+        }
+    }
+
+    /// How many values there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no value.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Puts a value in under `token`. What another generation of the same index had
+    /// there comes back.
+    pub fn insert(&mut self, token: Token, value: T) -> Option<T> {
+        let index = token.index() as usize;
+        while self.places.len() <= index {
+            self.places.push(None);
+        }
+        let place = Place {
+            generation: token.generation(),
+            value,
+        };
+        let former = self.places[index].replace(place);
+        if former.is_none() {
+            self.len += 1;
+        }
+        former.map(|place| place.value)
+    }
+
+    /// Takes out the value that was put in under `token`.
+    pub fn remove(&mut self, token: Token) -> Option<T> {
+        let place = self.places.get_mut(token.index() as usize)?;
+        let taken = place.take_if(|place| place.generation == token.generation())?;
+        self.len -= 1;
+        Some(taken.value)
+    }
+
+    /// The value that was put in under `token`.
+    #[must_use]
+    pub fn get(&self, token: Token) -> Option<&T> {
+        let (found, value) = self.at(token.index())?;
+        (found == token).then_some(value)
+    }
+
+    /// The same, to be changed.
+    #[must_use]
+    pub fn get_mut(&mut self, token: Token) -> Option<&mut T> {
+        let (found, value) = self.at_mut(token.index())?;
+        (found == token).then_some(value)
+    }
+
+    /// The value at an index, with its token.
+    #[must_use]
+    pub fn at(&self, index: u32) -> Option<(Token, &T)> {
+        let place = self.places.get(index as usize)?.as_ref()?;
+        Some((Token::from_parts(index, place.generation), &place.value))
+    }
+
+    /// The same, to be changed.
+    #[must_use]
+    pub fn at_mut(&mut self, index: u32) -> Option<(Token, &mut T)> {
+        let place = self.places.get_mut(index as usize)?.as_mut()?;
+        let token = Token::from_parts(index, place.generation);
+        Some((token, &mut place.value))
+    }
+
+    /// The values at `index` and above, in the order of their indices.
+    pub fn iter_from(&self, index: u32) -> impl Iterator<Item = (Token, &T)> {
+        let places = self.places.iter_from(index as usize);
+        places.filter_map(|(index, place)| {
+            let Place { generation, value } = place.as_ref()?;
+            // It was put in under a token, whose index is 32 bits wide.
+            Some((Token::from_parts(index as u32, *generation), value))
+        })
+    }
+}
+
+impl<T> Default for TokenTable<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_knows_its_values_by_index_and_generation() {
+        let mut table = TokenTable::new();
+        let token = |index, generation| Token::from_parts(index, generation);
+        assert_eq!(table.insert(token(600, 7), "a"), None);
+        assert_eq!(table.insert(token(2, 0), "b"), None);
+        assert_eq!(table.len(), 2);
+        assert!(!table.is_empty());
+        assert_eq!(table.get(token(600, 7)), Some(&"a"));
+        assert_eq!(table.get(token(600, 6)), None);
+        assert_eq!(table.get_mut(token(600, 6)), None);
+        assert_eq!(table.remove(token(600, 6)), None);
+        assert_eq!(table.at(600), Some((token(600, 7), &"a")));
+        assert_eq!(table.at(3), None);
+        assert_eq!(table.at(u32::MAX), None);
+
+        let all: Vec<_> = table.iter_from(0).collect();
+        assert_eq!(all, [(token(2, 0), &"b"), (token(600, 7), &"a")]);
+        assert_eq!(table.iter_from(3).count(), 1);
+
+        assert_eq!(table.insert(token(2, 1), "c"), Some("b"));
+        assert_eq!(table.len(), 2);
+        assert_eq!(table.remove(token(2, 1)), Some("c"));
+        assert_eq!(table.remove(token(600, 7)), Some("a"));
+        assert!(table.is_empty());
+    }
+
+    #[test]
+    fn a_tables_values_can_be_changed_in_their_places() {
+        let mut table = TokenTable::new();
+        let token = Token::from_parts(600, 7);
+        assert_eq!(table.insert(token, 1), None);
+        *table.get_mut(token).unwrap() += 1;
+        let (found, value) = table.at_mut(600).unwrap();
+        assert_eq!(found, token);
+        *value += 1;
+        assert_eq!(table.get(token), Some(&3));
+        assert_eq!(table.at_mut(601), None);
+    }
+}

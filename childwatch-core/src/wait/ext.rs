@@ -1,0 +1,166 @@
+//! [`PidWatcherExt`]: conveniences over any [`PidWatcher`].
+
+#![expect(unsafe_code, reason = "`fork_watchable` is unsafe to call")]
+
+use std::convert::Infallible;
+use std::io;
+use std::process::{Child, Command};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::contract::callback::WatchHandle;
+use crate::contract::error::WatchError;
+use crate::contract::exit::Exit;
+use crate::contract::pid::Pid;
+use crate::contract::watcher::PidWatcher;
+use crate::wait::exited::Exited;
+use crate::wait::guard::WatchGuard;
+use crate::wait::spawn;
+
+/// What users of a watcher would otherwise write themselves; every
+/// [`PidWatcher`] has it, `dyn PidWatcher` too.
+pub trait PidWatcherExt: PidWatcher {
+    /// [`watch`](PidWatcher::watch) with a closure that need not be boxed.
+    ///
+    /// # Errors
+    ///
+    /// As [`watch`](PidWatcher::watch).
+    fn on_exit(
+        &self,
+        pid: Pid,
+        callback: impl FnOnce(Exit) + Send + 'static,
+    ) -> Result<WatchHandle, WatchError> {
+        self.watch(pid, Box::new(callback))
+    }
+
+    /// [`on_exit`](Self::on_exit), unregistered when the guard is dropped: data
+    /// that the callback shares may go after it.
+    ///
+    /// # Errors
+    ///
+    /// As [`watch`](PidWatcher::watch).
+    fn watch_guard(
+        &self,
+        pid: Pid,
+        callback: impl FnOnce(Exit) + Send + 'static,
+    ) -> Result<WatchGuard<'_, Self>, WatchError> {
+        let handle = self.on_exit(pid, callback)?;
+        Ok(WatchGuard::new(self, handle))
+    }
+
+    /// The exit as a future, for any executor. It resolves to `None` if the
+    /// watcher is dropped first; dropping it unregisters.
+    ///
+    /// # Errors
+    ///
+    /// As [`watch`](PidWatcher::watch).
+    fn exited(&self, pid: Pid) -> Result<Exited, WatchError> {
+        Exited::new(self, pid)
+    }
+
+    /// Waits for the exit: `None` when `timeout` has passed without one.
+    ///
+    /// When the time is over, the process is looked at [once more](PidWatcher::try_wait).
+    /// So an exit that has happened is returned also with a timeout of zero, and also in
+    /// a callback of this same watcher, where no other callback can run.
+    ///
+    /// # Errors
+    ///
+    /// As [`watch`](PidWatcher::watch).
+    fn wait_timeout(&self, pid: Pid, timeout: Duration) -> Result<Option<Exit>, WatchError> {
+        let (tell, told) = mpsc::channel();
+        let handle = self.on_exit(pid, move |exit| {
+            // The receiver lives until the callback is unregistered.
+            let _ = tell.send(exit);
+        })?;
+        if let Ok(exit) = told.recv_timeout(timeout) {
+            return Ok(Some(exit));
+        }
+        // While the registration is in force, so that no other process can be meant.
+        let found = self.try_wait(pid);
+        self.unregister_callback(handle);
+        match told.try_recv() {
+            Ok(exit) => Ok(Some(exit)),
+            Err(_) => found,
+        }
+    }
+
+    /// Spawns a command and [registers](PidWatcher::register_pid) its process.
+    ///
+    /// The caller still owes the child a `wait`.
+    ///
+    /// # A refused child
+    ///
+    /// If the registration fails, the child is killed and reaped before the error is
+    /// returned. A pid that may belong to another process by then is never signalled:
+    ///
+    /// | the registration fails | the child |
+    /// |---|---|
+    /// | with [`NoSuchProcess`](WatchError::NoSuchProcess) | has been reaped; no signal is sent |
+    /// | otherwise | is killed through a pidfd, which means this child and no other |
+    /// | otherwise, and no pidfd can be opened | is killed by its pid |
+    /// | the same, and the kernel reaps children | **keeps running**; the error has its pid |
+    /// | the child is another user's (setuid) | **keeps running**; the error has its pid |
+    ///
+    /// The kernel reaps the children of a process that ignores `SIGCHLD` or has set
+    /// `SA_NOCLDWAIT`. A child that exits at once may then be gone before it can be
+    /// registered (`NoSuchProcess`); `fork_watchable` has no such moment. No pidfd can be
+    /// opened before Linux 5.4, in some sandboxes, and when no file descriptor is left.
+    ///
+    /// In the third row the pid is the child's until a thread of the program reaps it. A
+    /// program without pidfds should not reap children that it did not start, as
+    /// `waitpid(-1)` does, while another thread spawns.
+    ///
+    /// # Errors
+    ///
+    /// What [`Command::spawn`] answers, or a [`WatchError`] as the inner error of an
+    /// [`io::Error`]. Tell them apart by [`io::Error::get_ref`] and not by
+    /// [`kind`](io::Error::kind): a missing program and a child that is gone are both
+    /// [`NotFound`](io::ErrorKind::NotFound).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::process::{Command, ExitStatus};
+    /// use std::os::unix::process::ExitStatusExt;
+    /// use childwatch_core::{PidWatcher, PidWatcherExt};
+    ///
+    /// fn run(watcher: &dyn PidWatcher) -> std::io::Result<ExitStatus> {
+    ///     let mut child = watcher.spawn_watchable(Command::new("true").arg("--"))?;
+    ///     watcher.unregister_pid((&child).into());
+    ///     child.wait()
+    /// }
+    /// ```
+    fn spawn_watchable(&self, command: &mut Command) -> io::Result<Child> {
+        spawn::spawn_watchable(self, command)
+    }
+
+    /// Forks, [registers](PidWatcher::register_pid) the child, and lets it run
+    /// `child` only then: no exit comes before the registration.
+    ///
+    /// `child` never returns, and a panic in it ends the child with code 101
+    /// after the panic hook's message: it never unwinds into the copy of the
+    /// parent's stack. If the registration fails, the child ends without having run
+    /// anything, and is reaped before the error is returned. It is not signalled. Nor is
+    /// the parent (`SIGPIPE`), if the child is killed before it is let go.
+    ///
+    /// The call needs two file descriptors, besides those that the registration needs.
+    ///
+    /// # Errors
+    ///
+    /// What `pipe` and `fork` answer, or a [`WatchError`] inside an
+    /// [`io::Error`].
+    ///
+    /// # Safety
+    ///
+    /// `child` runs in the forked copy of a process that may have had other
+    /// threads. Until it calls `exec` or `_exit` it may do only what is
+    /// async-signal-safe (`signal-safety(7)`): a lock that another thread held at
+    /// the fork, the allocator's too, is held for ever in the copy.
+    unsafe fn fork_watchable(&self, child: impl FnOnce() -> Infallible) -> io::Result<Pid> {
+        // SAFETY: the caller's promise is this function's own.
+        unsafe { spawn::fork_watchable(self, child) }
+    }
+}
+
+impl<W: PidWatcher + ?Sized> PidWatcherExt for W {}

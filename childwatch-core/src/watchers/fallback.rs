@@ -1,0 +1,311 @@
+//! [`Fallback`]: one watcher over two sources.
+
+use std::any::Any;
+use std::collections::HashSet;
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, PoisonError};
+
+use crate::contract::delegate::delegate_pid_watcher;
+use crate::contract::error::WatchError;
+use crate::contract::pid::Pid;
+use crate::engine::backoff::Backoff;
+use crate::engine::quiet_thread::{self, NAME_BYTES, QuietThread};
+use crate::engine::threaded::ThreadedWatcher;
+use crate::engine::threaded::wake_for_the_end;
+use crate::platform::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::platform::sync::thread;
+use crate::platform::sync::{Mutex, MutexGuard};
+use crate::source::exit_source::ExitSource;
+use crate::source::report::Report;
+use crate::source::token::Token;
+
+/// A [`PidWatcher`](crate::PidWatcher) that tries one source for each process, and
+/// when that has no room or is not offered, another.
+///
+/// It is one watcher, with one thread that callbacks run on, one order and one set of
+/// handles; the contract holds as if there were one source. The primary is tried anew
+/// for each process: nothing is latched, so what spilled over in a shortage of file
+/// descriptors does not make the next process spill too. What the primary watches costs
+/// next to nothing more than without the secondary; an exit that the secondary sees is handed
+/// from its thread to the watcher's.
+///
+/// A process goes to the secondary when the primary answers
+/// [`ResourceLimit`](WatchError::ResourceLimit) or
+/// [`Unsupported`](WatchError::Unsupported). If the secondary cannot watch it for
+/// [want of being its parent](WatchError::NotAChild), the primary's error is the
+/// answer.
+///
+/// The documentation of `childwatch-sigchld` has an example; its example `deployment`
+/// chooses between the two backends and this, by a flag or by what their probes say.
+pub struct Fallback<P: ExitSource, S: ExitSource>(ThreadedWatcher<FallbackSource<P, S>>);
+
+impl<P: ExitSource, S: ExitSource> Fallback<P, S> {
+    /// A watcher over `primary` and `secondary`, each a source with its waiter.
+    ///
+    /// # Errors
+    ///
+    /// [`ResourceLimit`](WatchError::ResourceLimit) when the two threads can't be had;
+    /// both sources are dropped then.
+    pub fn new(
+        (primary, waiter): (P, P::Waiter),
+        secondary: (S, S::Waiter),
+    ) -> Result<Self, WatchError> {
+        let source = FallbackSource::new(primary, secondary)?;
+        ThreadedWatcher::start(source, waiter).map(Fallback)
+    }
+
+    /// How many processes the secondary watches now.
+    pub fn spilled(&self) -> usize {
+        self.0.source().spilled.len.load(Ordering::SeqCst)
+    }
+}
+
+delegate_pid_watcher!(impl[P: ExitSource, S: ExitSource] for Fallback<P, S>, |this| this.0);
+
+impl<P: ExitSource, S: ExitSource> fmt::Debug for Fallback<P, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FallbackSource { primary, link, .. } = self.0.source();
+        f.debug_struct("Fallback")
+            .field("primary", &primary)
+            .field("secondary", &link.secondary)
+            .field("spilled", &self.spilled())
+            .finish()
+    }
+}
+
+/// The watcher's thread waits in the primary. The secondary has a thread of its own,
+/// which only hands its reports over.
+struct FallbackSource<P: ExitSource, S: ExitSource> {
+    primary: Arc<P>,
+    link: Arc<Link<S>>,
+    spilled: Spilled,
+    /// `None` once `drop` has begun.
+    thread: Option<QuietThread>,
+}
+
+/// Between the secondary's thread and the watcher's.
+struct Link<S> {
+    secondary: S,
+    handed_over: Mutex<Vec<Report>>,
+    is_stopping: AtomicBool,
+    /// The secondary has panicked, with this, and its thread has ended.
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+/// The tokens that the secondary has armed.
+#[derive(Default)]
+struct Spilled {
+    /// Nothing else is locked under it, and nothing is called.
+    tokens: Mutex<HashSet<Token>>,
+    /// Lets the usual case, none, do without the lock.
+    len: AtomicUsize,
+}
+
+impl<P: ExitSource, S: ExitSource> FallbackSource<P, S> {
+    fn new(primary: P, (secondary, waiter): (S, S::Waiter)) -> Result<Self, WatchError> {
+        let primary = Arc::new(primary);
+        let link = Arc::new(Link {
+            secondary,
+            handed_over: Mutex::default(),
+            is_stopping: AtomicBool::new(false),
+            panic: Mutex::new(None),
+        });
+        const {
+            assert!(
+                S::THREAD_NAME.len() <= NAME_BYTES,
+                "Linux shows 15 bytes of a thread's name"
+            );
+        }
+        let thread = quiet_thread::spawn(S::THREAD_NAME, "the secondary's thread", {
+            let (primary, link) = (Arc::clone(&primary), Arc::clone(&link));
+            move |_creators| link.run_to_its_end(&*primary, waiter)
+        })?;
+        Ok(FallbackSource {
+            primary,
+            link,
+            spilled: Spilled::default(),
+            thread: Some(thread),
+        })
+    }
+
+    fn arm_secondary(
+        &self,
+        pid: Pid,
+        token: Token,
+        primarys: WatchError,
+    ) -> Result<(), WatchError> {
+        self.link
+            .secondary
+            .arm(pid, token)
+            .map_err(|secondarys| match secondarys {
+                WatchError::NotAChild { .. } => primarys,
+                other => other,
+            })?;
+        // The engine asks about a token, and disarms it, only after this call. So a process
+        // that is refused, also by a panic, is never counted.
+        self.spilled.insert(token);
+        Ok(())
+    }
+}
+
+impl<P: ExitSource, S: ExitSource> ExitSource for FallbackSource<P, S> {
+    type Waiter = P::Waiter;
+
+    const THREAD_NAME: &'static str = P::THREAD_NAME;
+
+    fn start(&self, waiter: &mut P::Waiter) {
+        self.primary.start(waiter);
+    }
+
+    fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
+        match self.primary.arm(pid, token) {
+            Err(error @ (WatchError::ResourceLimit { .. } | WatchError::Unsupported { .. })) => {
+                self.arm_secondary(pid, token, error)
+            }
+            armed_or_refused => armed_or_refused,
+        }
+    }
+
+    fn disarm(&self, token: Token) {
+        if self.spilled.remove(token) {
+            self.link.secondary.disarm(token);
+        } else {
+            self.primary.disarm(token);
+        }
+    }
+
+    fn is_reaped(&self, token: Token) -> bool {
+        if self.spilled.contains(token) {
+            self.link.secondary.is_reaped(token)
+        } else {
+            self.primary.is_reaped(token)
+        }
+    }
+
+    fn look(&self, token: Token) -> Option<Report> {
+        if self.spilled.contains(token) {
+            self.link.secondary.look(token)
+        } else {
+            self.primary.look(token)
+        }
+    }
+
+    fn wait(&self, waiter: &mut P::Waiter, reports: &mut Vec<Report>) -> io::Result<()> {
+        let waited = self.primary.wait(waiter, reports);
+        // Also when the primary fails: what the secondary has seen is not its affair.
+        reports.append(&mut *self.link.handed_over());
+        // A panic of either source ends the watcher (S9).
+        let panic = self.link.panic().take();
+        if let Some(payload) = panic {
+            resume_unwind(payload);
+        }
+        waited
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        self.primary.wake()
+    }
+}
+
+impl<P: ExitSource, S: ExitSource> Drop for FallbackSource<P, S> {
+    fn drop(&mut self) {
+        self.link.is_stopping.store(true, Ordering::SeqCst);
+        let woken = wake_for_the_end(&self.link.secondary);
+        if let (Some(thread), Ok(())) = (self.thread.take(), woken) {
+            thread.unpark();
+            thread.join();
+        }
+    }
+}
+
+impl<P: ExitSource, S: ExitSource> fmt::Debug for FallbackSource<P, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FallbackSource")
+            .field("primary", &self.primary)
+            .field("secondary", &self.link.secondary)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: ExitSource> Link<S> {
+    /// The secondary's thread.
+    fn run_to_its_end<P: ExitSource>(&self, primary: &P, waiter: S::Waiter) {
+        let run = AssertUnwindSafe(|| self.run(primary, waiter));
+        if let Err(payload) = catch_unwind(run) {
+            *self.panic() = Some(payload);
+            self.wake_until_it_works(primary);
+        }
+    }
+
+    fn run<P: ExitSource>(&self, primary: &P, mut waiter: S::Waiter) {
+        self.secondary.start(&mut waiter);
+        let mut reports = Vec::new();
+        let mut pauses = Backoff::new();
+        while !self.is_stopping() {
+            let waited = self.secondary.wait(&mut waiter, &mut reports);
+            // A wait may have failed after it had found exits.
+            if !reports.is_empty() {
+                self.handed_over().append(&mut reports);
+                self.wake_until_it_works(primary);
+            }
+            if let Some(pause) = pauses.after(&waited) {
+                thread::park_timeout(pause);
+            }
+        }
+    }
+
+    /// A report that the watcher's thread is not woken for would be a lost exit.
+    fn wake_until_it_works<P: ExitSource>(&self, primary: &P) {
+        let mut pauses = Backoff::new();
+        while primary.wake().is_err() && !self.is_stopping() {
+            thread::park_timeout(pauses.next_pause());
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::SeqCst)
+    }
+
+    fn panic(&self) -> MutexGuard<'_, Option<Box<dyn Any + Send>>> {
+        self.panic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn handed_over(&self) -> MutexGuard<'_, Vec<Report>> {
+        self.handed_over
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Spilled {
+    fn insert(&self, token: Token) {
+        let mut tokens = self.tokens();
+        tokens.insert(token);
+        self.len.store(tokens.len(), Ordering::SeqCst);
+    }
+
+    /// Whether it was there. A caller that knows of the token has seen its insertion,
+    /// so a length of zero is not too old.
+    fn remove(&self, token: Token) -> bool {
+        if self.len.load(Ordering::SeqCst) == 0 {
+            return false;
+        }
+        let mut tokens = self.tokens();
+        let was_there = tokens.remove(&token);
+        self.len.store(tokens.len(), Ordering::SeqCst);
+        was_there
+    }
+
+    fn contains(&self, token: Token) -> bool {
+        self.len.load(Ordering::SeqCst) != 0 && self.tokens().contains(&token)
+    }
+
+    fn tokens(&self) -> MutexGuard<'_, HashSet<Token>> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,447 @@
+//! A [`Fallback`] over simulated processes and sources that refuse.
+
+use std::collections::VecDeque;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use super::*;
+use crate::contract::watcher::PidWatcher;
+use crate::wait::ext::PidWatcherExt;
+use crate::watchers::simulated::SimulatedProcesses;
+use crate::watchers::simulated::SimulatedSource;
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// A source that can be made to refuse.
+#[derive(Debug)]
+struct Refusing {
+    source: SimulatedSource,
+    refusal: fn(Pid) -> Option<WatchError>,
+    /// As many wakings fail.
+    failing_wakes: AtomicUsize,
+    is_started: Arc<AtomicBool>,
+    /// The name of the thread that it was started on.
+    thread: Mutex<Option<String>>,
+    /// Its waits panic.
+    panics: AtomicBool,
+    /// How the next waits end, first to last.
+    ends: Mutex<VecDeque<End>>,
+    /// All waits after those end so.
+    always: Mutex<Option<End>>,
+}
+
+/// How a wait ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// With no report.
+    Spuriously,
+    /// Interrupted by a signal.
+    Interrupted,
+    /// As it should, but for its answer: it fails.
+    Failing,
+    /// With a failure, before it has begun.
+    Refused,
+}
+
+impl Refusing {
+    fn new(processes: &SimulatedProcesses, refusal: fn(Pid) -> Option<WatchError>) -> Self {
+        Refusing {
+            source: SimulatedSource::new(processes),
+            refusal,
+            failing_wakes: AtomicUsize::new(0),
+            is_started: Arc::default(),
+            thread: Mutex::default(),
+            panics: AtomicBool::new(false),
+            ends: Mutex::default(),
+            always: Mutex::default(),
+        }
+    }
+
+    fn next_waits_end(&self, ends: impl IntoIterator<Item = End>) {
+        self.ends.lock().unwrap().extend(ends);
+        self.source.wake().unwrap();
+    }
+
+    fn all_waits_end(&self, end: End) {
+        *self.always.lock().unwrap() = Some(end);
+        self.source.wake().unwrap();
+    }
+
+    fn has_ended_all(&self) -> bool {
+        self.ends.lock().unwrap().is_empty()
+    }
+}
+
+impl ExitSource for Refusing {
+    type Waiter = ();
+
+    const THREAD_NAME: &'static str = "refusing";
+
+    fn start(&self, _waiter: &mut ()) {
+        self.is_started.store(true, Ordering::SeqCst);
+        let name = std::thread::current().name().map(str::to_owned);
+        *self.thread.lock().unwrap() = name;
+    }
+
+    fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
+        match (self.refusal)(pid) {
+            Some(refusal) => Err(refusal),
+            None => self.source.arm(pid, token),
+        }
+    }
+
+    fn disarm(&self, token: Token) {
+        self.source.disarm(token);
+    }
+
+    fn is_reaped(&self, token: Token) -> bool {
+        self.source.is_reaped(token)
+    }
+
+    fn look(&self, token: Token) -> Option<Report> {
+        self.source.look(token)
+    }
+
+    fn wait(&self, waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
+        if self.panics.load(Ordering::SeqCst) {
+            // Without the hook's message.
+            resume_unwind(Box::new("a source's panic"));
+        }
+        let next = self.ends.lock().unwrap().pop_front();
+        let always = *self.always.lock().unwrap();
+        match next.or(always) {
+            None => self.source.wait(waiter, reports),
+            Some(End::Spuriously) => Ok(()),
+            Some(End::Interrupted) => Err(io::ErrorKind::Interrupted.into()),
+            Some(End::Refused) => Err(io::ErrorKind::OutOfMemory.into()),
+            Some(End::Failing) => {
+                self.source.wait(waiter, reports)?;
+                Err(io::ErrorKind::OutOfMemory.into())
+            }
+        }
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        let failing = |left: usize| left.checked_sub(1);
+        let order = Ordering::SeqCst;
+        match self.failing_wakes.fetch_update(order, order, failing) {
+            Ok(_) => Err(io::ErrorKind::OutOfMemory.into()),
+            Err(_none_left) => self.source.wake(),
+        }
+    }
+}
+
+fn nothing(_: Pid) -> Option<WatchError> {
+    None
+}
+
+fn short_of_files(pid: Pid) -> Option<WatchError> {
+    Some(WatchError::ResourceLimit {
+        operation: "a test",
+        pid: Some(pid),
+        source: io::ErrorKind::Other.into(),
+    })
+}
+
+fn odd_numbers(pid: Pid) -> Option<WatchError> {
+    match pid.as_raw() % 2 {
+        0 => None,
+        _ => short_of_files(pid),
+    }
+}
+
+fn no_child(pid: Pid) -> Option<WatchError> {
+    Some(WatchError::NotAChild { pid, source: None })
+}
+
+fn no_process(pid: Pid) -> Option<WatchError> {
+    Some(WatchError::NoSuchProcess { pid, source: None })
+}
+
+fn watcher(
+    processes: &SimulatedProcesses,
+    primarys: fn(Pid) -> Option<WatchError>,
+    secondarys: fn(Pid) -> Option<WatchError>,
+) -> Fallback<Refusing, Refusing> {
+    let primary = Refusing::new(processes, primarys);
+    let secondary = Refusing::new(processes, secondarys);
+    Fallback::new((primary, ()), (secondary, ())).unwrap()
+}
+
+fn exits(processes: &SimulatedProcesses, pid: Pid) {
+    assert!(processes.exit(pid, ExitStatus::from_raw(0)));
+}
+
+#[test]
+fn what_spills_over_is_counted_until_it_goes() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes, odd_numbers, nothing);
+    let pids = [(); 4].map(|()| processes.spawn());
+    for pid in pids {
+        watcher.register_pid(pid).unwrap();
+    }
+    assert_eq!(watcher.spilled(), 2);
+    for (pid, left) in pids.into_iter().zip([2, 1, 1, 0]) {
+        watcher.unregister_pid(pid);
+        assert_eq!(watcher.spilled(), left);
+    }
+    assert_eq!(processes.watched(), 0);
+}
+
+#[test]
+fn both_sources_are_started_and_tell_of_their_exits() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes, odd_numbers, nothing);
+    for _ in 0..4 {
+        let pid = processes.spawn();
+        watcher.register_pid(pid).unwrap();
+        exits(&processes, pid);
+        assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
+    }
+    let source = watcher.0.source();
+    for started in [&source.primary, &source.link.secondary] as [&Refusing; 2] {
+        assert!(started.is_started.load(Ordering::SeqCst));
+    }
+}
+
+#[test]
+fn each_source_is_asked_of_its_own_processes() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes, odd_numbers, nothing);
+    let pids = [processes.spawn(), processes.spawn()];
+    for pid in pids {
+        watcher.register_pid(pid).unwrap();
+    }
+    // Not reaped, says the source that has armed it.
+    for pid in pids {
+        let again = watcher.register_pid(pid);
+        assert!(matches!(again, Err(WatchError::AlreadyRegistered { .. })));
+    }
+    // And reaped, when it is.
+    for pid in pids {
+        exits(&processes, pid);
+        assert!(processes.reap(pid).is_some());
+        assert!(processes.spawn_as(pid));
+        watcher.register_pid(pid).unwrap();
+    }
+}
+
+#[test]
+fn a_process_that_is_no_child_is_the_primarys_refusal() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes, short_of_files, no_child);
+    let refused = watcher.register_pid(processes.spawn());
+    assert!(matches!(refused, Err(WatchError::ResourceLimit { .. })));
+    assert_eq!(watcher.spilled(), 0);
+}
+
+#[test]
+fn any_other_refusal_is_the_last_ones() {
+    let processes = SimulatedProcesses::new();
+    let pid = processes.spawn();
+    let spilled = watcher(&processes, short_of_files, no_process);
+    let refused = spilled.register_pid(pid);
+    assert!(matches!(refused, Err(WatchError::NoSuchProcess { .. })));
+    assert_eq!(spilled.spilled(), 0);
+
+    let kept = watcher(&processes, no_process, nothing);
+    let refused = kept.register_pid(pid);
+    assert!(matches!(refused, Err(WatchError::NoSuchProcess { .. })));
+    assert_eq!(processes.watched(), 0);
+}
+
+#[test]
+fn an_exit_is_handed_over_though_the_watcher_cannot_be_woken_at_first() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes, short_of_files, nothing);
+    let pid = processes.spawn();
+    let (tell, told) = std::sync::mpsc::channel();
+    let callback = move |exit| tell.send(exit).unwrap();
+    watcher.on_exit(pid, callback).unwrap();
+    let primary = &watcher.0.source().primary;
+    primary.failing_wakes.store(3, Ordering::SeqCst);
+    exits(&processes, pid);
+    assert_eq!(told.recv_timeout(LONG).unwrap().pid(), pid);
+}
+
+/// The panic is the caller's, and what it did not register is counted nowhere.
+#[test]
+fn what_the_secondary_refuses_or_panics_at_is_not_counted() {
+    fn panics(_: Pid) -> Option<WatchError> {
+        resume_unwind(Box::new("a source's panic"))
+    }
+    for refusal in [short_of_files, panics] {
+        let processes = SimulatedProcesses::new();
+        let watcher = watcher(&processes, short_of_files, refusal);
+        let pid = processes.spawn();
+        let registered = catch_unwind(AssertUnwindSafe(|| watcher.register_pid(pid)));
+        assert!(!matches!(registered, Ok(Ok(()))));
+        assert_eq!(watcher.spilled(), 0);
+    }
+}
+
+#[test]
+fn both_sources_go_with_the_watcher() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes, nothing, nothing);
+    let source = watcher.0.source();
+    let primarys = Arc::clone(&source.primary.is_started);
+    let secondarys = Arc::clone(&source.link.secondary.is_started);
+    drop(watcher);
+    assert_eq!(Arc::strong_count(&primarys), 1);
+    assert_eq!(Arc::strong_count(&secondarys), 1);
+}
+
+#[test]
+fn a_panic_of_either_source_ends_the_watcher() {
+    for is_secondary in [false, true] {
+        let processes = SimulatedProcesses::new();
+        let watcher = watcher(&processes, odd_numbers, nothing);
+        let live = processes.spawn();
+        let (tell, told) = std::sync::mpsc::channel::<()>();
+        watcher
+            .on_exit(live, move |_| tell.send(()).unwrap())
+            .unwrap();
+        let source = watcher.0.source();
+        if is_secondary {
+            source.link.secondary.panics.store(true, Ordering::SeqCst);
+            source.link.secondary.wake().unwrap();
+        } else {
+            source.primary.panics.store(true, Ordering::SeqCst);
+            source.wake().unwrap();
+        }
+        // Dropped, and not run.
+        assert!(told.recv_timeout(LONG).is_err());
+        let refused = watcher.register_pid(live);
+        assert!(matches!(refused, Err(WatchError::Stopped)), "{refused:?}");
+    }
+}
+
+/// Two processes, of which the second spills over.
+fn one_each(
+    processes: &SimulatedProcesses,
+    watcher: &Fallback<Refusing, Refusing>,
+) -> [(Pid, std::sync::mpsc::Receiver<Pid>); 2] {
+    let mut pids = [processes.spawn(), processes.spawn()];
+    pids.sort_by_key(|pid| pid.as_raw() % 2);
+    pids.map(|pid| {
+        let (tell, told) = std::sync::mpsc::channel();
+        let callback = move |exit: crate::contract::exit::Exit| tell.send(exit.pid()).unwrap();
+        watcher.on_exit(pid, callback).unwrap();
+        (pid, told)
+    })
+}
+
+#[test]
+fn neither_sources_failures_hide_the_others_exits() {
+    for end in [End::Failing, End::Refused] {
+        for is_secondary in [false, true] {
+            let processes = SimulatedProcesses::new();
+            let watcher = watcher(&processes, odd_numbers, nothing);
+            let source = watcher.0.source();
+            let (failing, other) = if is_secondary {
+                (&source.link.secondary, 0)
+            } else {
+                (&*source.primary, 1)
+            };
+            failing.all_waits_end(end);
+            for _ in 0..3 {
+                let watched = one_each(&processes, &watcher);
+                let (pid, told) = &watched[other];
+                exits(&processes, *pid);
+                let told = told.recv_timeout(LONG);
+                assert_eq!(told, Ok(*pid), "{end:?}, of the secondary: {is_secondary}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_reports_of_a_wait_that_fails_are_handed_over() {
+    for is_secondary in [false, true] {
+        let processes = SimulatedProcesses::new();
+        let watcher = watcher(&processes, odd_numbers, nothing);
+        let source = watcher.0.source();
+        let failing = if is_secondary {
+            &source.link.secondary
+        } else {
+            &*source.primary
+        };
+        failing.all_waits_end(End::Failing);
+        for _ in 0..3 {
+            let watched = one_each(&processes, &watcher);
+            let (pid, told) = &watched[usize::from(is_secondary)];
+            exits(&processes, *pid);
+            assert_eq!(told.recv_timeout(LONG), Ok(*pid));
+        }
+    }
+}
+
+/// With pauses that go on growing, or pauses after interruptions, this takes minutes.
+#[test]
+fn the_pauses_of_either_source_are_short_again_after_a_success() {
+    let alternating = || {
+        [End::Refused, End::Spuriously]
+            .into_iter()
+            .cycle()
+            .take(400)
+    };
+    let interrupted = || std::iter::repeat_n(End::Interrupted, 200);
+    for is_secondary in [false, true] {
+        let processes = SimulatedProcesses::new();
+        let watcher = watcher(&processes, odd_numbers, nothing);
+        let source = watcher.0.source();
+        let failing = if is_secondary {
+            &source.link.secondary
+        } else {
+            &*source.primary
+        };
+        failing.next_waits_end(alternating().chain(interrupted()));
+        let end = std::time::Instant::now() + LONG;
+        while !failing.has_ended_all() {
+            assert!(std::time::Instant::now() < end, "the pauses grow");
+            std::thread::yield_now();
+        }
+        let watched = one_each(&processes, &watcher);
+        let (pid, told) = &watched[usize::from(is_secondary)];
+        exits(&processes, *pid);
+        assert_eq!(told.recv_timeout(LONG), Ok(*pid));
+    }
+}
+
+#[test]
+fn each_source_is_started_on_the_thread_that_has_its_name() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes, nothing, nothing);
+    let source = watcher.0.source();
+    let end = std::time::Instant::now() + LONG;
+    for source in [&*source.primary, &source.link.secondary] {
+        while !source.is_started.load(Ordering::SeqCst) || source.thread.lock().unwrap().is_none() {
+            assert!(std::time::Instant::now() < end, "a thread without a name");
+            std::thread::yield_now();
+        }
+        let name = source.thread.lock().unwrap().clone();
+        assert_eq!(name.as_deref(), Some(Refusing::THREAD_NAME));
+    }
+}
+
+/// Whose a token is does not depend on where it stood before.
+#[test]
+fn a_place_goes_from_one_source_to_the_other_and_back() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes, odd_numbers, nothing);
+    for _ in 0..20 {
+        for (pid, told) in one_each(&processes, &watcher) {
+            assert_eq!(watcher.spilled(), 1, "the odd one, which goes last");
+            exits(&processes, pid);
+            assert_eq!(told.recv_timeout(LONG), Ok(pid));
+            assert!(processes.reap(pid).is_some());
+        }
+        let end = std::time::Instant::now() + LONG;
+        while watcher.spilled() + processes.watched() != 0 {
+            assert!(std::time::Instant::now() < end, "a token is left behind");
+            std::thread::yield_now();
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! [`SimulatedWatcher`]: a test double whose processes exist only in memory.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::process::ExitStatus;
+use std::sync::{Arc, PoisonError};
+
+use crate::contract::delegate::delegate_pid_watcher;
+use crate::contract::error::WatchError;
+use crate::contract::pid::Pid;
+use crate::engine::threaded::ThreadedWatcher;
+use crate::platform::sync::{Condvar, Mutex, MutexGuard};
+use crate::source::exit_source::ExitSource;
+use crate::source::report::Report;
+use crate::source::token::Token;
+
+/// A [`PidWatcher`](crate::PidWatcher) over [`SimulatedProcesses`], for tests of code that
+/// supervises processes.
+///
+/// It has the real engine, thread and all, and passes the same conformance suite
+/// as the backends for the clauses that need no kernel: code that works with it
+/// works with them.
+///
+/// # Examples
+///
+/// ```
+/// use std::os::unix::process::ExitStatusExt;
+/// use std::process::ExitStatus;
+/// use std::time::Duration;
+/// use childwatch_core::{PidWatcherExt, SimulatedProcesses, SimulatedWatcher};
+///
+/// let processes = SimulatedProcesses::new();
+/// let watcher = SimulatedWatcher::new(&processes)?;
+/// let pid = processes.spawn();
+/// processes.exit(pid, ExitStatus::from_raw(9)); // killed by signal 9
+///
+/// let exit = watcher.wait_timeout(pid, Duration::from_secs(60))?.unwrap();
+/// assert_eq!(exit.status().unwrap().signal(), Some(9));
+/// assert!(processes.reap(pid).is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct SimulatedWatcher(ThreadedWatcher<SimulatedSource>);
+
+impl SimulatedWatcher {
+    /// A watcher of these processes; several may watch the same.
+    ///
+    /// # Errors
+    ///
+    /// [`ResourceLimit`](WatchError::ResourceLimit) when no thread can be had.
+    pub fn new(processes: &SimulatedProcesses) -> Result<Self, WatchError> {
+        ThreadedWatcher::start(SimulatedSource::new(processes), ()).map(SimulatedWatcher)
+    }
+}
+
+delegate_pid_watcher!(impl for SimulatedWatcher, |this| this.0);
+
+/// Processes that exist only in memory, and what a test does to them. Clones are
+/// the same processes.
+#[derive(Clone, Debug, Default)]
+pub struct SimulatedProcesses(Arc<Mutex<Table>>);
+
+#[derive(Debug, Default)]
+struct Table {
+    by_pid: BTreeMap<Pid, Process>,
+    /// How many processes there have been: tells one pid's successive ones apart.
+    spawned: u64,
+}
+
+#[derive(Debug)]
+struct Process {
+    birth: u64,
+    status: Option<ExitStatus>,
+    watched: Vec<Watched>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    token: Token,
+    inbox: Arc<Inbox>,
+}
+
+impl SimulatedProcesses {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Self {
+        SimulatedProcesses::default()
+    }
+
+    /// A new live process, with the lowest number that is free from 1000 on: a
+    /// reaped process's number comes back at once.
+    ///
+    /// # Panics
+    ///
+    /// When all 2³¹ numbers are taken.
+    #[must_use]
+    pub fn spawn(&self) -> Pid {
+        let mut table = lock(&self.0);
+        let pid = (1000..=i32::MAX)
+            .filter_map(|raw| Pid::try_from(raw).ok())
+            .find(|pid| !table.by_pid.contains_key(pid))
+            .expect("fewer than 2^31 simulated processes fit in memory");
+        table.insert(pid);
+        pid
+    }
+
+    /// A new live process with this very number, if that is free: the way to
+    /// have a number come back for another process.
+    pub fn spawn_as(&self, pid: Pid) -> bool {
+        let mut table = lock(&self.0);
+        let is_free = !table.by_pid.contains_key(&pid);
+        if is_free {
+            table.insert(pid);
+        }
+        is_free
+    }
+
+    /// A live process ends, and is a zombie until [reaped](Self::reap). `false`
+    /// when there is no live process of that number; nothing happens then.
+    pub fn exit(&self, pid: Pid, status: ExitStatus) -> bool {
+        let mut table = lock(&self.0);
+        let Some(process) = table.by_pid.get_mut(&pid) else {
+            return false;
+        };
+        if process.status.is_some() {
+            return false;
+        }
+        process.status = Some(status);
+        for Watched { token, inbox } in &process.watched {
+            inbox.put(Report::new(*token, Some(status)));
+        }
+        true
+    }
+
+    /// Takes a zombie's status, as `waitpid` does: its number is free then.
+    /// `None` when there is no zombie of that number.
+    pub fn reap(&self, pid: Pid) -> Option<ExitStatus> {
+        let mut table = lock(&self.0);
+        let status = table.by_pid.get(&pid)?.status?;
+        table.by_pid.remove(&pid);
+        Some(status)
+    }
+
+    /// How many registrations all watchers of these processes hold, for tests
+    /// that look for leaks.
+    #[must_use]
+    pub fn watched(&self) -> usize {
+        lock(&self.0)
+            .by_pid
+            .values()
+            .map(|process| process.watched.len())
+            .sum()
+    }
+}
+
+impl Table {
+    fn insert(&mut self, pid: Pid) {
+        self.spawned += 1;
+        self.by_pid.insert(
+            pid,
+            Process {
+                birth: self.spawned,
+                status: None,
+                watched: Vec::new(),
+            },
+        );
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct SimulatedSource {
+    table: Arc<Mutex<Table>>,
+    inbox: Arc<Inbox>,
+}
+
+/// What the watcher's thread waits on, and what it has armed.
+#[derive(Debug, Default)]
+struct Inbox {
+    mail: Mutex<Mail>,
+    came: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Mail {
+    reports: Vec<Report>,
+    is_woken: bool,
+    armed: HashMap<Token, Armed>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Armed {
+    pid: Pid,
+    birth: u64,
+    /// Set with the report, and kept when the process is reaped.
+    status: Option<ExitStatus>,
+}
+
+impl Inbox {
+    fn put(&self, report: Report) {
+        let mut mail = lock(&self.mail);
+        mail.reports.push(report);
+        if let Some(armed) = mail.armed.get_mut(&report.token) {
+            armed.status = report.status;
+        }
+        drop(mail);
+        self.came.notify_one();
+    }
+}
+
+impl SimulatedSource {
+    pub(crate) fn new(processes: &SimulatedProcesses) -> Self {
+        SimulatedSource {
+            table: Arc::clone(&processes.0),
+            inbox: Arc::default(),
+        }
+    }
+}
+
+impl ExitSource for SimulatedSource {
+    type Waiter = ();
+
+    const THREAD_NAME: &'static str = "childwatch-sim";
+
+    fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
+        let mut table = lock(&self.table);
+        let Some(process) = table.by_pid.get_mut(&pid) else {
+            return Err(WatchError::NoSuchProcess { pid, source: None });
+        };
+        process.watched.push(Watched {
+            token,
+            inbox: Arc::clone(&self.inbox),
+        });
+        let armed = Armed {
+            pid,
+            birth: process.birth,
+            status: None,
+        };
+        lock(&self.inbox.mail).armed.insert(token, armed);
+        if process.status.is_some() {
+            self.inbox.put(Report::new(token, process.status));
+        }
+        Ok(())
+    }
+
+    fn disarm(&self, token: Token) {
+        let armed = lock(&self.inbox.mail).armed.remove(&token);
+        let Some(Armed { pid, birth, .. }) = armed else {
+            return;
+        };
+        let mut table = lock(&self.table);
+        if let Some(process) = table.by_pid.get_mut(&pid) {
+            if process.birth == birth {
+                process.forget(&self.inbox, |watched| watched == token);
+            }
+        }
+    }
+
+    fn is_reaped(&self, token: Token) -> bool {
+        let armed = lock(&self.inbox.mail).armed.get(&token).copied();
+        let table = lock(&self.table);
+        armed.is_none_or(|Armed { pid, birth, .. }| {
+            table
+                .by_pid
+                .get(&pid)
+                .is_none_or(|process| process.birth != birth)
+        })
+    }
+
+    fn look(&self, token: Token) -> Option<Report> {
+        let status = lock(&self.inbox.mail).armed.get(&token)?.status;
+        status.is_some().then_some(Report::new(token, status))
+    }
+
+    fn wait(&self, _waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
+        let mut mail = lock(&self.inbox.mail);
+        while mail.reports.is_empty() && !mail.is_woken {
+            mail = self
+                .inbox
+                .came
+                .wait(mail)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        mail.is_woken = false;
+        reports.append(&mut mail.reports);
+        Ok(())
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        lock(&self.inbox.mail).is_woken = true;
+        self.inbox.came.notify_one();
+        Ok(())
+    }
+}
+
+impl Drop for SimulatedSource {
+    fn drop(&mut self) {
+        for process in lock(&self.table).by_pid.values_mut() {
+            process.forget(&self.inbox, |_| true);
+        }
+    }
+}
+
+impl Process {
+    /// Ends those watches of one watcher that `which` picks.
+    fn forget(&mut self, inbox: &Arc<Inbox>, which: impl Fn(Token) -> bool) {
+        self.watched
+            .retain(|watched| !(Arc::ptr_eq(&watched.inbox, inbox) && which(watched.token)));
+    }
+}
+
+/// The table's lock is taken before a mailbox's, never after; nothing else is
+/// taken under either, and no code that can panic runs there.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+    use crate::contract::watcher::PidWatcher;
+
+    fn pid(raw: i32) -> Pid {
+        Pid::try_from(raw).unwrap()
+    }
+
+    #[test]
+    fn a_process_takes_the_lowest_free_number_or_the_one_it_is_given() {
+        let processes = SimulatedProcesses::new();
+        assert_eq!(processes.spawn(), pid(1000));
+        assert!(processes.spawn_as(pid(1001)));
+        assert_eq!(processes.spawn(), pid(1002));
+        assert!(!processes.spawn_as(pid(1001)), "it is taken");
+    }
+
+    #[test]
+    fn a_process_exits_once_and_is_reaped_once() {
+        let processes = SimulatedProcesses::new();
+        let (three, nine) = (ExitStatus::from_raw(3 << 8), ExitStatus::from_raw(9));
+        assert!(!processes.exit(pid(1000), three), "there is none");
+        let child = processes.spawn();
+        assert_eq!(processes.reap(child), None, "it lives");
+        assert!(processes.exit(child, three));
+        assert!(!processes.exit(child, nine), "it is dead");
+        assert!(!processes.spawn_as(child), "a zombie has its number");
+        assert_eq!(processes.reap(child), Some(three));
+        assert_eq!(processes.reap(child), None);
+        assert_eq!(processes.spawn(), child, "the number is free");
+    }
+
+    #[test]
+    fn registrations_are_counted_over_all_watchers_until_they_go() {
+        let processes = SimulatedProcesses::new();
+        let watchers = [(); 2].map(|()| SimulatedWatcher::new(&processes).unwrap());
+        let children = [processes.spawn(), processes.spawn()];
+        for watcher in &watchers {
+            for child in children {
+                watcher.register_pid(child).unwrap();
+            }
+        }
+        assert_eq!(processes.watched(), 4);
+        let [first, second] = watchers;
+        first.unregister_pid(children[0]);
+        assert_eq!(processes.watched(), 3);
+        drop(second);
+        assert_eq!(processes.watched(), 1);
+    }
+
+    #[test]
+    fn a_former_process_is_disarmed_and_the_numbers_next_one_is_not() {
+        let processes = SimulatedProcesses::new();
+        let source = SimulatedSource::new(&processes);
+        let child = processes.spawn();
+        let (old, new) = (Token::from_parts(0, 0), Token::from_parts(1, 0));
+        source.arm(child, old).unwrap();
+        assert!(!source.is_reaped(old));
+        assert!(processes.exit(child, ExitStatus::from_raw(0)));
+        assert!(!source.is_reaped(old), "it is a zombie");
+        assert!(processes.reap(child).is_some());
+        assert!(source.is_reaped(old));
+
+        assert!(processes.spawn_as(child));
+        source.arm(child, new).unwrap();
+        assert!(source.is_reaped(old));
+        assert!(!source.is_reaped(new));
+        source.disarm(old);
+        assert_eq!(processes.watched(), 1);
+        source.disarm(new);
+        assert_eq!(processes.watched(), 0);
+        assert!(source.is_reaped(new), "it is not armed");
+    }
+}
