@@ -51,6 +51,14 @@
 //!   are reported without a status where these calls would have told it. If it answers
 //!   `ECHILD` for a child that nobody has reaped, such an exit is reported two seconds
 //!   late. *Way around:* allow both calls.
+//! - **A sandbox can kill.** If a filter of system calls kills, allow what the watcher
+//!   calls. Its thread calls `epoll_wait`, `waitid`, `ioctl`, `clock_gettime`, `futex` and
+//!   `rt_sigprocmask`. Registering, looking and unregistering call `pidfd_open`, `epoll_ctl`,
+//!   `poll`, `pidfd_send_signal` and `close` too.
+//! - **`select`.** Each watched process takes the lowest free number. A program that uses
+//!   `select` cannot wait for files whose numbers are 1024 or more, so it can watch fewer
+//!   than 1,000 processes beside its own files. *Way around:* use `poll` or epoll, or use
+//!   `childwatch-sigchld`, which keeps no descriptor open.
 //! - **Two copies of the library in one process** (two versions, or one inside a plugin)
 //!   work side by side. Each has its own thread and its own descriptors.
 //!
@@ -76,6 +84,7 @@
 mod errno;
 mod info;
 mod probe;
+mod readable;
 mod release;
 mod source;
 mod streams;

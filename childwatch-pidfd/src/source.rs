@@ -42,10 +42,11 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use childwatch_core::{ExitSource, Pid, Report, Token, TokenTable, WatchError};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry};
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::errno::{self, Call};
+use crate::readable;
 use crate::release::Releases;
 use crate::streams;
 use crate::zombie::{self, Zombie};
@@ -233,16 +234,17 @@ impl ExitSource for PidfdSource {
     }
 
     /// A pidfd that is not readable belongs to a process that lives: `waitid` could
-    /// not tell, because it answers `ECHILD` for every process that is not a child.
+    /// not tell, because it answers `ECHILD` for every process that is not a child. If the
+    /// kernel does not say whether the pidfd is readable, `waitid` can still tell a zombie.
     fn look(&self, token: Token) -> Option<Report> {
         let armed = self.lock();
         let Armed { pidfd, .. } = armed.get(token)?;
-        let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
-        match poll(&mut fds, Some(&Timespec::default())) {
-            Ok(1..) => {}
-            Ok(0) | Err(_) => return None,
-        }
-        match zombie::look(pidfd, self.own_pid) {
+        let found = match readable::is_readable(pidfd) {
+            Some(true) => zombie::look(pidfd, self.own_pid),
+            Some(false) => return None,
+            None => zombie::look_unasked(pidfd),
+        };
+        match found {
             Zombie::Exited(status) => Some(Report { token, status }),
             // `wait` reports it, or a later look, once the kernel tells its status.
             Zombie::NotWaitable | Zombie::BeingReleased => None,

@@ -61,6 +61,15 @@ pub(crate) fn look(pidfd: &OwnedFd, own_pid: u32) -> Zombie {
     }
 }
 
+/// Tells what a pidfd means of which it is not known whether it is readable.
+pub(crate) fn look_unasked(pidfd: &OwnedFd) -> Zombie {
+    let status = waitid(WaitId::PidFd(pidfd.as_fd()), peek_options());
+    match status.ok().flatten().as_ref().and_then(exit_status) {
+        known @ Some(_) => Zombie::Exited(known),
+        None => Zombie::NotWaitable,
+    }
+}
+
 /// Whether the kernel waits for pidfds at all (Linux 5.4), asked of any of them.
 pub(crate) fn can_be_waited_for(pidfd: &OwnedFd) -> Result<(), Errno> {
     match waitid(WaitId::PidFd(pidfd.as_fd()), peek_options()) {
@@ -152,6 +161,7 @@ mod tests {
             panic!("it is waitable");
         };
         assert_eq!(look(&pidfd, std::process::id()), Zombie::Exited(first));
+        assert_eq!(look_unasked(&pidfd), Zombie::Exited(first));
         assert_eq!(first, Some(child.wait().unwrap()));
     }
 
@@ -160,6 +170,7 @@ mod tests {
         let mut child = cat();
         let pidfd = pidfd(&child);
         assert_eq!(look(&pidfd, std::process::id()), Zombie::NotWaitable);
+        assert_eq!(look_unasked(&pidfd), Zombie::NotWaitable);
         kill_process(number(&child), Signal::STOP).unwrap();
         waitpid(Some(number(&child)), WaitOptions::UNTRACED).unwrap();
         assert_eq!(look(&pidfd, std::process::id()), Zombie::NotWaitable);
