@@ -1,4 +1,4 @@
-//! Whether a pidfd is readable, which means that its process has exited.
+//! [`is_readable`]: a readable pidfd is that of a process that has exited.
 //!
 //! `poll` fails with `EINVAL` if it is asked about more descriptors than `RLIMIT_NOFILE`
 //! allows. A sandboxed program may have set this limit to 0, after it has opened what it
@@ -13,14 +13,16 @@ use rustix::event::{
 };
 use rustix::io::Errno;
 
-/// Returns whether the pidfd is readable; `None` if the kernel does not answer.
+/// Returns `true` if the pidfd is readable now, and `None` if the kernel does not answer.
 pub(crate) fn is_readable(pidfd: &OwnedFd) -> Option<bool> {
     by_poll(pidfd).or_else(|_| by_select(pidfd)).ok()
 }
 
 fn by_poll(pidfd: &OwnedFd) -> Result<bool, Errno> {
     let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
-    Ok(poll(&mut fds, Some(&Timespec::default()))? > 0)
+    poll(&mut fds, Some(&Timespec::default()))?;
+    // POLLNVAL: the number leads nowhere on this thread. That is no exit.
+    Ok(fds[0].revents().contains(PollFlags::IN))
 }
 
 fn by_select(pidfd: &OwnedFd) -> Result<bool, Errno> {

@@ -156,6 +156,12 @@ impl PidfdSource {
                 *has_exited = true;
                 Confirmed::Exit(Report { token, status })
             }
+            // The event itself is of the pidfd, and says that the process has exited.
+            Zombie::NoPidfd => {
+                *has_exited = true;
+                let status = None;
+                Confirmed::Exit(Report { token, status })
+            }
             Zombie::NotWaitable => Confirmed::Nothing,
             Zombie::BeingReleased => Confirmed::BeingReleased,
         }
@@ -248,6 +254,8 @@ impl ExitSource for PidfdSource {
             Zombie::Exited(status) => Some(Report { token, status }),
             // `wait` reports it, or a later look, once the kernel tells its status.
             Zombie::NotWaitable | Zombie::BeingReleased => None,
+            // What is readable is another file.
+            Zombie::NoPidfd => None,
         }
     }
 

@@ -16,6 +16,7 @@ mod changes_user;
 mod clock_jumps;
 mod collects_stacks;
 mod daemonises;
+mod descriptors_apart;
 mod dies_with_its_parent;
 mod exits_aside;
 mod first_thread_ends;
@@ -144,4 +145,5 @@ hosts! { $
     first_thread_ends "first-thread-ends",
     collects_stacks "collects-stacks",
     ticks "ticks",
+    descriptors_apart "descriptors-apart",
 }

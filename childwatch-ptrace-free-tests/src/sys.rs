@@ -69,8 +69,8 @@ pub(crate) use signals::{
 pub(crate) use stacks::{errno_after_a_signal, signal_at_the_end_of_a_stack};
 pub(crate) use streams::{close_streams, open_streams_as_a_daemon, streams_lead_nowhere};
 pub(crate) use threads::{
-    another_thread_of, exit_thread_only, has_one_thread, is_asleep, name_this_thread,
-    processor_time, run_delay, since_boot, thread_id, threads, time_by, wakeups,
+    another_thread_of, exit_thread_only, has_one_thread, is_asleep, leave_the_table_of_files,
+    name_this_thread, processor_time, run_delay, since_boot, thread_id, threads, time_by, wakeups,
 };
 pub(crate) use ticks::Ticks;
 pub(crate) use tracing::{Seen, Tracee};

@@ -1,14 +1,18 @@
 //! C18 in hosts that live under limits, or know their own threads: watchers that need what
 //! such a program does not have, or keep something of it.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use childwatch_core::{
     ExitSource, Pid, PidWatcher, Report, Token, WatchError, delegate_pid_watcher,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{PidfdFlags, pidfd_open};
 use rustix::thread::{NanosleepRelativeResult, nanosleep};
 
 use super::Fails::{InVain, Saying};
@@ -17,6 +21,7 @@ use super::{Broken, ON_PIDFDS, Rule};
 use crate::Clause::C18;
 use crate::backend::BackendUnderTest;
 use crate::backends::Pidfd;
+use crate::locked::lock;
 use crate::sys;
 
 pub(super) const ALL: &[Broken] = &[
@@ -83,6 +88,17 @@ pub(super) const ALL: &[Broken] = &[
         fails: &[("ticks", Saying("Interrupted"))],
         ..ON_PIDFDS
     },
+    Broken {
+        name: "trusts-a-number",
+        fault: "A look takes whatever has the number of its pidfd for the pidfd.",
+        breaks: Rule::Clause(C18),
+        watcher: over_pidfds::<TrustsANumber>,
+        fails: &[(
+            "descriptors-apart",
+            Saying("a child is found dead that lives"),
+        )],
+        ..ON_PIDFDS
+    },
 ];
 
 #[derive(Debug, Default)]
@@ -133,5 +149,37 @@ impl SourceFault for GivesUpAtAnInterruption {
                 source: io::ErrorKind::Interrupted.into(),
             }),
         }
+    }
+}
+
+#[derive(Debug, Default)]
+struct TrustsANumber(Mutex<HashMap<Token, OwnedFd>>);
+
+impl SourceFault for TrustsANumber {
+    fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
+        good.arm(pid, token)?;
+        let number = rustix::process::Pid::from_raw(pid.as_raw()).expect("a pid");
+        if let Ok(pidfd) = pidfd_open(number, PidfdFlags::empty()) {
+            lock(&self.0).insert(token, pidfd);
+        }
+        Ok(())
+    }
+
+    fn disarm<S: ExitSource>(&self, good: &Good<S>, token: Token) {
+        lock(&self.0).remove(&token);
+        good.disarm(token);
+    }
+
+    fn look<S: ExitSource>(&self, good: &Good<S>, token: Token) -> Option<Report> {
+        let pidfds = lock(&self.0);
+        let mut fds = [PollFd::new(pidfds.get(&token)?, PollFlags::IN)];
+        poll(&mut fds, Some(&Timespec::default()))
+            .ok()
+            .filter(|ready| *ready > 0)?;
+        let guess = Report {
+            token,
+            status: None,
+        };
+        Some(good.look(token).unwrap_or(guess))
     }
 }
