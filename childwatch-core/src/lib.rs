@@ -41,16 +41,29 @@
 //!   watcher's thread, which ends when the watcher is dropped. *Way around:* start such
 //!   children on a thread that lives as long as they may.
 //! - **Children of callbacks inherit from the watcher's thread.** These are its
-//!   namespaces, seccomp filters, scheduling class, niceness and CPU affinity. The thread
-//!   has them from the thread that made the watcher, as of that time; a later `setns`,
-//!   `unshare` or `sched_setaffinity` elsewhere does not reach it. *Way around:* make the
+//!   namespaces, seccomp filters, Landlock rules, `no_new_privs`, capabilities, scheduling
+//!   class, niceness and CPU affinity. The thread has them from the thread that made the
+//!   watcher, as of that time; a later `setns`, `unshare`, `landlock_restrict_self` or
+//!   `sched_setaffinity` elsewhere does not reach it. *Way around:* make the
 //!   watcher on a thread that has what the children should have, or start children on a
 //!   thread of your own.
 //! - **No new user namespace with a thread running.** The kernel refuses
-//!   `unshare(CLONE_NEWUSER)`, and `setns` into a user namespace, in a process with more
-//!   than one thread (`EINVAL`). A watcher is a second thread. *Way around:* change the
-//!   namespace before the first watcher is made, after the last one was dropped, or in the
-//!   child between fork and exec.
+//!   `unshare(CLONE_NEWUSER)`, and `setns` into a user, mount or time namespace, in a process
+//!   with more than one thread (`EINVAL`, `EUSERS`). A watcher is a second thread. *Way
+//!   around:* change the namespace before the first watcher is made, after the last one was
+//!   dropped, or in the child between fork and exec.
+//! - **No watcher after `unshare(CLONE_NEWPID)`.** The kernel refuses new threads then, so
+//!   making a watcher fails with [`Unsupported`](WatchError::Unsupported). *Way around:* make
+//!   the watcher first. It then watches the children in the new namespace too.
+//! - **Signals that faults raise go to the watcher's thread.** It never blocks SIGSEGV,
+//!   SIGBUS, SIGFPE, SIGILL, SIGTRAP and SIGSYS. If a program blocks such a signal on all of
+//!   its threads and takes it by `sigwaitinfo` or `signalfd`, the watcher's thread gets one
+//!   that somebody sends to the process. Its default action ends the program. *Way around:*
+//!   install a handler that passes the signal on.
+//! - **The watcher's thread answers no other signal.** Some programs signal each of their
+//!   threads, for example to collect stacks, and wait for all answers. The watcher's thread
+//!   blocks the signal outside callbacks. *Way around:* pass over threads that block the
+//!   signal (`SigBlk` in `/proc/self/task/TID/status`), or use one of the six above.
 //! - **Do not unload a plugin that has a watcher.** The watcher's thread runs the
 //!   plugin's code. *Way around:* drop every watcher, outside of callbacks, before
 //!   `dlclose`; or link the plugin with `-z nodelete`. A plugin that has had a watcher

@@ -39,11 +39,12 @@
 //!   no harm: it fails, and the call that needed it returns
 //!   [`Os`](WatchError::Os). *Way around:* close descriptors before the first watcher is
 //!   made, or set close-on-exec on them (`close_range` with `CLOSE_RANGE_CLOEXEC`).
-//! - **Do not register on a thread that has called `unshare(CLONE_FILES)`.** The pidfd
-//!   is opened in the table of that thread, and the watcher's thread looks for the number
-//!   in its own. The exit may be reported without a status, and the watcher closes a
-//!   number that belongs to another file. *Way around:* register on another thread, or
-//!   make the watcher on that thread.
+//! - **Do not use the watcher on a thread that has called `unshare(CLONE_FILES)`**, or
+//!   `close_range` with `CLOSE_RANGE_UNSHARE`. A registration opens the pidfd in the table of
+//!   that thread, and the watcher's thread looks for the number in its own. The exit may be
+//!   reported without a status. The end of a registration closes a number there that may
+//!   belong to another file. `try_wait` does not find an exit that the watcher has not
+//!   reported yet. *Way around:* use the watcher on another thread, or make it on that thread.
 //! - **CRIU.** CRIU saves a pidfd only if its process belongs to the saved tree, and
 //!   older releases refuse every pidfd. *Way around:* drop the watcher before the
 //!   checkpoint, or use `childwatch-sigchld`, which keeps no descriptor open.
@@ -51,6 +52,19 @@
 //!   are reported without a status where these calls would have told it. If it answers
 //!   `ECHILD` for a child that nobody has reaped, such an exit is reported two seconds
 //!   late. *Way around:* allow both calls.
+//! - **A sandbox can kill.** If a filter of system calls kills, allow what the watcher
+//!   calls. *Way around:* the table has the calls. If they are refused with an error, nothing
+//!   is killed.
+//!
+//!   | when | calls |
+//!   |---|---|
+//!   | the watcher's thread waits and reports | `epoll_wait`, `waitid`, `ioctl`, `clock_gettime`, `futex`, `rt_sigprocmask` |
+//!   | a process is registered, looked at or unregistered | `pidfd_open`, `pidfd_send_signal`, `waitid`, `epoll_ctl`, `ppoll` (or `pselect6` at a limit of 0 open files), `close`, `futex` |
+//!   | the watcher is dropped | the same, and `kill` with signal 0, `sched_yield`, `sigaltstack`, `munmap`, `madvise`, `exit` |
+//! - **`select`.** Each watched process takes the lowest free number. A program that uses
+//!   `select` cannot wait for files whose numbers are 1024 or more, so it can watch fewer
+//!   than 1,000 processes beside its own files. *Way around:* use `poll` or epoll, or use
+//!   `childwatch-sigchld`, which keeps no descriptor open.
 //! - **Two copies of the library in one process** (two versions, or one inside a plugin)
 //!   work side by side. Each has its own thread and its own descriptors.
 //!
@@ -76,6 +90,7 @@
 mod errno;
 mod info;
 mod probe;
+mod readable;
 mod release;
 mod source;
 mod streams;

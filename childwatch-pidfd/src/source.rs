@@ -43,10 +43,11 @@ use childwatch_core::source::{ExitSource, Report, Token, TokenTable};
 use childwatch_core::{Pid, WatchError};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry};
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::errno::{self, Call};
+use crate::readable;
 use crate::release::Releases;
 use crate::streams;
 use crate::zombie::{self, Zombie};
@@ -156,6 +157,12 @@ impl PidfdSource {
                 *has_exited = true;
                 Confirmed::Exit(Report::new(token, status))
             }
+            // The event itself is of the pidfd, and says that the process has exited.
+            Zombie::NoPidfd => {
+                *has_exited = true;
+                let status = None;
+                Confirmed::Exit(Report::new(token, status))
+            }
             Zombie::NotWaitable => Confirmed::Nothing,
             Zombie::BeingReleased => Confirmed::BeingReleased,
         }
@@ -234,19 +241,22 @@ impl ExitSource for PidfdSource {
     }
 
     /// A pidfd that is not readable belongs to a process that lives: `waitid` could
-    /// not tell, because it answers `ECHILD` for every process that is not a child.
+    /// not tell, because it answers `ECHILD` for every process that is not a child. If the
+    /// kernel does not say whether the pidfd is readable, `waitid` can still tell a zombie.
     fn look(&self, token: Token) -> Option<Report> {
         let armed = self.lock();
         let Armed { pidfd, .. } = armed.get(token)?;
-        let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
-        match poll(&mut fds, Some(&Timespec::default())) {
-            Ok(1..) => {}
-            Ok(0) | Err(_) => return None,
-        }
-        match zombie::look(pidfd, self.own_pid) {
+        let found = match readable::is_readable(pidfd) {
+            Some(true) => zombie::look(pidfd, self.own_pid),
+            Some(false) => return None,
+            None => zombie::look_unasked(pidfd),
+        };
+        match found {
             Zombie::Exited(status) => Some(Report::new(token, status)),
             // `wait` reports it, or a later look, once the kernel tells its status.
             Zombie::NotWaitable | Zombie::BeingReleased => None,
+            // What is readable is another file.
+            Zombie::NoPidfd => None,
         }
     }
 

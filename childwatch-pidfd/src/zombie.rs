@@ -20,6 +20,9 @@ pub(crate) enum Zombie {
     Exited(Option<ExitStatus>),
     /// A tracer holds it: its parent cannot wait for it yet.
     NotWaitable,
+    /// The number is not that of a pidfd: the program has closed it, or the calling thread
+    /// has a table of descriptors of its own (`unshare(CLONE_FILES)`).
+    NoPidfd,
     /// A child that is reaped at this moment. The kernel has not stored its status yet,
     /// and makes the pidfd readable once more when it has.
     BeingReleased,
@@ -52,12 +55,22 @@ pub(crate) fn look(pidfd: &OwnedFd, own_pid: u32) -> Zombie {
             // The zombie of another parent: that parent may never reap it.
             Remains::Unreleased { .. } | Remains::Unknown => Zombie::Exited(None),
         },
+        Err(Errno::BADF) => Zombie::NoPidfd,
         // A sandbox refuses the question. The process has exited all the same, and
         // perhaps nobody reaps it before the callback has run.
         Err(_) => match info::remains(pidfd) {
             Remains::Status(status) => Zombie::Exited(Some(status)),
             Remains::Unreleased { .. } | Remains::Unknown => Zombie::Exited(None),
         },
+    }
+}
+
+/// Tells what a pidfd means of which it is not known whether it is readable.
+pub(crate) fn look_unasked(pidfd: &OwnedFd) -> Zombie {
+    let status = waitid(WaitId::PidFd(pidfd.as_fd()), peek_options());
+    match status.ok().flatten().as_ref().and_then(exit_status) {
+        known @ Some(_) => Zombie::Exited(known),
+        None => Zombie::NotWaitable,
     }
 }
 
@@ -152,6 +165,7 @@ mod tests {
             panic!("it is waitable");
         };
         assert_eq!(look(&pidfd, std::process::id()), Zombie::Exited(first));
+        assert_eq!(look_unasked(&pidfd), Zombie::Exited(first));
         assert_eq!(first, Some(child.wait().unwrap()));
     }
 
@@ -160,11 +174,19 @@ mod tests {
         let mut child = cat();
         let pidfd = pidfd(&child);
         assert_eq!(look(&pidfd, std::process::id()), Zombie::NotWaitable);
+        assert_eq!(look_unasked(&pidfd), Zombie::NotWaitable);
         kill_process(number(&child), Signal::STOP).unwrap();
         waitpid(Some(number(&child)), WaitOptions::UNTRACED).unwrap();
         assert_eq!(look(&pidfd, std::process::id()), Zombie::NotWaitable);
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    #[test]
+    fn another_file_is_no_exit() {
+        let readable = OwnedFd::from(fs::File::open("/dev/zero").unwrap());
+        assert_eq!(look(&readable, std::process::id()), Zombie::NoPidfd);
+        assert_eq!(look_unasked(&readable), Zombie::NotWaitable);
     }
 
     #[test]

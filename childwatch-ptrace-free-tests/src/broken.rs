@@ -39,6 +39,7 @@ mod fork;
 mod hosts;
 mod identity;
 mod in_attacks;
+mod in_attacks_2;
 mod in_hosts;
 mod in_lives;
 mod in_places;
@@ -149,6 +150,7 @@ const FAMILIES: &[&[Broken]] = &[
     in_places::ALL,
     in_lives::ALL,
     in_attacks::ALL,
+    in_attacks_2::ALL,
     signal::ALL,
     old_design::ALL,
 ];

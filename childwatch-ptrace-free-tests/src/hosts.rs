@@ -14,9 +14,12 @@ mod tracing;
 mod asks_all_threads;
 mod changes_user;
 mod clock_jumps;
+mod collects_stacks;
 mod daemonises;
+mod descriptors_apart;
 mod dies_with_its_parent;
 mod exits_aside;
+mod first_thread_ends;
 mod foreign_proc;
 mod forks_in_a_callback;
 mod handler_no_restart;
@@ -25,7 +28,9 @@ mod ignored_passed_on;
 mod in_qemu;
 mod in_valgrind;
 mod installs_again;
+mod joins_a_namespace;
 mod keeps_errno;
+mod no_more_files;
 mod no_proc;
 mod one_thread;
 mod other_clocks;
@@ -49,6 +54,8 @@ mod sigwait_loop;
 mod small_stacks;
 mod static_musl;
 mod stopped;
+mod takes_every_signal;
+mod ticks;
 mod tokio_beside;
 mod tokio_by_signals;
 mod traces_its_children;
@@ -132,4 +139,11 @@ hosts! { $
     keeps_errno "keeps-errno",
     dies_with_its_parent "dies-with-its-parent",
     exits_aside "exits-aside",
+    no_more_files "no-more-files",
+    takes_every_signal "takes-every-signal",
+    joins_a_namespace "joins-a-namespace",
+    first_thread_ends "first-thread-ends",
+    collects_stacks "collects-stacks",
+    ticks "ticks",
+    descriptors_apart "descriptors-apart",
 }

@@ -1,11 +1,12 @@
 //! A private pid namespace, whose numbers come round fast and whose processes all end with
 //! its first.
 
-#![expect(unsafe_code, reason = "`unshare`, and a copy to try it in")]
+#![expect(unsafe_code, reason = "`unshare`, `setns`, and a copy to try it in")]
 
 use std::ffi::CStr;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -94,6 +95,22 @@ fn unshare(namespaces: libc::c_int) -> io::Result<()> {
     // SAFETY: takes plain values. What it takes from this process, none of the suite's
     // code depends on: no memory, no files.
     match unsafe { libc::unshare(namespaces) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Joins the mount namespace that this process is in already, which changes nothing but its
+/// working directory.
+///
+/// # Errors
+///
+/// What the kernel answers: `EINVAL` where another thread or process shares this process's
+/// working directory.
+pub(crate) fn join_own_mounts() -> io::Result<()> {
+    let mounts = File::open("/proc/self/ns/mnt")?;
+    // SAFETY: takes plain values. The suite's code names files by absolute paths.
+    match unsafe { libc::setns(mounts.as_raw_fd(), libc::CLONE_NEWNS) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

@@ -195,6 +195,27 @@ fn end_as_ordered(gate: RawFd) {
     }
 }
 
+/// Forks a child that shares this process's working directory, and ends with it.
+pub(crate) fn share_the_working_directory() {
+    let (gate, opener) = rustix::pipe::pipe().expect("a pipe");
+    let birth = Birth {
+        flags: libc::CLONE_FS as u64,
+        ..Birth::default()
+    };
+    let (gate, opener) = (gate.into_raw_fd(), opener.into_raw_fd());
+    // SAFETY: the child makes async-signal-safe calls only, and ends. It ends with this
+    // process and its copies, because nobody else has the pipe's other end.
+    let child = unsafe {
+        fork_with(birth, || {
+            libc::close(opener);
+            let mut byte = 0_u8;
+            while libc::read(gate, (&raw mut byte).cast(), 1) == -1 {}
+            libc::_exit(0)
+        })
+    };
+    child.expect("a child");
+}
+
 /// Has the command's process be killed when the thread ends that starts it.
 pub(crate) fn kill_with_its_starter(command: &mut Command) {
     let ask = || Ok(set_parent_process_death_signal(Some(Signal::KILL))?);

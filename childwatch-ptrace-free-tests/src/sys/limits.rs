@@ -66,6 +66,30 @@ impl Drop for FewFiles {
     }
 }
 
+/// Allows this process no open file more, whatever the number, until dropped.
+#[derive(Debug)]
+pub(crate) struct NoFiles {
+    before: Rlimit,
+}
+
+impl NoFiles {
+    pub(crate) fn begin() -> Self {
+        let before = getrlimit(Resource::Nofile);
+        let none = Rlimit {
+            current: Some(0),
+            ..before
+        };
+        setrlimit(Resource::Nofile, none).expect("a soft limit can be lowered");
+        NoFiles { before }
+    }
+}
+
+impl Drop for NoFiles {
+    fn drop(&mut self) {
+        let _ = setrlimit(Resource::Nofile, self.before);
+    }
+}
+
 /// The numbers of this process's eventfds.
 pub(crate) fn eventfds() -> Vec<RawFd> {
     fs::read_dir("/proc/self/fd")

@@ -94,6 +94,23 @@ pub(crate) fn take_child_signal(limit: Duration) -> Option<ChildSignal> {
     }
 }
 
+/// Takes a signal of the process, and returns `true` if it comes within the limit. The signal
+/// must be blocked on all threads.
+pub(crate) fn takes_signal(signal: i32, limit: Duration) -> bool {
+    let limit = libc::timespec {
+        tv_sec: limit.as_secs() as libc::time_t,
+        tv_nsec: libc::c_long::from(limit.subsec_nanos() as i32),
+    };
+    // SAFETY: all zeros is a valid set, which sigemptyset initialises. Set and time live across
+    // the call, and a null siginfo is allowed.
+    unsafe {
+        let mut set: libc::sigset_t = mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, signal);
+        libc::sigtimedwait(&raw const set, std::ptr::null_mut(), &raw const limit) == signal
+    }
+}
+
 /// Unblocks `SIGCHLD` on this thread and sleeps, at once, as `sigsuspend` does. Returns
 /// `true` if a handler has interrupted the sleep.
 pub(crate) fn is_interrupted_within(limit: Duration) -> bool {

@@ -206,6 +206,11 @@ pub(crate) fn block(signal: i32) {
     change_mask(libc::SIG_BLOCK, signal);
 }
 
+/// Unblocks a signal on this thread.
+pub(crate) fn unblock(signal: i32) {
+    change_mask(libc::SIG_UNBLOCK, signal);
+}
+
 /// Blocks every signal on this thread by the raw call, those too that the C library keeps to
 /// itself.
 pub(crate) fn block_every_signal() {

@@ -28,6 +28,13 @@ pub(crate) fn has_one_thread() -> bool {
     unsafe { libc::unshare(libc::CLONE_THREAD) == 0 }
 }
 
+/// Gives this thread a table of descriptors of its own, a copy of the process's.
+pub(crate) fn leave_the_table_of_files() {
+    // SAFETY: takes a plain value. The files stay open in both tables.
+    let answer = unsafe { libc::unshare(libc::CLONE_FILES) };
+    assert_eq!(answer, 0, "unshare(CLONE_FILES)");
+}
+
 /// Ends this thread alone by the raw call; the process lives on while others do.
 pub(crate) fn exit_thread_only() -> ! {
     // SAFETY: the thread's stack is not freed by anybody: it is the main thread's,

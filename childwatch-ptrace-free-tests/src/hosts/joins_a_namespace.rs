@@ -1,0 +1,42 @@
+//! A tool that joins the mount namespace of a container, as `nsenter` and runtimes do.
+//!
+//! `setns` fails with `EINVAL` while anybody shares the working directory of the caller, as
+//! all threads of a process do.
+
+use super::apart;
+use super::life::Life;
+use crate::backend::Need;
+use crate::host::{Exception, Host, Moment};
+use crate::{deadline, namespace, sys};
+
+pub(super) const HOST: Host = Host {
+    name: "joins-a-namespace",
+    is: "a tool that joins mount namespaces",
+    needs: &[Need::PidNamespace],
+    exceptions: &[Exception {
+        at: &[Moment::Idle, Moment::Watching, Moment::GivenBack],
+        unless: Need::NoThread,
+        notices: "the watcher is a second thread, so the kernel lets the program join no mount \
+                  namespace",
+    }],
+    live,
+};
+
+fn live(life: &Life<'_>) {
+    // An ordinary user has the right only there.
+    apart::in_a_new_pid_namespace(|| {
+        life.goes_on(|around| {
+            // The threads of the suite's cases.
+            deadline::until("the program has one thread, but for the watcher's", || {
+                sys::threads().len() <= 1 + usize::from(around.watcher.is_some())
+            });
+            let joined = (0..20).map(|_| {
+                if around.moment == Moment::Dropped {
+                    drop(life.stage().watcher());
+                }
+                namespace::join_own_mounts().map_err(|error| error.raw_os_error())
+            });
+            joined.collect::<Vec<_>>()
+        });
+    });
+}

@@ -1,0 +1,33 @@
+//! A program that a timer interrupts all the time, as a profiler, a scheduler of light threads
+//! or an emulator does.
+//!
+//! Its handler has no `SA_RESTART`. Each call that waits fails with `EINTR` sooner or later,
+//! on any thread that lets the signal through.
+
+use std::time::Duration;
+
+use super::life::Life;
+use crate::child::{End, Nursery, RealNursery};
+use crate::host::Host;
+use crate::{deadline, sys};
+
+pub(super) const HOST: Host = Host {
+    name: "ticks",
+    is: "a program that a timer interrupts a thousand times a second",
+    needs: &[],
+    exceptions: &[],
+    live,
+};
+
+const PERIOD: Duration = Duration::from_millis(1);
+
+fn live(life: &Life<'_>) {
+    let _timer = sys::Ticks::every(PERIOD);
+    life.goes_on(|_| {
+        let before = sys::Ticks::count();
+        let mut child = RealNursery.spawn();
+        child.die(End::Code(3));
+        deadline::until("the timer ticks", || sys::Ticks::count() > before);
+        child.reap()
+    });
+}
