@@ -44,7 +44,9 @@
 //!   that thread, and the watcher's thread looks for the number in its own. The exit may be
 //!   reported without a status. The end of a registration closes a number there that may
 //!   belong to another file. `try_wait` does not find an exit that the watcher has not
-//!   reported yet. *Way around:* use the watcher on another thread, or make it on that thread.
+//!   reported yet. If the thread has inherited the pidfd of a former process, `try_wait` may
+//!   return the exit of that one. *Way around:* use the watcher on another thread, or make it
+//!   on that thread.
 //! - **CRIU.** CRIU saves a pidfd only if its process belongs to the saved tree, and
 //!   older releases refuse every pidfd. *Way around:* drop the watcher before the
 //!   checkpoint, or use `childwatch-sigchld`, which keeps no descriptor open.

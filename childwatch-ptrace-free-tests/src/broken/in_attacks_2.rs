@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Mutex;
+use std::sync::{Mutex, Once};
 use std::time::Duration;
 
 use childwatch_core::source::{ExitSource, Report, Token, delegate_pid_watcher};
@@ -53,7 +53,9 @@ pub(super) const ALL: &[Broken] = &[
         fault: "A process of its own shares the program's working directory.",
         breaks: Rule::Clause(C18),
         watcher: || {
-            sys::share_the_working_directory();
+            // One is enough, and leaves no more behind with each watcher.
+            static SHARED: Once = Once::new();
+            SHARED.call_once(sys::share_the_working_directory);
             Pidfd.watcher()
         },
         fails: &[(
