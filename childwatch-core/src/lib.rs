@@ -28,8 +28,8 @@
 //!
 //! - **Never wait for an exit inside a callback.** A callback that blocks on
 //!   [`PidWatcherExt::exited`] waits for the watcher's thread, and runs on it: it waits
-//!   for ever. [`PidWatcherExt::wait_timeout`] waits in vain until its time is over, and
-//!   then looks once.
+//!   for ever. [`PidWatcherExt::wait_timeout`] waits until its time is over, and then looks
+//!   once.
 //!   *Way around:* register a callback for the next exit, or hand the work to another
 //!   thread.
 //! - **A callback must not own its own watcher.** An `Arc` of the watcher inside a

@@ -1,4 +1,4 @@
-//! Callbacks, their handles, and what comes of unregistering them.
+//! Callbacks, their handles, and the answers to unregistering them.
 
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::contract::exit::Exit;
 use crate::contract::pid::Pid;
 
-/// What a watcher runs when the process has exited: once, on the watcher's own
-/// thread (C3, C4).
+/// The closure that a watcher runs when the process has exited. It runs once, on the watcher's
+/// own thread (C3, C4).
 pub type ExitCallback = Box<dyn FnOnce(Exit) + Send + 'static>;
 
 /// Names one registered callback, for
@@ -18,8 +18,8 @@ pub type ExitCallback = Box<dyn FnOnce(Exit) + Send + 'static>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WatchHandle {
     id: NonZeroU64,
-    /// The number of the engine's registry that gave the handle, and 0 for a handle of
-    /// another kind of watcher.
+    /// The number of the registry that made the handle. It is 0 if another kind of watcher has
+    /// made it.
     registry: u64,
     pid: Pid,
     /// Where the engine's registry keeps the callback.
@@ -27,8 +27,8 @@ pub struct WatchHandle {
 }
 
 impl WatchHandle {
-    /// A handle that no watcher of this process has given before. It is for
-    /// those who implement [`PidWatcher`](crate::PidWatcher) themselves.
+    /// A handle that no watcher of this process has returned before. It is for your own
+    /// implementations of [`PidWatcher`](crate::PidWatcher).
     #[must_use]
     pub fn next(pid: Pid) -> Self {
         Self::next_in_slot(0, pid, 0)
@@ -36,8 +36,8 @@ impl WatchHandle {
 
     pub(crate) fn next_in_slot(registry: u64, pid: Pid, slot: u32) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        // Relaxed: the numbers need to differ, and to grow along one watcher's
-        // lock; they publish nothing else.
+        // Relaxed: the ids must differ, and must grow in the order in which one watcher's lock
+        // is taken. They publish nothing else.
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         WatchHandle {
             id: NonZeroU64::new(id).expect("2^64 callbacks take longer than any process lives"),
@@ -47,8 +47,8 @@ impl WatchHandle {
         }
     }
 
-    /// The number of this registration, never given twice in one process, by
-    /// whichever watcher.
+    /// The id of this callback. No two callbacks of a process have one id, whatever their
+    /// watchers.
     #[must_use]
     pub const fn id(self) -> NonZeroU64 {
         self.id

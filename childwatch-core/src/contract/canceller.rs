@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use crate::contract::callback::{Unregistered, WatchHandle};
 
-/// Unregisters callbacks without borrowing their watcher, for
-/// [`Exited`](crate::Exited). Every watcher that delegates to one of this crate hands its
-/// canceller on.
+/// Unregisters callbacks without borrowing their watcher, for [`Exited`](crate::Exited). A
+/// watcher that passes its calls on to a watcher of this crate passes the canceller on too.
 #[derive(Clone)]
 pub struct Canceller(Arc<dyn Cancels>);
 
-/// What a watcher of this crate gives its futures. It must keep nothing of the watcher
-/// (C12).
+/// What a [`Canceller`] calls. An implementation must not keep a file descriptor or a thread of
+/// the watcher (C12).
 pub(crate) trait Cancels: Send + Sync {
     fn unregister_callback(&self, handle: WatchHandle) -> Unregistered;
 
@@ -30,8 +29,8 @@ impl Canceller {
         self.0.unregister_callback(handle)
     }
 
-    /// Returns `true` in a forked copy of the watcher's process, where a lock may be held
-    /// for ever.
+    /// Returns `true` in a forked copy of the watcher's process. A lock may be held there for
+    /// ever.
     pub(crate) fn is_in_copy(&self) -> bool {
         self.0.is_in_copy()
     }

@@ -12,8 +12,8 @@
 ///
 /// delegate_pid_watcher!(impl for MyWatcher, |this| this.0);
 /// ```
-// `macro_export` puts the macro at the crate's root, and a public macro needs it. There it has
-// a name that nobody writes. `childwatch_core::source` has it by its own name.
+// A public macro needs `macro_export`, which puts it at the crate's root. It is hidden there.
+// Backends import it from `childwatch_core::source`, under its own name.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __delegate_pid_watcher {

@@ -21,8 +21,8 @@ pub enum WatchError {
         source: Option<io::Error>,
     },
 
-    /// The process exists but this watcher cannot watch it, for want of being
-    /// its parent; no watcher can watch the process that it lives in.
+    /// The process exists, but this watcher cannot watch it. It is not a child of this process,
+    /// and the watcher needs that. Or it is this process itself.
     #[error(
         "process {pid} cannot be watched here: it is this process itself, or not a child of it, \
          which this watcher needs"
@@ -51,8 +51,8 @@ pub enum WatchError {
         pid: Pid,
     },
 
-    /// Out of file descriptors, memory or threads for the moment; worth another
-    /// try later. The text names the limit, by the errno of `source`.
+    /// There are no file descriptors, memory or threads at the moment. A later try may succeed.
+    /// The text names the limit, by the errno of `source`.
     #[error(
         "{} ({operation}{}): {}",
         shortage(source).0,
@@ -68,8 +68,9 @@ pub enum WatchError {
         source: io::Error,
     },
 
-    /// The kernel or a sandbox does not offer what this backend is made of, or not to
-    /// this process: one that has unshared its pid namespace cannot start threads.
+    /// The kernel or a sandbox does not offer a system call or a thread that this backend needs.
+    /// It may be refused to this process alone: a process that has unshared its pid namespace
+    /// cannot start threads.
     #[error("{}", absence(operation, *.pid, source))]
     Unsupported {
         /// The system call that was refused, or the thread that could not be started.
@@ -87,9 +88,9 @@ pub enum WatchError {
     )]
     Forked,
 
-    /// The source that the watcher goes by has panicked, and the watcher has ended: its
-    /// callbacks have been dropped, and no more will run. The sources of the crates
-    /// `childwatch-pidfd` and `childwatch-sigchld` do not panic.
+    /// The watcher's source has panicked, and the watcher has ended. Its callbacks have been
+    /// dropped, and no more will run. The sources of the crates `childwatch-pidfd` and
+    /// `childwatch-sigchld` do not panic.
     #[error(
         "the watcher has ended because its source panicked: make a new watcher, and report the \
          panic to the author of the source"
@@ -112,7 +113,7 @@ fn for_process(pid: &Option<Pid>) -> String {
     pid.map_or_else(String::new, |pid| format!(" for process {pid}"))
 }
 
-/// What is short, and what the user can do.
+/// The resource that is short, and a remedy.
 fn shortage(source: &io::Error) -> (&'static str, &'static str) {
     match source.raw_os_error() {
         Some(libc::EMFILE) => (
@@ -145,7 +146,7 @@ fn shortage(source: &io::Error) -> (&'static str, &'static str) {
     }
 }
 
-/// What is not offered, and what the user can do.
+/// The text for a system call or thread that is not offered, with a remedy.
 fn absence(operation: &str, pid: Option<Pid>, source: &io::Error) -> String {
     let process = for_process(&pid);
     if is_a_thread(operation) && source.raw_os_error() == Some(libc::EINVAL) {

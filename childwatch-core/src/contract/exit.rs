@@ -1,4 +1,4 @@
-//! [`Exit`]: what a callback is told.
+//! [`Exit`]: the argument of a callback.
 
 use std::fmt;
 use std::process::ExitStatus;
@@ -13,8 +13,7 @@ pub struct Exit {
 }
 
 impl Exit {
-    /// An exit of `pid`. Watchers make these; so may a test of code that takes
-    /// one.
+    /// An exit of `pid`. Watchers make exits, and tests may make them too.
     #[must_use]
     pub const fn new(pid: Pid, status: Option<ExitStatus>) -> Self {
         Exit { pid, status }
@@ -22,18 +21,18 @@ impl Exit {
 
     /// The process that has exited.
     ///
-    /// Until somebody reaps it the number is still this process's own.
+    /// Until the process is reaped, the pid belongs to it.
     #[must_use]
     pub const fn pid(self) -> Pid {
         self.pid
     }
 
-    /// Code, or signal and core-dump flag; `None` when it cannot be known.
+    /// The code, or the signal and core-dump flag. `None` if the status is unknown.
     ///
-    /// The status of a child that nobody has reaped is always known. It is not
-    /// when the process is no child of this one, or was reaped by somebody else
-    /// before the watcher could look, and the kernel does not tell afterwards
-    /// (Linux does from 6.15 on). It is never invented: `None` is not success.
+    /// The status of a child that has not been reaped is always known. It may be unknown if the
+    /// process is not a child. It may be unknown too if the kernel or another part of the program
+    /// reaped the child before the watcher looked. From Linux 6.15 on, a pidfd still reports the
+    /// status then. `None` does not mean success: a status is never invented.
     #[must_use]
     pub const fn status(self) -> Option<ExitStatus> {
         self.status

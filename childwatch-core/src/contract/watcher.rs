@@ -12,8 +12,8 @@ use crate::contract::pid::Pid;
 
 /// Tells, once and reliably, that a process has exited, without reaping it.
 ///
-/// The trait is object-safe: code that supervises processes takes a
-/// `&dyn PidWatcher`, and whoever deploys it picks the backend.
+/// The trait is object-safe. Code that supervises processes takes a `&dyn PidWatcher`, and the
+/// backend is chosen where the code is deployed.
 /// [`PidWatcherExt`](crate::PidWatcherExt) has the conveniences.
 ///
 /// # Contract
@@ -34,7 +34,7 @@ use crate::contract::pid::Pid;
 ///   refused call leaves nothing behind: no fd, no entry, no changed state. A
 ///   refused callback has been dropped when the call returns.
 /// - **\[C13\] identity.** A registration means a process, not a pid. If the pid
-///   is reused, nothing of the old process fires for the new one, and the new one
+///   is reused, nothing of the old process fires for the new one. The new process
 ///   can be registered while callbacks of the old one are pending. Registering it
 ///   ends the registration of the old process as `unregister_pid` does. Between the
 ///   reaping of the old process and the next `register_pid` or `watch` of the pid,
@@ -93,8 +93,8 @@ use crate::contract::pid::Pid;
 ///   [`WillNotRun`](Unregistered::WillNotRun): it will never run, and its captures
 ///   are dropped before the call returns. [`HasRun`](Unregistered::HasRun): it has
 ///   returned, its captures are dropped, its effects happen-before the return. If
-///   it is running on the watcher's thread, the call waits for it, save from
-///   inside that callback itself: [`IsRunning`](Unregistered::IsRunning), at once.
+///   it is running on the watcher's thread, the call waits for it. A call from
+///   inside that callback itself returns [`IsRunning`](Unregistered::IsRunning) at once.
 ///   [`NotPending`](Unregistered::NotPending): this call found nothing to remove,
 ///   and the watcher does not claim that the callback ran. This is the answer to a
 ///   second cancellation, to a handle of another watcher, and for a callback that
@@ -119,8 +119,8 @@ use crate::contract::pid::Pid;
 ///   a watcher: std holds a lock then.)
 /// - **\[C16\] footprint.** Close-on-exec everywhere; no fd, thread or memory left
 ///   over after any number of cycles.
-/// - **\[C17\] concurrency.** `Send + Sync`. No call waits for a callback, save
-///   C9's and C12's.
+/// - **\[C17\] concurrency.** `Send + Sync`. No call waits for a callback, except
+///   those of C9 and C12.
 /// - **\[C18\] host.** A program with a watcher behaves as it did without one: while
 ///   the watcher is idle, while it watches, and after it is dropped. This holds for
 ///   signals, handlers, masks, signalfd and sigwait loops, file descriptors, children
@@ -129,9 +129,9 @@ use crate::contract::pid::Pid;
 ///
 /// # What waits for what
 ///
-/// Two watchers whose callbacks each unregister the other's running callback wait
-/// for each other for ever, as two threads that join each other do. Within one
-/// watcher no calls can wait in a circle.
+/// If two watchers have callbacks that each unregister the other's running callback, they wait for
+/// each other for ever, as two threads do that join each other. Within one watcher no calls can
+/// wait in a circle.
 ///
 /// # Examples
 ///
@@ -164,7 +164,7 @@ use crate::contract::pid::Pid;
 /// ```
 pub trait PidWatcher: Debug + Send + Sync {
     /// Begins to watch a process, until [`unregister_pid`](Self::unregister_pid)
-    /// (C1). The exit is kept for callbacks that come later (C5).
+    /// (C1). The exit is kept for callbacks that are registered later (C5).
     ///
     /// # Errors
     ///
@@ -175,8 +175,8 @@ pub trait PidWatcher: Debug + Send + Sync {
     /// still run (C8).
     fn unregister_pid(&self, pid: Pid);
 
-    /// Adds a callback to a registered process; at once due if that has exited
-    /// (C3, C4, C5).
+    /// Adds a callback to a registered process. If the process has exited, the callback is due
+    /// at once (C3, C4, C5).
     ///
     /// # Errors
     ///
@@ -189,17 +189,17 @@ pub trait PidWatcher: Debug + Send + Sync {
         callback: ExitCallback,
     ) -> Result<WatchHandle, WatchError>;
 
-    /// Takes a callback out, or waits until it has run (C9). After it the data
-    /// that the callback uses may go.
+    /// Takes a callback out, or waits until it has run (C9). After the call, the data that the
+    /// callback uses may go.
     ///
     /// # Deadlocks
     ///
-    /// It waits for a running callback, so do not hold a lock that the callback
-    /// takes.
+    /// The call waits for a running callback. So do not hold a lock that the callback takes.
     fn unregister_callback(&self, handle: WatchHandle) -> Unregistered;
 
-    /// Registers and adds a callback in one step: joins the process's
-    /// registration, or makes one that ends by itself with its last callback.
+    /// Registers a process and adds a callback in one step. If the process has a registration,
+    /// the callback joins it. Otherwise the call makes a registration that ends with its last
+    /// callback.
     ///
     /// # Errors
     ///
@@ -240,9 +240,9 @@ pub trait PidWatcher: Debug + Send + Sync {
     /// ```
     fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError>;
 
-    /// A way to unregister callbacks that does not borrow the watcher. `None`, the
-    /// default, where an implementation has none: an [`Exited`](crate::Exited) that is
-    /// dropped then leaves a callback that does nothing.
+    /// Returns a way to unregister callbacks that does not borrow the watcher. The default is
+    /// `None`. An [`Exited`](crate::Exited) that is dropped then leaves a callback that does
+    /// nothing.
     #[doc(hidden)]
     fn canceller(&self) -> Option<Canceller> {
         None

@@ -1,7 +1,7 @@
-//! [`Backoff`]: how long to leave a source alone that cannot wait.
+//! [`Backoff`]: how long to pause after a call of a source that has failed.
 //!
-//! A wait fails only for what a sandbox forbids or for memory short in the kernel.
-//! Exits are not lost meanwhile, only late: the kernel keeps them.
+//! A wait fails only if a sandbox forbids it, or if the kernel is short of memory. No exit is
+//! lost during the pause, because the kernel keeps it. The exit is only reported later.
 
 use std::io;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// Ever longer pauses between tries that fail, and the shortest again after a success.
+/// Each failure doubles the pause, up to the longest. A success makes it the shortest again.
 #[derive(Debug)]
 pub(crate) struct Backoff(Duration);
 
@@ -18,9 +18,9 @@ impl Backoff {
         Backoff(SHORTEST)
     }
 
-    /// Returns the pause to make after a wait has ended; `None` if there is none to make.
+    /// Returns the pause to make after a wait has ended, or `None` without a pause.
     ///
-    /// A wait that a signal has interrupted has neither failed nor succeeded.
+    /// A wait that a signal has interrupted counts neither as a failure nor as a success.
     pub(crate) fn after(&mut self, waited: &io::Result<()>) -> Option<Duration> {
         match waited {
             Ok(()) => {

@@ -1,5 +1,5 @@
-//! [`Cancellations`]: which callbacks were taken out, so that nobody is told that they
-//! have run.
+//! [`Cancellations`]: remembers which callbacks were taken out. A caller who asks for one of
+//! them must not get the answer that it has run.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
@@ -9,13 +9,12 @@ pub(crate) const REMEMBERED: usize = 1024;
 
 /// The youngest cancelled callbacks, at most [`REMEMBERED`] of them.
 ///
-/// Callbacks have growing numbers, so the younger one has the greater number. What is
-/// forgotten is always the oldest one: then all that is not younger than the last one
-/// forgotten is in doubt, and nothing else.
+/// The ids of callbacks grow, so the younger callback has the greater id. The oldest id is
+/// forgotten first. So only ids up to the last one forgotten are in doubt.
 #[derive(Debug)]
 pub(crate) struct Cancellations {
     youngest: BTreeSet<NonZeroU64>,
-    /// The greatest number that has been forgotten, and 0 at first.
+    /// The greatest id that has been forgotten, and 0 at first.
     forgotten: u64,
 }
 

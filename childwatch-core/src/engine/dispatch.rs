@@ -1,34 +1,35 @@
-//! [`Dispatch`]: the registry behind its lock, and the watcher's thread running
-//! what is due.
+//! [`Dispatch`]: the registry behind its lock, and the rounds in which the watcher's thread runs
+//! the callbacks that are due.
 //!
 //! # The lock
 //!
-//! One mutex guards the registry and the few flags beside it. Under it nothing
-//! is called that could take another lock, make a system call, or run a user's
-//! code: no callback, no `Drop` of a captured value, no source. So it cannot
-//! deadlock, and it is held for some tens of nanoseconds.
+//! One mutex guards the registry and the flags beside it. While it is held, the code takes no
+//! other lock, waits for nothing, and runs no code of the user's: no callback, no `Drop` of a
+//! captured value, no source. So the lock cannot deadlock, and it is held for some tens of
+//! nanoseconds. The only calls that may reach the kernel are those of the allocator, and the
+//! waking of threads that wait on `finished`.
 //!
-//! Running a callback costs one round of the lock: the round that marks the one
-//! as finished picks the next.
+//! The lock is taken once for each callback: the section that marks one callback as finished
+//! picks the next one.
 //!
 //! # Who waits for whom
 //!
-//! 1. A caller that unregisters a running callback waits, on `finished`, for the
-//!    watcher's thread.
-//! 2. The watcher's thread waits for no caller: it takes the lock, and in `pause`
-//!    only time and `stop`. It waits for callers only if a callback drops the watcher.
-//! 3. Whoever drops the watcher waits, on `finished`, for the disarmings that cancellers
-//!    have begun. A disarming makes quick system calls, runs no user's code, and waits
-//!    for nobody. What the cancelled callback captured is dropped after it.
+//! 1. A caller that unregisters a running callback waits for the watcher's thread. It waits on
+//!    `finished`.
+//! 2. The watcher's thread waits for no caller. It takes the lock, and in `pause` it waits for
+//!    time to pass or for `stop`. It waits for callers only if a callback drops the watcher.
+//! 3. The thread that drops the watcher waits for the disarmings that cancellers have begun. It
+//!    waits on `finished`. A disarming makes quick system calls, runs no code of the user's,
+//!    and does not wait. The captures of the cancelled callback are dropped after it.
 //!
-//! So no cycle of waits runs through one watcher, whatever a callback or a
-//! captured value's `Drop` calls.
+//! So no circle of waits goes through one watcher, whatever a callback or the `Drop` of a
+//! captured value calls.
 //!
 //! # Forked copies
 //!
-//! A callback may fork, and the copy may return from it. In the copy the lock may be
-//! held, by a thread that is not there, and the source is the parent's. So after each
-//! callback the thread looks whether it is in a copy, before anything else.
+//! A callback may fork, and the copy may return from it. In the copy, a thread that does not
+//! exist there may hold the lock, and the source is the parent's. So after each callback the
+//! thread first checks whether it is in a copy.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -45,18 +46,18 @@ use crate::platform::sync::{Condvar, Mutex, MutexGuard};
 use crate::source::report::Report;
 use crate::source::token::Token;
 
-/// How many callbacks run before the source is asked again, so that callbacks
-/// which register ever more late callbacks keep no exit from being seen.
+/// How many callbacks run before the source is asked again. Without a limit, callbacks that
+/// register ever more late callbacks would keep the thread from seeing exits.
 const CALLBACKS_A_ROUND: usize = 1024;
 
 pub(crate) struct Dispatch {
     state: Mutex<State>,
-    /// A callback or a disarming that somebody waits for has finished, or the watcher
-    /// stops.
+    /// Signalled when a callback or a disarming has finished for which a thread waits, when the
+    /// watcher stops, and when a callback is due during a pause.
     finished: Condvar,
 }
 
-/// What the watcher's thread goes by.
+/// What a round needs to know of the watcher's creation.
 pub(crate) struct Context {
     /// The process that made the watcher.
     pub(crate) origin: Origin,
@@ -66,15 +67,15 @@ pub(crate) struct Context {
 
 struct State {
     registry: Registry<ExitCallback>,
-    /// The watcher's thread is in a round: it looks at the registry once more
-    /// before it asks the source, and need not be woken.
+    /// The watcher's thread is in a round. It looks at the registry once more before it asks
+    /// the source, so it need not be woken.
     in_round: bool,
     /// The watcher's thread is in [`Dispatch::pause`].
     is_pausing: bool,
     is_stopping: bool,
     /// How many callers wait on `finished`.
     waiting: usize,
-    /// How many cancellers are about to disarm, or do.
+    /// How many cancellers have begun a disarming that has not ended.
     disarming: usize,
 }
 
@@ -82,17 +83,17 @@ struct State {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     AskSource,
-    /// Callbacks are still due: ask the source, but do not wait in it.
+    /// Callbacks are still due. The source is asked, but the thread does not wait in it.
     AskSourceAndReturn,
     Stop,
     /// This is a forked copy of the process.
     Forked,
 }
 
-/// A callback that is in force.
-pub(crate) struct Entered {
+/// A callback that has been added to the registry.
+pub(crate) struct AddedCallback {
     pub(crate) handle: WatchHandle,
-    /// It is due, and the watcher's thread is not about to look by itself.
+    /// The callback is due, and the watcher's thread would not look by itself.
     pub(crate) needs_wake: bool,
 }
 
@@ -111,7 +112,7 @@ impl Dispatch {
         }
     }
 
-    /// Refuses when the watcher has stopped.
+    /// Returns `Stopped` if the watcher has stopped.
     pub(crate) fn check(&self) -> Result<(), WatchError> {
         if self.lock().is_stopping {
             Err(WatchError::Stopped)
@@ -143,8 +144,8 @@ impl Dispatch {
         self.lock().registry.release(token);
     }
 
-    /// See [`Registry::commit`]; gives what is to be retired. Also `Contended` when the
-    /// watcher has stopped.
+    /// See [`Registry::commit`]. Returns the token that the caller retires. If the watcher has
+    /// stopped, the answer is `Contended` too.
     pub(crate) fn commit(
         &self,
         pid: Pid,
@@ -159,22 +160,21 @@ impl Dispatch {
         Ok(retired)
     }
 
-    /// See [`Registry::commit_watch`]. The callback comes back also when the watcher has
-    /// stopped.
+    /// See [`Registry::commit_watch`]. If the watcher has stopped, the callback is returned too.
     pub(crate) fn commit_watch(
         &self,
         pid: Pid,
         token: Token,
         former: Option<Token>,
         callback: ExitCallback,
-    ) -> Result<(Entered, Option<Token>), ExitCallback> {
+    ) -> Result<(AddedCallback, Option<Token>), ExitCallback> {
         let mut state = self.lock();
         if state.is_stopping {
             return Err(callback);
         }
         let (handle, Committed { is_due, retired }) =
             state.registry.commit_watch(pid, token, former, callback)?;
-        Ok((self.entered(&state, handle, is_due), retired))
+        Ok((self.added(&state, handle, is_due), retired))
     }
 
     /// See [`Registry::hold`].
@@ -187,10 +187,10 @@ impl Dispatch {
         &self,
         token: Token,
         callback: ExitCallback,
-    ) -> Result<Entered, ExitCallback> {
+    ) -> Result<AddedCallback, ExitCallback> {
         let mut state = self.lock();
         let (handle, is_due) = state.registry.join(token, callback)?;
-        Ok(self.entered(&state, handle, is_due))
+        Ok(self.added(&state, handle, is_due))
     }
 
     /// Adds a callback to `pid`'s registration, if that is held.
@@ -198,7 +198,7 @@ impl Dispatch {
         &self,
         pid: Pid,
         callback: ExitCallback,
-    ) -> Result<Entered, ExitCallback> {
+    ) -> Result<AddedCallback, ExitCallback> {
         let mut state = self.lock();
         let (handle, is_due) = match state.registry.current(pid) {
             Some(Current {
@@ -207,7 +207,7 @@ impl Dispatch {
             }) => state.registry.join(token, callback)?,
             Some(_) | None => return Err(callback),
         };
-        Ok(self.entered(&state, handle, is_due))
+        Ok(self.added(&state, handle, is_due))
     }
 
     /// See [`Registry::unregister_pid`].
@@ -220,8 +220,8 @@ impl Dispatch {
         self.lock().registry.exit_of(token)
     }
 
-    /// Takes a callback out, for the caller to drop outside the lock. A token that is to
-    /// be disarmed is counted, until [`disarmed`](Self::disarmed).
+    /// Takes a callback out. The caller drops it outside the lock. If the caller has to disarm
+    /// a token, the disarming counts as begun until [`disarmed`](Self::disarmed).
     pub(crate) fn cancel(&self, handle: WatchHandle) -> Cancelled<ExitCallback> {
         let mut state = self.lock();
         let cancelled = state.registry.cancel(handle);
@@ -234,7 +234,7 @@ impl Dispatch {
         cancelled
     }
 
-    /// The token that [`cancel`](Self::cancel) has counted is not armed any more.
+    /// Ends a disarming that [`cancel`](Self::cancel) has begun, and releases the token.
     pub(crate) fn disarmed(&self, token: Token) {
         let mut state = self.lock();
         state.registry.release(token);
@@ -244,19 +244,18 @@ impl Dispatch {
         }
     }
 
-    /// Waits until the callback is not running (any more). Never called on the
-    /// watcher's own thread.
+    /// Waits until the callback is not running. Must not be called on the watcher's own thread.
     pub(crate) fn wait_until_finished(&self, handle: WatchHandle) {
         self.wait_while(|state| state.registry.is_running(handle.id()));
     }
 
-    /// One round of the watcher's thread: takes in the reports and runs what is
-    /// due. `disarm` is called, without the lock, for each registration whose
-    /// last callback has run.
+    /// Runs one round of the watcher's thread: takes in the reports and runs the callbacks that
+    /// are due. When the last callback of a registration has run, `disarm` is called without the
+    /// lock.
     ///
-    /// From the first callback of the round to the last the thread has the mask of the
-    /// thread that made the watcher. After them it has its own again: the one that it came
-    /// with, which the source may have changed.
+    /// From the first callback of the round to the last, the thread has the mask of the thread
+    /// that made the watcher. After them the thread has the mask with which it began the round.
+    /// The source may have changed that mask before.
     pub(crate) fn run_round(
         &self,
         context: &Context,
@@ -283,13 +282,13 @@ impl Dispatch {
             };
             drop(state);
             if own_mask.is_none() {
-                // Refused by a sandbox only. The thread keeps the mask that it has then.
+                // Only a sandbox refuses this. The thread then keeps its own mask.
                 own_mask = context.creators.set().ok();
             }
             match run_callback(callback, exit, &context.origin) {
                 Ended::Returned => {}
                 Ended::Panicked if own_mask.is_some() => {
-                    // What it had blocked, it has not unblocked.
+                    // The callback may have changed the mask and not restored it.
                     let _ = context.creators.set();
                 }
                 Ended::Panicked => {}
@@ -307,8 +306,9 @@ impl Dispatch {
                 self.finished.notify_all();
             }
         }
-        // Whoever waits for the round's end began to in a callback, and has been notified
-        // after that: the lock has been held since.
+        // No notification is needed. The lock was free only while a callback ran. So each
+        // waiter began to wait then, and was notified when that callback had finished. It wakes
+        // when the lock is released.
         state.in_round = false;
         let next = if state.is_stopping {
             Next::Stop
@@ -324,29 +324,29 @@ impl Dispatch {
         next
     }
 
-    /// Lets the watcher's thread rest for `time`, or until a callback is due or the watcher
-    /// stops.
+    /// Blocks the watcher's thread for `time`, or until a callback is due or the watcher stops.
     pub(crate) fn pause(&self, time: Duration) {
         let goes_on = |state: &mut State| !state.is_stopping && !state.registry.has_due();
         self.lock().is_pausing = true;
-        // What has become due in between is seen before the wait begins.
+        // The wait looks at the registry first. So it sees a callback that has become due
+        // between the two sections.
         drop(self.finished.wait_timeout_while(self.lock(), time, goes_on));
         self.lock().is_pausing = false;
     }
 
-    /// A callback has been added. If it is due, it ends a pause.
-    fn entered(&self, state: &State, handle: WatchHandle, is_due: bool) -> Entered {
+    /// Ends a pause if the added callback is due.
+    fn added(&self, state: &State, handle: WatchHandle, is_due: bool) -> AddedCallback {
         if is_due && state.is_pausing {
             self.finished.notify_all();
         }
-        Entered {
+        AddedCallback {
             handle,
             needs_wake: is_due && !state.in_round,
         }
     }
 
-    /// From here on no callback begins to run. The callbacks that have not begun
-    /// come back, to be dropped outside the lock.
+    /// Stops the watcher: from here on no callback begins to run. Returns the callbacks that
+    /// have not begun. The caller drops them outside the lock.
     #[must_use]
     pub(crate) fn stop(&self) -> Vec<ExitCallback> {
         let mut state = self.lock();
@@ -357,8 +357,8 @@ impl Dispatch {
         callbacks
     }
 
-    /// The watcher's thread ends, though nobody has stopped it. As `stop`; what the
-    /// thread was running counts as finished.
+    /// Stops the watcher because its thread ends by a panic. As `stop`, and the callback that
+    /// the thread was running counts as finished.
     #[must_use]
     pub(crate) fn fail(&self) -> Vec<ExitCallback> {
         {
@@ -369,12 +369,12 @@ impl Dispatch {
         self.stop()
     }
 
-    /// Waits until the watcher's thread runs nothing; after `stop` it stays so.
+    /// Waits until the watcher's thread runs no callback. After `stop` it runs no further one.
     pub(crate) fn wait_until_idle(&self) {
         self.wait_while(|state| state.in_round);
     }
 
-    /// Waits until no canceller disarms; after `stop` it stays so.
+    /// Waits until no canceller disarms. After `stop` no further one begins.
     pub(crate) fn wait_until_disarmed(&self) {
         self.wait_while(|state| state.disarming != 0);
     }
@@ -397,8 +397,8 @@ impl Dispatch {
         self.lock().waiting
     }
 
-    /// No code that can panic runs under the lock, so poison would be a panic of
-    /// the allocator's; the state is whole all the same.
+    /// No code that can panic runs under the lock, except for the allocator. Even after a panic
+    /// there, the state is whole. So poison is ignored.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

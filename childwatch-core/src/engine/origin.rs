@@ -1,4 +1,4 @@
-//! [`Origin`]: the process that made a watcher, told from its forked copies.
+//! [`Origin`]: tells the process that made a watcher from its forked copies.
 //!
 //! Normally this takes no system call. A page that the kernel wipes in every forked copy
 //! (`MADV_WIPEONFORK`, Linux 4.14) carries the process's mark. The mark is a number that
@@ -77,9 +77,9 @@ impl Origin {
         }
     }
 
-    /// As [`check`](Self::check), and compares the pid in any case. For the end of a
-    /// watcher, where a copy that took itself for the original would join a thread that
-    /// it does not have.
+    /// As [`check`](Self::check), and always compares the pid too. It is for the end of a
+    /// watcher: a copy that took itself for the original would join a thread that it does not
+    /// have.
     pub(crate) fn check_twice(&self) -> Result<(), WatchError> {
         if self.has_this_pid() {
             self.check()
@@ -124,8 +124,8 @@ impl Namespace {
     }
 }
 
-/// The one page, made by the first to ask. Without a lock: a copy forked while
-/// another thread held it would wait for ever.
+/// Returns the one page of the process. The first call makes it. There is no lock, because a
+/// copy that is forked while another thread holds the lock would wait for ever.
 fn wiped_page() -> io::Result<&'static AtomicU64> {
     static PAGE: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
     let mut page = PAGE.load(Ordering::Acquire);
@@ -151,7 +151,7 @@ fn wiped_page() -> io::Result<&'static AtomicU64> {
     Ok(unsafe { &*page })
 }
 
-/// A page that nobody else has seen yet.
+/// A page that no other thread has seen yet.
 struct FreshPage(*mut AtomicU64);
 
 const PAGE_BYTES: usize = size_of::<AtomicU64>();

@@ -1,8 +1,8 @@
 //! [`Queue`]: first in, first out, with room for the first item inline.
 //!
-//! Nearly every process has one callback, and a watcher may have tens of
-//! thousands of processes: the one costs no allocation beyond its own box, the
-//! many cost one more.
+//! Nearly every process has one callback, and a watcher may have tens of thousands of
+//! processes. A single callback costs no allocation besides its own box. Further callbacks of
+//! the process cost one more.
 
 use std::collections::VecDeque;
 
@@ -44,8 +44,8 @@ impl<T> Queue<T> {
         std::mem::replace(&mut self.first, next)
     }
 
-    /// Takes out the item with this key, and keeps the others' order. The keys of the
-    /// items have to grow from the first to the last.
+    /// Takes out the item with this key, and keeps the order of the others. The keys must grow
+    /// from the first item to the last.
     pub(crate) fn remove<K: Ord>(&mut self, key: K, key_of: impl Fn(&T) -> K) -> Option<T> {
         if self
             .first

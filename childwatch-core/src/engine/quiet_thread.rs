@@ -1,4 +1,4 @@
-//! Threads of the library's own, on which no signal handler of the program runs.
+//! The library's own threads. No signal handler of the program runs on them.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -34,10 +34,9 @@ impl QuietThread {
 
     /// Waits until the thread has ended, and the kernel counts it no longer.
     ///
-    /// `pthread_join` returns a little earlier, when the thread's stack is free. If the
-    /// program then calls `unshare(CLONE_NEWUSER)`, or something else that is only for
-    /// processes with one thread, the kernel may still refuse it (up to 0.4 % of calls that
-    /// follow a join at once).
+    /// `pthread_join` returns a little earlier, when the thread's stack is free. Some calls are
+    /// only for processes with one thread, such as `unshare(CLONE_NEWUSER)`. If such a call
+    /// follows `pthread_join` at once, the kernel refuses up to 0.4 % of the calls.
     pub(crate) fn join(self) {
         // The thread catches every panic, so there is none to pass on.
         let _ = self.handle.join();
@@ -48,14 +47,15 @@ impl QuietThread {
     }
 }
 
-/// Waits until no thread has this number, for 0.1 s at most: a thread that a debugger traces
+/// Waits until no thread has this number, but 0.1 s at most. A thread that a debugger traces
 /// stays until the debugger has waited for it.
 fn await_release(number: Pid) {
     const YIELDS: u32 = 100;
     const PAUSES: u32 = 100;
     const PAUSE: Duration = Duration::from_millis(1);
     for look in 0..YIELDS + PAUSES {
-        // ESRCH: it is gone. EPERM: a sandbox forbids to ask, so there is nothing to wait for.
+        // ESRCH: the thread is gone. EPERM: a sandbox forbids the question, so waiting is of no
+        // use.
         if test_kill_process(number).is_err() {
             return;
         }
@@ -68,8 +68,8 @@ fn await_release(number: Pid) {
 }
 
 /// Spawns a thread that blocks every signal except the synchronous ones. `body` gets the
-/// mask of the calling thread. `whose` names the new thread in the error, and ends in
-/// "thread", by which the error's text knows what it is about.
+/// mask of the calling thread. `whose` names the new thread in the error. It must end in
+/// "thread", because the text of the error depends on that.
 ///
 /// A new thread inherits the mask of its creator, so the creator blocks the signals while
 /// it creates the thread. If the new thread blocked them itself, a handler could run there
@@ -90,7 +90,7 @@ pub(crate) fn spawn(
         move || {
             let _ = number.set(gettid());
             if before.blocks_synchronous() {
-                // Refused by a sandbox only, which has let the same call pass just now.
+                // Only a sandbox could refuse this, and it has just allowed the same call.
                 let _ = SignalMask::unblock_synchronous();
             }
             body(before);
@@ -111,10 +111,15 @@ impl Drop for Restored {
     }
 }
 
-/// EAGAIN, ENOMEM: out of threads or memory. EPERM, EACCES, ENOSYS: a sandbox forbids
-/// threads, or to block signals. EINVAL: the process has unshared its pid namespace, and
-/// a thread cannot be born in another than its process's. (From Linux 5.6 on this held for
-/// time namespaces too; 6.18 allows such a thread.) No retry helps there.
+/// The error for a refused thread.
+///
+/// - EAGAIN, ENOMEM: there are no more threads, or no memory.
+/// - EPERM, EACCES, ENOSYS: a sandbox forbids threads, or forbids to block signals.
+/// - EINVAL: the process has unshared its pid namespace. A thread cannot be created in another
+///   namespace than that of its process. From Linux 5.6 on this held for time namespaces too.
+///   Linux 6.18 allows it for them.
+///
+/// In the last two cases a retry does not help.
 fn refused(operation: &'static str, source: io::Error) -> WatchError {
     let pid = None;
     match source.raw_os_error() {

@@ -1,17 +1,18 @@
 //! [`Registry`]: which processes are registered, which callbacks wait for them,
 //! and which are due.
 //!
-//! A pure state machine: no lock, no thread, no I/O. [`dispatch`](crate::engine::dispatch)
+//! The registry is a pure state machine: no lock, no thread, no I/O. [`dispatch`](crate::engine::dispatch)
 //! puts it behind a lock, and [`threaded`](crate::engine::threaded) between the callers
-//! and an [`ExitSource`](crate::source::ExitSource). It never drops a callback while it
-//! is alive itself: each comes back to the caller, to be dropped outside the lock.
+//! and an [`ExitSource`](crate::source::ExitSource). The registry
+//! drops no callback while it lives. It returns each one to the caller, who drops it outside the
+//! lock.
 //!
 //! # The life of a slot
 //!
 //! ```text
 //!            reserve            commit                 process_exited
 //!   Vacant ──────────▶ Arming ──────────▶ Registered ─────────────────▶ Registered, exit known
-//!     ▲                  │ release           │ held by nothing any more: no tenure, no callback
+//!     ▲                  │ release           │ neither `Held` nor with callbacks
 //!     │                  ▼                   ▼
 //!     └───────────────────────────────── Retired
 //!                    release             (the source still has it armed)
@@ -19,20 +20,20 @@
 //!
 //! # Invariants
 //!
-//! 1. A registration is `Held` or has callbacks queued. One that would be
-//!    neither is `Retired` by the very transition that made it so, and that
-//!    transition hands its token out, once, to be disarmed and released.
+//! 1. A registration is `Held` or has callbacks queued. A transition that leaves it with
+//!    neither also makes the slot `Retired`. That transition returns the token exactly once, so
+//!    that the caller can disarm and release it.
 //! 2. A registration whose exit is known and whose queue is not empty is due. Its
 //!    `turn` is the number of one entry of `ready`. Any other registration has the
 //!    turn 0. `due` counts the registrations that are due.
-//! 3. An entry of `ready` whose number is not the turn of its registration is stale.
-//!    When a callback is taken out, and more entries are stale than not, beside a few,
-//!    the stale ones are swept out.
-//! 4. `current` leads from a pid to the one registration that new callbacks for
-//!    that number join. Registrations of a number's former processes stand in
-//!    no index: only their tokens and their callbacks' handles lead to them.
-//! 5. A slot's generation changes whenever it becomes vacant, so a token outlives
-//!    its registration harmlessly.
+//! 3. An entry of `ready` whose number is not the turn of its registration is stale. When a
+//!    callback that is taken out makes an entry stale, the stale entries are counted. If they
+//!    outnumber the others by more than a few, they are swept out.
+//! 4. `current` leads from a pid to the one registration that new callbacks for that pid join.
+//!    A registration of a former process with the same pid is in no index. Only its token and
+//!    the handles of its callbacks lead to it.
+//! 5. A slot's generation changes whenever the slot becomes vacant. So a token may outlive its
+//!    registration without harm.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -50,7 +51,7 @@ use crate::source::pid_index::PidIndex;
 use crate::source::report::Report;
 use crate::source::token::Token;
 
-/// So many stale entries of `ready` are not worth being looked for.
+/// This many stale entries of `ready` are not worth a sweep.
 const FEW_STALE: usize = 32;
 
 /// `C` is the callback; the models and property tests use plain values.
@@ -91,7 +92,7 @@ pub(crate) enum Tenure {
     Ephemeral,
 }
 
-/// What stands in the way of a new registration.
+/// The registration that a pid already has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Current {
     pub(crate) token: Token,
@@ -147,7 +148,7 @@ enum State<C> {
     /// The source has been asked; its report may come before its answer.
     Arming(Life),
     Registered(Registration<C>),
-    /// Held by nobody; the source is being told.
+    /// The registration has ended. The caller disarms the token.
     Retired,
 }
 
@@ -209,7 +210,7 @@ impl<C> Registry<C> {
         }
     }
 
-    /// A token to arm `pid` under. It ends with [`commit`](Self::commit),
+    /// Returns a token under which `pid` is armed. The token ends with [`commit`](Self::commit),
     /// [`commit_watch`](Self::commit_watch) or [`release`](Self::release).
     pub(crate) fn reserve(&mut self, pid: Pid) -> Token {
         let state = State::Arming(Life::NotReported);
@@ -229,9 +230,11 @@ impl<C> Registry<C> {
         Token::from_parts(index, generation)
     }
 
-    /// Makes an armed token `pid`'s current registration, held and without
-    /// callbacks, in the place of `former`. `Contended` when another one has
-    /// become current since; `token` is then to be disarmed and released.
+    /// Makes an armed token the current registration of `pid`, in the place of `former`. The
+    /// registration is `Held` and has no callbacks.
+    ///
+    /// Returns `Contended` if another registration has become current since. The caller then
+    /// disarms and releases `token`.
     pub(crate) fn commit(
         &mut self,
         pid: Pid,
@@ -244,8 +247,8 @@ impl<C> Registry<C> {
         Ok(self.enter(pid, token, former, Tenure::Held, Queue::new()))
     }
 
-    /// The same for a registration that ends with its last callback, of which
-    /// this is the first. `Err` gives the callback back.
+    /// As [`commit`](Self::commit), for a registration that ends with its last callback.
+    /// `callback` is its first one. An `Err` returns it.
     pub(crate) fn commit_watch(
         &mut self,
         pid: Pid,
@@ -266,7 +269,8 @@ impl<C> Registry<C> {
         Ok((handle, committed))
     }
 
-    /// Gives a slot back, whose token the source has not, or not any more.
+    /// Makes a slot vacant. The source must not have its token armed: `arm` has failed, or the
+    /// token has been disarmed.
     pub(crate) fn release(&mut self, token: Token) {
         let slot = &mut self.slots[token.index() as usize];
         debug_assert_eq!(slot.generation, token.generation());
@@ -276,8 +280,8 @@ impl<C> Registry<C> {
         self.vacant.push(token.index());
     }
 
-    /// Makes a registration last until `unregister_pid`; `false` when it is gone, or
-    /// another call has made it last already.
+    /// Makes a registration last until `unregister_pid`. Returns `false` if the registration is
+    /// gone, or is `Held` already.
     pub(crate) fn hold(&mut self, token: Token) -> bool {
         let Some((_, registration)) = self.registered(token) else {
             return false;
@@ -285,9 +289,8 @@ impl<C> Registry<C> {
         mem::replace(&mut registration.tenure, Tenure::Held) == Tenure::Ephemeral
     }
 
-    /// Adds a callback to a registration: its handle, and whether the watcher's
-    /// thread has something to run at once. `Err` gives the callback back when
-    /// the registration is gone.
+    /// Adds a callback to a registration. Returns its handle, and `true` if the callback is due
+    /// at once. If the registration is gone, an `Err` returns the callback.
     pub(crate) fn join(&mut self, token: Token, callback: C) -> Result<(WatchHandle, bool), C> {
         let number = self.number;
         let Some((pid, registration)) = self.registered(token) else {
@@ -303,7 +306,8 @@ impl<C> Registry<C> {
         Ok((handle, is_due))
     }
 
-    /// Ends `pid`'s tenure. The token is to be disarmed, when nothing is left.
+    /// Lets the registration of `pid` end with its last callback. If it has none, returns the
+    /// token, which the caller disarms and releases.
     pub(crate) fn unregister_pid(&mut self, pid: Pid) -> Option<Token> {
         let Current { token, .. } = self.current(pid)?;
         self.end_tenure(token)
@@ -370,7 +374,7 @@ impl<C> Registry<C> {
         self.give_turn(token);
     }
 
-    /// What is known of the exit of a registration's process; `None` when the
+    /// The exit of a registration's process, as far as it is known. Returns `None` if the
     /// registration is gone.
     pub(crate) fn exit_of(&self, token: Token) -> Option<Option<Exit>> {
         let slot = self.slots.get(token.index() as usize)?;
@@ -385,11 +389,11 @@ impl<C> Registry<C> {
         }
     }
 
-    /// The next callback to run; it counts as running until
+    /// Returns the next callback to run. It counts as running until
     /// [`callback_finished`](Self::callback_finished).
     ///
-    /// Registrations take turns, so one that is fed ever new callbacks keeps no
-    /// other waiting; each one's own callbacks come in order (C4).
+    /// Registrations take turns. So a registration that gets ever new callbacks does not keep
+    /// the others waiting. The callbacks of one registration run in order (C4).
     pub(crate) fn next_due(&mut self) -> Option<Due<C>> {
         let token = self.next_turn()?;
         let (pid, registration) = self.registered(token)?;
@@ -418,8 +422,8 @@ impl<C> Registry<C> {
         self.due != 0
     }
 
-    /// Empties the registry, for the end of the watcher: every callback that
-    /// has not begun to run.
+    /// Empties the registry, for the end of the watcher. Returns every callback that has not
+    /// begun to run.
     pub(crate) fn take_all(&mut self) -> Vec<C> {
         self.is_emptied = true;
         self.ready.clear();
@@ -449,7 +453,7 @@ impl<C> Registry<C> {
         tenure: Tenure,
         callbacks: Queue<Waiting<C>>,
     ) -> Committed {
-        // A former process's claim to the number ends; its callbacks still run.
+        // The former process's registration accepts no more callbacks. Those it has still run.
         let retired = former.and_then(|former| self.end_tenure(former));
         let slot = &mut self.slots[token.index() as usize];
         let life = match slot.state {
@@ -510,7 +514,7 @@ impl<C> Registry<C> {
         }
     }
 
-    /// The registration that has waited longest; its turn is over.
+    /// Ends the turn of the registration that has waited longest, and returns its token.
     fn next_turn(&mut self) -> Option<Token> {
         loop {
             let ready = self.ready.pop_front()?;

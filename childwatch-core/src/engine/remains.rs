@@ -10,13 +10,13 @@ use crate::engine::registry::Cancelled;
 use crate::platform::sync::thread::{self, ThreadId};
 use crate::source::token::Token;
 
-/// Cancels for as long as the watcher is there, and holds nothing of it.
+/// Cancels callbacks while the watcher exists, and keeps no file descriptor or thread of it.
 pub(crate) struct EnginesCanceller {
     pub(crate) remains: Arc<Remains>,
     pub(crate) source: Weak<dyn Disarms>,
 }
 
-/// What outlives a watcher: memory, and neither a file descriptor nor a thread.
+/// The part that may outlive a watcher. It is memory, without a file descriptor or a thread.
 pub(crate) struct Remains {
     pub(crate) origin: Origin,
     pub(crate) dispatch: Dispatch,
@@ -32,8 +32,8 @@ pub(crate) trait Disarms: Send + Sync {
 impl Cancels for EnginesCanceller {
     fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
         self.remains.unregister_callback(handle, |token| {
-            // The watcher's drop waits for this, so the source is there, and this is not
-            // its last owner.
+            // The watcher's `Drop` waits for this disarming. So the source still exists, and
+            // this is not its last owner.
             if let Some(source) = self.source.upgrade() {
                 source.disarm(token);
             }
@@ -60,8 +60,9 @@ impl Remains {
         }
         match self.dispatch.cancel(handle) {
             Cancelled::Removed { callback, retired } => {
-                // In this order: the captured values' Drop may take any time, may panic,
-                // and may drop the watcher, which waits for the disarming.
+                // First the disarming, then the callback. The `Drop` of a captured value may
+                // take any time or panic. It may also drop the watcher, which waits for the
+                // disarming.
                 if let Some(token) = retired {
                     let counted = Counted {
                         dispatch: &self.dispatch,
@@ -88,7 +89,7 @@ impl Remains {
     }
 }
 
-/// A disarming that the watcher's drop waits for; it ends also if the source panics.
+/// A disarming for which the watcher's `Drop` waits. It ends even if the source panics.
 struct Counted<'a> {
     dispatch: &'a Dispatch,
     token: Token,

@@ -1,4 +1,4 @@
-//! [`ThreadedWatcher`]: the engine, one thread between an [`ExitSource`] and the
+//! [`ThreadedWatcher`]: the engine. Its thread stands between an [`ExitSource`] and the
 //! callbacks.
 
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::contract::exit::Exit;
 use crate::contract::pid::Pid;
 use crate::contract::watcher::PidWatcher;
 use crate::engine::backoff::Backoff;
-use crate::engine::dispatch::{Context, Dispatch, Entered, Next};
+use crate::engine::dispatch::{AddedCallback, Context, Dispatch, Next};
 use crate::engine::origin::Origin;
 use crate::engine::quiet_thread::{self, NAME_BYTES, QuietThread};
 use crate::engine::registry::{Contended, Current, Tenure};
@@ -26,20 +26,19 @@ use crate::source::exit_source::ExitSource;
 use crate::source::report::Report;
 use crate::source::token::Token;
 
-/// A [`PidWatcher`] over any [`ExitSource`]: all the semantics of callbacks,
-/// written once.
+/// A [`PidWatcher`] over any [`ExitSource`]. It implements all semantics of callbacks.
 ///
-/// It owns one thread, on which no signal handler of the program runs except in a
-/// callback. Dropping it ends the thread; see C12 for what that promises.
+/// The watcher owns one thread. A signal handler of the program runs there only during a
+/// callback. Dropping the watcher ends the thread, as clause C12 says.
 pub struct ThreadedWatcher<S: ExitSource> {
     shared: Arc<Shared<S>>,
-    /// What each future of the watcher has a share of.
+    /// Every future of the watcher has a clone of it.
     canceller: Canceller,
     /// `None` once `drop` has begun.
     thread: Option<QuietThread>,
 }
 
-/// What ends with the watcher: its thread and its `Drop` are the only ones that own it.
+/// The part that ends with the watcher. Only the watcher and its thread own it.
 struct Shared<S> {
     remains: Arc<Remains>,
     source: S,
@@ -50,9 +49,13 @@ impl<S: ExitSource> ThreadedWatcher<S> {
     ///
     /// # Errors
     ///
-    /// [`ResourceLimit`](WatchError::ResourceLimit) when no thread can be had, or
-    /// [`Unsupported`](WatchError::Unsupported) where a sandbox forbids it; the source is
-    /// dropped then.
+    /// Each error drops the source.
+    ///
+    /// - [`ResourceLimit`](WatchError::ResourceLimit) if a limit or the memory does not allow
+    ///   another thread.
+    /// - [`Unsupported`](WatchError::Unsupported) if a sandbox forbids threads or signal masks,
+    ///   or the process has unshared its pid namespace.
+    /// - [`Os`](WatchError::Os) with any other answer of the kernel.
     pub fn start(source: S, waiter: S::Waiter) -> Result<Self, WatchError> {
         const {
             assert!(
@@ -84,7 +87,7 @@ impl<S: ExitSource> ThreadedWatcher<S> {
         })
     }
 
-    /// The source that this watcher asks.
+    /// The watcher's source.
     pub fn source(&self) -> &S {
         &self.shared.source
     }
@@ -110,7 +113,7 @@ impl<S: ExitSource> PidWatcher for ThreadedWatcher<S> {
     ) -> Result<WatchHandle, WatchError> {
         self.shared.remains.origin.check()?;
         match self.shared.dispatch().join_held(pid, callback) {
-            Ok(entered) => self.shared.rouse(entered),
+            Ok(added) => self.shared.wake_if_needed(added),
             Err(_callback) => {
                 self.shared.dispatch().check()?;
                 Err(WatchError::NotRegistered { pid })
@@ -146,14 +149,14 @@ impl<S: ExitSource> Drop for ThreadedWatcher<S> {
             origin, dispatch, ..
         } = &*self.shared.remains;
         if origin.check_twice().is_err() {
-            // A forked copy has neither the thread nor, perhaps, a free lock, and
-            // its epoll instance is the parent's: everything stays as it is.
+            // A forked copy does not have the thread. Another thread may have held a lock at
+            // the fork. The epoll instance is the parent's. So everything stays as it is.
             mem::forget(thread);
             mem::forget(Arc::clone(&self.shared));
             return;
         }
-        // A thread that has ended by a panic of its source need not be woken, and its
-        // source had better not be called.
+        // If a panic of the source has ended the thread, there is nothing to wake. A source
+        // that has panicked is not called again.
         let has_ended = dispatch.check().is_err();
         let callbacks = dispatch.stop();
         let woken = if has_ended {
@@ -167,19 +170,20 @@ impl<S: ExitSource> Drop for ThreadedWatcher<S> {
         } else if woken.is_ok() {
             thread.join();
         } else {
-            // The kernel won't let us end its wait. It runs nothing more.
+            // The kernel refuses to end the thread's wait. The thread runs nothing more.
             dispatch.wait_until_idle();
         }
         dispatch.wait_until_disarmed();
         drop_all(callbacks);
         if origin.check().is_err() {
-            // A captured value has forked when it was dropped, and this is the copy.
+            // The `Drop` of a captured value has forked, and this is the copy.
             mem::forget(Arc::clone(&self.shared));
         }
     }
 }
 
-/// A thread that isn't woken now is never again: what refuses it may be over at once.
+/// Wakes the thread that waits in the source. This is the last chance to wake it, so a refusal
+/// is answered by a second try: the cause may be over.
 pub(crate) fn wake_for_the_end(source: &impl ExitSource) -> io::Result<()> {
     source.wake().or_else(|_| source.wake())
 }
@@ -210,11 +214,11 @@ impl<S: ExitSource> Shared<S> {
                 Err(Current { token, tenure }) if !self.source.is_reaped(token) => match tenure {
                     Tenure::Held => return Err(WatchError::AlreadyRegistered { pid }),
                     Tenure::Ephemeral if self.dispatch().hold(token) => return Ok(()),
-                    // Its last callback has run since, or another call has made it
-                    // last: look again.
+                    // In between, its last callback has run, or another call has made it
+                    // `Held`. Look again.
                     Tenure::Ephemeral => continue,
                 },
-                // The number is free, or another process's (C13).
+                // The pid is free, or belongs to another process (C13).
                 Err(Current { token, .. }) => (self.dispatch().reserve(pid), Some(token)),
             };
             self.arm(pid, token)?;
@@ -235,7 +239,7 @@ impl<S: ExitSource> Shared<S> {
                 Ok(token) => (token, None),
                 Err(Current { token, .. }) if !self.source.is_reaped(token) => {
                     match self.dispatch().join(token, callback) {
-                        Ok(entered) => return self.rouse(entered),
+                        Ok(added) => return self.wake_if_needed(added),
                         Err(refused) => callback = refused,
                     }
                     continue;
@@ -244,11 +248,11 @@ impl<S: ExitSource> Shared<S> {
             };
             match (self.arm(pid, token), former) {
                 (Ok(()), _) => {}
-                // The number is nobody's now: the registration's own process is
-                // the only one that can be meant, and its callbacks come late (C5).
+                // No process has this pid now. So the caller means the registration's
+                // process, which was reaped, and the callback is a late one (C5).
                 (Err(WatchError::NoSuchProcess { .. }), Some(former)) => {
                     match self.dispatch().join(former, callback) {
-                        Ok(entered) => return self.rouse(entered),
+                        Ok(added) => return self.wake_if_needed(added),
                         Err(refused) => callback = refused,
                     }
                     continue;
@@ -256,9 +260,9 @@ impl<S: ExitSource> Shared<S> {
                 (Err(error), _) => return Err(error),
             }
             match self.dispatch().commit_watch(pid, token, former, callback) {
-                Ok((entered, retired)) => {
+                Ok((added, retired)) => {
                     self.retire(retired);
-                    return self.rouse(entered);
+                    return self.wake_if_needed(added);
                 }
                 Err(refused) => {
                     self.retire(Some(token));
@@ -282,8 +286,8 @@ impl<S: ExitSource> Shared<S> {
         }
     }
 
-    /// The exit of a registration's process, if it is known or one look finds it; `None`
-    /// when the registration is gone.
+    /// The exit of a registration's process, if it is known or one look finds it. Returns
+    /// `None` if the registration is gone.
     fn exit_of(&self, pid: Pid, token: Token) -> Option<Option<Exit>> {
         if let known @ Some(_) = self.dispatch().exit_of(token)? {
             return Some(known);
@@ -291,8 +295,8 @@ impl<S: ExitSource> Shared<S> {
         if let Some(Report { status, .. }) = self.source.look(token) {
             return Some(Some(Exit::new(pid, status)));
         }
-        // If the registration is there still, it was there during the look. Otherwise
-        // the look may have found nothing because the token was disarmed.
+        // If the registration is still there, it was there during the look. Otherwise the
+        // look may have found nothing because the token was disarmed.
         self.dispatch().exit_of(token)
     }
 
@@ -308,7 +312,7 @@ impl<S: ExitSource> Shared<S> {
         Ok(found.map(|Report { status, .. }| Exit::new(pid, status)))
     }
 
-    /// Arms a reserved token, or gives it back: also when the source panics.
+    /// Arms a reserved token. If the source refuses or panics, the token is released.
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
         let reserved = Reserved {
             dispatch: self.dispatch(),
@@ -319,7 +323,7 @@ impl<S: ExitSource> Shared<S> {
         Ok(())
     }
 
-    /// Gives back what the source holds for a registration that nobody holds.
+    /// Disarms and releases the token of a retired registration.
     fn retire(&self, token: Option<Token>) {
         if let Some(token) = token {
             drop(Retired {
@@ -329,9 +333,12 @@ impl<S: ExitSource> Shared<S> {
         }
     }
 
-    /// Sees to it that a callback which is due at once is run. When the kernel
-    /// refuses to wake the thread, the callback is taken out again (C2).
-    fn rouse(&self, Entered { handle, needs_wake }: Entered) -> Result<WatchHandle, WatchError> {
+    /// Wakes the watcher's thread if the new callback is due and the thread would not see it.
+    /// If the kernel refuses to wake the thread, the callback is taken out again (C2).
+    fn wake_if_needed(
+        &self,
+        AddedCallback { handle, needs_wake }: AddedCallback,
+    ) -> Result<WatchHandle, WatchError> {
         if !needs_wake {
             return Ok(handle);
         }
@@ -368,7 +375,7 @@ impl<S: ExitSource> Shared<S> {
         let mut pauses = Backoff::new();
         loop {
             let waited = self.source.wait(waiter, reports);
-            // A wait may have failed after it had found exits.
+            // A wait that fails may have found exits before.
             if let Some(ended) = self.run_what_is_due(&context, reports) {
                 return ended;
             }
@@ -381,8 +388,8 @@ impl<S: ExitSource> Shared<S> {
         }
     }
 
-    /// Takes in the reports and runs what is due. Returns `None` if the source is to be asked
-    /// next.
+    /// Takes in the reports and runs the callbacks that are due. Returns `None` if the thread
+    /// asks the source next.
     fn run_what_is_due(&self, context: &Context, reports: &mut Vec<Report>) -> Option<Ended> {
         loop {
             let disarm = |token| self.source.disarm(token);
@@ -414,10 +421,10 @@ fn run<S: ExitSource>(shared: Arc<Shared<S>>, waiter: S::Waiter, creators: Signa
         shared.run(&mut waiter, &mut reports, creators)
     }));
     match ended {
-        // Everything here is the parent's (C15), and the thread ends.
+        // Everything here belongs to the parent (C15). The copy's thread ends.
         Ok(Ended::Forked) => return,
         Ok(Ended::Stopped) => {}
-        // The source's (S9): a callback's panic does not come here.
+        // A panic of the source (S9). Those of callbacks are caught where they run.
         Err(payload) => {
             drop_quietly(payload);
             drop_all(shared.dispatch().fail());

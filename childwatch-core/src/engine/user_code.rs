@@ -8,8 +8,8 @@ use crate::contract::callback::ExitCallback;
 use crate::contract::exit::Exit;
 use crate::engine::origin::Origin;
 
-/// How many payloads are dropped of panics that each come from dropping the last one: a
-/// payload may make another one of its own kind, without end.
+/// How many payloads are dropped one after the other, where dropping one panics with the next.
+/// A payload may panic with another one of its kind without end.
 const PAYLOADS: usize = 16;
 
 /// How a callback has ended.
@@ -17,12 +17,12 @@ const PAYLOADS: usize = 16;
 pub(crate) enum Ended {
     Returned,
     Panicked,
-    /// In a forked copy of the process, either way.
+    /// It has returned or panicked, in a forked copy of the process.
     InCopy,
 }
 
-/// Runs a callback to its end, its captured values' included. A panic has been
-/// reported by the panic hook and goes no further (C11).
+/// Runs a callback and drops its captured values. If it panics, the panic hook has reported
+/// that, and the panic goes no further (C11).
 pub(crate) fn run_callback(callback: ExitCallback, exit: Exit, origin: &Origin) -> Ended {
     let outcome = catch_unwind(AssertUnwindSafe(move || callback(exit)));
     if origin.check().is_err() {
@@ -38,8 +38,8 @@ pub(crate) fn run_callback(callback: ExitCallback, exit: Exit, origin: &Origin) 
     }
 }
 
-/// Drops a user's value whose `Drop` may panic, where the panic must go no
-/// further. What such a panic carries is dropped too.
+/// Drops a value of the user's. If its `Drop` panics, the panic goes no further, and its payload
+/// is dropped too.
 pub(crate) fn drop_quietly<T>(value: T) {
     let mut dropped = catch_unwind(AssertUnwindSafe(move || drop(value)));
     for _ in 0..PAYLOADS {
@@ -51,7 +51,7 @@ pub(crate) fn drop_quietly<T>(value: T) {
     mem::forget(dropped);
 }
 
-/// Drops what callbacks captured, without the lock.
+/// Drops callbacks with their captures. Must not be called under a lock.
 pub(crate) fn drop_all(callbacks: Vec<ExitCallback>) {
     for callback in callbacks {
         drop_quietly(callback);

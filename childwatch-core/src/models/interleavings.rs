@@ -1,8 +1,8 @@
-//! Runs a model in every interleaving of its threads, and says how many there were.
+//! Runs a model in every interleaving of its threads, and prints how many there were.
 //!
-//! A model is deterministic but for the order of its threads, and ends with every one
-//! of them. A callback that panics is caught by the engine: what a callback sees is kept,
-//! and asserted outside.
+//! Only the order of its threads may make a difference in a model, and it ends in each order.
+//! The engine catches a panic of a callback. So a model keeps what a callback sees, and asserts
+//! it outside.
 
 use std::any;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use loom::model::Builder;
 
 use crate::platform::sync::time_runs_out;
 
-/// Every interleaving.
+/// Runs every interleaving.
 pub fn all<F: Fn() + Send + Sync + 'static>(model: F) {
     explore(None, model);
 }
 
-/// Every interleaving in which threads are interrupted, where they could go on, `bound`
-/// times at most altogether.
+/// Runs every interleaving in which threads are interrupted at most `bound` times altogether. An
+/// interruption is a switch away from a thread that could go on.
 pub fn preempted<F: Fn() + Send + Sync + 'static>(bound: usize, model: F) {
     explore(Some(bound), model);
 }
@@ -28,7 +28,7 @@ fn explore<F: Fn() + Send + Sync + 'static>(bound: Option<usize>, model: F) {
     // std's, which loom does not see.
     let count = Arc::new(AtomicUsize::new(0));
     let mut builder = Builder::new();
-    // A bound of loom's own variable, LOOM_MAX_PREEMPTIONS, goes first: for a longer run.
+    // The bound in loom's own variable, LOOM_MAX_PREEMPTIONS, takes precedence.
     builder.preemption_bound = builder.preemption_bound.or(bound);
     let bound = builder.preemption_bound;
     let start = Instant::now();
@@ -36,7 +36,7 @@ fn explore<F: Fn() + Send + Sync + 'static>(bound: Option<usize>, model: F) {
         let count = Arc::clone(&count);
         move || {
             count.fetch_add(1, Ordering::Relaxed);
-            // A model begins without what the last one has left.
+            // An interleaving begins without what the last one has left.
             time_runs_out(0);
             model();
         }

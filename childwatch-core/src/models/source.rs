@@ -1,4 +1,4 @@
-//! [`Source`]: one that refuses and fails as a model wishes.
+//! [`Source`]: a source that refuses and fails as a model asks.
 
 use std::collections::HashSet;
 use std::io;
@@ -59,7 +59,7 @@ impl Kernel {
         self.0.changed.notify_all();
     }
 
-    /// Has each wait fail that has something to report, and report it all the same.
+    /// Lets each wait that has something to report add its reports, and then fail.
     pub(super) fn fails_reporting_waits(&self) {
         self.state().do_reporting_waits_fail = true;
     }

@@ -28,8 +28,7 @@ pub(super) fn status(code: i32) -> ExitStatus {
     ExitStatus::from_raw(code << 8)
 }
 
-/// What was met in any of the interleavings. Not a part of the model: loom does not see
-/// it.
+/// The outcomes of all interleavings so far. It is no part of the model: loom does not see it.
 #[derive(Clone)]
 pub(super) struct Met<T>(Arc<Mutex<BTreeSet<T>>>);
 
@@ -42,7 +41,7 @@ impl<T: Ord + Debug> Met<T> {
         self.0.lock().unwrap().insert(outcome);
     }
 
-    /// Each of these, and nothing else.
+    /// Asserts that each of these outcomes was met, and no other.
     #[track_caller]
     pub(super) fn assert<const N: usize>(&self, expected: [T; N]) {
         assert_eq!(*self.0.lock().unwrap(), BTreeSet::from(expected));

@@ -14,7 +14,7 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// Reads a clock. `None` if a sandbox refuses.
+/// Reads a clock. Returns `None` if a sandbox refuses.
 fn read(clock: libc::clockid_t) -> Option<Duration> {
     /// The kernel's structure for this system call.
     #[repr(C)]
@@ -80,7 +80,7 @@ const USER_HZ: u64 = 100;
 pub struct Ticks(u64);
 
 impl Ticks {
-    /// Later than every start. It stands for a moment that is not known.
+    /// Later than every start. It stands for an unknown moment.
     pub const NEVER: Ticks = Ticks(u64::MAX);
 
     /// The moment with this number, the 22nd field of `/proc/PID/stat`.

@@ -1,11 +1,10 @@
-//! What threads share: std's types, or loom's in a model (`--cfg childwatch_loom`).
+//! Locks, atomics and threads: std's types, or loom's in a model (`--cfg childwatch_loom`).
 //!
-//! In a model loom runs the threads, one at a time, in every order that there is, and
-//! lets a load see every value that the memory model allows.
+//! In a model, loom runs the threads one at a time, in every order. A load sees every value that
+//! the memory model allows.
 //!
-//! Some things stay std's in a model too, for what they do is not to be explored: `Arc`
-//! and `Weak`, whose counts loom need not see, `OnceLock`, and the counters in statics,
-//! which live on from one interleaving to the next.
+//! Some types are std's in a model too, because the models do not explore them: `Arc`, `Weak`,
+//! `OnceLock`, and the counters in statics, which live on from one interleaving to the next.
 
 cfg_if::cfg_if! {
     if #[cfg(childwatch_loom)] {

@@ -1,8 +1,8 @@
 //! [`Chunked`]: a growing sequence whose items stay where they are.
 //!
-//! A watcher may have one process or fifty thousand. A `Vec` that grows over them has up
-//! to half of its room empty, and now and then copies all it has while a lock is held;
-//! this one has less than a chunk empty, and copies no more than one.
+//! A watcher may have one process or fifty thousand. A `Vec` that grows over them has up to half
+//! of its room empty, and sometimes copies all its items while a lock is held. `Chunked` has
+//! less than a chunk of empty room, and never copies more than one chunk.
 
 use std::ops::{Index, IndexMut};
 

@@ -10,9 +10,8 @@ use crate::source::token::Token;
 
 /// Observes processes for the engine, [`ThreadedWatcher`](crate::source::ThreadedWatcher).
 ///
-/// A source never sees a callback, so it cannot get cancellation, order,
-/// re-entry or panics wrong: all of that is the engine's. It arms and disarms
-/// processes under tokens, and says which of them have exited.
+/// A source arms and disarms processes under tokens, and reports which of them have exited. It
+/// never sees a callback. Order, cancellation, re-entry and panics of callbacks are the engine's.
 ///
 /// # Laws
 ///
@@ -41,7 +40,7 @@ use crate::source::token::Token;
 ///   running, and every later call answers [`Stopped`](WatchError::Stopped). A panic on
 ///   a caller's thread goes on to the caller.
 pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
-    /// What only the watcher's thread touches: a poller, its event buffer.
+    /// State that only the watcher's thread uses, such as a poller and its event buffer.
     type Waiter: Send + 'static;
 
     /// The name of the watcher's thread. A name of more than 15 bytes does not compile,
@@ -61,9 +60,10 @@ pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     /// Ends the watch of an armed token (S3).
     fn disarm(&self, token: Token);
 
-    /// Whether the process armed under `token` has been reaped, so that its
-    /// number may be another process's by now (C13). `false` when that cannot
-    /// be told; `true` for a token that is not armed.
+    /// Returns `true` if the process armed under `token` has been reaped, so that its pid may
+    /// belong to another process (C13).
+    ///
+    /// Returns `false` if the source cannot know, and `true` if the token is not armed.
     fn is_reaped(&self, token: Token) -> bool;
 
     /// Looks once at the process armed under `token`, without blocking (S8).
@@ -72,25 +72,28 @@ pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     /// if the token is not armed.
     fn look(&self, token: Token) -> Option<Report>;
 
-    /// Called once, first of all on the watcher's thread, where every signal is blocked
-    /// except the synchronous ones (C4). The default does nothing.
+    /// Prepares the watcher's thread. The engine calls it once, before any other method on that
+    /// thread. Every signal is blocked there except the synchronous ones (C4). The default does
+    /// nothing.
     ///
-    /// What this method and [`wait`](Self::wait) change in the thread's signal mask lasts:
-    /// the engine changes the mask for callbacks only, and restores it after them.
+    /// This method and [`wait`](Self::wait) may change the signal mask of the thread. The change
+    /// lasts, because the engine changes the mask for callbacks only, and restores it after
+    /// them.
     fn start(&self, _waiter: &mut Self::Waiter) {}
 
-    /// Waits until a process has exited or `wake` is called, and adds a report
-    /// of each exit to `reports`. Returning early with none is allowed.
+    /// Waits until a process has exited or `wake` is called, and adds a report of each exit to
+    /// `reports`. It may return early without a report.
     ///
     /// # Errors
     ///
-    /// Whatever the kernel answers; the engine asks again, with a growing pause.
+    /// Any error of the kernel. The engine calls it again after a pause, which grows with each
+    /// failure.
     fn wait(&self, waiter: &mut Self::Waiter, reports: &mut Vec<Report>) -> io::Result<()>;
 
     /// Ends the wait that is under way, or else the next one (S4).
     ///
     /// # Errors
     ///
-    /// Whatever the kernel answers; the wait may then not have ended.
+    /// Any error of the kernel. The wait may then not have ended.
     fn wake(&self) -> io::Result<()>;
 }

@@ -1,49 +1,47 @@
-//! [`PidIndex`]: finds the place of a process by its pid.
+//! [`PidIndex`]: a map from pids to indices.
 
 use hashbrown::hash_table::{Entry, HashTable};
 
 use crate::contract::pid::Pid;
 
-/// Finds a place by the process that it is for, where the place itself says which that
-/// is.
+/// Maps pids to indices of a table that has the pids itself.
 ///
-/// It takes five bytes a place, and as much again for growth. Looking up and putting in
-/// want a function that gives the process of an index: for each index in here, always the
-/// one that it was put in for.
+/// The map stores the indices alone: five bytes for each, and as much again for growth. So most
+/// calls take a function `pid_of` that returns the pid of an index. While an index is in the
+/// map, the function must return the pid for which the index was inserted.
 #[derive(Debug, Default)]
 pub struct PidIndex {
     indices: HashTable<u32>,
 }
 
-/// Spreads numbers that follow each other, as those of processes do, over the table's
-/// buckets (low bits) and their tags (high bits): Fibonacci hashing. Nobody gains by a
-/// collision, so it has no secret.
+/// Fibonacci hashing: spreads consecutive pids over the buckets of the table (low bits) and
+/// their tags (high bits). A collision is no attack, so the hash has no secret.
 fn hash(pid: Pid) -> u64 {
     let spread = u64::from(pid.as_raw().unsigned_abs()).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     spread ^ (spread >> 32)
 }
 
 impl PidIndex {
-    /// An empty index, for which nothing is allocated.
+    /// An empty map. It allocates nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether nothing is in it.
+    /// Returns `true` if no pid is in the map.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.indices.is_empty()
     }
 
-    /// The index that `pid` leads to.
+    /// Returns the index of `pid`.
     pub fn get(&self, pid: Pid, pid_of: impl Fn(u32) -> Pid) -> Option<u32> {
         self.indices
             .find(hash(pid), |&index| pid_of(index) == pid)
             .copied()
     }
 
-    /// Has `pid` lead to `index` from now on; gives the index that it led to before.
+    /// Sets the index of `pid`. Returns the previous one.
     pub fn insert(&mut self, pid: Pid, index: u32, pid_of: impl Fn(u32) -> Pid) -> Option<u32> {
         let entry = self.indices.entry(
             hash(pid),
@@ -59,7 +57,7 @@ impl PidIndex {
         }
     }
 
-    /// Has `pid` lead nowhere, if it leads to `index`; whether it did.
+    /// Removes `pid` if its index is `index`. Returns `true` if it was.
     pub fn remove(&mut self, pid: Pid, index: u32) -> bool {
         match self.indices.find_entry(hash(pid), |&found| found == index) {
             Ok(found) => {
@@ -70,7 +68,7 @@ impl PidIndex {
         }
     }
 
-    /// Has every process lead nowhere.
+    /// Removes every pid.
     pub fn clear(&mut self) {
         self.indices.clear();
     }

@@ -1,13 +1,12 @@
-//! What a `siginfo_t` tells of a child's end.
+//! [`exit_status`]: the exit status in a `siginfo_t`.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-/// The status behind `si_code` and `si_status`, as `SIGCHLD` and `waitid` carry them;
-/// `None` when they tell of no end: a child stopped, trapped or continued, or a signal
-/// sent by hand.
+/// Returns the exit status in `si_code` and `si_status`, as `SIGCHLD` and `waitid` carry them.
 ///
-/// For those who write an [`ExitSource`](crate::source::ExitSource).
+/// Returns `None` if they report no exit: a child stopped, trapped or continued, or a signal
+/// sent by hand.
 #[must_use]
 pub fn exit_status(si_code: i32, si_status: i32) -> Option<ExitStatus> {
     // The wait status of wait(2): the code in the second byte, or the signal in the

@@ -1,12 +1,11 @@
-//! [`Token`]: the name under which a process is armed.
+//! [`Token`]: the name of an armed process.
 
-/// Names one armed process: a place and a generation.
+/// The name of one armed process: an index and a generation.
 ///
-/// Of the tokens armed at one time each has an index of its own, the indices are
-/// small, and a source may keep its table by them. The generation tells a
-/// place's successive holders apart: a report with an old one is stale. It
-/// comes round after 2³² uses of one place, far more than the reports that can
-/// be in flight.
+/// Tokens that are armed at one time have different indices. The indices are small, so a source
+/// may use them as indices of its table. An index is used again for other processes, and each
+/// of them has another generation. A report with an old generation is stale. The generation
+/// wraps after 2³² uses of one index. That is far more than the reports that can be in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token {
     index: u32,
@@ -14,32 +13,32 @@ pub struct Token {
 }
 
 impl Token {
-    /// The token of this place and holder.
+    /// The token with this index and generation.
     #[must_use]
     pub const fn from_parts(index: u32, generation: u32) -> Self {
         Token { index, generation }
     }
 
-    /// The place, unique among the tokens armed at one time.
+    /// The index, unique among the tokens that are armed at one time.
     #[must_use]
     pub const fn index(self) -> u32 {
         self.index
     }
 
-    /// Which holder of the place this is.
+    /// The generation, which distinguishes the processes that have had this index.
     #[must_use]
     pub const fn generation(self) -> u32 {
         self.generation
     }
 
-    /// Index and generation in one number, as an event queue carries it. No
-    /// token is `u64::MAX`.
+    /// Returns index and generation in one number, as an event queue carries it. No token of the
+    /// engine is `u64::MAX`.
     #[must_use]
     pub const fn to_bits(self) -> u64 {
         (self.generation as u64) << 32 | self.index as u64
     }
 
-    /// The token that [`to_bits`](Self::to_bits) gave this number for.
+    /// The token for which [`to_bits`](Self::to_bits) returns this number.
     #[must_use]
     pub const fn from_bits(bits: u64) -> Self {
         Token {

@@ -3,11 +3,11 @@
 use crate::source::chunked::Chunked;
 use crate::source::token::Token;
 
-/// Values by the [`Token`] that they were put in under.
+/// A map from [`Token`]s to values.
 ///
-/// A token whose generation is not the value's own finds nothing. The table takes memory
-/// for the most tokens that it held at one time, a few hundred more at most, and never
-/// moves its values to grow.
+/// A token finds a value only if it has the generation under which the value was inserted. The
+/// table keeps memory for the greatest index that it has had, and for a few hundred more. It
+/// does not move its values to grow, except for the first few hundred.
 ///
 /// # Examples
 ///
@@ -34,7 +34,7 @@ struct Place<T> {
 }
 
 impl<T> TokenTable<T> {
-    /// A table with nothing in it, for which nothing is allocated.
+    /// An empty table. It allocates nothing.
     #[must_use]
     pub const fn new() -> Self {
         TokenTable {
@@ -43,20 +43,20 @@ impl<T> TokenTable<T> {
         }
     }
 
-    /// How many values there are.
+    /// Returns the number of values.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is no value.
+    /// Returns `true` if there is no value.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Puts a value in under `token`. What another generation of the same index had
-    /// there comes back.
+    /// Inserts a value under `token`. Returns the value that the same index had before, whatever
+    /// its generation.
     pub fn insert(&mut self, token: Token, value: T) -> Option<T> {
         let index = token.index() as usize;
         while self.places.len() <= index {
@@ -73,7 +73,7 @@ impl<T> TokenTable<T> {
         former.map(|place| place.value)
     }
 
-    /// Takes out the value that was put in under `token`.
+    /// Removes the value of `token`, and returns it.
     pub fn remove(&mut self, token: Token) -> Option<T> {
         let place = self.places.get_mut(token.index() as usize)?;
         let taken = place.take_if(|place| place.generation == token.generation())?;
@@ -81,28 +81,28 @@ impl<T> TokenTable<T> {
         Some(taken.value)
     }
 
-    /// The value that was put in under `token`.
+    /// Returns the value of `token`.
     #[must_use]
     pub fn get(&self, token: Token) -> Option<&T> {
         let (found, value) = self.at(token.index())?;
         (found == token).then_some(value)
     }
 
-    /// The same, to be changed.
+    /// Returns the value of `token`, mutably.
     #[must_use]
     pub fn get_mut(&mut self, token: Token) -> Option<&mut T> {
         let (found, value) = self.at_mut(token.index())?;
         (found == token).then_some(value)
     }
 
-    /// The value at an index, with its token.
+    /// Returns the value at an index, with its token.
     #[must_use]
     pub fn at(&self, index: u32) -> Option<(Token, &T)> {
         let place = self.places.get(index as usize)?.as_ref()?;
         Some((Token::from_parts(index, place.generation), &place.value))
     }
 
-    /// The same, to be changed.
+    /// Returns the value at an index, mutably, with its token.
     #[must_use]
     pub fn at_mut(&mut self, index: u32) -> Option<(Token, &mut T)> {
         let place = self.places.get_mut(index as usize)?.as_mut()?;
@@ -110,12 +110,12 @@ impl<T> TokenTable<T> {
         Some((token, &mut place.value))
     }
 
-    /// The values at `index` and above, in the order of their indices.
+    /// Returns the values at `index` and above, in the order of their indices.
     pub fn iter_from(&self, index: u32) -> impl Iterator<Item = (Token, &T)> {
         let places = self.places.iter_from(index as usize);
         places.filter_map(|(index, place)| {
             let Place { generation, value } = place.as_ref()?;
-            // It was put in under a token, whose index is 32 bits wide.
+            // The index is that of a token, and so has 32 bits.
             Some((Token::from_parts(index as u32, *generation), value))
         })
     }

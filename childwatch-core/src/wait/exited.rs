@@ -17,9 +17,9 @@ use crate::platform::sync::{Mutex, MutexGuard};
 /// Resolves when the process has exited; see
 /// [`PidWatcherExt::exited`](crate::PidWatcherExt::exited).
 ///
-/// It works on any executor and borrows nothing, so it may be spawned. It
-/// resolves to `None` when the watcher is dropped before the exit, and in a forked copy
-/// of the process. Dropping it unregisters its callback.
+/// The future works on any executor and borrows nothing, so it may be spawned. If the watcher is
+/// dropped before the exit, it resolves to `None`. It does so too in a forked copy of the
+/// process. Dropping the future unregisters its callback.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct Exited {
@@ -37,8 +37,8 @@ enum Progress {
 impl Exited {
     pub(crate) fn new<W: PidWatcher + ?Sized>(watcher: &W, pid: Pid) -> Result<Self, WatchError> {
         let progress = Arc::new(Mutex::new(Progress::Waiting(None)));
-        let teller = Teller(Arc::clone(&progress));
-        let callback: ExitCallback = Box::new(move |exit| teller.tell(Some(exit)));
+        let completer = Completer(Arc::clone(&progress));
+        let callback: ExitCallback = Box::new(move |exit| completer.complete(Some(exit)));
         Ok(Exited {
             progress,
             canceller: watcher.canceller(),
@@ -62,10 +62,10 @@ impl Future for Exited {
         if self.is_in_copy() {
             return Poll::Ready(None);
         }
-        // Cloned before the lock is taken and dropped after it is given back: both
-        // are the executor's code.
+        // `Waker::clone` and its `Drop` run code of the executor. So the new waker is cloned
+        // before the lock is taken, and the previous one is dropped after it is released.
         let waker = context.waker().clone();
-        let _former = match &mut *lock(&self.progress) {
+        let _previous = match &mut *lock(&self.progress) {
             Progress::Over(outcome) => return Poll::Ready(*outcome),
             Progress::Waiting(place) => place.replace(waker),
         };
@@ -78,42 +78,44 @@ impl Drop for Exited {
         if self.is_in_copy() {
             return;
         }
-        // Over before the callback is dropped, which would wake the task otherwise.
-        let former = mem::replace(&mut *lock(&self.progress), Progress::Over(None));
-        let Progress::Waiting(waker) = former else {
+        // The outcome is set before the callback is dropped. Otherwise that would wake the task.
+        let previous = mem::replace(&mut *lock(&self.progress), Progress::Over(None));
+        let Progress::Waiting(waker) = previous else {
             return;
         };
         if let Some(canceller) = &self.canceller {
             canceller.unregister_callback(self.handle);
         }
-        // Outside the lock, and last: it is the executor's code, and may panic.
+        // Last and outside the lock, because the waker's `Drop` runs code of the executor and may
+        // panic.
         drop(waker);
     }
 }
 
-/// The callback's end; dropped unrun, it tells that nothing will come.
-struct Teller(Arc<Mutex<Progress>>);
+/// Sets the outcome. The callback owns it. If it is dropped without a call of `complete`, the
+/// outcome is `None`.
+struct Completer(Arc<Mutex<Progress>>);
 
-impl Teller {
-    fn tell(&self, outcome: Option<Exit>) {
+impl Completer {
+    fn complete(&self, outcome: Option<Exit>) {
         let waker = match &mut *lock(&self.0) {
             Progress::Over(_) => return,
             waiting @ Progress::Waiting(_) => mem::replace(waiting, Progress::Over(outcome)),
         };
-        // Outside the lock: waking may run the task, which polls.
+        // Outside the lock, because waking may run the task, which polls.
         if let Progress::Waiting(Some(waker)) = waker {
             waker.wake();
         }
     }
 }
 
-impl Drop for Teller {
+impl Drop for Completer {
     fn drop(&mut self) {
-        self.tell(None);
+        self.complete(None);
     }
 }
 
-/// Guards the outcome and the waker; nothing is called under it.
+/// Takes the lock of the outcome and the waker. Nothing is called while it is held.
 fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
     progress.lock().unwrap_or_else(PoisonError::into_inner)
 }

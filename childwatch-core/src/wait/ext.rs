@@ -17,10 +17,10 @@ use crate::wait::exited::Exited;
 use crate::wait::guard::WatchGuard;
 use crate::wait::spawn;
 
-/// What users of a watcher would otherwise write themselves; every
-/// [`PidWatcher`] has it, `dyn PidWatcher` too.
+/// Conveniences that every [`PidWatcher`] has, `dyn PidWatcher` too.
 pub trait PidWatcherExt: PidWatcher {
-    /// [`watch`](PidWatcher::watch) with a closure that need not be boxed.
+    /// Runs a closure when the process has exited. As [`watch`](PidWatcher::watch), without the
+    /// box.
     ///
     /// # Errors
     ///
@@ -33,8 +33,8 @@ pub trait PidWatcherExt: PidWatcher {
         self.watch(pid, Box::new(callback))
     }
 
-    /// [`on_exit`](Self::on_exit), unregistered when the guard is dropped: data
-    /// that the callback shares may go after it.
+    /// As [`on_exit`](Self::on_exit), until the guard is dropped. After that, the data that the
+    /// closure uses may go.
     ///
     /// # Errors
     ///
@@ -48,8 +48,8 @@ pub trait PidWatcherExt: PidWatcher {
         Ok(WatchGuard::new(self, handle))
     }
 
-    /// The exit as a future, for any executor. It resolves to `None` if the
-    /// watcher is dropped first; dropping it unregisters.
+    /// Returns the exit as a future, for any executor. If the watcher is dropped first, the
+    /// future resolves to `None`. Dropping the future unregisters its callback.
     ///
     /// # Errors
     ///
@@ -58,28 +58,29 @@ pub trait PidWatcherExt: PidWatcher {
         Exited::new(self, pid)
     }
 
-    /// Waits for the exit: `None` when `timeout` has passed without one.
+    /// Waits for the exit. Returns `None` if `timeout` has passed without one.
     ///
-    /// When the time is over, the process is looked at [once more](PidWatcher::try_wait).
-    /// So an exit that has happened is returned also with a timeout of zero, and also in
-    /// a callback of this same watcher, where no other callback can run.
+    /// When the time is over, the call looks at the process [once](PidWatcher::try_wait). So it
+    /// returns an exit that has happened even with a timeout of zero. It does so also in a
+    /// callback of the same watcher, where no other callback can run.
     ///
     /// # Errors
     ///
     /// As [`watch`](PidWatcher::watch).
     fn wait_timeout(&self, pid: Pid, timeout: Duration) -> Result<Option<Exit>, WatchError> {
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let handle = self.on_exit(pid, move |exit| {
             // The receiver lives until the callback is unregistered.
-            let _ = tell.send(exit);
+            let _ = sender.send(exit);
         })?;
-        if let Ok(exit) = told.recv_timeout(timeout) {
+        if let Ok(exit) = receiver.recv_timeout(timeout) {
             return Ok(Some(exit));
         }
-        // While the registration is in force, so that no other process can be meant.
+        // The look comes before the callback is unregistered, so that it cannot mean another
+        // process.
         let found = self.try_wait(pid);
         self.unregister_callback(handle);
-        match told.try_recv() {
+        match receiver.try_recv() {
             Ok(exit) => Ok(Some(exit)),
             Err(_) => found,
         }
@@ -87,7 +88,7 @@ pub trait PidWatcherExt: PidWatcher {
 
     /// Spawns a command and [registers](PidWatcher::register_pid) its process.
     ///
-    /// The caller still owes the child a `wait`.
+    /// The caller still has to wait for the child.
     ///
     /// # A refused child
     ///
@@ -113,9 +114,9 @@ pub trait PidWatcherExt: PidWatcher {
     ///
     /// # Errors
     ///
-    /// What [`Command::spawn`] answers, or a [`WatchError`] as the inner error of an
-    /// [`io::Error`]. Tell them apart by [`io::Error::get_ref`] and not by
-    /// [`kind`](io::Error::kind): a missing program and a child that is gone are both
+    /// The error of [`Command::spawn`], or a [`WatchError`] as the inner error of an
+    /// [`io::Error`]. Distinguish them by [`io::Error::get_ref`] and not by
+    /// [`kind`](io::Error::kind), because a missing program and a child that is gone are both
     /// [`NotFound`](io::ErrorKind::NotFound).
     ///
     /// # Examples
@@ -148,8 +149,7 @@ pub trait PidWatcherExt: PidWatcher {
     ///
     /// # Errors
     ///
-    /// What `pipe` and `fork` answer, or a [`WatchError`] inside an
-    /// [`io::Error`].
+    /// The error of `pipe` or `fork`, or a [`WatchError`] inside an [`io::Error`].
     ///
     /// # Safety
     ///

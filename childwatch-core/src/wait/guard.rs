@@ -7,9 +7,9 @@ use crate::contract::watcher::PidWatcher;
 
 /// Unregisters its callback when dropped.
 ///
-/// After the drop the callback has run or never will, so what it uses may go.
-/// Dropping waits for the callback if it is running, save on the watcher's own
-/// thread (C9).
+/// After the drop, the callback has run or never will, so the data that it uses may go. If the
+/// callback is running, dropping the guard waits for it, except on the watcher's own thread
+/// (C9).
 #[derive(Debug)]
 #[must_use = "dropping the guard unregisters the callback at once"]
 pub struct WatchGuard<'a, W: PidWatcher + ?Sized> {
@@ -28,7 +28,7 @@ impl<'a, W: PidWatcher + ?Sized> WatchGuard<'a, W> {
         self.handle
     }
 
-    /// Unregisters now, and says what came of it.
+    /// Unregisters the callback now, and returns the answer.
     pub fn unregister(self) -> Unregistered {
         let watcher = self.watcher;
         watcher.unregister_callback(self.into_handle())

@@ -1,8 +1,8 @@
 //! Ends a spawned child whose registration was refused, and no other process.
 //!
-//! By the time of the refusal the child may have exited. If the kernel reaps children by
-//! itself (`SIGCHLD` is ignored, or has `SA_NOCLDWAIT`), or another thread reaps any
-//! child, the child's pid may belong to another process by then. So:
+//! By the time of the refusal the child may have exited and been reaped. The kernel reaps children
+//! itself if `SIGCHLD` is ignored or has `SA_NOCLDWAIT`. Another thread may reap any child. The
+//! child's pid may then belong to another process. So:
 //!
 //! 1. The child is signalled through a pidfd, if there is one. A pidfd means one process
 //!    for ever. That process is ours if the kernel lets this process wait for it, and if
@@ -32,7 +32,7 @@ use crate::platform::clock::Ticks;
 #[derive(Debug)]
 pub(crate) struct Unregistered {
     child: Child,
-    /// When `spawn` had returned: the child is no younger.
+    /// The moment when `spawn` had returned. The child did not start later.
     spawned: Ticks,
 }
 
@@ -54,7 +54,7 @@ impl Unregistered {
         self.child
     }
 
-    /// Kills and reaps the child, if it is sure to be the child.
+    /// Kills and reaps the child, if the process is certainly the child.
     pub(crate) fn end(self) {
         let raw = i32::try_from(self.child.id()).ok();
         if let Some(pid) = raw.and_then(Pid::from_raw) {
@@ -72,7 +72,8 @@ fn end(pid: Pid, spawned: Ticks) {
     if let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) {
         let by_pidfd = WaitId::PidFd(pidfd.as_fd());
         let is_old_enough = is_old_enough();
-        // Asked after `started` has read by number: the pid still is this process's.
+        // Asked after `started` has read `/proc` by the pid. So the pid still belonged to this
+        // process when it was read.
         match is_child(by_pidfd.clone()) {
             Ok(()) if !is_old_enough => return,
             Ok(()) if pidfd_send_signal(&pidfd, Signal::KILL).is_ok() => return reap(by_pidfd),
@@ -84,7 +85,7 @@ fn end(pid: Pid, spawned: Ticks) {
         }
     }
     let is_it = keeps_zombies && is_old_enough() && is_child(WaitId::Pid(pid)).is_ok();
-    // A child of another user, such as a setuid program, lives on: no wait for it.
+    // A child of another user, such as a setuid program, is not killed, so there is no wait.
     if is_it && kill_process(pid, Signal::KILL).is_ok() {
         reap(WaitId::Pid(pid));
     }
@@ -112,7 +113,7 @@ fn kernel_keeps_zombies() -> bool {
     answer == 0 && action.sa_sigaction != libc::SIG_IGN && action.sa_flags & libc::SA_NOCLDWAIT == 0
 }
 
-/// When a process started; `None` if `/proc` does not tell.
+/// Returns when a process started, or `None` if `/proc` does not show it.
 fn started(pid: Pid) -> Option<Ticks> {
     // Bytes, because a process's name need not be UTF-8.
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
@@ -165,7 +166,7 @@ mod tests {
     fn a_child_that_started_after_the_spawn_is_another() {
         let mut successor = cat();
         let pid = number(&successor);
-        // Without `/proc` a child that nobody else can have reaped is trusted.
+        // Without `/proc`, a child is trusted if no other thread can have reaped it.
         if let Some(started) = started(pid) {
             end(pid, Ticks::from_raw(started.as_raw() - 1));
             assert_eq!(successor.try_wait().unwrap(), None);

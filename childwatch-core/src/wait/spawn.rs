@@ -16,9 +16,9 @@ use crate::contract::pid::Pid;
 use crate::contract::watcher::PidWatcher;
 use crate::wait::refused_child::Unregistered;
 
-/// What a Rust program's own `main` exits with after a panic.
+/// The code with which a Rust program exits after a panic in `main`.
 const PANICKED: i32 = 101;
-/// The forked child was never let go.
+/// The code of a forked child that was never let go.
 const NOT_LET_GO: i32 = 127;
 
 /// What the parent writes for the forked child.
@@ -32,7 +32,7 @@ pub(crate) fn spawn_watchable<W: PidWatcher + ?Sized>(
     let spawned = Unregistered::new(command.spawn()?);
     match watcher.register_pid(Pid::from(spawned.child())) {
         Ok(()) => Ok(spawned.registered()),
-        // The child has been reaped, so whoever has its pid now is another process.
+        // The child has been reaped, so its pid may belong to another process now.
         Err(gone @ WatchError::NoSuchProcess { .. }) => Err(gone.into()),
         Err(refused) => {
             spawned.end();
@@ -60,13 +60,12 @@ pub(crate) unsafe fn fork_watchable<W: PidWatcher + ?Sized>(
         raw => {
             let pid = Pid::try_from(raw).map_err(io::Error::other)?;
             let registered = watcher.register_pid(pid);
-            // The order is written also for the end. Closing the pipe would not do: a
-            // process that another thread forks meanwhile has a copy of `opener`, and
-            // may keep it.
+            // The order is written for the end too. Closing the pipe would not be enough: a
+            // process that another thread forks meanwhile may keep a copy of `opener`.
             let order = if registered.is_ok() { LET_GO } else { END };
-            // `gate` is open here too, so the pipe has a reader even if the child has been
-            // killed: no SIGPIPE. Should the write be refused, the child ends when the
-            // pipe is closed.
+            // `gate` is open in the parent too. So the pipe has a reader even if the child has
+            // been killed, and the write raises no SIGPIPE. If the write fails, the child ends
+            // when the pipe is closed.
             let _ = rustix::io::write(&opener, &[order]);
             drop((gate, opener));
             match registered {
@@ -115,7 +114,7 @@ fn wait_for_gate(gate: OwnedFd) -> bool {
 /// Waits for a forked child that has been ordered to end.
 fn reap(raw: i32) {
     let pid = rustix::process::Pid::from_raw(raw);
-    // ECHILD: it is reaped by the kernel, where SIGCHLD is ignored, or by a thread that
-    // waits for any child.
+    // ECHILD: the kernel has reaped the child because SIGCHLD is ignored, or a thread that waits
+    // for any child has.
     while let Err(rustix::io::Errno::INTR) = rustix::process::waitpid(pid, WaitOptions::empty()) {}
 }

@@ -21,33 +21,36 @@ use crate::source::exit_source::ExitSource;
 use crate::source::report::Report;
 use crate::source::token::Token;
 
-/// A [`PidWatcher`](crate::PidWatcher) that tries one source for each process, and
-/// when that has no room or is not offered, another.
+/// A [`PidWatcher`](crate::PidWatcher) over two sources. The primary watches as many processes as
+/// it can, and the secondary watches the rest.
 ///
-/// It is one watcher, with one thread that callbacks run on, one order and one set of
-/// handles; the contract holds as if there were one source. The primary is tried anew
-/// for each process: nothing is latched, so what spilled over in a shortage of file
-/// descriptors does not make the next process spill too. What the primary watches costs
-/// next to nothing more than without the secondary; an exit that the secondary sees is handed
-/// from its thread to the watcher's.
+/// It is one watcher, with one thread for callbacks, one order and one set of handles. The
+/// contract holds as if there were one source. The primary is tried first for each process. So
+/// when a shortage of file descriptors is over, the next process goes to the primary again. A
+/// process that the primary watches costs next to nothing more than without the secondary. If the secondary sees an exit,
+/// its thread hands the report over to the watcher's thread.
 ///
-/// A process goes to the secondary when the primary answers
+/// A process goes to the secondary if the primary returns
 /// [`ResourceLimit`](WatchError::ResourceLimit) or
-/// [`Unsupported`](WatchError::Unsupported). If the secondary cannot watch it for
-/// [want of being its parent](WatchError::NotAChild), the primary's error is the
-/// answer.
+/// [`Unsupported`](WatchError::Unsupported). If the secondary then returns
+/// [`NotAChild`](WatchError::NotAChild), the caller gets the primary's error.
 ///
 /// The documentation of `childwatch-sigchld` has an example; its example `deployment`
 /// chooses between the two backends and this, by a flag or by what their probes say.
 pub struct Fallback<P: ExitSource, S: ExitSource>(ThreadedWatcher<FallbackSource<P, S>>);
 
 impl<P: ExitSource, S: ExitSource> Fallback<P, S> {
-    /// A watcher over `primary` and `secondary`, each a source with its waiter.
+    /// Starts a watcher over `primary` and `secondary`, each a source with its waiter.
     ///
     /// # Errors
     ///
-    /// [`ResourceLimit`](WatchError::ResourceLimit) when the two threads can't be had;
-    /// both sources are dropped then.
+    /// Each error drops both sources.
+    ///
+    /// - [`ResourceLimit`](WatchError::ResourceLimit) if a limit or the memory does not allow two
+    ///   more threads.
+    /// - [`Unsupported`](WatchError::Unsupported) if a sandbox forbids threads or signal masks,
+    ///   or the process has unshared its pid namespace.
+    /// - [`Os`](WatchError::Os) with any other answer of the kernel.
     pub fn new(
         (primary, waiter): (P, P::Waiter),
         secondary: (S, S::Waiter),
@@ -56,7 +59,7 @@ impl<P: ExitSource, S: ExitSource> Fallback<P, S> {
         ThreadedWatcher::start(source, waiter).map(Fallback)
     }
 
-    /// How many processes the secondary watches now.
+    /// Returns how many processes the secondary watches now.
     pub fn spilled(&self) -> usize {
         self.0.source().spilled.len.load(Ordering::SeqCst)
     }
@@ -90,7 +93,7 @@ struct Link<S> {
     secondary: S,
     handed_over: Mutex<Vec<Report>>,
     is_stopping: AtomicBool,
-    /// The secondary has panicked, with this, and its thread has ended.
+    /// The payload, if the secondary has panicked. Its thread has then ended.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
@@ -99,7 +102,7 @@ struct Link<S> {
 struct Spilled {
     /// Nothing else is locked under it, and nothing is called.
     tokens: Mutex<HashSet<Token>>,
-    /// Lets the usual case, none, do without the lock.
+    /// If it is zero, as usual, no lock is needed.
     len: AtomicUsize,
 }
 
@@ -194,7 +197,7 @@ impl<P: ExitSource, S: ExitSource> ExitSource for FallbackSource<P, S> {
 
     fn wait(&self, waiter: &mut P::Waiter, reports: &mut Vec<Report>) -> io::Result<()> {
         let waited = self.primary.wait(waiter, reports);
-        // Also when the primary fails: what the secondary has seen is not its affair.
+        // The reports of the secondary are taken even if the primary has failed.
         reports.append(&mut *self.link.handed_over());
         // A panic of either source ends the watcher (S9).
         let panic = self.link.panic().take();
@@ -245,7 +248,7 @@ impl<S: ExitSource> Link<S> {
         let mut pauses = Backoff::new();
         while !self.is_stopping() {
             let waited = self.secondary.wait(&mut waiter, &mut reports);
-            // A wait may have failed after it had found exits.
+            // A wait that fails may have found exits before.
             if !reports.is_empty() {
                 self.handed_over().append(&mut reports);
                 self.wake_until_it_works(primary);
@@ -256,7 +259,7 @@ impl<S: ExitSource> Link<S> {
         }
     }
 
-    /// A report that the watcher's thread is not woken for would be a lost exit.
+    /// Wakes the watcher's thread. If it were not woken for a report, the exit would be lost.
     fn wake_until_it_works<P: ExitSource>(&self, primary: &P) {
         let mut pauses = Backoff::new();
         while primary.wake().is_err() && !self.is_stopping() {
@@ -286,8 +289,8 @@ impl Spilled {
         self.len.store(tokens.len(), Ordering::SeqCst);
     }
 
-    /// Whether it was there. A caller that knows of the token has seen its insertion,
-    /// so a length of zero is not too old.
+    /// Removes a token. Returns `true` if it was in the set. A caller got the token after its insertion. So
+    /// a length of zero, read without the lock, means that the token is not in the set.
     fn remove(&self, token: Token) -> bool {
         if self.len.load(Ordering::SeqCst) == 0 {
             return false;

@@ -17,9 +17,8 @@ use crate::source::token::Token;
 /// A [`PidWatcher`](crate::PidWatcher) over [`SimulatedProcesses`], for tests of code that
 /// supervises processes.
 ///
-/// It has the real engine, thread and all, and passes the same conformance suite
-/// as the backends for the clauses that need no kernel: code that works with it
-/// works with them.
+/// The watcher has the real engine with its thread. For the clauses that need no kernel, it
+/// passes the same conformance suite as the backends. So code that works with it works with them.
 ///
 /// # Examples
 ///
@@ -43,11 +42,13 @@ use crate::source::token::Token;
 pub struct SimulatedWatcher(ThreadedWatcher<SimulatedSource>);
 
 impl SimulatedWatcher {
-    /// A watcher of these processes; several may watch the same.
+    /// Starts a watcher of these processes. Several watchers may watch the same process.
     ///
     /// # Errors
     ///
-    /// [`ResourceLimit`](WatchError::ResourceLimit) when no thread can be had.
+    /// [`ResourceLimit`](WatchError::ResourceLimit),
+    /// [`Unsupported`](WatchError::Unsupported) or [`Os`](WatchError::Os) if the thread cannot
+    /// be started.
     pub fn new(processes: &SimulatedProcesses) -> Result<Self, WatchError> {
         ThreadedWatcher::start(SimulatedSource::new(processes), ()).map(SimulatedWatcher)
     }
@@ -55,15 +56,15 @@ impl SimulatedWatcher {
 
 delegate_pid_watcher!(impl for SimulatedWatcher, |this| this.0);
 
-/// Processes that exist only in memory, and what a test does to them. Clones are
-/// the same processes.
+/// Processes that exist only in memory. A test spawns them and lets them exit. Clones are the
+/// same processes.
 #[derive(Clone, Debug, Default)]
 pub struct SimulatedProcesses(Arc<Mutex<Table>>);
 
 #[derive(Debug, Default)]
 struct Table {
     by_pid: BTreeMap<Pid, Process>,
-    /// How many processes there have been: tells one pid's successive ones apart.
+    /// How many processes there have been. It distinguishes processes that have had one pid.
     spawned: u64,
 }
 
@@ -81,18 +82,18 @@ struct Watched {
 }
 
 impl SimulatedProcesses {
-    /// None yet.
+    /// Returns an empty set of processes.
     #[must_use]
     pub fn new() -> Self {
         SimulatedProcesses::default()
     }
 
-    /// A new live process, with the lowest number that is free from 1000 on: a
-    /// reaped process's number comes back at once.
+    /// Spawns a live process. It gets the lowest pid from 1000 on that is free, so the pid of a
+    /// reaped process is reused at once.
     ///
     /// # Panics
     ///
-    /// When all 2³¹ numbers are taken.
+    /// If all 2³¹ pids are taken.
     #[must_use]
     pub fn spawn(&self) -> Pid {
         let mut table = lock(&self.0);
@@ -104,8 +105,8 @@ impl SimulatedProcesses {
         pid
     }
 
-    /// A new live process with this very number, if that is free: the way to
-    /// have a number come back for another process.
+    /// Spawns a live process with this pid, if the pid is free. Returns `false` if it is not. A
+    /// test reuses a pid in this way.
     pub fn spawn_as(&self, pid: Pid) -> bool {
         let mut table = lock(&self.0);
         let is_free = !table.by_pid.contains_key(&pid);
@@ -115,8 +116,8 @@ impl SimulatedProcesses {
         is_free
     }
 
-    /// A live process ends, and is a zombie until [reaped](Self::reap). `false`
-    /// when there is no live process of that number; nothing happens then.
+    /// Lets a live process exit. It is a zombie until it is [reaped](Self::reap). If there is no
+    /// live process with this pid, nothing happens, and the call returns `false`.
     pub fn exit(&self, pid: Pid, status: ExitStatus) -> bool {
         let mut table = lock(&self.0);
         let Some(process) = table.by_pid.get_mut(&pid) else {
@@ -132,8 +133,8 @@ impl SimulatedProcesses {
         true
     }
 
-    /// Takes a zombie's status, as `waitpid` does: its number is free then.
-    /// `None` when there is no zombie of that number.
+    /// Reaps a zombie, as `waitpid` does, and returns its status. The pid is free then. If there
+    /// is no zombie with this pid, returns `None`.
     pub fn reap(&self, pid: Pid) -> Option<ExitStatus> {
         let mut table = lock(&self.0);
         let status = table.by_pid.get(&pid)?.status?;
@@ -141,8 +142,8 @@ impl SimulatedProcesses {
         Some(status)
     }
 
-    /// How many registrations all watchers of these processes hold, for tests
-    /// that look for leaks.
+    /// Returns how many registrations all watchers of these processes have. It is for tests that
+    /// look for leaks.
     #[must_use]
     pub fn watched(&self) -> usize {
         lock(&self.0)
@@ -173,7 +174,7 @@ pub(crate) struct SimulatedSource {
     inbox: Arc<Inbox>,
 }
 
-/// What the watcher's thread waits on, and what it has armed.
+/// The mail for the watcher's thread, which waits for it.
 #[derive(Debug, Default)]
 struct Inbox {
     mail: Mutex<Mail>,
@@ -191,7 +192,7 @@ struct Mail {
 struct Armed {
     pid: Pid,
     birth: u64,
-    /// Set with the report, and kept when the process is reaped.
+    /// Set when the exit is reported, and kept when the process is reaped.
     status: Option<ExitStatus>,
 }
 
@@ -308,8 +309,8 @@ impl Process {
     }
 }
 
-/// The table's lock is taken before a mailbox's, never after; nothing else is
-/// taken under either, and no code that can panic runs there.
+/// The lock of the table is taken before that of a mailbox, never after. No other lock is taken
+/// under either, and no code that can panic runs there.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

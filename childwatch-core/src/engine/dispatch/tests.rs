@@ -25,7 +25,7 @@ fn registered(dispatch: &Dispatch) -> Token {
     token
 }
 
-fn joined(dispatch: &Dispatch, token: Token, callback: ExitCallback) -> Entered {
+fn joined(dispatch: &Dispatch, token: Token, callback: ExitCallback) -> AddedCallback {
     dispatch
         .join(token, callback)
         .unwrap_or_else(|_| panic!("the registration is held"))
