@@ -62,7 +62,8 @@ fn await_release(number: Pid) {
         if look < YIELDS {
             std::thread::yield_now();
         } else {
-            std::thread::park_timeout(PAUSE);
+            // Not `park_timeout`, which would take an `unpark` that an executor's thread needs.
+            std::thread::sleep(PAUSE);
         }
     }
 }
@@ -214,5 +215,20 @@ mod tests {
             let error = kind(short);
             assert!(matches!(error, WatchError::ResourceLimit { .. }), "{error}");
         }
+    }
+
+    /// An executor's thread drops a watcher, and has been unparked for a task meanwhile.
+    #[test]
+    fn the_wait_for_a_thread_keeps_the_callers_token_of_unpark() {
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            std::thread::current().unpark();
+            // This thread lives on, so the wait lasts as long as it can.
+            await_release(gettid());
+            std::thread::park();
+            tell.send(())
+        });
+        let is_told = told.recv_timeout(Duration::from_secs(60)).is_ok();
+        assert!(is_told, "the token is gone");
     }
 }
