@@ -254,7 +254,7 @@ fn a_forked_child_waits_for_its_registration_and_goes_if_that_is_refused() {
     assert_eq!(left.unwrap_err(), rustix::io::Errno::CHILD);
 }
 
-/// Its own callback's thread is the one that would tell of the exit.
+/// The call waits in a callback, on the thread that would run the callback for the exit.
 #[test]
 fn a_callback_may_wait_for_an_exit_that_has_happened() {
     let processes = SimulatedProcesses::new();

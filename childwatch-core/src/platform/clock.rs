@@ -151,7 +151,7 @@ mod tests {
                 libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
                 let mode = libc::SECCOMP_MODE_FILTER;
                 if libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const filter) != 0 {
-                    // Filters cannot be had here.
+                    // Filters are not available here.
                     return None;
                 }
             }
