@@ -1,4 +1,4 @@
-//! [`Pid`]: the number of a process.
+//! [`Pid`]: the id of a process.
 
 use std::fmt;
 use std::num::NonZeroI32;
@@ -7,11 +7,10 @@ use std::str::FromStr;
 
 /// The id of one process: a positive number.
 ///
-/// Zero and the negative numbers, which `kill` and `waitpid` read as process
-/// groups and wildcards, cannot be written down. Whether a process with this
-/// number exists is known only to the kernel, and only for the moment; see
-/// clause C13 of [`PidWatcher`](crate::PidWatcher) for what a watcher makes of
-/// numbers that come back.
+/// A `Pid` is never zero or negative: `kill` and `waitpid` read such numbers as process groups
+/// and wildcards. Only the kernel knows whether a process with this pid exists, and its answer
+/// holds for a moment. Clause C13 of [`PidWatcher`](crate::PidWatcher) says what a watcher does
+/// if a pid is reused.
 ///
 /// # Examples
 ///

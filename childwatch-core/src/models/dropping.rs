@@ -91,7 +91,7 @@ fn a_drop_from_inside_and_one_from_outside_end_the_watcher_once() {
     met.assert([Fate::HasRun]);
 }
 
-/// C11. No hook is told of this panic: it would be loom's own in each interleaving.
+/// C11. The panic does not call the hook, because that would be loom's own in each interleaving.
 #[test]
 fn a_panic_harms_neither_the_next_callback_nor_a_canceller_nor_the_drop() {
     let met = Met::new();

@@ -78,7 +78,7 @@ fn an_exit_is_told_after_waits_that_fail_and_pauses_that_run_out() {
     met.assert([true]);
 }
 
-/// S3: the place is nobody else's before the source has disarmed it; the source checks.
+/// S3: no other process gets the place before the source has disarmed it. The source checks that.
 #[test]
 fn a_place_that_is_given_back_goes_to_another_when_it_is_disarmed() {
     interleavings::preempted(3, || {
@@ -101,7 +101,7 @@ fn a_place_that_is_given_back_goes_to_another_when_it_is_disarmed() {
     });
 }
 
-/// C2: `Os`, and nothing left, unless the thread has come by and run it all the same.
+/// C2: the call returns `Os` and leaves nothing, unless the thread has run the callback anyway.
 #[test]
 fn a_late_callback_for_which_the_thread_cannot_be_woken_is_refused_unless_it_runs() {
     let met = Met::new();
@@ -177,8 +177,8 @@ fn a_drop_that_cannot_end_the_wait_still_waits_for_a_running_callback() {
     ]);
 }
 
-/// S9: whatever comes first, no callback is left behind that nothing runs or drops, and
-/// nobody waits for the thread that has ended.
+/// S9: whatever happens first, each callback is run or dropped, and no call waits for the thread
+/// that has ended.
 #[test]
 fn a_source_that_panics_leaves_no_callback_behind() {
     let met = Met::new();

@@ -1,4 +1,4 @@
-//! Places and numbers that come back for others.
+//! Places and pids that are used again.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ fn a_report_of_a_places_former_holder_is_not_believed() {
     });
 }
 
-/// C13: a process exits, is reaped, and its number comes back, while the number is being
+/// C13: a process exits, is reaped, and its pid is reused, while the pid is being
 /// registered: what is meant is the old process or the new one, and nothing between.
 #[test]
 fn a_number_that_comes_back_belongs_to_another_process() {

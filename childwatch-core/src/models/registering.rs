@@ -29,8 +29,8 @@ fn an_exit_that_races_its_registration_is_told_once() {
     });
 }
 
-/// C8: whoever ends the registration, `unregister_pid` or the last callback, the source
-/// is told, and the place is free for the next.
+/// C8: the registration ends with `unregister_pid` or with its last callback, whichever is later.
+/// The source then disarms it, and the place is free for the next process.
 #[test]
 fn a_registration_ends_with_unregister_pid_or_with_its_last_callback() {
     interleavings::preempted(3, || {
@@ -123,8 +123,8 @@ fn a_late_callback_is_run_whatever_the_thread_is_about_to_do() {
     });
 }
 
-/// C5, C10: the one that a callback registers comes in the same round; one that another
-/// thread registers meanwhile, too.
+/// C5, C10: a callback that another callback registers runs in the same round. So does a callback
+/// that another thread registers meanwhile.
 #[test]
 fn a_callback_that_is_registered_during_another_is_run() {
     interleavings::preempted(3, || {

@@ -77,7 +77,7 @@ impl Drop for Captured {
     }
 }
 
-/// Closed, and then open for good.
+/// A gate that is closed at first. Once open, it stays open.
 #[derive(Default)]
 pub(super) struct Gate {
     is_open: Mutex<bool>,

@@ -163,7 +163,7 @@ fn a_wait_that_fails_is_left_alone_for_a_while_and_loses_no_exit() {
     let watcher = watcher(&processes);
     let start = Instant::now();
     watcher.source().waits.store(7, Ordering::SeqCst);
-    // The wait under way ends with the first; the second is told of after the failures.
+    // The wait under way ends with the first; the second exit is reported after the failures.
     for _ in 0..2 {
         let pid = processes.spawn();
         exits(&processes, pid);
@@ -225,7 +225,8 @@ impl<'a> Disarming<'a> {
         }
     }
 
-    /// Waits for a disarming of the process at place 0, and looks who may have that place.
+    /// Waits for a disarming of the process at place 0, and checks that no other process gets that
+    /// place before the disarming has ended.
     fn keeps_its_place(self, pid: Pid) {
         self.at_gate.recv_timeout(LONG).unwrap();
         let dispatch = self.watcher.shared.dispatch();
@@ -294,7 +295,7 @@ fn a_late_callback_that_cannot_be_announced_is_refused_and_taken_out() {
 
 #[test]
 fn callbacks_that_make_ever_new_ones_hide_no_exit() {
-    /// Registers a callback that does the same, until nobody else has the watcher.
+    /// Registers a callback that does the same, until no other owner of the watcher is left.
     fn again(watcher: &Arc<ThreadedWatcher<Failing>>, pid: Pid, runs: &Arc<AtomicUsize>) {
         let (weak, runs) = (Arc::downgrade(watcher), Arc::clone(runs));
         let next = move |_| {
@@ -354,8 +355,8 @@ fn a_wake_that_fails_once_leaves_no_thread_behind() {
     assert_eq!(shared.strong_count(), 0);
 }
 
-/// What every call of a watcher that has ended answers, and that it is dropped all the
-/// same. `dropped` gets a message when the callback of a live process goes.
+/// Asserts what every call of a watcher that has ended returns, and that the watcher can be
+/// dropped. `dropped` gets a message when the callback of a live process is dropped.
 fn has_ended(watcher: ThreadedWatcher<Failing>, live: Pid, dropped: &mpsc::Receiver<()>) {
     // Disconnected by the callback's end, without a message.
     assert!(
