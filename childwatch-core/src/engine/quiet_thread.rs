@@ -62,10 +62,19 @@ fn await_release(number: Pid) {
         if look < YIELDS {
             std::thread::yield_now();
         } else {
-            // Not `park_timeout`, which would take an `unpark` that an executor's thread needs.
-            std::thread::sleep(PAUSE);
+            pause(PAUSE);
         }
     }
+}
+
+/// Rests between two looks. `park_timeout` would take an `unpark` that the caller's executor
+/// relies on.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the kernel tells nobody that it has released a thread"
+)]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
 }
 
 /// Spawns a thread that blocks every signal except the synchronous ones. `body` gets the
