@@ -60,6 +60,11 @@
 //!   its threads and takes it by `sigwaitinfo` or `signalfd`, the watcher's thread gets one
 //!   that somebody sends to the process. Its default action ends the program. *Way around:*
 //!   install a handler that passes the signal on.
+//! - **During a callback the program's handlers may run on the watcher's thread.** That thread
+//!   then has the signal mask of the thread that made the watcher. So a signal that another
+//!   thread blocks for a while may be handled meanwhile. For example, the C library's `system`
+//!   may lose its status to a handler of `SIGCHLD` that reaps all children. *Way around:*
+//!   block such signals on the thread that makes the watcher.
 //! - **The watcher's thread answers no other signal.** Some programs signal each of their
 //!   threads, for example to collect stacks, and wait for all answers. The watcher's thread
 //!   blocks the signal outside callbacks. *Way around:* pass over threads that block the

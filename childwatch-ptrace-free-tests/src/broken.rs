@@ -40,6 +40,7 @@ mod hosts;
 mod identity;
 mod in_attacks;
 mod in_attacks_2;
+mod in_attacks_3;
 mod in_hosts;
 mod in_lives;
 mod in_places;
@@ -151,6 +152,7 @@ const FAMILIES: &[&[Broken]] = &[
     in_lives::ALL,
     in_attacks::ALL,
     in_attacks_2::ALL,
+    in_attacks_3::ALL,
     signal::ALL,
     old_design::ALL,
 ];

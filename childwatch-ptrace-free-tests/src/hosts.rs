@@ -12,6 +12,7 @@ mod receiving;
 mod tracing;
 
 mod asks_all_threads;
+mod calls_system;
 mod changes_user;
 mod clock_jumps;
 mod collects_stacks;
@@ -146,4 +147,5 @@ hosts! { $
     collects_stacks "collects-stacks",
     ticks "ticks",
     descriptors_apart "descriptors-apart",
+    calls_system "calls-system",
 }

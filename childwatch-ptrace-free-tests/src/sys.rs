@@ -43,7 +43,7 @@ pub(crate) use limits::{
 };
 pub(crate) use notices::{Answer, Listener, Notice, may_listen_to_calls};
 pub(crate) use own_handler::{
-    Step, child_signals, forget_reaped, forget_steps, install_counting_handler,
+    Step, child_signals, code_of_system, forget_reaped, forget_steps, install_counting_handler,
     install_interrupting_handler, install_reaping_handler, reaped_by_handler, steps,
 };
 pub(crate) use permits::{

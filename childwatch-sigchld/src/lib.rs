@@ -47,8 +47,8 @@
 //!   found, `SA_RESTART` and `SA_ONSTACK` are set. `SA_NOCLDSTOP` and `SA_NOCLDWAIT` stay
 //!   as they were. If `SIGCHLD` was ignored, `SA_NOCLDWAIT` lets the kernel go on reaping.
 //! - **The mask of one thread.** The watcher's thread unblocks `SIGCHLD` while it rests and
-//!   an exit is still to be reported, and blocks it otherwise. It blocks all other signals
-//!   except the synchronous ones. While a callback runs, the thread has the mask of the
+//!   an exit is still to be reported, and blocks it otherwise. If the program had a handler of
+//!   its own, the thread always blocks it. It blocks all other signals except the synchronous ones. While a callback runs, the thread has the mask of the
 //!   thread that created the watcher.
 //!
 //! A program that receives `SIGCHLD` itself takes
@@ -64,7 +64,8 @@
 //! | It reads `SIGCHLD` by `signalfd` or `sigwaitinfo`, blocked on all threads. | While a child is watched, signals go to the watcher's thread and not to the program. | [`with_forwarder`](SigchldWatcher::with_forwarder) |
 //! | The same, and a thread unregisters the last child. | The watcher's thread may take a signal in the microseconds after that. | The same |
 //! | The same, and a thread waits in `sigwaitinfo` when the signal comes. | The program gets the signal. The watcher reports the exit by its heartbeat, at most about a second later. | [`with_forwarder`](SigchldWatcher::with_forwarder) |
-//! | It blocks `SIGCHLD` except while it sleeps in `sigsuspend`, `pselect` or `ppoll`. | While a child is watched, its handler may run on the watcher's thread. If that happens before the sleep, the sleep does not end. | [`with_forwarder`](SigchldWatcher::with_forwarder) |
+//! | It had a handler of `SIGCHLD`, and blocks the signal on all threads for a while, as `system` does. | Meanwhile exits are reported by the heartbeat, at most about a second late. | Use `childwatch-pidfd`. |
+//! | The same, but it installed its handler after the first child was watched. | While a child is watched, that handler may run on the watcher's thread. So `system` may lose its status to a handler that reaps. A sleep in `sigsuspend`, `pselect` or `ppoll` may not end. | Install the handler before that, or [`with_forwarder`](SigchldWatcher::with_forwarder). |
 //! | It had no handler of `SIGCHLD`. | `poll`, `select`, `epoll_wait`, `nanosleep`, `sigtimedwait` and reads with a timeout return `EINTR` when a child exits, with `SA_RESTART` too (signal(7)). The same when a child stops. | Block `SIGCHLD` on the threads concerned, or repeat the call. std and rustix's `retry_on_intr` repeat it. |
 //! | Its handler was installed with `SA_RESETHAND`. | The handler is called for every signal, not only for the first. | Let the handler ignore the others. |
 //! | It, or another library, sets another handler, or removes signal-hook's actions. | Exits are reported by the heartbeat, at most about a second late. The watcher does not undo the change. | Call the handler that was found, with all three arguments. |
@@ -125,9 +126,9 @@
 //!
 //! The signal costs most when many children exit at once. The kernel interrupts the thread
 //! that has started the child, some microseconds for each, and turns to another thread only
-//! if that one blocks `SIGCHLD`. If a program blocks it on all of its own threads, the
-//! signals go to the watcher's thread, which is awake anyway: such exits then take about
-//! half the processor time. Children inherit the mask, through
+//! if that one blocks `SIGCHLD`. If a program has no handler of its own and blocks it on all
+//! of its own threads, the signals go to the watcher's thread, which is awake anyway. Such
+//! exits then take about half the processor time. Children inherit the mask, through
 //! [`Command`](std::process::Command) too, and some programs mind: a child should unblock
 //! the signal before its `exec`.
 //!

@@ -496,10 +496,15 @@ impl SigchldSource {
     /// Lets `SIGCHLD` through on this thread while it rests and something is watched, for
     /// programs that block the signal on all of their threads. At other times the thread
     /// blocks it, so that a `signalfd` or `sigwaitinfo` of the program loses none to us.
+    ///
+    /// If the program has a handler of its own, the thread always blocks the signal. The
+    /// program may block it for a while because the handler must not run meanwhile, as
+    /// `system` does. The handler would run on this thread then.
     fn let_signal_through(&self, waiter: &mut SigchldWaiter, is_wanted: bool) {
         if let Signals::Forwarder(_) = self.signals {
             return;
         }
+        let is_wanted = is_wanted && !self.kernel.has_found_another_handler();
         // A sandbox may refuse: then heartbeats find what no other thread is interrupted for.
         if waiter.lets_signal_through != is_wanted && self.kernel.set_blocked(!is_wanted).is_ok() {
             waiter.lets_signal_through = is_wanted;

@@ -34,13 +34,38 @@ const TURN: Duration = Duration::from_millis(20);
 /// forwards them. Otherwise it runs while the program does its job.
 #[track_caller]
 pub(super) fn in_a_loop(life: &Life<'_>, receive: impl Fn(Duration) -> Option<ChildSignal> + Sync) {
-    let heard = Mutex::default();
     if life.stage().backend().offers(Need::Forwarding).is_ok() {
         sys::forward_in_a_loop();
-        beside(&heard, &receive, || life.goes_on(|_| is_heard_of(&heard)));
+        all_the_time(life, receive);
     } else {
-        life.goes_on(|_| beside(&heard, &receive, || is_heard_of(&heard)));
+        for_the_job(life, receive);
     }
+}
+
+/// The same as a program whose loop lets a handler of the program's run. A backend that
+/// listens to `SIGCHLD` hears of it then, and at no other time.
+#[track_caller]
+pub(super) fn in_a_loop_with_a_handler(
+    life: &Life<'_>,
+    receive: impl Fn(Duration) -> Option<ChildSignal> + Sync,
+) {
+    if life.stage().backend().offers(Need::ChildSignal).is_ok() {
+        all_the_time(life, receive);
+    } else {
+        in_a_loop(life, receive);
+    }
+}
+
+#[track_caller]
+fn all_the_time(life: &Life<'_>, receive: impl Fn(Duration) -> Option<ChildSignal> + Sync) {
+    let heard = Mutex::default();
+    beside(&heard, &receive, || life.goes_on(|_| is_heard_of(&heard)));
+}
+
+#[track_caller]
+fn for_the_job(life: &Life<'_>, receive: impl Fn(Duration) -> Option<ChildSignal> + Sync) {
+    let heard = Mutex::default();
+    life.goes_on(|_| beside(&heard, &receive, || is_heard_of(&heard)));
 }
 
 /// Runs the loop on another thread while `body` runs on this one.

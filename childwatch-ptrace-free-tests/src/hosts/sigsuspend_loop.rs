@@ -7,27 +7,21 @@
 
 use super::life::Life;
 use super::receiving;
-use crate::backend::Need;
-use crate::host::{Exception, Host, Moment};
+use crate::host::Host;
 use crate::sys::{self, NotedSignal};
 
 pub(super) const HOST: Host = Host {
     name: "sigsuspend-loop",
     is: "a server that blocks SIGCHLD except while it sleeps in sigsuspend, pselect or ppoll",
     needs: &[],
-    exceptions: &[Exception {
-        at: &[Moment::Watching],
-        unless: Need::SignalsLeft,
-        notices: "while a child is watched, the handler may run on the watcher's thread, where \
-                  it does not end the program's sleep",
-    }],
+    exceptions: &[],
     live,
 };
 
 fn live(life: &Life<'_>) {
     sys::block_sigchld();
     NotedSignal::handle();
-    receiving::in_a_loop(life, |limit| {
+    receiving::in_a_loop_with_a_handler(life, |limit| {
         let is_interrupted = sys::is_interrupted_within(limit);
         NotedSignal::take().filter(|_| is_interrupted)
     });

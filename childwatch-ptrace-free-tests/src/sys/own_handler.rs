@@ -162,6 +162,14 @@ pub(crate) fn install_reaping_handler() {
     install(reap_all, libc::SA_RESTART | libc::SA_NOCLDSTOP, &[]);
 }
 
+/// Calls the C library's `system` with a command that exits with 7. Returns that code, or
+/// `None` if the status was lost.
+pub(crate) fn code_of_system() -> Option<i32> {
+    // SAFETY: the command is a string of C's.
+    let status = unsafe { libc::system(c"exit 7".as_ptr()) };
+    (status != -1).then(|| libc::WEXITSTATUS(status))
+}
+
 /// The status with which the reaping handler has reaped a child, if it has.
 pub(crate) fn reaped_by_handler(pid: Pid) -> Option<ExitStatus> {
     REAPED.iter().find_map(|place| {

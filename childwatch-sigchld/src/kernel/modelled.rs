@@ -234,6 +234,11 @@ impl Kernel {
         self.0.has_handler.load(Ordering::SeqCst)
     }
 
+    /// A model's program has no handler of its own.
+    pub(crate) fn has_found_another_handler(&self) -> bool {
+        false
+    }
+
     pub(crate) fn install_handler(&self) -> io::Result<()> {
         self.0.has_handler.store(true, Ordering::SeqCst);
         Ok(())

@@ -58,6 +58,11 @@ impl Kernel {
         handler::is_installed()
     }
 
+    /// Returns `true` if the program had a handler of its own, which ours calls.
+    pub(crate) fn has_found_another_handler(&self) -> bool {
+        handler::has_found_another()
+    }
+
     pub(crate) fn install_handler(&self) -> io::Result<()> {
         handler::install()
     }

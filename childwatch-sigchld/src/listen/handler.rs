@@ -212,9 +212,25 @@ fn install_once(
     }
 }
 
+/// Set before ours is installed, and never cleared.
+static HAS_FOUND_ANOTHER: AtomicBool = AtomicBool::new(false);
+
+/// Returns `true` if the program had a handler when ours was installed. Then that one runs on
+/// every thread on which ours runs.
+#[cfg_attr(
+    childwatch_loom,
+    expect(dead_code, reason = "a model's kernel answers instead")
+)]
+pub(crate) fn has_found_another() -> bool {
+    HAS_FOUND_ANOTHER.load(Ordering::SeqCst)
+}
+
 /// Registers the action with signal-hook, and corrects the disposition.
 fn register() -> io::Result<()> {
     let before = disposition()?;
+    if has_handler(&before) {
+        HAS_FOUND_ANOTHER.store(true, Ordering::SeqCst);
+    }
     let correct = || {
         let now = disposition()?;
         let merged = merged(&before, &now);

@@ -1,0 +1,37 @@
+//! C18 in a host whose handler must not run at times: a watcher on whose thread it runs.
+
+use std::sync::Once;
+use std::thread;
+
+use super::Fails::Saying;
+use super::{Broken, ON_PIDFDS, Rule};
+use crate::Clause::C18;
+use crate::backend::BackendUnderTest;
+use crate::backends::Pidfd;
+use crate::sys;
+
+pub(super) const ALL: &[Broken] = &[Broken {
+    name: "runs-the-programs-handler",
+    fault: "A thread of its own lets SIGCHLD through all the time.",
+    breaks: Rule::Clause(C18),
+    watcher: || {
+        // One is enough, and leaves no more behind with each watcher.
+        static STARTED: Once = Once::new();
+        STARTED.call_once(|| {
+            thread::spawn(|| {
+                sys::unblock(libc::SIGCHLD);
+                loop {
+                    thread::park();
+                }
+            });
+        });
+        Pidfd.watcher()
+    },
+    fails: &[(
+        "calls-system",
+        Saying("with an idle watcher, the program's job ends differently"),
+    )],
+    // It leaves the thread behind.
+    passes: &[],
+    ..ON_PIDFDS
+}];
