@@ -16,10 +16,11 @@ use std::fs;
 use std::future::Future;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::process::{Command, ExitStatus};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread::{self, Thread};
@@ -307,6 +308,23 @@ fn a_guard_unregisters_unless_it_is_let_go() {
     assert!(told.recv_timeout(LONG).is_err(), "and nothing else");
 }
 
+/// The callback's captures may belong to the work that the panic has ended.
+#[test]
+fn a_guard_unregisters_when_a_panic_drops_it() {
+    let (processes, watcher) = stage();
+    let pid = processes.spawn();
+    let (tell, told) = mpsc::channel();
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let _guard = watcher.watch_guard(pid, move |_| tell.send(()).unwrap());
+        // Without the hook's message.
+        resume_unwind(Box::new("the work has failed"));
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(processes.watched(), 0);
+    processes.exit(pid, code(0));
+    assert_eq!(told.recv(), Err(mpsc::RecvError));
+}
+
 #[test]
 fn a_command_that_cannot_be_spawned_is_the_commands_error() {
     let (_, watcher) = stage();
@@ -576,6 +594,32 @@ fn a_forked_child_that_panics_runs_nothing_of_its_parents_end() {
     let waited = rustix::process::waitpid(number, rustix::process::WaitOptions::empty());
     let (_, status) = waited.unwrap().unwrap();
     assert_eq!(status.exit_status(), Some(101));
+}
+
+/// A child may count on the numbers of its files, and may live long.
+#[test]
+fn a_forked_child_that_is_let_go_has_no_end_of_its_gate() {
+    let files = |pid: Pid| fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+    let at_the_gate = AtomicUsize::new(0);
+    let watcher = Registers(|pid: Pid| {
+        // It waits at the gate.
+        until_state(&format!("{pid}"), 'S');
+        at_the_gate.store(files(pid), Ordering::SeqCst);
+        Ok(())
+    });
+    fn stops() -> Infallible {
+        // SAFETY: takes plain values.
+        unsafe { libc::raise(libc::SIGSTOP) };
+        exits()
+    }
+    // SAFETY: the child does nothing but stop, and end.
+    let pid = unsafe { watcher.fork_watchable(stops) }.unwrap();
+    until_state(&format!("{pid}"), 'T');
+    let let_go = files(pid);
+    signal(pid, rustix::process::Signal::KILL);
+    let number = rustix::process::Pid::from_raw(pid.as_raw());
+    rustix::process::waitpid(number, rustix::process::WaitOptions::empty()).unwrap();
+    assert_eq!(let_go, at_the_gate.load(Ordering::SeqCst) - 1);
 }
 
 /// Another thread may execute a program at any moment.

@@ -160,6 +160,19 @@ mod tests {
         assert_eq!(asked.get(), 1);
     }
 
+    /// The kernel stores the status before it takes the process out of its table.
+    #[test]
+    fn a_process_that_still_has_a_number_and_has_a_status_is_told_with_it() {
+        let both = PidfdInfo {
+            mask: INFO_PID | INFO_EXIT,
+            ppid: 12,
+            exit_code: 7 << 8,
+            ..PidfdInfo::default()
+        };
+        let status = Remains::Status(ExitStatus::from_raw(7 << 8));
+        assert_eq!(remains_by(|| Ok(both)), status);
+    }
+
     #[test]
     fn the_parent_of_a_stranger_is_another_process() {
         let own_parent = rustix::process::getppid().unwrap();

@@ -197,6 +197,19 @@ mod tests {
         assert_eq!(can_be_waited_for(&no_pidfd), Err(Errno::BADF));
     }
 
+    /// The kernel takes it out of its table, and tells its status when that is done. Here
+    /// this process's parent stands for it: no child of the asker, and not released.
+    #[test]
+    fn an_own_child_that_is_being_released_is_waited_for_and_a_strangers_is_not() {
+        let stranger = rustix::process::getppid().unwrap();
+        let stranger = pidfd_open(stranger, PidfdFlags::empty()).unwrap();
+        // Older kernels do not tell the parent.
+        if let Remains::Unreleased { parent } = info::remains(&stranger) {
+            assert_eq!(look(&stranger, parent), Zombie::BeingReleased);
+            assert_eq!(look(&stranger, parent + 1), Zombie::Exited(None));
+        }
+    }
+
     #[test]
     fn both_ways_of_asking_agree_on_who_has_been_reaped() {
         let mut child = Command::new("true").spawn().unwrap();

@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use xshell::{Shell, cmd};
 
 use crate::models;
+use crate::parallelism::parallelism;
 use crate::seconds::Seconds;
 use crate::{layers, unsafe_code, workspace};
 use done::Done;
@@ -117,7 +118,8 @@ impl Step {
             // program's file.
             Step::Conformance => {
                 build_for_hosts(shell)?;
-                cmd!(shell, "cargo xtask conformance").run()?;
+                let jobs = cells_at_a_time();
+                cmd!(shell, "cargo xtask conformance --jobs {jobs}").run()?;
             }
             Step::Sandbox => return sandboxes(shell),
             Step::Bench => {
@@ -171,12 +173,17 @@ fn build_for_hosts(shell: &Shell) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Returns how many cells run at a time. Most cells wait for a heartbeat or for a child, and not
+/// for a processor.
+fn cells_at_a_time() -> String {
+    (3 * parallelism().get()).to_string()
+}
+
 fn sandboxes(shell: &Shell) -> anyhow::Result<Done> {
     if let Err(reason) = Sandbox::can_be_applied() {
         return Ok(Done::Skipped(reason));
     }
-    // Most cells wait for a heartbeat or for a child, and not for a processor.
-    let jobs = (3 * std::thread::available_parallelism().map_or(1, usize::from)).to_string();
+    let jobs = cells_at_a_time();
     // The other backends make no other system calls.
     let backends = ["pidfd", "sigchld", "fallback"].map(|name| format!("--backend={name}"));
     for sandbox in Sandbox::ALL.iter().map(|sandbox| sandbox.name()) {

@@ -280,6 +280,52 @@ mod tests {
         );
     }
 
+    /// Programs decide by the kind whether they try again.
+    #[test]
+    fn an_io_error_has_the_nearest_kind() {
+        let pid = Pid::try_from(7).unwrap();
+        let operation = "a call";
+        let short = |errno| WatchError::ResourceLimit {
+            operation,
+            pid: None,
+            source: io::Error::from_raw_os_error(errno),
+        };
+        let failed = |kind: io::ErrorKind| WatchError::Os {
+            operation,
+            pid: None,
+            source: kind.into(),
+        };
+        let absent = WatchError::Unsupported {
+            operation,
+            pid: None,
+            source: io::ErrorKind::PermissionDenied.into(),
+        };
+        for (error, kind) in [
+            (
+                WatchError::NoSuchProcess { pid, source: None },
+                io::ErrorKind::NotFound,
+            ),
+            (WatchError::NotRegistered { pid }, io::ErrorKind::NotFound),
+            (
+                WatchError::NotAChild { pid, source: None },
+                io::ErrorKind::InvalidInput,
+            ),
+            (
+                WatchError::AlreadyRegistered { pid },
+                io::ErrorKind::AlreadyExists,
+            ),
+            (absent, io::ErrorKind::Unsupported),
+            (short(libc::ENOMEM), io::ErrorKind::OutOfMemory),
+            (short(libc::EAGAIN), io::ErrorKind::WouldBlock),
+            (failed(io::ErrorKind::BrokenPipe), io::ErrorKind::BrokenPipe),
+            (WatchError::Forked, io::ErrorKind::Other),
+            (WatchError::Stopped, io::ErrorKind::Other),
+        ] {
+            let text = error.to_string();
+            assert_eq!(io::Error::from(error).kind(), kind, "{text}");
+        }
+    }
+
     #[test]
     fn an_io_error_keeps_the_watch_error_inside() {
         let pid = Pid::try_from(7).unwrap();

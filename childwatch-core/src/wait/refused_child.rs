@@ -126,6 +126,8 @@ fn started(pid: Pid) -> Option<Ticks> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+    use std::os::unix::process::CommandExt;
     use std::process::{Command, Stdio};
 
     use super::*;
@@ -173,6 +175,33 @@ mod tests {
         }
         end(pid, Ticks::now());
         assert!(successor.wait().is_err(), "it has been reaped");
+    }
+
+    /// A start that is read from the wrong field could let another process be killed.
+    #[test]
+    fn a_start_is_found_behind_any_name() {
+        let directory = std::env::temp_dir().join(format!("childwatch-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let named = directory.join("a) S 1 (b");
+        let _ = fs::remove_file(&named);
+        let cat = ["/bin/cat", "/usr/bin/cat"]
+            .into_iter()
+            .find(|cat| fs::exists(cat).unwrap());
+        symlink(cat.unwrap(), &named).unwrap();
+        let before = Ticks::now();
+        let mut child = Command::new(&named)
+            .arg0("cat")
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let after = Ticks::now();
+        let shown = started(number(&child));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        fs::remove_dir_all(&directory).unwrap();
+        if let Some(started) = shown {
+            assert!(before <= started && started <= after, "{started:?}");
+        }
     }
 
     #[test]

@@ -556,6 +556,29 @@ mod tests {
         });
     }
 
+    /// Some runtimes have small stacks, on which no handler may run, up to the very end.
+    #[test]
+    fn at_the_end_a_handler_of_the_programs_stays_on_its_stack() {
+        extern "C" fn programs(_: libc::c_int) {}
+        // The copy has a disposition of its own, and its first thread is this one.
+        // SAFETY: the copy makes system calls, and starts a thread, which glibc and musl
+        // allow in a copy that `fork` has made.
+        let copy = unsafe { libc::fork() };
+        assert_ne!(copy, -1);
+        if copy == 0 {
+            let handler = programs as extern "C" fn(libc::c_int) as libc::sighandler_t;
+            let is_set = set_disposition(&action(handler, libc::SA_ONSTACK)).is_ok();
+            let ended = thread::spawn(|| leave_alternate_stacks()).join();
+            let keeps = disposition().is_ok_and(|now| now.sa_flags & libc::SA_ONSTACK != 0);
+            let is_well = is_set && ended.is_ok() && keeps;
+            // SAFETY: ends the copy at once.
+            unsafe { libc::_exit(i32::from(!is_well)) }
+        }
+        let copy = rustix::process::Pid::from_raw(copy).unwrap();
+        let ended = rustix::process::waitpid(Some(copy), WaitOptions::empty()).unwrap();
+        assert_eq!(ended.unwrap().1.exit_status(), Some(0));
+    }
+
     #[test]
     fn the_handler_is_installed_once_and_delivers() {
         install().unwrap();

@@ -132,8 +132,9 @@ impl Hints {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::{Arc, mpsc};
     use std::thread;
+    use std::time::Duration;
 
     use super::*;
 
@@ -173,6 +174,34 @@ mod tests {
         // And it goes on as if nothing had been.
         assert!(hints.push(hint(7)));
         assert_eq!(hints.pop(), Some(hint(7)));
+    }
+
+    /// A writer is a signal handler: one that waits there for ever stops the program.
+    #[test]
+    fn a_queue_is_full_also_where_its_positions_wrap_round() {
+        let hints = Hints::new();
+        let start = 0_u32.wrapping_sub(PLACES as u32 / 2);
+        for position in (start..=u32::MAX).chain(0..PLACES as u32 / 2) {
+            let place = hints.place(position);
+            place.ticket.store(position, Ordering::SeqCst);
+        }
+        hints.next.store(start, Ordering::SeqCst);
+        hints.read.store(start, Ordering::SeqCst);
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            for _ in 0..2 {
+                let pushed = (1..=PLACES as i32 + 1).map(|pid| hints.push(hint(pid)));
+                let pushed: Vec<_> = pushed.collect();
+                let popped = (1..=PLACES as i32).all(|pid| hints.pop() == Some(hint(pid)));
+                tell.send((pushed, popped)).unwrap();
+            }
+        });
+        let mut expected = vec![true; PLACES];
+        expected.push(false);
+        for _ in 0..2 {
+            let answer = told.recv_timeout(Duration::from_secs(60));
+            assert_eq!(answer, Ok((expected.clone(), true)));
+        }
     }
 
     #[test]

@@ -156,6 +156,7 @@ fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
 }
 
 #[cfg(test)]
+#[expect(unsafe_code, reason = "`fork` and `unshare`, for another namespace")]
 mod tests {
     use super::*;
     use crate::look::child::tests::{cat, dies};
@@ -174,6 +175,43 @@ mod tests {
         }
         assert_eq!(Stat::parse(b"7 (cat) S 12"), None);
         assert_eq!(Stat::parse(b""), None);
+    }
+
+    /// There the numbers are other processes', and 1 is the parent of many.
+    #[test]
+    fn a_proc_of_another_namespace_proves_nothing() {
+        const PROVES: i32 = 55;
+        let inside = || {
+            // SAFETY: takes a plain value. The copy has one thread, as the kernel demands.
+            let refused = unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWPID) };
+            if refused != 0 {
+                return 0;
+            }
+            in_copy(|| {
+                if OwnProc::prove().is_some() {
+                    PROVES
+                } else {
+                    0
+                }
+            })
+        };
+        assert_eq!(in_copy(inside), 0);
+    }
+
+    /// The code with which a copy of this process ends.
+    fn in_copy(code: impl FnOnce() -> i32) -> i32 {
+        // SAFETY: the copy makes system calls, and allocates, which glibc and musl allow in
+        // a copy that `fork` has made.
+        let copy = unsafe { libc::fork() };
+        assert_ne!(copy, -1);
+        if copy == 0 {
+            let code = code();
+            // SAFETY: ends the copy at once.
+            unsafe { libc::_exit(code) }
+        }
+        let copy = rustix::process::Pid::from_raw(copy);
+        let ended = rustix::process::waitpid(copy, rustix::process::WaitOptions::empty());
+        ended.unwrap().unwrap().1.exit_status().unwrap()
     }
 
     #[test]

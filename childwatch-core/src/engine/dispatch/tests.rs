@@ -207,6 +207,38 @@ fn a_pause_lasts_unless_the_watcher_stops() {
 }
 
 #[test]
+fn a_pause_that_has_begun_ends_with_a_late_callback() {
+    const LONG: Duration = Duration::from_secs(60);
+    let dispatch = Arc::new(Dispatch::new());
+    let token = registered(&dispatch);
+    let next = dispatch.run_round(&context(), &mut exited(token), disarms_nothing);
+    assert_eq!(next, Next::AskSource);
+    let (tell, told) = mpsc::channel();
+    let pausing = Arc::clone(&dispatch);
+    thread::spawn(move || {
+        tell.send(std::fs::read_link("/proc/thread-self").unwrap())
+            .unwrap();
+        pausing.pause(4 * LONG);
+        tell.send(std::path::PathBuf::new()).unwrap();
+    });
+    let own = told.recv().unwrap();
+    while !dispatch.lock().is_pausing {
+        thread::yield_now();
+    }
+    // Nobody has the lock, so the thread sleeps in its pause.
+    let stat = std::path::Path::new("/proc").join(own).join("stat");
+    let is_asleep = || {
+        let stat = std::fs::read_to_string(&stat).unwrap();
+        stat.rsplit_once(") ").unwrap().1.starts_with('S')
+    };
+    while !is_asleep() {
+        thread::yield_now();
+    }
+    joined(&dispatch, token, Box::new(|_| {}));
+    assert!(told.recv_timeout(LONG).is_ok());
+}
+
+#[test]
 fn callbacks_have_the_creators_mask_and_the_thread_has_its_own_after_them() {
     let former = SignalMask::block(libc::SIGUSR2);
     let creators = SignalMask::current().unwrap();

@@ -163,12 +163,18 @@ fn a_wait_that_fails_is_left_alone_for_a_while_and_loses_no_exit() {
     let watcher = watcher(&processes);
     let start = Instant::now();
     watcher.source().waits.store(7, Ordering::SeqCst);
-    // The wait under way ends with the first; the second exit is reported after the failures.
-    for _ in 0..2 {
-        let pid = processes.spawn();
-        exits(&processes, pid);
-        assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
-    }
+    // The wait under way ends with the first; the second is told of after the failures. The
+    // first exits when it is registered: a callback that is due at once would end a pause.
+    let first = processes.spawn();
+    let (tell, told) = mpsc::channel();
+    watcher
+        .on_exit(first, move |exit| tell.send(exit.pid()).unwrap())
+        .unwrap();
+    exits(&processes, first);
+    assert_eq!(told.recv_timeout(LONG), Ok(first));
+    let second = processes.spawn();
+    exits(&processes, second);
+    assert!(watcher.wait_timeout(second, LONG).unwrap().is_some());
     assert_eq!(watcher.source().waits.load(Ordering::SeqCst), 0);
     let pauses = Duration::from_millis(1 + 2 + 4 + 8 + 16 + 32 + 64);
     assert!(start.elapsed() >= pauses);
