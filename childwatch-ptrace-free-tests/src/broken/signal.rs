@@ -3,7 +3,7 @@
 use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, Once, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -114,7 +114,7 @@ pub(super) const ALL: &[Broken] = &[
         name: "believes-signals",
         fault: "Each SIGCHLD is taken for the exit of the process that has its pid now.",
         breaks: Rule::Clause(C13),
-        watcher: believes_signals,
+        watcher: over_sigchld::<BelievesSignals>,
         fails: &[(
             "a_late_signal_of_a_former_process_ends_no_living_one",
             Saying("told while it lives"),
@@ -355,15 +355,18 @@ impl SourceFault for CountsSignals {
     }
 }
 
-fn believes_signals() -> Result<Box<dyn PidWatcher>, WatchError> {
-    sys::record_child_signals();
-    over_sigchld::<BelievesSignals>()
-}
-
 #[derive(Debug, Default)]
 struct BelievesSignals;
 
 impl SourceFault for BelievesSignals {
+    fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
+        // Before that, there is no handler. Beside one that was found, the watcher's thread
+        // takes no signal.
+        static RECORDED: Once = Once::new();
+        good.arm(pid, token)
+            .inspect(|()| RECORDED.call_once(sys::record_child_signals))
+    }
+
     fn wait<S: ExitSource>(
         &self,
         good: &Good<S>,
