@@ -59,7 +59,12 @@ pub(super) fn in_a_loop_with_a_handler(
 #[track_caller]
 fn all_the_time(life: &Life<'_>, receive: impl Fn(Duration) -> Option<ChildSignal> + Sync) {
     let heard = Mutex::default();
-    beside(&heard, &receive, || life.goes_on(|_| is_heard_of(&heard)));
+    beside(&heard, &receive, || {
+        life.goes_on(|_| {
+            comes_to_rest(&heard);
+            is_heard_of(&heard)
+        });
+    });
 }
 
 #[track_caller]
@@ -90,6 +95,17 @@ fn beside<R>(
         let _end = OnDrop(|| is_over.store(true, Ordering::SeqCst));
         body()
     })
+}
+
+/// Waits until the loop hears of a child. A signal that was pending before, of a child that
+/// the watcher has watched, is merged with the next one, whose child the loop does not hear of.
+fn comes_to_rest(heard: &Mutex<Vec<i32>>) {
+    deadline::until("the loop hears of a child", || {
+        let child = RealNursery.spawn();
+        let pid = child.pid().as_raw();
+        child.die(End::Code(0));
+        deadline::holds_within(TURN * 5, || lock(heard).contains(&pid))
+    });
 }
 
 /// Returns, for some children that exit one after the other, whether the loop heard of each.
