@@ -2,8 +2,8 @@
 //!
 //! A program may run without standard streams. The kernel then gives the numbers 0 to 2 to
 //! the next files, and some may be the watcher's. The program does not expect that: it prints
-//! to them, and `daemon(3)` leads them to `/dev/null` without a look at what they are. A
-//! watcher whose epoll instance or pidfd is lost so reports no exit any more.
+//! to them, and `daemon(3)` leads them to `/dev/null` without a look at what they are. If the
+//! watcher's epoll instance or a pidfd is lost in this way, exits are not reported any more.
 
 use std::os::fd::{AsRawFd, RawFd};
 

@@ -27,8 +27,8 @@ use crate::source::token::Token;
 /// It is one watcher, with one thread for callbacks, one order and one set of handles. The
 /// contract holds as if there were one source. The primary is tried first for each process. So
 /// when a shortage of file descriptors is over, the next process goes to the primary again. A
-/// process that the primary watches costs next to nothing more than without the secondary. If the secondary sees an exit,
-/// its thread hands the report over to the watcher's thread.
+/// process that the primary watches costs next to nothing more than without the secondary.
+/// If the secondary sees an exit, its thread hands the report over to the watcher's thread.
 ///
 /// A process goes to the secondary if the primary returns
 /// [`ResourceLimit`](WatchError::ResourceLimit) or
@@ -289,8 +289,9 @@ impl Spilled {
         self.len.store(tokens.len(), Ordering::SeqCst);
     }
 
-    /// Removes a token. Returns `true` if it was in the set. A caller got the token after its insertion. So
-    /// a length of zero, read without the lock, means that the token is not in the set.
+    /// Removes a token. Returns `true` if it was in the set. A caller got the token after its
+    /// insertion. So a length of zero, read without the lock, means that the token is not in
+    /// the set.
     fn remove(&self, token: Token) -> bool {
         if self.len.load(Ordering::SeqCst) == 0 {
             return false;

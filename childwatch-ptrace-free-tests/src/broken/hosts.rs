@@ -159,9 +159,14 @@ pub(super) const ALL: &[Broken] = &[
 ];
 
 fn takes_signals_while_idle() -> Result<Box<dyn PidWatcher>, WatchError> {
+    beside_a_thread(sys::unblock_sigchld)
+}
+
+/// A good watcher, and a thread that has begun with this, and lives on.
+pub(super) fn beside_a_thread(begin: fn()) -> Result<Box<dyn PidWatcher>, WatchError> {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
-        sys::unblock_sigchld();
+        begin();
         let _ = tell.send(());
         loop {
             thread::park();
@@ -247,22 +252,31 @@ impl SourceFault for TrustsAnyProc {
         reports: &mut Vec<Report>,
     ) -> io::Result<()> {
         look_round(good, waiter, reports)?;
-        for (token, pid) in good.armed() {
-            let armed_at = lock(&self.armed_at).get(&token).copied();
-            let is_later = start(pid)
-                .zip(armed_at)
-                .is_some_and(|(start, at)| start > at);
-            if is_later && !reports.iter().any(|report| report.token == token) {
-                let status = None;
-                reports.push(Report::new(token, status));
-            }
-        }
+        report_late_starts(good, &lock(&self.armed_at), reports);
         Ok(())
     }
 }
 
+/// Reports those that were started later than they were armed.
+pub(super) fn report_late_starts<S: ExitSource>(
+    good: &Good<S>,
+    armed_at: &HashMap<Token, u64>,
+    reports: &mut Vec<Report>,
+) {
+    for (token, pid) in good.armed() {
+        let armed_at = armed_at.get(&token);
+        let is_later = start(pid)
+            .zip(armed_at)
+            .is_some_and(|(start, armed_at)| start > *armed_at);
+        if is_later && !reports.iter().any(|report| report.token == token) {
+            let status = None;
+            reports.push(Report::new(token, status));
+        }
+    }
+}
+
 /// The 22nd field of `/proc/PID/stat`.
-pub(super) fn start(pid: Pid) -> Option<u64> {
+fn start(pid: Pid) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = stat.rsplit_once(") ")?;
     fields.split(' ').nth(19)?.parse().ok()

@@ -7,7 +7,6 @@ use std::mem;
 use std::os::fd::{IntoRawFd, RawFd};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use childwatch_core::source::{ExitSource, Report, delegate_pid_watcher};
 use childwatch_core::{PidWatcher, WatchError};
 
 use super::Fails::{ByHanging, InVain, Saying};
+use super::hosts::beside_a_thread;
 use super::source::{Good, SourceFault, over_pidfds};
 use super::{Broken, ON_PIDFDS, Rule};
 use crate::Clause::C18;
@@ -215,16 +215,7 @@ impl SourceFault for EndsAtAnInterruption {
 }
 
 fn blocks_the_librarys_signals() -> Result<Box<dyn PidWatcher>, WatchError> {
-    let (tell, told) = mpsc::channel();
-    thread::spawn(move || {
-        sys::block_every_signal();
-        let _ = tell.send(());
-        loop {
-            thread::park();
-        }
-    });
-    let _ = told.recv();
-    Pidfd.watcher()
+    beside_a_thread(sys::block_every_signal)
 }
 
 #[derive(Debug, Default)]

@@ -20,7 +20,7 @@ use rustix::io::Errno;
 use rustix::time::ClockId;
 
 use super::Fails::{ByHanging, InVain, Saying};
-use super::hosts::{look_round, peek, start};
+use super::hosts::{look_round, peek, report_late_starts};
 use super::source::{Good, SourceFault, over_pidfds, over_sigchld};
 use super::watcher::{WatcherFault, with};
 use super::{Broken, ON_PIDFDS, Rule};
@@ -292,24 +292,6 @@ impl SourceFault for StartsByAnotherClock {
         look_round(good, waiter, reports)?;
         report_late_starts(good, &lock(&self.armed_at), reports);
         Ok(())
-    }
-}
-
-/// Reports those that were started later than they were armed.
-fn report_late_starts<S: ExitSource>(
-    good: &Good<S>,
-    armed_at: &HashMap<Token, u64>,
-    reports: &mut Vec<Report>,
-) {
-    for (token, pid) in good.armed() {
-        let armed_at = armed_at.get(&token);
-        let is_later = start(pid)
-            .zip(armed_at)
-            .is_some_and(|(start, armed_at)| start > *armed_at);
-        if is_later && !reports.iter().any(|report| report.token == token) {
-            let status = None;
-            reports.push(Report::new(token, status));
-        }
     }
 }
 
