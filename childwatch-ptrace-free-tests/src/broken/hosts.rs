@@ -41,8 +41,11 @@ pub(super) const ALL: &[Broken] = &[
                 "a_sigwait_loop_hears_of_every_exit",
                 Saying("with an idle watcher: a signal is missing"),
             ),
-            ("signalfd-reader", Saying("with an idle watcher, ")),
-            ("sigwait-loop", Saying("with an idle watcher, ")),
+            (
+                "signalfd-reader",
+                Saying("the program's job ends differently"),
+            ),
+            ("sigwait-loop", Saying("the program's job ends differently")),
             (
                 "a_signalfd_reader_hears_of_every_stop",
                 Saying("with an idle watcher: of "),
@@ -164,16 +167,21 @@ fn takes_signals_while_idle() -> Result<Box<dyn PidWatcher>, WatchError> {
 
 /// A good watcher, and a thread that has begun with this, and lives on.
 pub(super) fn beside_a_thread(begin: fn()) -> Result<Box<dyn PidWatcher>, WatchError> {
+    leave_a_thread(begin, thread::park);
+    Pidfd.watcher()
+}
+
+/// Starts a thread, and returns when that has done `begin`. It goes on with `rest` for ever.
+pub(super) fn leave_a_thread(begin: fn(), rest: fn()) {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
         begin();
         let _ = tell.send(());
         loop {
-            thread::park();
+            rest();
         }
     });
     let _ = told.recv();
-    Pidfd.watcher()
 }
 
 #[derive(Debug, Default)]
