@@ -259,7 +259,7 @@ impl<C> Registry<C> {
         if self.is_contended(pid, former) {
             return Err(callback);
         }
-        let handle = WatchHandle::next_in_slot(self.number, pid, token.index());
+        let handle = WatchHandle::new_in_slot(self.number, pid, token.index());
         let mut callbacks = Queue::new();
         callbacks.push(Waiting {
             id: handle.id(),
@@ -296,7 +296,7 @@ impl<C> Registry<C> {
         let Some((pid, registration)) = self.registered(token) else {
             return Err(callback);
         };
-        let handle = WatchHandle::next_in_slot(number, pid, token.index());
+        let handle = WatchHandle::new_in_slot(number, pid, token.index());
         let is_due = registration.has_exited();
         registration.callbacks.push(Waiting {
             id: handle.id(),

@@ -169,7 +169,7 @@ mod tests {
         let mut exited = Exited {
             progress: Arc::clone(&progress),
             canceller: Some(Canceller::new(Arc::new(InCopy))),
-            handle: WatchHandle::next(Pid::try_from(7).unwrap()),
+            handle: WatchHandle::new_unique(Pid::try_from(7).unwrap()),
         };
         assert_eq!(
             polled(&mut exited, &Arc::new(Counted::default())),

@@ -292,7 +292,7 @@ fn a_handle_of_another_registry_has_not_run_here() {
     assert!(matches!(other.cancel(handle), Cancelled::NotPending));
     assert_eq!(due(&mut other), ["of the other"]);
     assert!(matches!(other.cancel(handle), Cancelled::NotPending));
-    let strangers = WatchHandle::next(pid(1));
+    let strangers = WatchHandle::new_unique(pid(1));
     assert!(matches!(one.cancel(strangers), Cancelled::NotPending));
 }
 
