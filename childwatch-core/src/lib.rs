@@ -17,7 +17,7 @@
 //! | ask whether a process has exited | [`PidWatcher::try_wait`] |
 //! | start a child and watch it | [`PidWatcherExt::spawn_watchable`], [`PidWatcherExt::fork_watchable`] |
 //! | test supervising code without processes | [`SimulatedWatcher`] and its [`SimulatedProcesses`] |
-//! | watch with one backend, and with another where the first is refused | [`Fallback`] |
+//! | watch with one backend, and with another where the first is refused | [`FallbackWatcher`] |
 //! | write a backend | the module [`source`] |
 //!
 //! # What your program must know
@@ -98,7 +98,7 @@ pub use models::interleavings;
 pub use wait::exited::Exited;
 pub use wait::ext::PidWatcherExt;
 pub use wait::guard::WatchGuard;
-pub use watchers::fallback::Fallback;
+pub use watchers::fallback::FallbackWatcher;
 pub use watchers::simulated::{SimulatedProcesses, SimulatedWatcher};
 
 pub mod source {

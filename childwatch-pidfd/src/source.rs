@@ -63,7 +63,7 @@ const SILENT: Interest = Interest::PRIORITY;
 const WAKE: mio::Token = mio::Token(usize::MAX);
 
 /// The [`ExitSource`] behind [`PidfdWatcher`](crate::PidfdWatcher), for a
-/// [`Fallback`](childwatch_core::Fallback).
+/// [`FallbackWatcher`](childwatch_core::FallbackWatcher).
 pub struct PidfdSource {
     registry: Registry,
     /// An eventfd that is always readable.

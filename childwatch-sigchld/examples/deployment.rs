@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode};
 use std::sync::mpsc;
 
 use anyhow::{Context, Result};
-use childwatch_core::{Fallback, Pid, PidWatcher, PidWatcherExt, WatchError};
+use childwatch_core::{FallbackWatcher, Pid, PidWatcher, PidWatcherExt, WatchError};
 use childwatch_pidfd::{PidfdSource, PidfdWatcher};
 use childwatch_sigchld::{SigchldSource, SigchldWatcher};
 use clap::{Parser, ValueEnum};
@@ -55,7 +55,7 @@ fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// What the kernel and the sandbox suggest. A program with more children than file
-/// descriptors would choose `Fallback` wherever there are pidfds.
+/// descriptors would choose `FallbackWatcher` wherever there are pidfds.
 fn choose() -> Backend {
     let has_pidfds = childwatch_pidfd::probe().verdict().is_ok();
     let hears_children = childwatch_sigchld::probe().verdict().is_ok();
@@ -71,7 +71,10 @@ fn make(backend: Backend) -> Result<Box<dyn PidWatcher>, WatchError> {
     Ok(match backend {
         Backend::Pidfd => Box::new(PidfdWatcher::new()?),
         Backend::Sigchld => Box::new(SigchldWatcher::new()?),
-        Backend::Fallback => Box::new(Fallback::new(PidfdSource::new()?, SigchldSource::new()?)?),
+        Backend::Fallback => Box::new(FallbackWatcher::new(
+            PidfdSource::new()?,
+            SigchldSource::new()?,
+        )?),
     })
 }
 

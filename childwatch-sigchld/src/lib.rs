@@ -27,12 +27,12 @@
 //! Pidfds as long as there are file descriptors for them, and `SIGCHLD` for the rest:
 //!
 //! ```
-//! use childwatch_core::Fallback;
+//! use childwatch_core::FallbackWatcher;
 //! use childwatch_pidfd::PidfdSource;
 //! use childwatch_sigchld::SigchldSource;
 //!
-//! let watcher = Fallback::new(PidfdSource::new()?, SigchldSource::new()?)?;
-//! assert_eq!(watcher.spilled(), 0);
+//! let watcher = FallbackWatcher::new(PidfdSource::new()?, SigchldSource::new()?)?;
+//! assert_eq!(watcher.watched_by_secondary(), 0);
 //! # Ok::<(), childwatch_core::WatchError>(())
 //! ```
 //!

@@ -63,7 +63,7 @@ use crate::sync::{Mutex, MutexGuard};
 use crate::table::{Heard, Known, Suspect, Table};
 
 /// The [`ExitSource`] behind [`SigchldWatcher`](crate::SigchldWatcher), for a
-/// [`Fallback`](childwatch_core::Fallback).
+/// [`FallbackWatcher`](childwatch_core::FallbackWatcher).
 pub struct SigchldSource {
     kernel: Kernel,
     signals: Signals,

@@ -99,7 +99,9 @@ fn write(shell: &Shell) -> anyhow::Result<()> {
 }
 
 fn file(name: &str) -> PathBuf {
-    workspace::root().join("docs/api").join(format!("{name}.txt"))
+    workspace::root()
+        .join("docs/api")
+        .join(format!("{name}.txt"))
 }
 
 /// The public interfaces of the crates, as this machine's nightly finds them.

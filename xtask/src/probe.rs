@@ -58,7 +58,7 @@ fn pidfd() -> Candidate {
         answers: probe.to_string(),
         verdict: probe.verdict(),
         merit: "the kernel tells it of each exit, whatever the program does with SIGCHLD. \
-                With more children than open files, Fallback over both.",
+                With more children than open files, FallbackWatcher over both.",
     }
 }
 

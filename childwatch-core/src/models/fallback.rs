@@ -10,12 +10,12 @@ use super::trace::{Fate, Trace};
 use crate::contract::watcher::PidWatcher;
 use crate::models::interleavings;
 use crate::platform::sync::time_runs_out;
-use crate::watchers::fallback::Fallback;
+use crate::watchers::fallback::FallbackWatcher;
 
 /// A watcher, its primary's kernel and its secondary's.
-fn stage() -> (Fallback<Source, Source>, Kernel, Kernel) {
+fn stage() -> (FallbackWatcher<Source, Source>, Kernel, Kernel) {
     let [primary, secondary] = [Kernel::default(), Kernel::default()];
-    let watcher = Fallback::new((primary.source(), ()), (secondary.source(), ())).unwrap();
+    let watcher = FallbackWatcher::new((primary.source(), ()), (secondary.source(), ())).unwrap();
     (watcher, primary, secondary)
 }
 

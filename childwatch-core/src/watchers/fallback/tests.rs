@@ -1,4 +1,4 @@
-//! A [`Fallback`] over simulated processes and sources that refuse.
+//! A [`FallbackWatcher`] over simulated processes and sources that refuse.
 
 use std::collections::VecDeque;
 use std::os::unix::process::ExitStatusExt;
@@ -163,10 +163,10 @@ fn watcher(
     processes: &SimulatedProcesses,
     primarys: fn(Pid) -> Option<WatchError>,
     secondarys: fn(Pid) -> Option<WatchError>,
-) -> Fallback<Refusing, Refusing> {
+) -> FallbackWatcher<Refusing, Refusing> {
     let primary = Refusing::new(processes, primarys);
     let secondary = Refusing::new(processes, secondarys);
-    Fallback::new((primary, ()), (secondary, ())).unwrap()
+    FallbackWatcher::new((primary, ()), (secondary, ())).unwrap()
 }
 
 fn exits(processes: &SimulatedProcesses, pid: Pid) {
@@ -181,10 +181,10 @@ fn what_spills_over_is_counted_until_it_goes() {
     for pid in pids {
         watcher.register_pid(pid).unwrap();
     }
-    assert_eq!(watcher.spilled(), 2);
+    assert_eq!(watcher.watched_by_secondary(), 2);
     for (pid, left) in pids.into_iter().zip([2, 1, 1, 0]) {
         watcher.unregister_pid(pid);
-        assert_eq!(watcher.spilled(), left);
+        assert_eq!(watcher.watched_by_secondary(), left);
     }
     assert_eq!(processes.watched(), 0);
 }
@@ -233,7 +233,7 @@ fn a_process_that_is_no_child_is_the_primarys_refusal() {
     let watcher = watcher(&processes, short_of_files, no_child);
     let refused = watcher.register_pid(processes.spawn());
     assert!(matches!(refused, Err(WatchError::ResourceLimit { .. })));
-    assert_eq!(watcher.spilled(), 0);
+    assert_eq!(watcher.watched_by_secondary(), 0);
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn any_other_refusal_is_the_last_ones() {
     let spilled = watcher(&processes, short_of_files, no_process);
     let refused = spilled.register_pid(pid);
     assert!(matches!(refused, Err(WatchError::NoSuchProcess { .. })));
-    assert_eq!(spilled.spilled(), 0);
+    assert_eq!(spilled.watched_by_secondary(), 0);
 
     let kept = watcher(&processes, no_process, nothing);
     let refused = kept.register_pid(pid);
@@ -277,7 +277,7 @@ fn what_the_secondary_refuses_or_panics_at_is_not_counted() {
         let pid = processes.spawn();
         let registered = catch_unwind(AssertUnwindSafe(|| watcher.register_pid(pid)));
         assert!(!matches!(registered, Ok(Ok(()))));
-        assert_eq!(watcher.spilled(), 0);
+        assert_eq!(watcher.watched_by_secondary(), 0);
     }
 }
 
@@ -321,7 +321,7 @@ fn a_panic_of_either_source_ends_the_watcher() {
 /// Two processes, of which the second spills over.
 fn one_each(
     processes: &SimulatedProcesses,
-    watcher: &Fallback<Refusing, Refusing>,
+    watcher: &FallbackWatcher<Refusing, Refusing>,
 ) -> [(Pid, std::sync::mpsc::Receiver<Pid>); 2] {
     let mut pids = [processes.spawn(), processes.spawn()];
     pids.sort_by_key(|pid| pid.as_raw() % 2);
@@ -433,13 +433,17 @@ fn a_place_goes_from_one_source_to_the_other_and_back() {
     let watcher = watcher(&processes, odd_numbers, nothing);
     for _ in 0..20 {
         for (pid, told) in one_each(&processes, &watcher) {
-            assert_eq!(watcher.spilled(), 1, "the odd one, which goes last");
+            assert_eq!(
+                watcher.watched_by_secondary(),
+                1,
+                "the odd one, which goes last"
+            );
             exits(&processes, pid);
             assert_eq!(told.recv_timeout(LONG), Ok(pid));
             assert!(processes.reap(pid).is_some());
         }
         let end = std::time::Instant::now() + LONG;
-        while watcher.spilled() + processes.watched() != 0 {
+        while watcher.watched_by_secondary() + processes.watched() != 0 {
             assert!(std::time::Instant::now() < end, "a token is left behind");
             std::thread::yield_now();
         }
