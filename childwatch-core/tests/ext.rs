@@ -104,7 +104,7 @@ fn dropping_a_future_gives_back_its_registration() {
     for _ in 0..100 {
         drop(dynamic.exited(pid).unwrap());
     }
-    assert_eq!(processes.watched(), 0);
+    assert_eq!(processes.registration_count(), 0);
     // Also when the watcher is gone.
     let exited = dynamic.exited(pid).unwrap();
     drop(watcher);
@@ -195,7 +195,11 @@ fn wait_timeout_tells_an_exit_from_none() {
     let pid = processes.spawn();
     let none = watcher.wait_timeout(pid, Duration::from_millis(1)).unwrap();
     assert_eq!(none, None);
-    assert_eq!(processes.watched(), 0, "a wait in vain leaves nothing");
+    assert_eq!(
+        processes.registration_count(),
+        0,
+        "a wait in vain leaves nothing"
+    );
     processes.exit(pid, code(8));
     let exit = watcher.wait_timeout(pid, Duration::MAX).unwrap().unwrap();
     assert_eq!(exit.to_string(), format!("process {pid}: exit status: 8"));
@@ -320,7 +324,7 @@ fn a_guard_unregisters_when_a_panic_drops_it() {
         resume_unwind(Box::new("the work has failed"));
     }));
     assert!(panicked.is_err());
-    assert_eq!(processes.watched(), 0);
+    assert_eq!(processes.registration_count(), 0);
     processes.exit(pid, code(0));
     assert_eq!(told.recv(), Err(mpsc::RecvError));
 }

@@ -191,7 +191,7 @@ mod tests {
         }
         assert_eq!(task.0.load(Ordering::SeqCst), 0);
         assert_eq!(Arc::strong_count(&task), 1);
-        assert_eq!(processes.watched(), 0);
+        assert_eq!(processes.registration_count(), 0);
     }
 
     #[test]

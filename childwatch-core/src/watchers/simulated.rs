@@ -107,7 +107,7 @@ impl SimulatedProcesses {
 
     /// Spawns a live process with this pid, if the pid is free. Returns `false` if it is not. A
     /// test reuses a pid in this way.
-    pub fn spawn_as(&self, pid: Pid) -> bool {
+    pub fn spawn_with_pid(&self, pid: Pid) -> bool {
         let mut table = lock(&self.0);
         let is_free = !table.by_pid.contains_key(&pid);
         if is_free {
@@ -145,7 +145,7 @@ impl SimulatedProcesses {
     /// Returns how many registrations all watchers of these processes have. It is for tests that
     /// look for leaks.
     #[must_use]
-    pub fn watched(&self) -> usize {
+    pub fn registration_count(&self) -> usize {
         lock(&self.0)
             .by_pid
             .values()
@@ -330,9 +330,9 @@ mod tests {
     fn a_process_takes_the_lowest_free_number_or_the_one_it_is_given() {
         let processes = SimulatedProcesses::new();
         assert_eq!(processes.spawn(), pid(1000));
-        assert!(processes.spawn_as(pid(1001)));
+        assert!(processes.spawn_with_pid(pid(1001)));
         assert_eq!(processes.spawn(), pid(1002));
-        assert!(!processes.spawn_as(pid(1001)), "it is taken");
+        assert!(!processes.spawn_with_pid(pid(1001)), "it is taken");
     }
 
     #[test]
@@ -344,7 +344,7 @@ mod tests {
         assert_eq!(processes.reap(child), None, "it lives");
         assert!(processes.exit(child, three));
         assert!(!processes.exit(child, nine), "it is dead");
-        assert!(!processes.spawn_as(child), "a zombie has its number");
+        assert!(!processes.spawn_with_pid(child), "a zombie has its number");
         assert_eq!(processes.reap(child), Some(three));
         assert_eq!(processes.reap(child), None);
         assert_eq!(processes.spawn(), child, "the number is free");
@@ -360,12 +360,12 @@ mod tests {
                 watcher.register_pid(child).unwrap();
             }
         }
-        assert_eq!(processes.watched(), 4);
+        assert_eq!(processes.registration_count(), 4);
         let [first, second] = watchers;
         first.unregister_pid(children[0]);
-        assert_eq!(processes.watched(), 3);
+        assert_eq!(processes.registration_count(), 3);
         drop(second);
-        assert_eq!(processes.watched(), 1);
+        assert_eq!(processes.registration_count(), 1);
     }
 
     #[test]
@@ -381,14 +381,14 @@ mod tests {
         assert!(processes.reap(child).is_some());
         assert!(source.is_reaped(old));
 
-        assert!(processes.spawn_as(child));
+        assert!(processes.spawn_with_pid(child));
         source.arm(child, new).unwrap();
         assert!(source.is_reaped(old));
         assert!(!source.is_reaped(new));
         source.disarm(old);
-        assert_eq!(processes.watched(), 1);
+        assert_eq!(processes.registration_count(), 1);
         source.disarm(new);
-        assert_eq!(processes.watched(), 0);
+        assert_eq!(processes.registration_count(), 0);
         assert!(source.is_reaped(new), "it is not armed");
     }
 }

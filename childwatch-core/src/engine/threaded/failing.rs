@@ -570,7 +570,7 @@ fn a_drop_waits_for_a_disarming_and_a_held_canceller_keeps_nothing() {
         assert_eq!(shared.strong_count(), 0, "the source is gone");
         assert_eq!(cancelling.join().unwrap(), Unregistered::WillNotRun);
     });
-    assert_eq!(processes.watched(), 0);
+    assert_eq!(processes.registration_count(), 0);
     for handle in [handle, never] {
         let answer = canceller.unregister_callback(handle);
         assert_eq!(answer, Unregistered::NotPending);

@@ -73,7 +73,7 @@ impl Stage {
 
     #[track_caller]
     fn has_nothing(&self) {
-        until(|| self.processes.watched() == 0);
+        until(|| self.processes.registration_count() == 0);
         let dispatch = self.watcher.shared.dispatch();
         let token = dispatch.reserve(self.live);
         dispatch.release(token);
@@ -175,7 +175,7 @@ fn a_stopped_watcher_refuses_callbacks_whose_captures_panic() {
     let shared = Arc::downgrade(&watcher.shared);
     drop(watcher);
     assert_eq!(shared.strong_count(), 0);
-    assert_eq!(processes.watched(), 0);
+    assert_eq!(processes.registration_count(), 0);
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn a_drop_leaves_nothing_though_captures_panic() {
     assert!(!panics(|| drop(watcher)), "a panic in the watcher's drop");
     assert_eq!(Arc::strong_count(&kept), 1, "captures that are not dropped");
     assert_eq!(shared.strong_count(), 0);
-    assert_eq!(processes.watched(), 0);
+    assert_eq!(processes.registration_count(), 0);
 }
 
 /// A task that panics when it is woken or dropped.

@@ -186,7 +186,7 @@ fn what_spills_over_is_counted_until_it_goes() {
         watcher.unregister_pid(pid);
         assert_eq!(watcher.watched_by_secondary(), left);
     }
-    assert_eq!(processes.watched(), 0);
+    assert_eq!(processes.registration_count(), 0);
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn each_source_is_asked_of_its_own_processes() {
     for pid in pids {
         exits(&processes, pid);
         assert!(processes.reap(pid).is_some());
-        assert!(processes.spawn_as(pid));
+        assert!(processes.spawn_with_pid(pid));
         watcher.register_pid(pid).unwrap();
     }
 }
@@ -248,7 +248,7 @@ fn any_other_refusal_is_the_last_ones() {
     let kept = watcher(&processes, no_process, nothing);
     let refused = kept.register_pid(pid);
     assert!(matches!(refused, Err(WatchError::NoSuchProcess { .. })));
-    assert_eq!(processes.watched(), 0);
+    assert_eq!(processes.registration_count(), 0);
 }
 
 #[test]
@@ -443,7 +443,7 @@ fn a_place_goes_from_one_source_to_the_other_and_back() {
             assert!(processes.reap(pid).is_some());
         }
         let end = std::time::Instant::now() + LONG;
-        while watcher.watched_by_secondary() + processes.watched() != 0 {
+        while watcher.watched_by_secondary() + processes.registration_count() != 0 {
             assert!(std::time::Instant::now() < end, "a token is left behind");
             std::thread::yield_now();
         }
