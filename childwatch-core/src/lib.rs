@@ -119,7 +119,7 @@ pub mod source {
     //! |---|---|
     //! | a value for each armed process | [`TokenTable`] |
     //! | finding an armed process by its pid | [`PidIndex`] |
-    //! | the status in a `siginfo_t` | [`exit_status`] |
+    //! | the status in a `siginfo_t` | [`exit_status_from_siginfo`] |
     //! | the time, processor time, and the start times of processes | [`clock`] |
 
     pub(crate) mod chunked;
@@ -139,7 +139,7 @@ pub mod source {
     pub use exit_source::ExitSource;
     pub use pid_index::PidIndex;
     pub use report::Report;
-    pub use siginfo::exit_status;
+    pub use siginfo::exit_status_from_siginfo;
     pub use token::Token;
     pub use token_table::TokenTable;
 }

@@ -125,7 +125,7 @@ fn has_no_pid(pidfd: &OwnedFd) -> bool {
 
 fn exit_status(status: &WaitIdStatus) -> Option<ExitStatus> {
     let value = status.exit_status().or(status.terminating_signal())?;
-    childwatch_core::source::exit_status(status.raw_code(), value)
+    childwatch_core::source::exit_status_from_siginfo(status.raw_code(), value)
 }
 
 #[cfg(test)]

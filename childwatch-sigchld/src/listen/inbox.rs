@@ -2,7 +2,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use childwatch_core::source::exit_status;
+use childwatch_core::source::exit_status_from_siginfo;
 
 use super::bell::Bell;
 use super::hints::{Hint, Hints};
@@ -46,7 +46,7 @@ impl Inbox {
             .wrapping_add(1);
         // A signal that reports no exit is no hint. But an exit's signal may have been
         // merged into it, so it begins a generation like any other.
-        if let Some(status) = exit_status(code, status) {
+        if let Some(status) = exit_status_from_siginfo(code, status) {
             self.hints.push(Hint {
                 pid,
                 status: status.into_raw(),

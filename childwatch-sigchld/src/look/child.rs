@@ -2,7 +2,7 @@
 
 use std::process::ExitStatus;
 
-use childwatch_core::source::exit_status;
+use childwatch_core::source::exit_status_from_siginfo;
 use childwatch_core::{Pid, WatchError};
 use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
@@ -58,7 +58,7 @@ fn peek(id: WaitId<'_>) -> Result<Option<ExitStatus>, Errno> {
 
 fn status_of(status: &WaitIdStatus) -> Option<ExitStatus> {
     let value = status.exit_status().or(status.terminating_signal())?;
-    exit_status(status.raw_code(), value)
+    exit_status_from_siginfo(status.raw_code(), value)
 }
 
 /// Whether a pid is the process id of a child.
