@@ -42,12 +42,12 @@ pub fn probe() -> Probe {
 }
 
 impl Probe {
-    /// Whether a [`PidfdWatcher`](crate::PidfdWatcher) can be made here.
+    /// Returns `Ok` if a [`PidfdWatcher`](crate::PidfdWatcher) can be made here.
     ///
     /// # Errors
     ///
-    /// The error that [`PidfdWatcher::new`](crate::PidfdWatcher::new) would give.
-    pub fn verdict(self) -> Result<(), WatchError> {
+    /// The error that [`PidfdWatcher::new`](crate::PidfdWatcher::new) would return.
+    pub fn check(self) -> Result<(), WatchError> {
         self.pidfd_open
             .map_err(|error| errno::refuse(None, Call::PidfdOpen, error))?;
         self.waitid_pidfd
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(lines.len(), 3);
         assert!(lines[0].starts_with("pidfd_open       yes"));
         assert!(lines[2].contains("no   Inappropriate ioctl"), "{text}");
-        assert!(probe.verdict().is_ok());
+        assert!(probe.check().is_ok());
     }
 
     #[test]
@@ -113,12 +113,12 @@ mod tests {
             waitid_pidfd,
             get_info: Ok(()),
         };
-        let refused = probe(Err(Errno::NOSYS.into()), Err(not_asked())).verdict();
+        let refused = probe(Err(Errno::NOSYS.into()), Err(not_asked())).check();
         let Err(WatchError::Unsupported { operation, .. }) = refused else {
             panic!("{refused:?}");
         };
         assert_eq!(operation, "pidfd_open");
-        let refused = probe(Ok(()), Err(Errno::INVAL.into())).verdict();
+        let refused = probe(Ok(()), Err(Errno::INVAL.into())).check();
         let Err(WatchError::Unsupported { operation, .. }) = refused else {
             panic!("{refused:?}");
         };

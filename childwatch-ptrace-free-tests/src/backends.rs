@@ -43,7 +43,7 @@ impl BackendUnderTest for Pidfd {
     }
 
     fn is_available(&self) -> Result<(), String> {
-        let verdict = childwatch_pidfd::probe().verdict();
+        let verdict = childwatch_pidfd::probe().check();
         verdict.map_err(|error| describe(&error))
     }
 
@@ -74,7 +74,7 @@ impl BackendUnderTest for Sigchld {
     }
 
     fn is_available(&self) -> Result<(), String> {
-        let verdict = childwatch_sigchld::probe().verdict();
+        let verdict = childwatch_sigchld::probe().check();
         verdict.map_err(|error| describe(&error))
     }
 

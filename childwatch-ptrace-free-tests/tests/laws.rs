@@ -27,7 +27,7 @@ macro_rules! laws {
             $(
                 #[test]
                 fn $law() {
-                    super::holds(childwatch_pidfd::probe().verdict(), || {
+                    super::holds(childwatch_pidfd::probe().check(), || {
                         let (source, mut waiter) = super::PidfdSource::new().unwrap();
                         super::$law(&source, &mut waiter);
                     });
@@ -38,7 +38,7 @@ macro_rules! laws {
             $(
                 #[test]
                 fn $law() {
-                    super::holds(childwatch_sigchld::probe().verdict(), || {
+                    super::holds(childwatch_sigchld::probe().check(), || {
                         let (source, mut waiter) = super::SigchldSource::new().unwrap();
                         super::$law(&source, &mut waiter);
                     });
@@ -49,7 +49,7 @@ macro_rules! laws {
             $(
                 #[test]
                 fn $law() {
-                    super::holds(childwatch_sigchld::probe().verdict(), || {
+                    super::holds(childwatch_sigchld::probe().check(), || {
                         let (source, mut waiter) =
                             super::SigchldSource::without_heartbeat_for_tests().unwrap();
                         super::$law(&source, &mut waiter);

@@ -57,8 +57,8 @@ fn run(args: &Args) -> Result<ExitCode> {
 /// What the kernel and the sandbox suggest. A program with more children than file
 /// descriptors would choose `FallbackWatcher` wherever there are pidfds.
 fn choose() -> Backend {
-    let has_pidfds = childwatch_pidfd::probe().verdict().is_ok();
-    let hears_children = childwatch_sigchld::probe().verdict().is_ok();
+    let has_pidfds = childwatch_pidfd::probe().check().is_ok();
+    let hears_children = childwatch_sigchld::probe().check().is_ok();
     match (has_pidfds, hears_children) {
         (true, true) => Backend::Fallback,
         (true, false) => Backend::Pidfd,

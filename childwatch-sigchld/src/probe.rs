@@ -62,12 +62,12 @@ impl Disposition {
 }
 
 impl Probe {
-    /// Whether a [`SigchldWatcher`](crate::SigchldWatcher) can be made here.
+    /// Returns `Ok` if a [`SigchldWatcher`](crate::SigchldWatcher) can be made here.
     ///
     /// # Errors
     ///
-    /// The error that [`SigchldWatcher::new`](crate::SigchldWatcher::new) would give.
-    pub fn verdict(self) -> Result<(), WatchError> {
+    /// The error that [`SigchldWatcher::new`](crate::SigchldWatcher::new) would return.
+    pub fn check(self) -> Result<(), WatchError> {
         let unsupported = |operation, source| WatchError::Unsupported {
             operation,
             pid: None,
@@ -159,7 +159,7 @@ mod tests {
         };
         let text = refused.to_string();
         assert!(text.contains("no   Invalid argument"), "{text}");
-        let refused = refused.verdict();
+        let refused = refused.check();
         let Err(WatchError::Unsupported { operation, .. }) = refused else {
             panic!("{refused:?}");
         };
@@ -171,7 +171,7 @@ mod tests {
             is_blocked: false,
             proc: ProcView::Missing,
         };
-        let refused = refused.verdict();
+        let refused = refused.check();
         let Err(WatchError::Unsupported { operation, .. }) = refused else {
             panic!("{refused:?}");
         };

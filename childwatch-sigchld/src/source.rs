@@ -165,7 +165,7 @@ impl SigchldSource {
         kernel: Kernel,
         signals: Signals,
     ) -> Result<(Self, SigchldWaiter), WatchError> {
-        kernel.verdict()?;
+        kernel.check()?;
         let now = kernel.monotonic();
         let source = SigchldSource {
             signals,
