@@ -29,7 +29,7 @@ pub struct Probe {
 }
 
 /// What a `SIGCHLD` does to the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Disposition {
     /// Nothing; children become zombies until they are waited for.

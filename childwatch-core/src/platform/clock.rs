@@ -76,7 +76,7 @@ const USER_HZ: u64 = 100;
 
 /// A moment, as `/proc` shows the start times of processes: the time since boot, in ticks
 /// of 10 ms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticks(u64);
 
 impl Ticks {

@@ -20,7 +20,7 @@ pub(crate) struct OwnProc {
 }
 
 /// What `/proc` is to this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProcView {
     /// It shows this process under its own pid, so its pids mean the same processes.
