@@ -193,7 +193,7 @@ impl ExitSource for PidfdSource {
 
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
         if pid.as_raw().unsigned_abs() == self.own_pid {
-            return Err(WatchError::NotAChild { pid, source: None });
+            return Err(WatchError::OwnProcess { pid });
         }
         let refuse = |call, error| errno::refuse(Some(pid), call, error);
         let number = rustix::process::Pid::from_raw(pid.as_raw())

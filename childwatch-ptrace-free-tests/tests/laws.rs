@@ -205,7 +205,7 @@ fn s5_a_refused_arming_leaves_nothing<S: ExitSource>(source: &S, waiter: &mut S:
     assert!(matches!(refused, Err(WatchError::NoSuchProcess { .. })));
     let own = Pid::try_from(std::process::id()).unwrap();
     let refused = source.arm(own, token(0));
-    assert!(matches!(refused, Err(WatchError::NotAChild { .. })));
+    assert!(matches!(refused, Err(WatchError::OwnProcess { .. })));
     assert!(source.is_reaped(token(0)), "it is not armed");
 
     let child = child();

@@ -28,9 +28,10 @@ use crate::contract::pid::Pid;
 ///   one look at the process finds. So it finds every process that is a zombie at the
 ///   call. It registers nothing.
 /// - **\[C2\] refuse.** No such process, a thread's id, not a child (where the
-///   backend needs one; the watcher's own process never can be watched), already
-///   registered (the same process, not reaped yet), out of file descriptors or
-///   memory, unsupported kernel, forked copy: each is its own [`WatchError`]. A
+///   backend needs one), the watcher's own process, already registered (the same
+///   process, not reaped yet), out of file descriptors or memory, unsupported kernel,
+///   forked copy: each is its own [`WatchError`]. (A thread's id is that of no process:
+///   [`NoSuchProcess`](WatchError::NoSuchProcess).) A
 ///   refused call leaves nothing behind: no fd, no entry, no changed state. A
 ///   refused callback has been dropped when the call returns.
 /// - **\[C13\] identity.** A registration means a process, not a pid. If the pid

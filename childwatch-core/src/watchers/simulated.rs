@@ -17,6 +17,9 @@ use crate::source::token::Token;
 /// A [`PidWatcher`](crate::PidWatcher) over [`SimulatedProcesses`], for tests of code that
 /// supervises processes.
 ///
+/// A simulated process may have any pid, that of the test itself too. A pid that none has is
+/// refused as a real watcher refuses it.
+///
 /// The watcher has the real engine with its thread. For the clauses that need no kernel, it
 /// passes the same conformance suite as the backends. So code that works with it works with them.
 ///
@@ -225,7 +228,7 @@ impl ExitSource for SimulatedSource {
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
         let mut table = lock(&self.table);
         let Some(process) = table.by_pid.get_mut(&pid) else {
-            return Err(WatchError::NoSuchProcess { pid, source: None });
+            return Err(absent(pid));
         };
         process.watched.push(Watched {
             token,
@@ -293,6 +296,16 @@ impl ExitSource for SimulatedSource {
     }
 }
 
+/// The error for a pid that no simulated process has. A real watcher refuses the pid of its own
+/// process by another error, so this one does too.
+fn absent(pid: Pid) -> WatchError {
+    if pid.as_raw().unsigned_abs() == std::process::id() {
+        WatchError::OwnProcess { pid }
+    } else {
+        WatchError::NoSuchProcess { pid, source: None }
+    }
+}
+
 impl Drop for SimulatedSource {
     fn drop(&mut self) {
         for process in lock(&self.table).by_pid.values_mut() {
@@ -348,6 +361,19 @@ mod tests {
         assert_eq!(processes.reap(child), Some(three));
         assert_eq!(processes.reap(child), None);
         assert_eq!(processes.spawn(), child, "the number is free");
+    }
+
+    #[test]
+    fn the_own_process_is_absent_in_its_own_way_unless_its_number_is_simulated() {
+        let processes = SimulatedProcesses::new();
+        let watcher = SimulatedWatcher::new(&processes).unwrap();
+        let own = Pid::try_from(std::process::id()).unwrap();
+        let refused = watcher.register_pid(own);
+        assert!(matches!(refused, Err(WatchError::OwnProcess { pid }) if pid == own));
+        let refused = watcher.register_pid(pid(i32::MAX));
+        assert!(matches!(refused, Err(WatchError::NoSuchProcess { .. })));
+        assert!(processes.spawn_with_pid(own));
+        assert!(watcher.register_pid(own).is_ok());
     }
 
     #[test]

@@ -89,6 +89,9 @@ pub(crate) fn kinship(pid: Pid) -> Kinship {
 
 /// The error for a pid that this backend cannot watch.
 pub(crate) fn not_a_child(pid: Pid) -> WatchError {
+    if pid.as_raw().unsigned_abs() == std::process::id() {
+        return WatchError::OwnProcess { pid };
+    }
     let source = Some(Errno::CHILD.into());
     if exists(pid) && kinship(pid) != Kinship::Thread {
         WatchError::NotAChild { pid, source }
@@ -216,7 +219,7 @@ pub(crate) mod tests {
     fn what_is_no_child_is_told_apart() {
         let own = Pid::try_from(std::process::id()).unwrap();
         assert_eq!(look(own), State::Gone);
-        assert!(matches!(not_a_child(own), WatchError::NotAChild { .. }));
+        assert!(matches!(not_a_child(own), WatchError::OwnProcess { .. }));
         let parent = rustix::process::getppid().unwrap();
         let parent = Pid::try_from(parent.as_raw_nonzero().get()).unwrap();
         assert_eq!(kinship(parent), Kinship::NoChild);

@@ -154,7 +154,7 @@ fn a_refused_arming_leaves_nothing() {
     let (source, _waiter, _forwarder) = source();
     let own = Pid::try_from(std::process::id()).unwrap();
     let refused = source.arm(own, TOKEN);
-    assert!(matches!(refused, Err(WatchError::NotAChild { .. })));
+    assert!(matches!(refused, Err(WatchError::OwnProcess { .. })));
     assert!(source.table().is_empty());
     assert!(!source.signals.is_open());
 }
