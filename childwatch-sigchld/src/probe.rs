@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use childwatch_core::WatchError;
 
@@ -80,6 +81,10 @@ impl Probe {
             .map_err(|error| unsupported("rt_sigaction", error))
     }
 }
+
+// As for a `WatchError`: nothing changes the answers after they were given.
+impl UnwindSafe for Probe {}
+impl RefUnwindSafe for Probe {}
 
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -117,6 +117,11 @@ pub enum WatchError {
     },
 }
 
+// The compiler cannot know this, because an `io::Error` may hold any value inside. A `WatchError`
+// is not changed after it was made, so no panic can leave one half changed.
+impl UnwindSafe for WatchError {}
+impl RefUnwindSafe for WatchError {}
+
 fn for_process(pid: &Option<Pid>) -> String {
     pid.map_or_else(String::new, |pid| format!(" for process {pid}"))
 }

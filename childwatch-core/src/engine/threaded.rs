@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io;
 use std::mem::{self, ManuallyDrop};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock, Weak};
 
 use crate::contract::callback::{ExitCallback, Unregistered, WatchHandle};
@@ -92,6 +92,12 @@ impl<S: ExitSource> ThreadedWatcher<S> {
         &self.shared.source
     }
 }
+
+// A panic of a callback or of a captured value leaves the registry whole (C11). A panic of the
+// source on the watcher's thread ends the watcher (S9). On a caller's thread the source panics
+// without the lock of the engine, and the token is given back.
+impl<S: ExitSource> UnwindSafe for ThreadedWatcher<S> {}
+impl<S: ExitSource> RefUnwindSafe for ThreadedWatcher<S> {}
 
 impl<S: ExitSource> PidWatcher for ThreadedWatcher<S> {
     fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
