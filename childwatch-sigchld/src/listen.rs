@@ -1,7 +1,7 @@
 //! What listens: from a `SIGCHLD` to the watcher's thread.
 //!
 //! ```text
-//!  SIGCHLD ──▶ handler ──┐                      ┌─▶ generation   how many signals so far
+//!  SIGCHLD ──▶ handler ──┐                      ┌─▶ epoch        how many signals so far
 //!                        ├──▶ Inbox::signal ────┼─▶ hints        which child, which status
 //!  Forwarder::notify ────┘                      └─▶ bell         ends the wait of the thread
 //! ```

@@ -4,12 +4,12 @@
 //!  a child exits
 //!    │ the kernel makes it a zombie, then sends SIGCHLD (or merges it into one queued)
 //!    ▼
-//!  Inbox::signal          generation + 1 · a hint: this pid, this status · ring the bell
+//!  Inbox::signal          epoch + 1 · a hint: this pid, this status · ring the bell
 //!    │
 //!    ▼                    the watcher's thread, in `wait`
 //!  look_at_hinted         one waitid for each child that a hint names
 //!    │
-//!    ▼                    if a generation is not answered, or at a heartbeat
+//!    ▼                    if an epoch is not answered, or at a heartbeat
 //!  sweep_a_chunk          one waitid for each of the next 64 unreported children
 //!    │
 //!    ▼
@@ -18,15 +18,15 @@
 //!
 //! # Why no exit is lost
 //!
-//! 1. `arm` reads the generation, opens the inbox, inserts the entry, and only then looks
+//! 1. `arm` reads the epoch, opens the inbox, inserts the entry, and only then looks
 //!    at the child. So the look sees an exit that came before it.
 //! 2. The kernel makes a child a zombie before it queues or merges the signal. So after
-//!    each exit a run of the handler follows, which raises the generation and then rings.
-//! 3. The thread reads the bell, then the generation, and then sleeps on the bell. So it
-//!    misses no ring. A generation that is not answered makes a sweep begin after a finite
+//!    each exit a run of the handler follows, which raises the epoch and then rings.
+//! 3. The thread reads the bell, then the epoch, and then sleeps on the bell. So it
+//!    misses no ring. An epoch that is not answered makes a sweep begin after a finite
 //!    time.
-//! 4. A sweep answers only the generation that was read before its first look. An entry
-//!    that is armed behind its cursor exits in a later generation.
+//! 4. A sweep answers only the epoch that was read before its first look. An entry
+//!    that is armed behind its cursor exits in a later epoch.
 //! 5. What no signal reports is found by a heartbeat, which signals cannot postpone.
 //!
 //! # Why none is invented
@@ -191,8 +191,8 @@ impl SigchldSource {
 impl SigchldWaiter {
     /// Returns `true` if every signal has been answered.
     pub(crate) fn is_at_rest(&self, source: &SigchldSource) -> bool {
-        let generation = source.signals.generation();
-        !self.schedule.rest(Duration::ZERO, generation).is_zero()
+        let epoch = source.signals.epoch();
+        !self.schedule.rest(Duration::ZERO, epoch).is_zero()
     }
 }
 
@@ -206,12 +206,12 @@ impl ExitSource for SigchldSource {
             self.install_handler_for(pid)?;
         }
         // The order is that of the argument above.
-        let generation = self.signals.generation();
+        let epoch = self.signals.epoch();
         let is_first = {
             let mut table = self.table();
             self.signals.open();
             let is_first = !table.has_unreported();
-            table.insert(pid, token, generation);
+            table.insert(pid, token, epoch);
             is_first
         };
         if is_first {
@@ -351,12 +351,12 @@ impl SigchldSource {
             waiter.schedule.mark_idle(now);
             return Step::Rest(None);
         }
-        let generation = self.signals.generation();
-        let rest = waiter.schedule.rest(now, generation);
+        let epoch = self.signals.epoch();
+        let rest = waiter.schedule.rest(now, epoch);
         if !rest.is_zero() {
             return Step::Rest(Some(rest));
         }
-        self.sweep_a_chunk(waiter, now, generation, reports);
+        self.sweep_a_chunk(waiter, now, epoch, reports);
         Step::Swept
     }
 
@@ -364,11 +364,11 @@ impl SigchldSource {
         &self,
         waiter: &mut SigchldWaiter,
         now: Duration,
-        generation: u32,
+        epoch: u32,
         reports: &mut Vec<Report>,
     ) {
         let stopwatch = self.kernel.stopwatch();
-        let cursor = waiter.schedule.begin_chunk(now, generation);
+        let cursor = waiter.schedule.begin_chunk(now, epoch);
         let cursor = self
             .table()
             .unreported_from(cursor, CHUNK, &mut waiter.suspects);

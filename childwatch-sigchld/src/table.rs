@@ -34,8 +34,8 @@ struct Entry {
     older: Option<u32>,
     /// A moment at which the child had the pid. [`Ticks::NEVER`] until that is known.
     armed_at: Ticks,
-    /// The generation of signals when it was armed.
-    armed_in: u32,
+    /// The epoch of signals when it was armed.
+    armed_epoch: u32,
     progress: Progress,
     /// It stands in `hinted`.
     is_hinted: bool,
@@ -127,7 +127,7 @@ impl Table {
         self.unreported > 0
     }
 
-    pub(crate) fn insert(&mut self, pid: Pid, token: Token, generation: u32) {
+    pub(crate) fn insert(&mut self, pid: Pid, token: Token, epoch: u32) {
         self.unreported += 1;
         self.entries.insert(
             token,
@@ -135,7 +135,7 @@ impl Table {
                 pid,
                 older: None,
                 armed_at: Ticks::NEVER,
-                armed_in: generation,
+                armed_epoch: epoch,
                 progress: Progress::Watched(Heard::Nothing),
                 is_hinted: false,
             },
@@ -205,8 +205,8 @@ impl Table {
         };
         let mut at = self.newest(pid);
         while let Some((token, entry)) = at.and_then(|index| self.entries.at_mut(index)) {
-            // A signal of an earlier generation is a former process's.
-            let is_since_arming = hint.generation.wrapping_sub(entry.armed_in) as i32 > 0;
+            // A signal of an earlier epoch is a former process's.
+            let is_since_arming = hint.epoch.wrapping_sub(entry.armed_epoch) as i32 > 0;
             if let (Progress::Watched(heard), true) = (&mut entry.progress, is_since_arming) {
                 *heard = heard.and(hint.status);
                 if !std::mem::replace(&mut entry.is_hinted, true) {

@@ -589,9 +589,9 @@ mod tests {
 
         let subscription = Subscription::new();
         subscription.open();
-        let before = subscription.generation();
+        let before = subscription.epoch();
         // SAFETY: takes plain values; the handler is ours.
         unsafe { libc::raise(SIGCHLD) };
-        assert_ne!(subscription.generation(), before);
+        assert_ne!(subscription.epoch(), before);
     }
 }

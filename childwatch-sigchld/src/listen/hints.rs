@@ -28,8 +28,8 @@ pub(crate) struct Hint {
     pub(crate) pid: i32,
     /// Its wait status, from the signal.
     pub(crate) status: i32,
-    /// The generation that the signal began.
-    pub(crate) generation: u32,
+    /// The epoch that the signal began.
+    pub(crate) epoch: u32,
 }
 
 #[derive(Debug)]
@@ -46,7 +46,7 @@ struct Place {
     ticket: AtomicU32,
     pid: AtomicI32,
     status: AtomicI32,
-    generation: AtomicU32,
+    epoch: AtomicU32,
 }
 
 impl Hints {
@@ -55,7 +55,7 @@ impl Hints {
             ticket: AtomicU32::new(position),
             pid: AtomicI32::new(0),
             status: AtomicI32::new(0),
-            generation: AtomicU32::new(0),
+            epoch: AtomicU32::new(0),
         };
         Hints {
             places: (0..PLACES as u32).map(place).collect(),
@@ -85,7 +85,7 @@ impl Hints {
                         // Relaxed: published by the ticket.
                         place.pid.store(hint.pid, Ordering::Relaxed);
                         place.status.store(hint.status, Ordering::Relaxed);
-                        place.generation.store(hint.generation, Ordering::Relaxed);
+                        place.epoch.store(hint.epoch, Ordering::Relaxed);
                         place
                             .ticket
                             .store(position.wrapping_add(1), Ordering::Release);
@@ -114,7 +114,7 @@ impl Hints {
         let hint = Hint {
             pid: place.pid.load(Ordering::Relaxed),
             status: place.status.load(Ordering::Relaxed),
-            generation: place.generation.load(Ordering::Relaxed),
+            epoch: place.epoch.load(Ordering::Relaxed),
         };
         place.ticket.store(
             position.wrapping_add(PLACES as u32),
@@ -142,7 +142,7 @@ mod tests {
         Hint {
             pid,
             status: pid * 2,
-            generation: pid.unsigned_abs(),
+            epoch: pid.unsigned_abs(),
         }
     }
 

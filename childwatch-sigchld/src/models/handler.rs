@@ -50,20 +50,20 @@ fn every_hint_is_read_before_the_thread_sleeps_for_good() {
     });
 }
 
-/// A hint may find no place; its generation comes through all the same, and has every
+/// A hint may find no place; its epoch comes through all the same, and has every
 /// child looked at.
 #[test]
-fn a_signal_whose_hint_is_dropped_is_heard_by_its_generation() {
+fn a_signal_whose_hint_is_dropped_is_seen_by_its_epoch() {
     interleavings::preempted(2, || {
         let inbox = open_inbox();
         for pid in 1..=PLACES as i32 {
             inbox.signal(pid, libc::CLD_EXITED, 0);
         }
-        let generation = inbox.generation();
+        let epoch = inbox.epoch();
         let signals = [11, 12].map(|pid| begin_signal(&inbox, pid));
         loop {
             let rings = inbox.bell.rings();
-            if inbox.generation() == generation + 2 {
+            if inbox.epoch() == epoch + 2 {
                 break;
             }
             inbox.bell.listen(rings, None).unwrap();

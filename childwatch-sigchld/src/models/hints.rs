@@ -13,7 +13,7 @@ fn hint(pid: i32) -> Hint {
     Hint {
         pid,
         status: pid * 2,
-        generation: pid.unsigned_abs(),
+        epoch: pid.unsigned_abs(),
     }
 }
 

@@ -166,7 +166,7 @@ fn a_sleeping_thread_takes_the_signal_only_while_a_child_is_armed() {
     });
 }
 
-/// The hint belongs to a later generation than the arming.
+/// The hint belongs to a later epoch than the arming.
 #[test]
 fn a_child_that_is_reaped_at_once_is_reported_with_its_signals_status() {
     // Not a part of the model: loom does not see it.
@@ -194,7 +194,7 @@ fn a_child_that_is_reaped_at_once_is_reported_with_its_signals_status() {
     assert_eq!(met.lock().unwrap().len(), 2, "{met:?}");
 }
 
-/// The sweep answers only the generation that was read before its first look.
+/// The sweep answers only the epoch that was read before its first look.
 #[test]
 fn an_exit_behind_the_cursor_of_a_sweep_is_reported() {
     interleavings::preempted(3, || {

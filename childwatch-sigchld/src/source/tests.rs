@@ -30,7 +30,7 @@ fn success() -> Report {
 fn insert(source: &SigchldSource, child: &std::process::Child, armed_at: Ticks) {
     source.signals.open();
     let mut table = source.table();
-    table.insert(Pid::from(child), TOKEN, source.signals.generation());
+    table.insert(Pid::from(child), TOKEN, source.signals.epoch());
     table.set_armed_at(TOKEN, armed_at);
 }
 
@@ -41,8 +41,8 @@ fn sweep(source: &SigchldSource, waiter: &mut SigchldWaiter, is_heartbeat: bool)
         now += HEARTBEAT * 2;
     }
     let mut reports = Vec::new();
-    let generation = source.signals.generation();
-    source.sweep_a_chunk(waiter, now, generation, &mut reports);
+    let epoch = source.signals.epoch();
+    source.sweep_a_chunk(waiter, now, epoch, &mut reports);
     reports
 }
 
@@ -219,16 +219,14 @@ fn after_long_callbacks_a_whole_sweep_is_made_at_once() {
     // More than a chunk before it in the table: all the same child, alive.
     for index in 0..3 * CHUNK as u32 {
         let token = Token::from_parts(index, 0);
-        source
-            .table()
-            .insert(pid, token, source.signals.generation());
+        source.table().insert(pid, token, source.signals.epoch());
     }
     let mut zombie = cat();
     dies(&mut zombie);
     let last = Token::from_parts(3 * CHUNK as u32, 0);
     source
         .table()
-        .insert(Pid::from(&zombie), last, source.signals.generation());
+        .insert(Pid::from(&zombie), last, source.signals.epoch());
     source.signals.signal_unknown();
     waiter.returned_at = clock::monotonic().saturating_sub(Duration::from_secs(60));
     let mut reports = Vec::new();

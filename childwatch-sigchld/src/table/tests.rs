@@ -10,11 +10,11 @@ fn token(index: u32) -> Token {
     Token::from_parts(index, 0)
 }
 
-fn hint(raw: i32, status: i32, generation: u32) -> Hint {
+fn hint(raw: i32, status: i32, epoch: u32) -> Hint {
     Hint {
         pid: raw,
         status,
-        generation,
+        epoch,
     }
 }
 
@@ -57,8 +57,8 @@ fn a_hint_from_before_the_arming_is_a_former_processs() {
     let mut table = Table::default();
     table.insert(pid(7), token(0), 5);
     let mut suspects = Vec::new();
-    for generation in [4, 5] {
-        table.take_hint(hint(7, 0, generation));
+    for epoch in [4, 5] {
+        table.take_hint(hint(7, 0, epoch));
         table.take_hinted(&mut suspects);
         assert!(suspects.is_empty());
         assert_eq!(heard(&table, 0), Heard::Nothing);
@@ -69,7 +69,7 @@ fn a_hint_from_before_the_arming_is_a_former_processs() {
 }
 
 #[test]
-fn generations_are_compared_across_their_end() {
+fn epochs_are_compared_across_their_end() {
     let mut table = Table::default();
     table.insert(pid(7), token(0), u32::MAX);
     table.take_hint(hint(7, 0, u32::MAX));
