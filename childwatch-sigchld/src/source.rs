@@ -4,7 +4,7 @@
 //!  a child exits
 //!    │ the kernel makes it a zombie, then sends SIGCHLD (or merges it into one queued)
 //!    ▼
-//!  Inbox::signal          epoch + 1 · a hint: this pid, this status · ring the bell
+//!  Inbox::signal          epoch + 1 · a hint: this pid, this status · notify
 //!    │
 //!    ▼                    the watcher's thread, in `wait`
 //!  look_at_hinted         one waitid for each child that a hint names
@@ -21,9 +21,9 @@
 //! 1. `arm` reads the epoch, opens the inbox, inserts the entry, and only then looks
 //!    at the child. So the look sees an exit that came before it.
 //! 2. The kernel makes a child a zombie before it queues or merges the signal. So after
-//!    each exit a run of the handler follows, which raises the epoch and then rings.
-//! 3. The thread reads the bell, then the epoch, and then sleeps on the bell. So it
-//!    misses no ring. An epoch that is not answered makes a sweep begin after a finite
+//!    each exit a run of the handler follows, which raises the epoch and then notifies.
+//! 3. The thread reads the event count, then the epoch, and then waits for the event count.
+//!    So it misses no notification. An epoch that is not answered makes a sweep begin after a finite
 //!    time.
 //! 4. A sweep answers only the epoch that was read before its first look. An entry
 //!    that is armed behind its cursor exits in a later epoch.
@@ -215,7 +215,7 @@ impl ExitSource for SigchldSource {
             is_first
         };
         if is_first {
-            self.signals.bell.ring();
+            self.signals.event_count.notify();
         }
         match (self.kernel.look(pid), self.kernel.kinship(pid)) {
             (State::NotYet, Kinship::Child) => {
@@ -257,7 +257,7 @@ impl ExitSource for SigchldSource {
         };
         if is_last {
             // The thread gives the signal back to the program.
-            self.signals.bell.ring();
+            self.signals.event_count.notify();
         }
     }
 
@@ -288,7 +288,7 @@ impl ExitSource for SigchldSource {
         self.sweep_after_callbacks(waiter, reports);
         loop {
             // The order is that of the argument above.
-            let rings = self.signals.bell.rings();
+            let seen = self.signals.event_count.count();
             self.look_at_hinted(waiter, reports);
             let is_woken = self.is_woken.swap(false, Ordering::SeqCst);
             if is_woken || !reports.is_empty() {
@@ -301,7 +301,7 @@ impl ExitSource for SigchldSource {
                 Step::Swept => {}
                 Step::Rest(limit) => {
                     self.let_signal_through(waiter, limit.is_some());
-                    self.signals.bell.listen(rings, limit)?;
+                    self.signals.event_count.wait(seen, limit)?;
                 }
             }
         }
@@ -310,7 +310,7 @@ impl ExitSource for SigchldSource {
     fn wake(&self) -> io::Result<()> {
         // A swap as in `wait`. loom lets a store come between the two halves of a swap.
         self.is_woken.swap(true, Ordering::SeqCst);
-        self.signals.bell.ring();
+        self.signals.event_count.notify();
         Ok(())
     }
 }
@@ -518,7 +518,7 @@ impl SigchldSource {
             let report = report(&mut table);
             table.keep(report);
         }
-        self.signals.bell.ring();
+        self.signals.event_count.notify();
     }
 
     /// Installs the handler, unless that has been done. A pid that will be refused changes

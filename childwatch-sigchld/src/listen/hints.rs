@@ -12,8 +12,8 @@
 //! 2. Only one thread reads at a time. (If two did, a hint could be read twice or skipped.)
 //!
 //! A writer that is interrupted between claiming and filling its place holds up the
-//! reader at that place, not other writers. When it goes on it rings the bell, and the
-//! reader looks again.
+//! reader at that place, not other writers. When it goes on it notifies the event count,
+//! and the reader looks again.
 
 use std::cmp;
 

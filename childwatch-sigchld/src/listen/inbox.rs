@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 
 use childwatch_core::source::exit_status_from_siginfo;
 
-use super::bell::Bell;
+use super::event_count::EventCount;
 use super::hints::{Hint, Hints};
 use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -17,7 +17,7 @@ pub(crate) struct Inbox {
     epoch: AtomicU32,
     /// Signals pass by a closed inbox. It is open while the watcher watches a child.
     is_open: AtomicBool,
-    pub(crate) bell: Bell,
+    pub(crate) event_count: EventCount,
 }
 
 impl Inbox {
@@ -27,7 +27,7 @@ impl Inbox {
             hints: Hints::new(),
             epoch: AtomicU32::new(0),
             is_open: AtomicBool::new(false),
-            bell: Bell::default(),
+            event_count: EventCount::default(),
         }
     }
 
@@ -35,7 +35,7 @@ impl Inbox {
     ///
     /// The order matters. A watcher that has read the new epoch finds the child in
     /// its last state, because the kernel makes a zombie before it sends the signal. A
-    /// watcher that has not read it is woken by the bell.
+    /// watcher that has not read it is woken by the event count.
     pub(crate) fn signal(&self, pid: i32, code: i32, status: i32) {
         if !self.is_open.load(Ordering::SeqCst) {
             return;
@@ -50,7 +50,7 @@ impl Inbox {
                 epoch,
             });
         }
-        self.bell.ring();
+        self.event_count.notify();
     }
 
     /// Takes in a signal of which nothing is known but that it came. Async-signal-safe.
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_signal_of_an_exit_leaves_a_hint_begins_an_epoch_and_rings() {
+    fn the_signal_of_an_exit_leaves_a_hint_begins_an_epoch_and_notifies() {
         let inbox = open();
         inbox.signal(7, libc::CLD_EXITED, 3);
         let expected = Hint {
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(inbox.pop_hint(), Some(expected));
         assert_eq!(inbox.pop_hint(), None);
         assert_eq!(inbox.epoch(), 1);
-        assert_eq!(inbox.bell.rings(), 1);
+        assert_eq!(inbox.event_count.count(), 1);
     }
 
     #[test]
@@ -117,7 +117,7 @@ mod tests {
             signal(&inbox);
             assert_eq!(inbox.pop_hint(), None);
             assert_eq!(inbox.epoch(), 1);
-            assert_eq!(inbox.bell.rings(), 1);
+            assert_eq!(inbox.event_count.count(), 1);
         }
     }
 
@@ -127,6 +127,6 @@ mod tests {
         inbox.close();
         inbox.signal(7, libc::CLD_EXITED, 3);
         assert_eq!(inbox.epoch(), 0);
-        assert_eq!(inbox.bell.rings(), 0);
+        assert_eq!(inbox.event_count.count(), 0);
     }
 }

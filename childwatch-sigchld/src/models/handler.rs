@@ -6,7 +6,7 @@ use std::sync::Arc;
 use childwatch_core::interleavings;
 use loom::thread;
 
-use super::bell::use_once;
+use super::event_count::use_once;
 use crate::listen::hints::PLACES;
 use crate::listen::inbox::Inbox;
 
@@ -14,7 +14,7 @@ fn open_inbox() -> Arc<Inbox> {
     let inbox = Inbox::new();
     // loom does not take an atomic's first value for a sequentially consistent store, as
     // which the arguments need it. So each is stored once.
-    use_once(&inbox.bell);
+    use_once(&inbox.event_count);
     inbox.open();
     inbox.signal_unknown();
     Arc::new(inbox)
@@ -27,7 +27,7 @@ fn begin_signal(inbox: &Arc<Inbox>, pid: i32) -> thread::JoinHandle<()> {
 }
 
 /// Two handlers at once: one that is interrupted before it has filled its place holds up
-/// the other's hint, and rings for both when it goes on.
+/// the other's hint, and notifies for both when it goes on.
 #[test]
 fn every_hint_is_read_before_the_thread_sleeps_for_good() {
     interleavings::preempted(2, || {
@@ -35,11 +35,11 @@ fn every_hint_is_read_before_the_thread_sleeps_for_good() {
         let signals = [begin_signal(&inbox, 1), begin_signal(&inbox, 2)];
         let mut pids = Vec::new();
         while pids.len() < 2 {
-            let rings = inbox.bell.rings();
+            let seen = inbox.event_count.count();
             let before = pids.len();
             pids.extend(std::iter::from_fn(|| inbox.pop_hint()).map(|hint| hint.pid));
             if pids.len() == before {
-                inbox.bell.listen(rings, None).unwrap();
+                inbox.event_count.wait(seen, None).unwrap();
             }
         }
         pids.sort_unstable();
@@ -62,11 +62,11 @@ fn a_signal_whose_hint_is_dropped_is_seen_by_its_epoch() {
         let epoch = inbox.epoch();
         let signals = [11, 12].map(|pid| begin_signal(&inbox, pid));
         loop {
-            let rings = inbox.bell.rings();
+            let seen = inbox.event_count.count();
             if inbox.epoch() == epoch + 2 {
                 break;
             }
-            inbox.bell.listen(rings, None).unwrap();
+            inbox.event_count.wait(seen, None).unwrap();
         }
         for signal in signals {
             signal.join().unwrap();

@@ -12,7 +12,7 @@ use childwatch_core::source::{ExitSource, Report, Token};
 use childwatch_core::{Pid, interleavings};
 use loom::thread::{self, JoinHandle};
 
-use super::bell::use_once;
+use super::event_count::use_once;
 use crate::kernel::Kernel;
 use crate::source::Signals;
 use crate::{SigchldSource, SigchldWaiter};
@@ -37,7 +37,7 @@ impl Stage {
             source: Arc::new(source),
             waiter,
         };
-        use_once(&stage.kernel.inbox().bell);
+        use_once(&stage.kernel.inbox().event_count);
         let (dead, alive) = (FIRST - 2, FIRST - 1);
         stage.arm(dead);
         stage.kernel.exit(pid(dead), 0);
