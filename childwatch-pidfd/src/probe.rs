@@ -31,8 +31,8 @@ pub fn probe() -> Probe {
     match pidfd_open(getpid(), PidfdFlags::empty()) {
         Ok(pidfd) => Probe {
             pidfd_open: Ok(()),
-            waitid_pidfd: zombie::can_be_waited_for(&pidfd).map_err(io::Error::from),
-            get_info: info::is_known(&pidfd).map_err(io::Error::from),
+            waitid_pidfd: zombie::check_waitid(&pidfd).map_err(io::Error::from),
+            get_info: info::check(&pidfd).map_err(io::Error::from),
         },
         Err(errno) => Probe {
             pidfd_open: Err(errno.into()),

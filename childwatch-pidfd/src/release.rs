@@ -15,7 +15,7 @@
 //!
 //! The first edge may be looked at between steps 2 and 3. `waitid` answers `ECHILD`
 //! then, and `PIDFD_GET_INFO` names this process as the parent, without a status: that is
-//! [`BeingReleased`](crate::zombie::Zombie::BeingReleased). Such a child stays armed, and
+//! [`BeingReleased`](crate::zombie::WaitState::BeingReleased). Such a child stays armed, and
 //! step 4 reports it.
 //!
 //! # Why the edge of step 4 always follows

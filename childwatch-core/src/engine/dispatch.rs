@@ -48,7 +48,7 @@ use crate::source::token::Token;
 
 /// How many callbacks run before the source is asked again. Without a limit, callbacks that
 /// register ever more late callbacks would keep the thread from seeing exits.
-const CALLBACKS_A_ROUND: usize = 1024;
+const CALLBACKS_PER_ROUND: usize = 1024;
 
 pub(crate) struct Dispatch {
     state: Mutex<State>,
@@ -268,7 +268,7 @@ impl Dispatch {
         for report in reports.drain(..) {
             state.registry.process_exited(report);
         }
-        for _ in 0..CALLBACKS_A_ROUND {
+        for _ in 0..CALLBACKS_PER_ROUND {
             if state.is_stopping {
                 break;
             }
