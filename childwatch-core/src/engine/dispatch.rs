@@ -62,7 +62,7 @@ pub(crate) struct Context {
     /// The process that made the watcher.
     pub(crate) origin: Origin,
     /// The mask of the thread that made the watcher (C4).
-    pub(crate) creators: SignalMask,
+    pub(crate) creator_mask: SignalMask,
 }
 
 struct State {
@@ -283,13 +283,13 @@ impl Dispatch {
             drop(state);
             if own_mask.is_none() {
                 // Only a sandbox refuses this. The thread then keeps its own mask.
-                own_mask = context.creators.set().ok();
+                own_mask = context.creator_mask.set().ok();
             }
             match run_callback(callback, exit, &context.origin) {
                 Ended::Returned => {}
                 Ended::Panicked if own_mask.is_some() => {
                     // The callback may have changed the mask and not restored it.
-                    let _ = context.creators.set();
+                    let _ = context.creator_mask.set();
                 }
                 Ended::Panicked => {}
                 Ended::InCopy => return Next::Forked,

@@ -73,7 +73,7 @@ pub(crate) struct Registry<C> {
     is_emptied: bool,
     /// How many entries of `ready` have been looked at.
     #[cfg(test)]
-    inspected: usize,
+    inspected: std::cell::Cell<usize>,
 }
 
 /// An entry in the order of the registrations that are due.
@@ -193,7 +193,7 @@ impl<C> Registry<C> {
             cancelled: Cancellations::new(),
             is_emptied: false,
             #[cfg(test)]
-            inspected: 0,
+            inspected: std::cell::Cell::new(0),
         }
     }
 
@@ -529,12 +529,17 @@ impl<C> Registry<C> {
     }
 
     /// Returns `true` if the entry is not stale.
-    fn has_turn(&mut self, Ready { token, turn }: Ready) -> bool {
+    fn has_turn(&self, Ready { token, turn }: Ready) -> bool {
         #[cfg(test)]
-        {
-            self.inspected += 1;
+        self.inspected.set(self.inspected.get() + 1);
+        match self.slots.get(token.index() as usize) {
+            Some(Slot {
+                generation,
+                state: State::Registered(registration),
+                ..
+            }) => *generation == token.generation() && registration.turn == turn,
+            _ => false,
         }
-        matches!(self.registered(token), Some((_, registration)) if registration.turn == turn)
     }
 
     /// Upholds invariant 1.

@@ -219,7 +219,7 @@ mod tests {
     }
 
     impl Executor {
-        fn notes(&self, what: &'static str) {
+        fn note(&self, what: &'static str) {
             let is_free = self.progress.try_lock().is_ok();
             // The test may have failed already.
             let _ = self.tell.send((what, is_free));
@@ -228,13 +228,13 @@ mod tests {
 
     impl Wake for Executor {
         fn wake(self: Arc<Self>) {
-            self.notes("woken");
+            self.note("woken");
         }
     }
 
     impl Drop for Executor {
         fn drop(&mut self) {
-            self.notes("dropped");
+            self.note("dropped");
         }
     }
 

@@ -137,13 +137,13 @@ impl<P: ExitSource, S: ExitSource> FallbackSource<P, S> {
         &self,
         pid: Pid,
         token: Token,
-        primarys: WatchError,
+        primary_error: WatchError,
     ) -> Result<(), WatchError> {
         self.link
             .secondary
             .arm(pid, token)
-            .map_err(|secondarys| match secondarys {
-                WatchError::NotAChild { .. } => primarys,
+            .map_err(|secondary_error| match secondary_error {
+                WatchError::NotAChild { .. } => primary_error,
                 other => other,
             })?;
         // The engine asks about a token, and disarms it, only after this call. So a process

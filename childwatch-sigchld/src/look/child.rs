@@ -154,7 +154,7 @@ pub(crate) mod tests {
     }
 
     /// Lets it end, and be a zombie.
-    pub(crate) fn dies(child: &mut Child) {
+    pub(crate) fn let_die(child: &mut Child) {
         drop(child.stdin.take());
         while look(Pid::from(&*child)) == State::NotYet {
             thread::yield_now();
@@ -167,7 +167,7 @@ pub(crate) mod tests {
         let pid = Pid::from(&child);
         assert_eq!(look(pid), State::NotYet);
         assert_eq!(kinship(pid), Kinship::Child);
-        dies(&mut child);
+        let_die(&mut child);
         let status = ExitStatus::from_raw(0);
         assert_eq!(look(pid), State::Exited(status), "and not reaped");
         assert_eq!(kinship(pid), Kinship::Child);
@@ -199,7 +199,7 @@ pub(crate) mod tests {
         let before = rustix::process::getpgid(Some(number)).unwrap();
         assert_eq!(kinship(Pid::from(&child)), Kinship::Child);
         assert_eq!(rustix::process::getpgid(Some(number)).unwrap(), before);
-        dies(&mut child);
+        let_die(&mut child);
         child.wait().unwrap();
     }
 

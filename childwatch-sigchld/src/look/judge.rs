@@ -119,7 +119,7 @@ mod tests {
 
     use super::*;
     use crate::look::child;
-    use crate::look::child::tests::{cat, dies, late_cat, plus};
+    use crate::look::child::tests::{cat, late_cat, let_die, plus};
 
     /// As wait statuses: killed by signal 9, and exited with 0.
     const OTHER: Heard = Heard::Status(9);
@@ -176,7 +176,7 @@ mod tests {
                 assert_eq!(judged(&unknown), Verdict::Alive);
             }
         }
-        dies(&mut child);
+        let_die(&mut child);
         child.wait().unwrap();
     }
 
@@ -184,7 +184,7 @@ mod tests {
     fn a_zombie_has_its_own_status_unless_a_signal_brought_another() {
         let (before, mut child) = late_cat();
         let after = plus(Ticks::now(), 1);
-        dies(&mut child);
+        let_die(&mut child);
         for heard in [Heard::Nothing, OWN] {
             for armed_at in [before, after, Ticks::NEVER] {
                 let suspect = suspect(&child, armed_at, heard);
@@ -220,7 +220,7 @@ mod tests {
             super::start(pid, plus(start, -1), OwnProc::prove),
             Start::Later
         );
-        dies(&mut child);
+        let_die(&mut child);
         assert_eq!(judged(&suspect(&child, start, OTHER)), Verdict::Ended(None));
         child.wait().unwrap();
         assert_eq!(super::start(pid, before, OwnProc::prove), Start::Unknown);
@@ -235,7 +235,7 @@ mod tests {
         };
         assert_eq!(refused(Heard::Nothing), Verdict::Alive);
         assert_eq!(refused(OTHER), Verdict::Alive);
-        dies(&mut child);
+        let_die(&mut child);
         let suspect = suspect(&child, Ticks::now(), OTHER);
         let refused =
             |proof: fn() -> Option<OwnProc>| judge(&suspect, State::Refused(Errno::PERM), proof);

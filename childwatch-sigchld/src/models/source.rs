@@ -425,16 +425,16 @@ fn a_caller_and_the_thread_share_the_hints() {
 /// The thread may be about to sleep, or asleep.
 #[test]
 fn a_waking_ends_one_wait() {
-    interleavings::preempted(4, || wakes_twice(false));
+    interleavings::preempted(4, || wake_twice(false));
 }
 
 /// The thread may be in the middle of a sweep.
 #[test]
 fn a_waking_ends_the_wait_in_which_a_sweep_is_due() {
-    interleavings::preempted(4, || wakes_twice(true));
+    interleavings::preempted(4, || wake_twice(true));
 }
 
-fn wakes_twice(sweep_is_due: bool) {
+fn wake_twice(sweep_is_due: bool) {
     let mut stage = Stage::with_children(1);
     stage.arm(FIRST);
     if sweep_is_due {

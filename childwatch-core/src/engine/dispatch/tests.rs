@@ -14,7 +14,7 @@ fn pid() -> Pid {
 fn context() -> Context {
     Context {
         origin: Origin::here(),
-        creators: SignalMask::current().unwrap(),
+        creator_mask: SignalMask::current().unwrap(),
     }
 }
 
@@ -241,7 +241,7 @@ fn a_pause_that_has_begun_ends_with_a_late_callback() {
 #[test]
 fn callbacks_have_the_creators_mask_and_the_thread_has_its_own_after_them() {
     let former = SignalMask::block(libc::SIGUSR2);
-    let creators = SignalMask::current().unwrap();
+    let creator_mask = SignalMask::current().unwrap();
     former.set().unwrap();
     // The thread's own, as a source may have left it.
     let former = SignalMask::block(libc::SIGWINCH);
@@ -255,14 +255,17 @@ fn callbacks_have_the_creators_mask_and_the_thread_has_its_own_after_them() {
         joined(&dispatch, token, Box::new(callback));
     }
     let origin = Origin::here();
-    let context = Context { origin, creators };
+    let context = Context {
+        origin,
+        creator_mask,
+    };
     let next = dispatch.run_round(&context, &mut exited(token), disarms_nothing);
     let after = SignalMask::current().unwrap().blocked();
     former.set().unwrap();
     assert_eq!(next, Next::AskSource);
     assert_eq!(after, own);
     for _ in 0..2 {
-        assert_eq!(told.recv().unwrap(), creators.blocked());
+        assert_eq!(told.recv().unwrap(), creator_mask.blocked());
     }
 }
 

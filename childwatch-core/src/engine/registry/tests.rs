@@ -347,9 +347,9 @@ fn cancelling_many_due_callbacks_takes_two_looks_for_each() {
         }
         assert!(!registry.has_due());
         assert!(
-            registry.inspected <= 2 * handles.len(),
+            registry.inspected.get() <= 2 * handles.len(),
             "{}",
-            registry.inspected
+            registry.inspected.get()
         );
     }
 }

@@ -161,15 +161,15 @@ fn no_process(pid: Pid) -> Option<WatchError> {
 
 fn watcher(
     processes: &SimulatedProcesses,
-    primarys: fn(Pid) -> Option<WatchError>,
-    secondarys: fn(Pid) -> Option<WatchError>,
+    primary_refusal: fn(Pid) -> Option<WatchError>,
+    secondary_refusal: fn(Pid) -> Option<WatchError>,
 ) -> FallbackWatcher<Refusing, Refusing> {
-    let primary = Refusing::new(processes, primarys);
-    let secondary = Refusing::new(processes, secondarys);
+    let primary = Refusing::new(processes, primary_refusal);
+    let secondary = Refusing::new(processes, secondary_refusal);
     FallbackWatcher::new((primary, ()), (secondary, ())).unwrap()
 }
 
-fn exits(processes: &SimulatedProcesses, pid: Pid) {
+fn exit(processes: &SimulatedProcesses, pid: Pid) {
     assert!(processes.exit(pid, ExitStatus::from_raw(0)));
 }
 
@@ -196,7 +196,7 @@ fn both_sources_are_started_and_tell_of_their_exits() {
     for _ in 0..4 {
         let pid = processes.spawn();
         watcher.register_pid(pid).unwrap();
-        exits(&processes, pid);
+        exit(&processes, pid);
         assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
     }
     let source = watcher.0.source();
@@ -220,7 +220,7 @@ fn each_source_is_asked_of_its_own_processes() {
     }
     // And reaped, when it is.
     for pid in pids {
-        exits(&processes, pid);
+        exit(&processes, pid);
         assert!(processes.reap(pid).is_some());
         assert!(processes.spawn_with_pid(pid));
         watcher.register_pid(pid).unwrap();
@@ -261,7 +261,7 @@ fn an_exit_is_handed_over_though_the_watcher_cannot_be_woken_at_first() {
     watcher.on_exit(pid, callback).unwrap();
     let primary = &watcher.0.source().primary;
     primary.failing_wakes.store(3, Ordering::SeqCst);
-    exits(&processes, pid);
+    exit(&processes, pid);
     assert_eq!(told.recv_timeout(LONG).unwrap().pid(), pid);
 }
 
@@ -286,11 +286,11 @@ fn both_sources_go_with_the_watcher() {
     let processes = SimulatedProcesses::new();
     let watcher = watcher(&processes, nothing, nothing);
     let source = watcher.0.source();
-    let primarys = Arc::clone(&source.primary.is_started);
-    let secondarys = Arc::clone(&source.link.secondary.is_started);
+    let primary_started = Arc::clone(&source.primary.is_started);
+    let secondary_started = Arc::clone(&source.link.secondary.is_started);
     drop(watcher);
-    assert_eq!(Arc::strong_count(&primarys), 1);
-    assert_eq!(Arc::strong_count(&secondarys), 1);
+    assert_eq!(Arc::strong_count(&primary_started), 1);
+    assert_eq!(Arc::strong_count(&secondary_started), 1);
 }
 
 #[test]
@@ -349,7 +349,7 @@ fn neither_sources_failures_hide_the_others_exits() {
             for _ in 0..3 {
                 let watched = one_each(&processes, &watcher);
                 let (pid, told) = &watched[other];
-                exits(&processes, *pid);
+                exit(&processes, *pid);
                 let told = told.recv_timeout(LONG);
                 assert_eq!(told, Ok(*pid), "{end:?}, of the secondary: {is_secondary}");
             }
@@ -372,7 +372,7 @@ fn the_reports_of_a_wait_that_fails_are_handed_over() {
         for _ in 0..3 {
             let watched = one_each(&processes, &watcher);
             let (pid, told) = &watched[usize::from(is_secondary)];
-            exits(&processes, *pid);
+            exit(&processes, *pid);
             assert_eq!(told.recv_timeout(LONG), Ok(*pid));
         }
     }
@@ -405,7 +405,7 @@ fn the_pauses_of_either_source_are_short_again_after_a_success() {
         }
         let watched = one_each(&processes, &watcher);
         let (pid, told) = &watched[usize::from(is_secondary)];
-        exits(&processes, *pid);
+        exit(&processes, *pid);
         assert_eq!(told.recv_timeout(LONG), Ok(*pid));
     }
 }
@@ -438,7 +438,7 @@ fn a_place_goes_from_one_source_to_the_other_and_back() {
                 1,
                 "the odd one, which goes last"
             );
-            exits(&processes, pid);
+            exit(&processes, pid);
             assert_eq!(told.recv_timeout(LONG), Ok(pid));
             assert!(processes.reap(pid).is_some());
         }
