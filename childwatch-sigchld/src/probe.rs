@@ -45,7 +45,7 @@ pub enum Disposition {
 #[must_use]
 pub fn probe() -> Probe {
     Probe {
-        waitid: child::can_be_looked_at().map_err(io::Error::from),
+        waitid: child::check_waitid().map_err(io::Error::from),
         disposition: handler::disposition().map(|action| Disposition::of(action.sa_sigaction)),
         is_blocked: mask::is_blocked(),
         proc: proc::view_with_mount(),

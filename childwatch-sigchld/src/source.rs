@@ -226,7 +226,7 @@ impl ExitSource for SigchldSource {
             }
             (State::Exited(status), Kinship::Child) => {
                 let armed_at = self.kernel.ticks();
-                self.keep(|table| {
+                self.hand_over(|table| {
                     table.set_armed_at(token, armed_at);
                     table.report_ended(token, Some(status))
                 });
@@ -234,7 +234,7 @@ impl ExitSource for SigchldSource {
             }
             (State::Refused(errno), _) => {
                 self.disarm(token);
-                Err(child::not_to_be_looked_at(pid, errno))
+                Err(child::look_refused(pid, errno))
             }
             (State::Gone | State::NotYet | State::Exited(_), _) => {
                 self.disarm(token);
@@ -265,7 +265,7 @@ impl ExitSource for SigchldSource {
         let known = self.table().known(token);
         match known {
             None => true,
-            Some(Known::Unreported(suspect)) => self.is_unreported_reaped(suspect),
+            Some(Known::Unreported(suspect)) => self.report_if_reaped(suspect),
             Some(Known::Reported {
                 pid,
                 armed_at,
@@ -473,7 +473,9 @@ impl SigchldSource {
         (suspect, state)
     }
 
-    fn is_unreported_reaped(&self, suspect: Suspect) -> bool {
+    /// Looks afresh at a child that has not been reported, and reports it if it has been reaped.
+    /// Returns `true` then.
+    fn report_if_reaped(&self, suspect: Suspect) -> bool {
         let (suspect, state) = self.look_afresh(Suspect {
             checks_identity: true,
             ..suspect
@@ -488,7 +490,7 @@ impl SigchldSource {
             }
         };
         if is_reaped {
-            self.keep(|table| table.report_gone(suspect.token));
+            self.hand_over(|table| table.report_gone(suspect.token));
         }
         is_reaped
     }
@@ -512,11 +514,11 @@ impl SigchldSource {
     }
 
     /// Lets the watcher's thread report what another thread has found.
-    fn keep(&self, report: impl FnOnce(&mut Table) -> Option<Report>) {
+    fn hand_over(&self, report: impl FnOnce(&mut Table) -> Option<Report>) {
         {
             let mut table = self.table();
             let report = report(&mut table);
-            table.keep(report);
+            table.push_report(report);
         }
         self.signals.event_count.notify();
     }
@@ -529,7 +531,7 @@ impl SigchldSource {
         }
         match self.kernel.look(pid) {
             State::Gone => return Err(self.kernel.not_a_child(pid)),
-            State::Refused(errno) => return Err(child::not_to_be_looked_at(pid, errno)),
+            State::Refused(errno) => return Err(child::look_refused(pid, errno)),
             State::NotYet | State::Exited(_) if self.kernel.kinship(pid) != Kinship::Child => {
                 return Err(self.kernel.not_a_child(pid));
             }

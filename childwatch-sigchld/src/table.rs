@@ -298,7 +298,7 @@ impl Table {
     }
 
     /// Keeps a report for the watcher's thread.
-    pub(crate) fn keep(&mut self, report: Option<Report>) {
+    pub(crate) fn push_report(&mut self, report: Option<Report>) {
         self.reports.extend(report);
     }
 

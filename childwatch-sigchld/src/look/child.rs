@@ -35,8 +35,8 @@ fn state_of(answer: Result<Option<ExitStatus>, Errno>) -> State {
     }
 }
 
-/// Asks `waitid` about any child, to see whether the kernel and the sandbox offer it.
-pub(crate) fn can_be_looked_at() -> Result<(), Errno> {
+/// Asks `waitid` about any child. Returns `Ok` if the kernel and the sandbox offer it.
+pub(crate) fn check_waitid() -> Result<(), Errno> {
     match peek(WaitId::All) {
         Ok(_) | Err(Errno::CHILD) => Ok(()),
         Err(errno) => Err(errno),
@@ -61,7 +61,7 @@ fn status_of(status: &WaitIdStatus) -> Option<ExitStatus> {
     exit_status_from_siginfo(status.raw_code(), value)
 }
 
-/// Whether a pid is the process id of a child.
+/// How a pid is related to this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kinship {
     /// It is, or a sandbox refuses to tell.
@@ -101,7 +101,7 @@ pub(crate) fn not_a_child(pid: Pid) -> WatchError {
 }
 
 /// The error for a child that a sandbox does not let us look at.
-pub(crate) fn not_to_be_looked_at(pid: Pid, errno: Errno) -> WatchError {
+pub(crate) fn look_refused(pid: Pid, errno: Errno) -> WatchError {
     WatchError::Unsupported {
         operation: "waitid(P_PID)",
         pid: Some(pid),
@@ -233,6 +233,6 @@ pub(crate) mod tests {
 
     #[test]
     fn the_kernel_offers_a_look() {
-        assert_eq!(can_be_looked_at(), Ok(()));
+        assert_eq!(check_waitid(), Ok(()));
     }
 }

@@ -201,8 +201,8 @@ fn kept_reports_are_handed_over_once() {
     let mut table = Table::default();
     table.insert(pid(7), token(0), 0);
     let report = table.report_gone(token(0));
-    table.keep(report);
-    table.keep(None);
+    table.push_report(report);
+    table.push_report(None);
     let mut reports = Vec::new();
     table.take_reports(&mut reports);
     table.take_reports(&mut reports);
