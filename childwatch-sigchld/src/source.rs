@@ -60,7 +60,7 @@ use crate::look::judge::{Start, Verdict, judge, start};
 use crate::schedule::{CHUNK, Chunk, SWEEP_SHARE, Schedule};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
-use crate::table::{Heard, Known, Suspect, Table};
+use crate::table::{Candidate, Heard, Known, Table};
 
 /// The [`ExitSource`] behind [`SigchldWatcher`](crate::SigchldWatcher), for a
 /// [`FallbackWatcher`](childwatch_core::FallbackWatcher).
@@ -103,7 +103,7 @@ pub struct SigchldWaiter {
     lets_signal_through: bool,
     /// When the last wait ended.
     returned_at: Duration,
-    suspects: Vec<Suspect>,
+    candidates: Vec<Candidate>,
     states: Vec<State>,
     verdicts: Vec<Verdict>,
 }
@@ -178,7 +178,7 @@ impl SigchldSource {
             schedule: Schedule::new(now),
             lets_signal_through: false,
             returned_at: now,
-            suspects: Vec::new(),
+            candidates: Vec::new(),
             states: Vec::new(),
             verdicts: Vec::new(),
         };
@@ -265,7 +265,7 @@ impl ExitSource for SigchldSource {
         let known = self.table().known(token);
         match known {
             None => true,
-            Some(Known::Unreported(suspect)) => self.report_if_reaped(suspect),
+            Some(Known::Unreported(candidate)) => self.report_if_reaped(candidate),
             Some(Known::Reported {
                 pid,
                 armed_at,
@@ -279,7 +279,7 @@ impl ExitSource for SigchldSource {
         let known = self.table().known(token)?;
         let status = match known {
             Known::Reported { status, .. } => status,
-            Known::Unreported(suspect) => self.look_at_one(suspect)?,
+            Known::Unreported(candidate) => self.look_at_one(candidate)?,
         };
         Some(Report::new(token, status))
     }
@@ -322,10 +322,10 @@ impl SigchldSource {
             let mut table = self.table();
             table.take_hints(&self.signals);
             table.take_reports(reports);
-            table.take_hinted(&mut waiter.suspects);
+            table.take_hinted(&mut waiter.candidates);
         }
-        if !waiter.suspects.is_empty() {
-            self.look_at_suspects(waiter, reports, |_| false);
+        if !waiter.candidates.is_empty() {
+            self.look_at_candidates(waiter, reports, |_| false);
         }
     }
 
@@ -371,19 +371,19 @@ impl SigchldSource {
         let cursor = waiter.schedule.begin_chunk(now, epoch);
         let cursor = self
             .table()
-            .unreported_from(cursor, CHUNK, &mut waiter.suspects);
-        for suspect in &mut waiter.suspects {
-            suspect.checks_identity = waiter.schedule.take_check(suspect.token);
+            .unreported_from(cursor, CHUNK, &mut waiter.candidates);
+        for candidate in &mut waiter.candidates {
+            candidate.checks_identity = waiter.schedule.take_check(candidate.token);
         }
         let proc = if self.asks_proc_first {
             self.kernel.prove_proc()
         } else {
             None
         };
-        let (looks, before) = (waiter.suspects.len(), reports.len());
-        self.look_at_suspects(waiter, reports, |suspect| {
-            suspect.heard == Heard::Nothing
-                && proc.is_some_and(|proc| proc.shows_alive(suspect.pid))
+        let (looks, before) = (waiter.candidates.len(), reports.len());
+        self.look_at_candidates(waiter, reports, |candidate| {
+            candidate.heard == Heard::Nothing
+                && proc.is_some_and(|proc| proc.shows_alive(candidate.pid))
         });
         let chunk = Chunk {
             looks,
@@ -394,103 +394,103 @@ impl SigchldSource {
         waiter.schedule.end_chunk(self.kernel.monotonic(), &chunk);
     }
 
-    /// Looks at each of the waiter's suspects, and adds the reports of those that are over.
-    /// A suspect that `is_known_alive` costs no look.
-    fn look_at_suspects(
+    /// Looks at each of the waiter's candidates, and adds the reports of those that are over.
+    /// A candidate that `is_known_alive` costs no look.
+    fn look_at_candidates(
         &self,
         waiter: &mut SigchldWaiter,
         reports: &mut Vec<Report>,
-        is_known_alive: impl Fn(&Suspect) -> bool,
+        is_known_alive: impl Fn(&Candidate) -> bool,
     ) {
         let SigchldWaiter {
-            suspects,
+            candidates,
             states,
             verdicts,
             ..
         } = waiter;
-        states.extend(suspects.iter().map(|suspect| {
-            if is_known_alive(suspect) {
+        states.extend(candidates.iter().map(|candidate| {
+            if is_known_alive(candidate) {
                 State::NotYet
             } else {
-                self.kernel.look(suspect.pid)
+                self.kernel.look(candidate.pid)
             }
         }));
         if states.iter().any(|state| *state != State::NotYet) {
-            self.refresh(suspects);
+            self.refresh(candidates);
         }
         let proof = OnceCell::new();
         let prove = || *proof.get_or_init(|| self.kernel.prove_proc());
         let states = states.drain(..);
         verdicts.extend(
-            suspects
+            candidates
                 .iter()
                 .zip(states)
-                .map(|(suspect, state)| judge(suspect, state, prove)),
+                .map(|(candidate, state)| judge(candidate, state, prove)),
         );
         // Now, because `judge` may have read files.
         let mut table = self.table();
-        for (suspect, verdict) in suspects.drain(..).zip(verdicts.drain(..)) {
+        for (candidate, verdict) in candidates.drain(..).zip(verdicts.drain(..)) {
             reports.extend(match verdict {
                 Verdict::Alive => None,
-                Verdict::Ended(status) => table.report_ended(suspect.token, status),
-                Verdict::Gone => table.report_gone(suspect.token),
+                Verdict::Ended(status) => table.report_ended(candidate.token, status),
+                Verdict::Gone => table.report_gone(candidate.token),
             });
         }
     }
 
-    /// Renews what has been heard of each suspect. A signal that came before the look, and
+    /// Renews what has been heard of each candidate. A signal that came before the look, and
     /// whose hint had not been taken in, counts in the verdict.
-    fn refresh(&self, suspects: &mut [Suspect]) {
+    fn refresh(&self, candidates: &mut [Candidate]) {
         let mut table = self.table();
         table.take_hints(&self.signals);
-        for suspect in suspects {
-            if let Some(Suspect { heard, .. }) = table.suspect(suspect.token) {
-                suspect.heard = heard;
+        for candidate in candidates {
+            if let Some(Candidate { heard, .. }) = table.candidate(candidate.token) {
+                candidate.heard = heard;
             }
         }
     }
 
     /// Looks at one child on a caller's thread. Returns its status if it is over.
-    fn look_at_one(&self, suspect: Suspect) -> Option<Option<ExitStatus>> {
-        let (suspect, state) = self.look_afresh(suspect);
-        let verdict = judge(&suspect, state, || self.kernel.prove_proc());
+    fn look_at_one(&self, candidate: Candidate) -> Option<Option<ExitStatus>> {
+        let (candidate, state) = self.look_afresh(candidate);
+        let verdict = judge(&candidate, state, || self.kernel.prove_proc());
         // The watcher's thread may have taken the hint since, and reported the child.
-        if let Some(Known::Reported { status, .. }) = self.table().known(suspect.token) {
+        if let Some(Known::Reported { status, .. }) = self.table().known(candidate.token) {
             return Some(status);
         }
         match verdict {
             Verdict::Alive => None,
             Verdict::Ended(status) => Some(status),
-            Verdict::Gone => Some(suspect.heard.status()),
+            Verdict::Gone => Some(candidate.heard.status()),
         }
     }
 
-    fn look_afresh(&self, suspect: Suspect) -> (Suspect, State) {
-        let state = self.kernel.look(suspect.pid);
-        let mut suspects = [suspect];
-        self.refresh(&mut suspects);
-        let [suspect] = suspects;
-        (suspect, state)
+    fn look_afresh(&self, candidate: Candidate) -> (Candidate, State) {
+        let state = self.kernel.look(candidate.pid);
+        let mut candidates = [candidate];
+        self.refresh(&mut candidates);
+        let [candidate] = candidates;
+        (candidate, state)
     }
 
     /// Looks afresh at a child that has not been reported, and reports it if it has been reaped.
     /// Returns `true` then.
-    fn report_if_reaped(&self, suspect: Suspect) -> bool {
-        let (suspect, state) = self.look_afresh(Suspect {
+    fn report_if_reaped(&self, candidate: Candidate) -> bool {
+        let (candidate, state) = self.look_afresh(Candidate {
             checks_identity: true,
-            ..suspect
+            ..candidate
         });
-        let is_reaped = match judge(&suspect, state, || self.kernel.prove_proc()) {
+        let is_reaped = match judge(&candidate, state, || self.kernel.prove_proc()) {
             Verdict::Gone => true,
             Verdict::Alive => false,
             // Also if nothing that was heard gives rise to doubt.
             Verdict::Ended(_) => {
                 let prove = || self.kernel.prove_proc();
-                start(suspect.pid, suspect.armed_at, prove) == Start::Later
+                start(candidate.pid, candidate.armed_at, prove) == Start::Later
             }
         };
         if is_reaped {
-            self.hand_over(|table| table.report_gone(suspect.token));
+            self.hand_over(|table| table.report_gone(candidate.token));
         }
         is_reaped
     }

@@ -63,7 +63,7 @@ pub(crate) enum Heard {
 
 /// A child to be looked at.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Suspect {
+pub(crate) struct Candidate {
     pub(crate) token: Token,
     pub(crate) pid: Pid,
     pub(crate) armed_at: Ticks,
@@ -75,7 +75,7 @@ pub(crate) struct Suspect {
 /// What is known of an armed child.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Known {
-    Unreported(Suspect),
+    Unreported(Candidate),
     Reported {
         pid: Pid,
         armed_at: Ticks,
@@ -110,7 +110,7 @@ impl Heard {
     }
 }
 
-impl Suspect {
+impl Candidate {
     /// Returns `true` if the pid may be another child's by now.
     pub(crate) fn is_doubtful(&self) -> bool {
         self.checks_identity || self.heard != Heard::Nothing
@@ -158,7 +158,7 @@ impl Table {
             return;
         };
         self.unlink(pid, token.index(), older);
-        if self.suspect(token).is_some() {
+        if self.candidate(token).is_some() {
             self.unreported -= 1;
         }
         self.entries.remove(token);
@@ -217,14 +217,14 @@ impl Table {
         }
     }
 
-    /// Moves the hinted entries to `suspects`.
-    pub(crate) fn take_hinted(&mut self, suspects: &mut Vec<Suspect>) {
+    /// Moves the hinted entries to `candidates`.
+    pub(crate) fn take_hinted(&mut self, candidates: &mut Vec<Candidate>) {
         // Its room is kept.
         let mut hinted = std::mem::take(&mut self.hinted);
         for token in hinted.drain(..) {
             if let Some(entry) = self.entries.get_mut(token) {
                 entry.is_hinted = false;
-                suspects.extend(entry.suspect(token));
+                candidates.extend(entry.candidate(token));
             }
         }
         self.hinted = hinted;
@@ -236,11 +236,11 @@ impl Table {
         &self,
         cursor: u32,
         count: usize,
-        suspects: &mut Vec<Suspect>,
+        candidates: &mut Vec<Candidate>,
     ) -> Option<u32> {
         for (token, entry) in self.entries.iter_from(cursor) {
-            suspects.extend(entry.suspect(token));
-            if suspects.len() == count {
+            candidates.extend(entry.candidate(token));
+            if candidates.len() == count {
                 return token.index().checked_add(1);
             }
         }
@@ -248,21 +248,21 @@ impl Table {
     }
 
     /// The entry, unless it has been reported or disarmed.
-    pub(crate) fn suspect(&self, token: Token) -> Option<Suspect> {
-        self.entries.get(token)?.suspect(token)
+    pub(crate) fn candidate(&self, token: Token) -> Option<Candidate> {
+        self.entries.get(token)?.candidate(token)
     }
 
     /// What is known of an armed entry.
     pub(crate) fn known(&self, token: Token) -> Option<Known> {
         let entry = self.entries.get(token)?;
-        Some(match (entry.progress, entry.suspect(token)) {
+        Some(match (entry.progress, entry.candidate(token)) {
             (Progress::Reported { status, was_gone }, _) => Known::Reported {
                 pid: entry.pid,
                 armed_at: entry.armed_at,
                 status,
                 was_gone,
             },
-            (Progress::Watched(_), suspect) => Known::Unreported(suspect?),
+            (Progress::Watched(_), candidate) => Known::Unreported(candidate?),
         })
     }
 
@@ -316,11 +316,11 @@ fn pid_of(entries: &TokenTable<Entry>) -> impl Fn(u32) -> Pid {
 }
 
 impl Entry {
-    fn suspect(&self, token: Token) -> Option<Suspect> {
+    fn candidate(&self, token: Token) -> Option<Candidate> {
         let Progress::Watched(heard) = self.progress else {
             return None;
         };
-        Some(Suspect {
+        Some(Candidate {
             token,
             pid: self.pid,
             armed_at: self.armed_at,

@@ -39,7 +39,7 @@ use childwatch_core::source::clock::Ticks;
 use super::child::State;
 use super::proc::OwnProc;
 
-use crate::table::{Heard, Suspect};
+use crate::table::{Candidate, Heard};
 
 /// What has become of an armed child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,18 +53,22 @@ pub(crate) enum Verdict {
 
 /// Judges one armed child. `proof` is asked for only if there is a doubt.
 pub(crate) fn judge(
-    suspect: &Suspect,
+    candidate: &Candidate,
     state: State,
     proof: impl Fn() -> Option<OwnProc>,
 ) -> Verdict {
-    let Suspect { pid, armed_at, .. } = *suspect;
+    let Candidate { pid, armed_at, .. } = *candidate;
     match state {
         State::Gone => Verdict::Gone,
-        State::NotYet if suspect.is_doubtful() && start(pid, armed_at, &proof) == Start::Later => {
+        State::NotYet
+            if candidate.is_doubtful() && start(pid, armed_at, &proof) == Start::Later =>
+        {
             Verdict::Gone
         }
         State::NotYet => Verdict::Alive,
-        State::Exited(status) if suspect.heard.agrees_with(status) => Verdict::Ended(Some(status)),
+        State::Exited(status) if candidate.heard.agrees_with(status) => {
+            Verdict::Ended(Some(status))
+        }
         State::Exited(status) => match start(pid, armed_at, &proof) {
             Start::Later => Verdict::Gone,
             Start::Earlier => Verdict::Ended(Some(status)),
@@ -72,11 +76,11 @@ pub(crate) fn judge(
         },
         // A sandbox refuses `waitid`. A signal reported the exit, and `/proc` does not
         // contradict. Whether the child has been reaped is not known.
-        State::Refused(_) if suspect.heard != Heard::Nothing => {
+        State::Refused(_) if candidate.heard != Heard::Nothing => {
             if proof().is_some_and(|proc| proc.shows_alive(pid)) {
                 Verdict::Alive
             } else {
-                Verdict::Ended(suspect.heard.status())
+                Verdict::Ended(candidate.heard.status())
             }
         }
         State::Refused(_) => Verdict::Alive,
@@ -129,8 +133,8 @@ mod tests {
         Some(ExitStatus::from_raw(raw))
     }
 
-    fn suspect(child: &Child, armed_at: Ticks, heard: Heard) -> Suspect {
-        Suspect {
+    fn candidate(child: &Child, armed_at: Ticks, heard: Heard) -> Candidate {
+        Candidate {
             token: Token::from_parts(0, 0),
             pid: Pid::from(child),
             armed_at,
@@ -139,8 +143,8 @@ mod tests {
         }
     }
 
-    fn judged(suspect: &Suspect) -> Verdict {
-        judge(suspect, child::look(suspect.pid), OwnProc::prove)
+    fn judged(candidate: &Candidate) -> Verdict {
+        judge(candidate, child::look(candidate.pid), OwnProc::prove)
     }
 
     #[test]
@@ -149,14 +153,18 @@ mod tests {
         let after = plus(Ticks::now(), 1);
         for heard in [Heard::Nothing, OTHER, Heard::Conflicting] {
             for checks_identity in [false, true] {
-                let suspect = Suspect {
+                let candidate = Candidate {
                     checks_identity,
-                    ..suspect(&child, after, heard)
+                    ..candidate(&child, after, heard)
                 };
-                assert_eq!(judged(&suspect), Verdict::Alive, "it was there when armed");
-                let former = Suspect {
+                assert_eq!(
+                    judged(&candidate),
+                    Verdict::Alive,
+                    "it was there when armed"
+                );
+                let former = Candidate {
                     armed_at: before,
-                    ..suspect
+                    ..candidate
                 };
                 let is_doubtful = checks_identity || heard != Heard::Nothing;
                 let expected = if is_doubtful {
@@ -169,9 +177,9 @@ mod tests {
                 let state = child::look(former.pid);
                 assert_eq!(judge(&former, state, || None), Verdict::Alive);
                 // Nor by an unknown moment.
-                let unknown = Suspect {
+                let unknown = Candidate {
                     armed_at: Ticks::NEVER,
-                    ..suspect
+                    ..candidate
                 };
                 assert_eq!(judged(&unknown), Verdict::Alive);
             }
@@ -187,19 +195,19 @@ mod tests {
         let_die(&mut child);
         for heard in [Heard::Nothing, OWN] {
             for armed_at in [before, after, Ticks::NEVER] {
-                let suspect = suspect(&child, armed_at, heard);
-                assert_eq!(judged(&suspect), Verdict::Ended(status(0)));
+                let candidate = candidate(&child, armed_at, heard);
+                assert_eq!(judged(&candidate), Verdict::Ended(status(0)));
             }
         }
         for heard in [OTHER, Heard::Conflicting] {
-            let suspect = |armed_at| suspect(&child, armed_at, heard);
-            assert_eq!(judged(&suspect(after)), Verdict::Ended(status(0)));
-            assert_eq!(judged(&suspect(before)), Verdict::Gone, "it is another");
+            let candidate = |armed_at| candidate(&child, armed_at, heard);
+            assert_eq!(judged(&candidate(after)), Verdict::Ended(status(0)));
+            assert_eq!(judged(&candidate(before)), Verdict::Gone, "it is another");
             let state = child::look(Pid::from(&child));
-            let without_proc = judge(&suspect(before), state, || None);
+            let without_proc = judge(&candidate(before), state, || None);
             assert_eq!(without_proc, Verdict::Ended(None));
         }
-        let gone = suspect(&child, after, OTHER);
+        let gone = candidate(&child, after, OTHER);
         child.wait().unwrap();
         assert_eq!(judged(&gone), Verdict::Gone);
     }
@@ -221,7 +229,10 @@ mod tests {
             Start::Later
         );
         let_die(&mut child);
-        assert_eq!(judged(&suspect(&child, start, OTHER)), Verdict::Ended(None));
+        assert_eq!(
+            judged(&candidate(&child, start, OTHER)),
+            Verdict::Ended(None)
+        );
         child.wait().unwrap();
         assert_eq!(super::start(pid, before, OwnProc::prove), Start::Unknown);
     }
@@ -230,15 +241,15 @@ mod tests {
     fn where_a_sandbox_refuses_waitid_a_signal_is_believed_unless_proc_contradicts() {
         let mut child = cat();
         let refused = |heard| {
-            let suspect = suspect(&child, Ticks::now(), heard);
-            judge(&suspect, State::Refused(Errno::PERM), OwnProc::prove)
+            let candidate = candidate(&child, Ticks::now(), heard);
+            judge(&candidate, State::Refused(Errno::PERM), OwnProc::prove)
         };
         assert_eq!(refused(Heard::Nothing), Verdict::Alive);
         assert_eq!(refused(OTHER), Verdict::Alive);
         let_die(&mut child);
-        let suspect = suspect(&child, Ticks::now(), OTHER);
+        let candidate = candidate(&child, Ticks::now(), OTHER);
         let refused =
-            |proof: fn() -> Option<OwnProc>| judge(&suspect, State::Refused(Errno::PERM), proof);
+            |proof: fn() -> Option<OwnProc>| judge(&candidate, State::Refused(Errno::PERM), proof);
         assert_eq!(refused(OwnProc::prove), Verdict::Ended(status(9)));
         assert_eq!(refused(|| None), Verdict::Ended(status(9)));
         child.wait().unwrap();

@@ -445,19 +445,19 @@ fn what_was_reported_as_gone_had_been_reaped() {
     child.wait().unwrap();
 }
 
-/// Between the moment that made it a suspect and the look.
+/// Between the moment that made it a candidate and the look.
 #[test]
 fn a_child_that_is_reaped_meanwhile_has_the_status_that_its_signal_brought() {
     let (source, mut waiter, forwarder) = source();
     let mut child = cat();
     let pid = Pid::from(&child);
     insert(&source, &child, Ticks::now());
-    waiter.suspects.extend(source.table().suspect(TOKEN));
+    waiter.candidates.extend(source.table().candidate(TOKEN));
     let_die(&mut child);
     forwarder.notify_child(pid.as_raw(), libc::CLD_EXITED, 5);
     child.wait().unwrap();
     let mut reports = Vec::new();
-    source.look_at_suspects(&mut waiter, &mut reports, |_| false);
+    source.look_at_candidates(&mut waiter, &mut reports, |_| false);
     let (token, status) = (TOKEN, status(5 << 8));
     assert_eq!(reports, [Report::new(token, status)]);
 }
@@ -469,11 +469,11 @@ fn a_zombie_is_not_believed_against_a_signal_that_came_before_the_look() {
     let (source, mut waiter, forwarder) = source();
     let (before, mut child) = late_cat();
     insert(&source, &child, before);
-    waiter.suspects.extend(source.table().suspect(TOKEN));
+    waiter.candidates.extend(source.table().candidate(TOKEN));
     forwarder.notify_child(Pid::from(&child).as_raw(), libc::CLD_EXITED, 5);
     let_die(&mut child);
     let mut reports = Vec::new();
-    source.look_at_suspects(&mut waiter, &mut reports, |_| false);
+    source.look_at_candidates(&mut waiter, &mut reports, |_| false);
     let (token, status) = (TOKEN, status(5 << 8));
     assert_eq!(reports, [Report::new(token, status)]);
     child.wait().unwrap();
