@@ -60,7 +60,7 @@ use crate::look::judge::{Start, Verdict, judge, start};
 use crate::schedule::{CHUNK, Chunk, SWEEP_SHARE, Schedule};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
-use crate::table::{Candidate, Heard, Known, Table};
+use crate::table::{Candidate, HintedStatus, Known, Table};
 
 /// The [`ExitSource`] behind [`SigchldWatcher`](crate::SigchldWatcher), for a
 /// [`FallbackWatcher`](childwatch_core::FallbackWatcher).
@@ -382,7 +382,7 @@ impl SigchldSource {
         };
         let (looks, before) = (waiter.candidates.len(), reports.len());
         self.look_at_candidates(waiter, reports, |candidate| {
-            candidate.heard == Heard::Nothing
+            candidate.hinted_status == HintedStatus::Nothing
                 && proc.is_some_and(|proc| proc.shows_alive(candidate.pid))
         });
         let chunk = Chunk {
@@ -438,14 +438,14 @@ impl SigchldSource {
         }
     }
 
-    /// Renews what has been heard of each candidate. A signal that came before the look, and
+    /// Renews the hinted status of each candidate. A signal that came before the look, and
     /// whose hint had not been taken in, counts in the verdict.
     fn refresh(&self, candidates: &mut [Candidate]) {
         let mut table = self.table();
         table.take_hints(&self.signals);
         for candidate in candidates {
-            if let Some(Candidate { heard, .. }) = table.candidate(candidate.token) {
-                candidate.heard = heard;
+            if let Some(Candidate { hinted_status, .. }) = table.candidate(candidate.token) {
+                candidate.hinted_status = hinted_status;
             }
         }
     }
@@ -461,7 +461,7 @@ impl SigchldSource {
         match verdict {
             Verdict::Alive => None,
             Verdict::Ended(status) => Some(status),
-            Verdict::Gone => Some(candidate.heard.status()),
+            Verdict::Gone => Some(candidate.hinted_status.status()),
         }
     }
 
@@ -483,7 +483,7 @@ impl SigchldSource {
         let is_reaped = match judge(&candidate, state, || self.kernel.prove_proc()) {
             Verdict::Gone => true,
             Verdict::Alive => false,
-            // Also if nothing that was heard gives rise to doubt.
+            // Also if no hint gives rise to doubt.
             Verdict::Ended(_) => {
                 let prove = || self.kernel.prove_proc();
                 start(candidate.pid, candidate.armed_at, prove) == Start::Later

@@ -43,7 +43,7 @@ struct Entry {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
-    Watched(Heard),
+    Watched(HintedStatus),
     Reported {
         status: Option<ExitStatus>,
         /// It had been reaped by then, so the pid may be another process's.
@@ -51,9 +51,9 @@ enum Progress {
     },
 }
 
-/// What signals have brought of a child's status since it was armed.
+/// The status of a child, as the hints since its arming have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum HintedStatus {
     Nothing,
     /// A wait status.
     Status(i32),
@@ -67,7 +67,7 @@ pub(crate) struct Candidate {
     pub(crate) token: Token,
     pub(crate) pid: Pid,
     pub(crate) armed_at: Ticks,
-    pub(crate) heard: Heard,
+    pub(crate) hinted_status: HintedStatus,
     /// Its start is to be compared though nothing gives rise to doubt.
     pub(crate) checks_identity: bool,
 }
@@ -84,28 +84,28 @@ pub(crate) enum Known {
     },
 }
 
-impl Heard {
+impl HintedStatus {
     fn and(self, status: i32) -> Self {
         match self {
-            Heard::Nothing => Heard::Status(status),
-            Heard::Status(heard) if heard == status => self,
-            Heard::Status(_) | Heard::Conflicting => Heard::Conflicting,
+            HintedStatus::Nothing => HintedStatus::Status(status),
+            HintedStatus::Status(hinted_status) if hinted_status == status => self,
+            HintedStatus::Status(_) | HintedStatus::Conflicting => HintedStatus::Conflicting,
         }
     }
 
-    /// Returns `true` if nothing heard speaks against this status.
+    /// Returns `true` if no hint contradicts this status.
     pub(crate) fn agrees_with(self, status: ExitStatus) -> bool {
         match self {
-            Heard::Nothing => true,
-            Heard::Status(heard) => heard == status.into_raw(),
-            Heard::Conflicting => false,
+            HintedStatus::Nothing => true,
+            HintedStatus::Status(hinted_status) => hinted_status == status.into_raw(),
+            HintedStatus::Conflicting => false,
         }
     }
 
     pub(crate) fn status(self) -> Option<ExitStatus> {
         match self {
-            Heard::Status(status) => Some(ExitStatus::from_raw(status)),
-            Heard::Nothing | Heard::Conflicting => None,
+            HintedStatus::Status(status) => Some(ExitStatus::from_raw(status)),
+            HintedStatus::Nothing | HintedStatus::Conflicting => None,
         }
     }
 }
@@ -113,7 +113,7 @@ impl Heard {
 impl Candidate {
     /// Returns `true` if the pid may be another child's by now.
     pub(crate) fn is_doubtful(&self) -> bool {
-        self.checks_identity || self.heard != Heard::Nothing
+        self.checks_identity || self.hinted_status != HintedStatus::Nothing
     }
 }
 
@@ -136,7 +136,7 @@ impl Table {
                 older: None,
                 armed_at: Ticks::NEVER,
                 armed_epoch: epoch,
-                progress: Progress::Watched(Heard::Nothing),
+                progress: Progress::Watched(HintedStatus::Nothing),
                 is_hinted: false,
             },
         );
@@ -207,8 +207,9 @@ impl Table {
         while let Some((token, entry)) = at.and_then(|index| self.entries.at_mut(index)) {
             // A signal of an earlier epoch is a former process's.
             let is_since_arming = hint.epoch.wrapping_sub(entry.armed_epoch) as i32 > 0;
-            if let (Progress::Watched(heard), true) = (&mut entry.progress, is_since_arming) {
-                *heard = heard.and(hint.status);
+            if let (Progress::Watched(hinted_status), true) = (&mut entry.progress, is_since_arming)
+            {
+                *hinted_status = hinted_status.and(hint.status);
                 if !std::mem::replace(&mut entry.is_hinted, true) {
                     self.hinted.push(token);
                 }
@@ -276,22 +277,22 @@ impl Table {
         self.report(token, false, |_| status)
     }
 
-    /// The same for a child that has been reaped: its status is the one heard, if any.
+    /// The same for a child that has been reaped: its status is the hinted one, if any.
     pub(crate) fn report_gone(&mut self, token: Token) -> Option<Report> {
-        self.report(token, true, Heard::status)
+        self.report(token, true, HintedStatus::status)
     }
 
     fn report(
         &mut self,
         token: Token,
         was_gone: bool,
-        status: impl FnOnce(Heard) -> Option<ExitStatus>,
+        status: impl FnOnce(HintedStatus) -> Option<ExitStatus>,
     ) -> Option<Report> {
         let entry = self.entries.get_mut(token)?;
-        let Progress::Watched(heard) = entry.progress else {
+        let Progress::Watched(hinted_status) = entry.progress else {
             return None;
         };
-        let status = status(heard);
+        let status = status(hinted_status);
         entry.progress = Progress::Reported { status, was_gone };
         self.unreported -= 1;
         Some(Report::new(token, status))
@@ -317,14 +318,14 @@ fn pid_of(entries: &TokenTable<Entry>) -> impl Fn(u32) -> Pid {
 
 impl Entry {
     fn candidate(&self, token: Token) -> Option<Candidate> {
-        let Progress::Watched(heard) = self.progress else {
+        let Progress::Watched(hinted_status) = self.progress else {
             return None;
         };
         Some(Candidate {
             token,
             pid: self.pid,
             armed_at: self.armed_at,
-            heard,
+            hinted_status,
             checks_identity: false,
         })
     }

@@ -16,17 +16,17 @@
 //!
 //! # Whose status it is
 //!
-//! | state of the pid | status heard from a signal | verdict |
+//! | state of the pid | status from a hint | verdict |
 //! |---|---|---|
 //! | alive | any | alive, unless the proof above says reused |
-//! | gone | any | gone: the status heard, or none |
+//! | gone | any | gone: the hinted status, or none |
 //! | zombie | none, or the same as the zombie's | ended, with the zombie's status |
 //! | zombie | another than the zombie's | by the start of the zombie, as follows |
-//! | … started later than the armed child | | gone: the status heard |
+//! | … started later than the armed child | | gone: the hinted status |
 //! | … started earlier | | ended, with the zombie's status |
 //! | … in the same tick, or not known | | ended, without a status |
 //! | not known: `waitid` is refused | none | alive |
-//! | not known: `waitid` is refused | any | ended, with the status heard, unless `/proc` shows it alive |
+//! | not known: `waitid` is refused | any | ended, with the hinted status, unless `/proc` shows it alive |
 //!
 //! A status that differs may be that of the process's first thread (seen from Linux 5.17
 //! to 6.12). Or it is that of a former process whose signal was delivered late.
@@ -39,7 +39,7 @@ use childwatch_core::source::clock::Ticks;
 use super::child::State;
 use super::proc::OwnProc;
 
-use crate::table::{Candidate, Heard};
+use crate::table::{Candidate, HintedStatus};
 
 /// What has become of an armed child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub(crate) enum Verdict {
     Alive,
     /// It has exited, with this status if it is known. It is not known to be reaped.
     Ended(Option<ExitStatus>),
-    /// It has been reaped. What has been heard of its status counts.
+    /// It has been reaped. The status that a hint brought counts.
     Gone,
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn judge(
             Verdict::Gone
         }
         State::NotYet => Verdict::Alive,
-        State::Exited(status) if candidate.heard.agrees_with(status) => {
+        State::Exited(status) if candidate.hinted_status.agrees_with(status) => {
             Verdict::Ended(Some(status))
         }
         State::Exited(status) => match start(pid, armed_at, &proof) {
@@ -76,11 +76,11 @@ pub(crate) fn judge(
         },
         // A sandbox refuses `waitid`. A signal reported the exit, and `/proc` does not
         // contradict. Whether the child has been reaped is not known.
-        State::Refused(_) if candidate.heard != Heard::Nothing => {
+        State::Refused(_) if candidate.hinted_status != HintedStatus::Nothing => {
             if proof().is_some_and(|proc| proc.shows_alive(pid)) {
                 Verdict::Alive
             } else {
-                Verdict::Ended(candidate.heard.status())
+                Verdict::Ended(candidate.hinted_status.status())
             }
         }
         State::Refused(_) => Verdict::Alive,
@@ -126,19 +126,19 @@ mod tests {
     use crate::look::child::tests::{cat, late_cat, let_die, plus};
 
     /// As wait statuses: killed by signal 9, and exited with 0.
-    const OTHER: Heard = Heard::Status(9);
-    const OWN: Heard = Heard::Status(0);
+    const OTHER: HintedStatus = HintedStatus::Status(9);
+    const OWN: HintedStatus = HintedStatus::Status(0);
 
     fn status(raw: i32) -> Option<ExitStatus> {
         Some(ExitStatus::from_raw(raw))
     }
 
-    fn candidate(child: &Child, armed_at: Ticks, heard: Heard) -> Candidate {
+    fn candidate(child: &Child, armed_at: Ticks, hinted_status: HintedStatus) -> Candidate {
         Candidate {
             token: Token::from_parts(0, 0),
             pid: Pid::from(child),
             armed_at,
-            heard,
+            hinted_status,
             checks_identity: false,
         }
     }
@@ -151,11 +151,11 @@ mod tests {
     fn a_live_pid_is_reused_only_with_proof() {
         let (before, mut child) = late_cat();
         let after = plus(Ticks::now(), 1);
-        for heard in [Heard::Nothing, OTHER, Heard::Conflicting] {
+        for hinted_status in [HintedStatus::Nothing, OTHER, HintedStatus::Conflicting] {
             for checks_identity in [false, true] {
                 let candidate = Candidate {
                     checks_identity,
-                    ..candidate(&child, after, heard)
+                    ..candidate(&child, after, hinted_status)
                 };
                 assert_eq!(
                     judged(&candidate),
@@ -166,7 +166,7 @@ mod tests {
                     armed_at: before,
                     ..candidate
                 };
-                let is_doubtful = checks_identity || heard != Heard::Nothing;
+                let is_doubtful = checks_identity || hinted_status != HintedStatus::Nothing;
                 let expected = if is_doubtful {
                     Verdict::Gone
                 } else {
@@ -193,14 +193,14 @@ mod tests {
         let (before, mut child) = late_cat();
         let after = plus(Ticks::now(), 1);
         let_die(&mut child);
-        for heard in [Heard::Nothing, OWN] {
+        for hinted_status in [HintedStatus::Nothing, OWN] {
             for armed_at in [before, after, Ticks::NEVER] {
-                let candidate = candidate(&child, armed_at, heard);
+                let candidate = candidate(&child, armed_at, hinted_status);
                 assert_eq!(judged(&candidate), Verdict::Ended(status(0)));
             }
         }
-        for heard in [OTHER, Heard::Conflicting] {
-            let candidate = |armed_at| candidate(&child, armed_at, heard);
+        for hinted_status in [OTHER, HintedStatus::Conflicting] {
+            let candidate = |armed_at| candidate(&child, armed_at, hinted_status);
             assert_eq!(judged(&candidate(after)), Verdict::Ended(status(0)));
             assert_eq!(judged(&candidate(before)), Verdict::Gone, "it is another");
             let state = child::look(Pid::from(&child));
@@ -240,11 +240,11 @@ mod tests {
     #[test]
     fn where_a_sandbox_refuses_waitid_a_signal_is_believed_unless_proc_contradicts() {
         let mut child = cat();
-        let refused = |heard| {
-            let candidate = candidate(&child, Ticks::now(), heard);
+        let refused = |hinted_status| {
+            let candidate = candidate(&child, Ticks::now(), hinted_status);
             judge(&candidate, State::Refused(Errno::PERM), OwnProc::prove)
         };
-        assert_eq!(refused(Heard::Nothing), Verdict::Alive);
+        assert_eq!(refused(HintedStatus::Nothing), Verdict::Alive);
         assert_eq!(refused(OTHER), Verdict::Alive);
         let_die(&mut child);
         let candidate = candidate(&child, Ticks::now(), OTHER);

@@ -31,8 +31,8 @@ fn of_pid(table: &mut Table, raw: i32) -> Vec<u32> {
     tokens.collect()
 }
 
-fn heard(table: &Table, index: u32) -> Heard {
-    table.candidate(token(index)).unwrap().heard
+fn hinted_status(table: &Table, index: u32) -> HintedStatus {
+    table.candidate(token(index)).unwrap().hinted_status
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_hint_from_before_the_arming_is_a_former_processs() {
         table.take_hint(hint(7, 0, epoch));
         table.take_hinted(&mut candidates);
         assert!(candidates.is_empty());
-        assert_eq!(heard(&table, 0), Heard::Nothing);
+        assert_eq!(hinted_status(&table, 0), HintedStatus::Nothing);
     }
     table.take_hint(hint(7, 0, 6));
     table.take_hinted(&mut candidates);
@@ -73,9 +73,9 @@ fn epochs_are_compared_across_their_end() {
     let mut table = Table::default();
     table.insert(pid(7), token(0), u32::MAX);
     table.take_hint(hint(7, 0, u32::MAX));
-    assert_eq!(heard(&table, 0), Heard::Nothing);
+    assert_eq!(hinted_status(&table, 0), HintedStatus::Nothing);
     table.take_hint(hint(7, 0, 0));
-    assert_eq!(heard(&table, 0), Heard::Status(0));
+    assert_eq!(hinted_status(&table, 0), HintedStatus::Status(0));
 }
 
 #[test]
@@ -85,15 +85,23 @@ fn what_was_heard_stays_and_two_statuses_conflict() {
     table.take_hint(hint(7, 9, 1));
     let mut candidates = Vec::new();
     table.take_hinted(&mut candidates);
-    assert_eq!(candidates[0].heard, Heard::Status(9));
-    assert_eq!(heard(&table, 0), Heard::Status(9), "after it was taken too");
+    assert_eq!(candidates[0].hinted_status, HintedStatus::Status(9));
+    assert_eq!(
+        hinted_status(&table, 0),
+        HintedStatus::Status(9),
+        "after it was taken too"
+    );
     table.take_hint(hint(7, 9, 2));
-    assert_eq!(heard(&table, 0), Heard::Status(9), "the same once more");
+    assert_eq!(
+        hinted_status(&table, 0),
+        HintedStatus::Status(9),
+        "the same once more"
+    );
     table.take_hint(hint(7, 256, 3));
-    assert_eq!(heard(&table, 0), Heard::Conflicting);
+    assert_eq!(hinted_status(&table, 0), HintedStatus::Conflicting);
     table.take_hint(hint(7, 9, 4));
-    assert_eq!(heard(&table, 0), Heard::Conflicting);
-    assert!(!Heard::Conflicting.agrees_with(ExitStatus::from_raw(9)));
+    assert_eq!(hinted_status(&table, 0), HintedStatus::Conflicting);
+    assert!(!HintedStatus::Conflicting.agrees_with(ExitStatus::from_raw(9)));
     let report = table.report_gone(token(0)).unwrap();
     assert_eq!(report.status, None);
 }
