@@ -2,7 +2,7 @@
 //! interleaving.
 //!
 //! A handler runs on any thread, so in a model it is one more thread. The ring has only
-//! two places there.
+//! two slots there.
 
 mod event_count;
 mod handler;

@@ -7,7 +7,7 @@ use childwatch_core::interleavings;
 use loom::thread;
 
 use super::event_count::use_once;
-use crate::listen::hints::PLACES;
+use crate::listen::hints::CAPACITY;
 use crate::listen::inbox::Inbox;
 
 fn open_inbox() -> Arc<Inbox> {
@@ -26,7 +26,7 @@ fn begin_signal(inbox: &Arc<Inbox>, pid: i32) -> thread::JoinHandle<()> {
     thread::spawn(move || inbox.signal(pid, libc::CLD_EXITED, 0))
 }
 
-/// Two handlers at once: one that is interrupted before it has filled its place holds up
+/// Two handlers at once: one that is interrupted before it has filled its slot holds up
 /// the other's hint, and notifies for both when it goes on.
 #[test]
 fn every_hint_is_read_before_the_thread_sleeps_for_good() {
@@ -50,13 +50,13 @@ fn every_hint_is_read_before_the_thread_sleeps_for_good() {
     });
 }
 
-/// A hint may find no place; its epoch comes through all the same, and has every
+/// A hint may find no slot; its epoch comes through all the same, and has every
 /// child looked at.
 #[test]
 fn a_signal_whose_hint_is_dropped_is_seen_by_its_epoch() {
     interleavings::preempted(2, || {
         let inbox = open_inbox();
-        for pid in 1..=PLACES as i32 {
+        for pid in 1..=CAPACITY as i32 {
             inbox.signal(pid, libc::CLD_EXITED, 0);
         }
         let epoch = inbox.epoch();

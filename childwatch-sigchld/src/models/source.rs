@@ -261,7 +261,7 @@ fn an_exit_is_reported_whatever_changes_at_the_cursor_of_a_sweep() {
     });
 }
 
-/// The ring has two places in a model. What finds none is found by a sweep.
+/// The ring has two slots in a model. What finds none is found by a sweep.
 #[test]
 fn more_exits_than_hints_are_reported() {
     interleavings::preempted(2, || {
