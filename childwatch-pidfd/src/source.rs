@@ -328,16 +328,18 @@ mod tests {
         let (source, mut waiter) = PidfdSource::new().unwrap();
         let mut child = zombie();
         let pid = Pid::from(&child);
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         thread::scope(|scope| {
             let table = source.lock();
             let arming = scope.spawn(|| {
                 let own = fs::read_link("/proc/thread-self").unwrap();
-                tell.send(own).unwrap();
+                sender.send(own).unwrap();
                 source.arm(pid, TOKEN)
             });
             // Until it waits for the table.
-            let stat = Path::new("/proc").join(told.recv().unwrap()).join("stat");
+            let stat = Path::new("/proc")
+                .join(receiver.recv().unwrap())
+                .join("stat");
             let is_asleep = || {
                 let stat = fs::read_to_string(&stat).unwrap();
                 stat.rsplit_once(") ").unwrap().1.starts_with('S')

@@ -85,14 +85,14 @@ fn supervise(watcher: &dyn PidWatcher, command: &[String]) -> Result<ExitCode> {
         .spawn_watchable(Command::new(program).args(arguments))
         .with_context(|| format!("cannot start {program:?}"))?;
     let pid = Pid::from(&child);
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let watched = watcher.on_exit(pid, move |exit| {
         // A receiver that is gone has nothing to be told.
-        let _ = tell.send(exit);
+        let _ = sender.send(exit);
     });
     watcher.unregister_pid(pid);
     println!("watching process {pid}");
-    let exit = watched.map(|_| told.recv());
+    let exit = watched.map(|_| receiver.recv());
     let reaped = child.wait();
     let exit = exit??;
     println!("{exit}");

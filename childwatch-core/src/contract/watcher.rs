@@ -146,21 +146,21 @@ use crate::contract::pid::Pid;
 /// use childwatch_core::{Pid, PidWatcher, SimulatedProcesses, SimulatedWatcher};
 ///
 /// fn supervise(watcher: &dyn PidWatcher, pid: Pid) -> mpsc::Receiver<String> {
-///     let (tell, told) = mpsc::channel();
+///     let (sender, receiver) = mpsc::channel();
 ///     watcher.register_pid(pid).unwrap();
 ///     watcher
-///         .register_callback(pid, Box::new(move |exit| tell.send(exit.to_string()).unwrap()))
+///         .register_callback(pid, Box::new(move |exit| sender.send(exit.to_string()).unwrap()))
 ///         .unwrap();
 ///     watcher.unregister_pid(pid); // the callback stays; the rest goes with it
-///     told
+///     receiver
 /// }
 ///
 /// let processes = SimulatedProcesses::new();
 /// let watcher = SimulatedWatcher::new(&processes)?;
 /// let pid = processes.spawn();
-/// let told = supervise(&watcher, pid);
+/// let receiver = supervise(&watcher, pid);
 /// processes.exit(pid, ExitStatus::from_raw(3 << 8));
-/// assert_eq!(told.recv()?, format!("process {pid}: exit status: 3"));
+/// assert_eq!(receiver.recv()?, format!("process {pid}: exit status: 3"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait PidWatcher: Debug + Send + Sync {

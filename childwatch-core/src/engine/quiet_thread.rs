@@ -164,12 +164,12 @@ mod tests {
 
     /// What a quiet thread blocks, and the mask that its body is given.
     fn masks_of_a_new_thread() -> (Vec<i32>, Vec<i32>) {
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let thread = spawn("quiet", "a test's thread", move |creator_mask| {
             let own = SignalMask::current().unwrap().blocked();
-            tell.send((own, creator_mask.blocked())).unwrap();
+            sender.send((own, creator_mask.blocked())).unwrap();
         });
-        let masks = told.recv().unwrap();
+        let masks = receiver.recv().unwrap();
         thread.unwrap().join();
         masks
     }
@@ -229,15 +229,15 @@ mod tests {
     /// An executor's thread drops a watcher, and has been unparked for a task meanwhile.
     #[test]
     fn the_wait_for_a_thread_keeps_the_callers_token_of_unpark() {
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || {
             std::thread::current().unpark();
             // This thread lives on, so the wait lasts as long as it can.
             await_release(gettid());
             std::thread::park();
-            tell.send(())
+            sender.send(())
         });
-        let is_told = told.recv_timeout(Duration::from_secs(60)).is_ok();
-        assert!(is_told, "the token is gone");
+        let is_received = receiver.recv_timeout(Duration::from_secs(60)).is_ok();
+        assert!(is_received, "the token is gone");
     }
 }

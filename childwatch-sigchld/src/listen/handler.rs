@@ -483,16 +483,16 @@ mod tests {
     /// An executor relies on the token, where the thread polls a future that watches a child.
     #[test]
     fn a_thread_that_waits_for_another_keeps_its_token_of_unpark() {
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
             let state = AtomicU32::new(BEING_INSTALLED);
             thread::current().unpark();
             let refused = install_once(&state, Duration::from_millis(20), || unreachable!());
             assert!(refused.is_err());
             thread::park();
-            tell.send(()).unwrap();
+            sender.send(()).unwrap();
         });
-        assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(()));
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(60)), Ok(()));
     }
 
     #[test]

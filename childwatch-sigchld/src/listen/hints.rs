@@ -187,19 +187,19 @@ mod tests {
         }
         hints.next.store(start, Ordering::SeqCst);
         hints.read.store(start, Ordering::SeqCst);
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
             for _ in 0..2 {
                 let pushed = (1..=CAPACITY as i32 + 1).map(|pid| hints.push(hint(pid)));
                 let pushed: Vec<_> = pushed.collect();
                 let popped = (1..=CAPACITY as i32).all(|pid| hints.pop() == Some(hint(pid)));
-                tell.send((pushed, popped)).unwrap();
+                sender.send((pushed, popped)).unwrap();
             }
         });
         let mut expected = vec![true; CAPACITY];
         expected.push(false);
         for _ in 0..2 {
-            let answer = told.recv_timeout(Duration::from_secs(60));
+            let answer = receiver.recv_timeout(Duration::from_secs(60));
             assert_eq!(answer, Ok((expected.clone(), true)));
         }
     }

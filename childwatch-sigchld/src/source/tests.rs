@@ -64,17 +64,17 @@ fn until_blocked(thread: i32, is_wanted: bool) {
 #[test]
 fn the_thread_lets_the_signal_through_while_it_rests_and_something_is_watched() {
     let (source, mut waiter) = SigchldSource::new().unwrap();
-    let (tell, told) = std::sync::mpsc::channel();
+    let (sender, receiver) = std::sync::mpsc::channel();
     thread::scope(|scope| {
         scope.spawn(|| {
             mask::set_blocked(true).unwrap();
             let thread = rustix::thread::gettid().as_raw_nonzero().get();
-            tell.send(thread).unwrap();
+            sender.send(thread).unwrap();
             source.wait(&mut waiter, &mut Vec::new()).unwrap();
             // Callbacks run now.
             assert!(mask::is_blocked());
         });
-        let thread = told.recv().unwrap();
+        let thread = receiver.recv().unwrap();
         until_blocked(thread, true);
         let mut child = cat();
         for _ in 0..3 {

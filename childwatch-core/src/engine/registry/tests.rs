@@ -183,11 +183,11 @@ fn a_repeated_report_changes_nothing() {
     let token = registered(&mut registry, 1);
     registry.join(token, "first").unwrap();
     registry.join(token, "second").unwrap();
-    let told = Exit::new(pid(1), Some(ExitStatus::from_raw(0)));
-    registry.process_exited(Report::new(token, told.status()));
+    let exit = Exit::new(pid(1), Some(ExitStatus::from_raw(0)));
+    registry.process_exited(Report::new(token, exit.status()));
     exited(&mut registry, token);
     let due = registry.next_due().unwrap();
-    assert_eq!(due.exit, told);
+    assert_eq!(due.exit, exit);
     registry.callback_finished();
     assert_eq!(registry.next_due().unwrap().callback, "second");
     registry.callback_finished();

@@ -166,12 +166,12 @@ fn a_wait_that_fails_is_left_alone_for_a_while_and_loses_no_exit() {
     // The wait under way ends with the first; the second is told of after the failures. The
     // first exits when it is registered: a callback that is due at once would end a pause.
     let first = processes.spawn();
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     watcher
-        .on_exit(first, move |exit| tell.send(exit.pid()).unwrap())
+        .on_exit(first, move |exit| sender.send(exit.pid()).unwrap())
         .unwrap();
     exit(&processes, first);
-    assert_eq!(told.recv_timeout(LONG), Ok(first));
+    assert_eq!(receiver.recv_timeout(LONG), Ok(first));
     let second = processes.spawn();
     exit(&processes, second);
     assert!(watcher.wait_timeout(second, LONG).unwrap().is_some());
@@ -323,12 +323,12 @@ fn callbacks_that_make_ever_new_ones_hide_no_exit() {
     while runs.load(Ordering::SeqCst) < 3_000 {
         std::thread::yield_now();
     }
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     watcher
-        .on_exit(other, move |exit| tell.send(exit).unwrap())
+        .on_exit(other, move |exit| sender.send(exit).unwrap())
         .unwrap();
     exit(&processes, other);
-    assert_eq!(told.recv_timeout(LONG).unwrap().pid(), other);
+    assert_eq!(receiver.recv_timeout(LONG).unwrap().pid(), other);
 }
 
 #[test]
@@ -336,18 +336,18 @@ fn what_is_due_is_run_though_the_thread_cannot_wake_itself() {
     let processes = SimulatedProcesses::new();
     let watcher = watcher(&processes);
     let pid = processes.spawn();
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     // More than one round takes.
     for _ in 0..3_000 {
-        let tell = tell.clone();
+        let sender = sender.clone();
         watcher
-            .on_exit(pid, move |_| tell.send(()).unwrap())
+            .on_exit(pid, move |_| sender.send(()).unwrap())
             .unwrap();
     }
     watcher.source().wakes.store(2, Ordering::SeqCst);
     exit(&processes, pid);
     for _ in 0..3_000 {
-        told.recv_timeout(LONG).unwrap();
+        receiver.recv_timeout(LONG).unwrap();
     }
 }
 
@@ -391,16 +391,16 @@ fn the_drop_of_a_watcher_that_a_panic_has_ended_calls_its_source_no_more() {
     let processes = SimulatedProcesses::new();
     let watcher = watcher(&processes);
     let (live, ending) = (processes.spawn(), processes.spawn());
-    let (tell, told) = mpsc::channel::<()>();
+    let (sender, receiver) = mpsc::channel::<()>();
     watcher
-        .on_exit(live, move |_| tell.send(()).unwrap())
+        .on_exit(live, move |_| sender.send(()).unwrap())
         .unwrap();
     watcher.register_pid(ending).unwrap();
     for call in ["wait", "wake"] {
         watcher.source().panic_in(call);
     }
     exit(&processes, ending);
-    assert!(told.recv_timeout(LONG).is_err());
+    assert!(receiver.recv_timeout(LONG).is_err());
     drop(watcher);
 }
 
@@ -410,15 +410,15 @@ fn a_source_that_panics_ends_its_watcher() {
         let processes = SimulatedProcesses::new();
         let watcher = watcher(&processes);
         let (live, ending) = (processes.spawn(), processes.spawn());
-        let (tell, told) = mpsc::channel::<()>();
-        let never = move |_| tell.send(()).unwrap();
+        let (sender, receiver) = mpsc::channel::<()>();
+        let never = move |_| sender.send(()).unwrap();
         let handle = watcher.on_exit(live, never).unwrap();
         let mut exited = watcher.exited(live).unwrap();
         let its_handle = watcher.on_exit(ending, |_| {}).unwrap();
         watcher.source().panic_in(call);
         // This ends the wait under way, and the only callback leads to a disarming.
         exit(&processes, ending);
-        assert!(told.recv_timeout(LONG).is_err());
+        assert!(receiver.recv_timeout(LONG).is_err());
         let mut context = Context::from_waker(Waker::noop());
         let outcome = std::iter::repeat_with(|| Pin::new(&mut exited).poll(&mut context))
             .find(Poll::is_ready);
@@ -431,7 +431,7 @@ fn a_source_that_panics_ends_its_watcher() {
             );
         }
         drop(exited);
-        assert_ended(watcher, live, &told);
+        assert_ended(watcher, live, &receiver);
     }
 }
 
@@ -442,10 +442,10 @@ fn a_source_that_panics_at_its_start_ends_its_watcher() {
     source.panic_in("start");
     let watcher = ThreadedWatcher::start(source, ()).unwrap();
     let live = processes.spawn();
-    let (tell, told) = mpsc::channel::<()>();
+    let (sender, receiver) = mpsc::channel::<()>();
     // Refused, or accepted and then dropped.
-    let _ = watcher.on_exit(live, move |_| tell.send(()).unwrap());
-    assert_ended(watcher, live, &told);
+    let _ = watcher.on_exit(live, move |_| sender.send(()).unwrap());
+    assert_ended(watcher, live, &receiver);
 }
 
 #[test]

@@ -66,8 +66,8 @@ impl Stage {
             assert!(panics(&call), "the panic is the caller's");
         }
         self.assert_empty();
-        let told = self.watcher.wait_timeout(self.ended, LONG).unwrap();
-        assert_eq!(told.map(Exit::pid), Some(self.ended));
+        let exit = self.watcher.wait_timeout(self.ended, LONG).unwrap();
+        assert_eq!(exit.map(Exit::pid), Some(self.ended));
         self.assert_empty();
     }
 
@@ -149,20 +149,20 @@ fn a_callback_that_cannot_be_announced_leaves_nothing_though_its_captures_panic(
 fn a_stopped_watcher_refuses_callbacks_whose_captures_panic() {
     let stage = Stage::new();
     let Stage { watcher, live, .. } = &stage;
-    let (tell, told) = mpsc::channel::<()>();
+    let (sender, receiver) = mpsc::channel::<()>();
     for _ in 0..3 {
         // Dropped by the watcher's thread, whose end its `Drop` waits for.
         watcher.watch(*live, callback()).unwrap();
     }
     watcher
-        .on_exit(*live, move |_| tell.send(()).unwrap())
+        .on_exit(*live, move |_| sender.send(()).unwrap())
         .unwrap();
     for _ in 0..3 {
         watcher.watch(*live, callback()).unwrap();
     }
     watcher.source().panic_in("wait");
     watcher.on_exit(stage.ended, |_| {}).map(drop).unwrap_or(());
-    assert!(told.recv_timeout(LONG).is_err(), "dropped unrun");
+    assert!(receiver.recv_timeout(LONG).is_err(), "dropped unrun");
     for _ in 0..TIMES {
         assert!(panics(|| drop(watcher.watch(*live, callback()))));
         assert!(panics(|| drop(
@@ -188,8 +188,8 @@ fn a_callback_that_has_run_leaves_nothing_though_its_captures_panic() {
             .on_exit(stage.ended, |_| resume_unwind(Box::new(PanicsOnDrop)))
             .unwrap();
     }
-    let told = stage.watcher.wait_timeout(stage.ended, LONG).unwrap();
-    assert_eq!(told.map(Exit::pid), Some(stage.ended));
+    let exit = stage.watcher.wait_timeout(stage.ended, LONG).unwrap();
+    assert_eq!(exit.map(Exit::pid), Some(stage.ended));
     stage.assert_empty();
 }
 

@@ -256,13 +256,13 @@ fn an_exit_is_handed_over_though_the_watcher_cannot_be_woken_at_first() {
     let processes = SimulatedProcesses::new();
     let watcher = watcher(&processes, short_of_files, nothing);
     let pid = processes.spawn();
-    let (tell, told) = std::sync::mpsc::channel();
-    let callback = move |exit| tell.send(exit).unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let callback = move |exit| sender.send(exit).unwrap();
     watcher.on_exit(pid, callback).unwrap();
     let primary = &watcher.0.source().primary;
     primary.failing_wakes.store(3, Ordering::SeqCst);
     exit(&processes, pid);
-    assert_eq!(told.recv_timeout(LONG).unwrap().pid(), pid);
+    assert_eq!(receiver.recv_timeout(LONG).unwrap().pid(), pid);
 }
 
 /// The panic is the caller's, and what it did not register is counted nowhere.
@@ -299,9 +299,9 @@ fn a_panic_of_either_source_ends_the_watcher() {
         let processes = SimulatedProcesses::new();
         let watcher = watcher(&processes, odd_numbers, nothing);
         let live = processes.spawn();
-        let (tell, told) = std::sync::mpsc::channel::<()>();
+        let (sender, receiver) = std::sync::mpsc::channel::<()>();
         watcher
-            .on_exit(live, move |_| tell.send(()).unwrap())
+            .on_exit(live, move |_| sender.send(()).unwrap())
             .unwrap();
         let source = watcher.0.source();
         if is_secondary {
@@ -312,7 +312,7 @@ fn a_panic_of_either_source_ends_the_watcher() {
             source.wake().unwrap();
         }
         // Dropped, and not run.
-        assert!(told.recv_timeout(LONG).is_err());
+        assert!(receiver.recv_timeout(LONG).is_err());
         let refused = watcher.register_pid(live);
         assert!(matches!(refused, Err(WatchError::Stopped)), "{refused:?}");
     }
@@ -326,10 +326,10 @@ fn one_each(
     let mut pids = [processes.spawn(), processes.spawn()];
     pids.sort_by_key(|pid| pid.as_raw() % 2);
     pids.map(|pid| {
-        let (tell, told) = std::sync::mpsc::channel();
-        let callback = move |exit: crate::contract::exit::Exit| tell.send(exit.pid()).unwrap();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let callback = move |exit: crate::contract::exit::Exit| sender.send(exit.pid()).unwrap();
         watcher.on_exit(pid, callback).unwrap();
-        (pid, told)
+        (pid, receiver)
     })
 }
 
@@ -348,10 +348,14 @@ fn neither_sources_failures_hide_the_others_exits() {
             failing.all_waits_end(end);
             for _ in 0..3 {
                 let watched = one_each(&processes, &watcher);
-                let (pid, told) = &watched[other];
+                let (pid, receiver) = &watched[other];
                 exit(&processes, *pid);
-                let told = told.recv_timeout(LONG);
-                assert_eq!(told, Ok(*pid), "{end:?}, of the secondary: {is_secondary}");
+                let received = receiver.recv_timeout(LONG);
+                assert_eq!(
+                    received,
+                    Ok(*pid),
+                    "{end:?}, of the secondary: {is_secondary}"
+                );
             }
         }
     }
@@ -371,9 +375,9 @@ fn the_reports_of_a_wait_that_fails_are_handed_over() {
         failing.all_waits_end(End::Failing);
         for _ in 0..3 {
             let watched = one_each(&processes, &watcher);
-            let (pid, told) = &watched[usize::from(is_secondary)];
+            let (pid, receiver) = &watched[usize::from(is_secondary)];
             exit(&processes, *pid);
-            assert_eq!(told.recv_timeout(LONG), Ok(*pid));
+            assert_eq!(receiver.recv_timeout(LONG), Ok(*pid));
         }
     }
 }
@@ -404,9 +408,9 @@ fn the_pauses_of_either_source_are_short_again_after_a_success() {
             std::thread::yield_now();
         }
         let watched = one_each(&processes, &watcher);
-        let (pid, told) = &watched[usize::from(is_secondary)];
+        let (pid, receiver) = &watched[usize::from(is_secondary)];
         exit(&processes, *pid);
-        assert_eq!(told.recv_timeout(LONG), Ok(*pid));
+        assert_eq!(receiver.recv_timeout(LONG), Ok(*pid));
     }
 }
 
@@ -432,14 +436,14 @@ fn a_place_goes_from_one_source_to_the_other_and_back() {
     let processes = SimulatedProcesses::new();
     let watcher = watcher(&processes, odd_numbers, nothing);
     for _ in 0..20 {
-        for (pid, told) in one_each(&processes, &watcher) {
+        for (pid, receiver) in one_each(&processes, &watcher) {
             assert_eq!(
                 watcher.watched_by_secondary(),
                 1,
                 "the odd one, which goes last"
             );
             exit(&processes, pid);
-            assert_eq!(told.recv_timeout(LONG), Ok(pid));
+            assert_eq!(receiver.recv_timeout(LONG), Ok(pid));
             assert!(processes.reap(pid).is_some());
         }
         let end = std::time::Instant::now() + LONG;
