@@ -17,7 +17,7 @@
 //! | ask whether a process has exited | [`PidWatcher::try_wait`] |
 //! | start a child and watch it | [`PidWatcherExt::spawn_watchable`], [`PidWatcherExt::fork_watchable`] |
 //! | test supervising code without processes | [`SimulatedWatcher`] and its [`SimulatedProcesses`] |
-//! | watch with one backend, and with another where the first is refused | [`Fallback`] |
+//! | watch with one backend, and with another where the first is refused | [`FallbackWatcher`] |
 //! | write a backend | the module [`source`] |
 //!
 //! # What your program must know
@@ -98,7 +98,7 @@ pub use models::interleavings;
 pub use wait::exited::Exited;
 pub use wait::ext::PidWatcherExt;
 pub use wait::guard::WatchGuard;
-pub use watchers::fallback::Fallback;
+pub use watchers::fallback::FallbackWatcher;
 pub use watchers::simulated::{SimulatedProcesses, SimulatedWatcher};
 
 pub mod source {
@@ -119,7 +119,7 @@ pub mod source {
     //! |---|---|
     //! | a value for each armed process | [`TokenTable`] |
     //! | finding an armed process by its pid | [`PidIndex`] |
-    //! | the status in a `siginfo_t` | [`exit_status`] |
+    //! | the status in a `siginfo_t` | [`exit_status_from_siginfo`] |
     //! | the time, processor time, and the start times of processes | [`clock`] |
 
     pub(crate) mod chunked;
@@ -139,7 +139,7 @@ pub mod source {
     pub use exit_source::ExitSource;
     pub use pid_index::PidIndex;
     pub use report::Report;
-    pub use siginfo::exit_status;
+    pub use siginfo::exit_status_from_siginfo;
     pub use token::Token;
     pub use token_table::TokenTable;
 }

@@ -104,7 +104,7 @@ fn dropping_a_future_gives_back_its_registration() {
     for _ in 0..100 {
         drop(dynamic.exited(pid).unwrap());
     }
-    assert_eq!(processes.watched(), 0);
+    assert_eq!(processes.registration_count(), 0);
     // Also when the watcher is gone.
     let exited = dynamic.exited(pid).unwrap();
     drop(watcher);
@@ -122,15 +122,15 @@ fn a_future_may_be_dropped_by_its_own_waker() {
     let (processes, watcher) = stage();
     let pid = processes.spawn();
     let mut exited = watcher.exited(pid).unwrap();
-    let (tell, told) = mpsc::channel();
-    let waker = Waker::from(Arc::new(DropsFuture(tell)));
+    let (sender, receiver) = mpsc::channel();
+    let waker = Waker::from(Arc::new(DropsFuture(sender)));
     assert!(
         pin!(&mut exited)
             .poll(&mut Context::from_waker(&waker))
             .is_pending()
     );
     processes.exit(pid, code(0));
-    told.recv_timeout(LONG).unwrap();
+    receiver.recv_timeout(LONG).unwrap();
     drop(exited);
     assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
 }
@@ -139,7 +139,7 @@ fn a_future_may_be_dropped_by_its_own_waker() {
 struct Cloned {
     processes: SimulatedProcesses,
     pid: Pid,
-    told: mpsc::Receiver<()>,
+    receiver: mpsc::Receiver<()>,
 }
 
 /// A waker whose clone waits until the exit has been told. It does nothing else.
@@ -153,7 +153,7 @@ unsafe fn waits_when_it_is_cloned(cloned: &Cloned) -> Waker {
         // SAFETY: the pointer is that of the value, which still lives.
         let cloned = unsafe { &*data.cast::<Cloned>() };
         cloned.processes.exit(cloned.pid, code(6));
-        cloned.told.recv_timeout(LONG).unwrap();
+        cloned.receiver.recv_timeout(LONG).unwrap();
         RawWaker::new(data, &VTABLE)
     }
     static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, nothing, nothing, nothing);
@@ -170,14 +170,14 @@ fn an_exit_is_told_while_a_poll_clones_its_waker() {
     let pid = processes.spawn();
     let mut exited = watcher.exited(pid).unwrap();
     // It runs after the future's own callback.
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     watcher
-        .on_exit(pid, move |_| tell.send(()).unwrap())
+        .on_exit(pid, move |_| sender.send(()).unwrap())
         .unwrap();
     let cloned = Cloned {
         processes,
         pid,
-        told,
+        receiver,
     };
     // SAFETY: the future is over, and has no waker, before the value is dropped.
     let waker = unsafe { waits_when_it_is_cloned(&cloned) };
@@ -195,7 +195,11 @@ fn wait_timeout_tells_an_exit_from_none() {
     let pid = processes.spawn();
     let none = watcher.wait_timeout(pid, Duration::from_millis(1)).unwrap();
     assert_eq!(none, None);
-    assert_eq!(processes.watched(), 0, "a wait in vain leaves nothing");
+    assert_eq!(
+        processes.registration_count(),
+        0,
+        "a wait in vain leaves nothing"
+    );
     processes.exit(pid, code(8));
     let exit = watcher.wait_timeout(pid, Duration::MAX).unwrap().unwrap();
     assert_eq!(exit.to_string(), format!("process {pid}: exit status: 8"));
@@ -242,11 +246,11 @@ impl PidWatcher for ExitsMeanwhile {
 
     fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
         if self.step == Step::BeforeUnregistering {
-            let (tell, told) = mpsc::channel();
-            let last = move |_| tell.send(()).unwrap();
+            let (sender, receiver) = mpsc::channel();
+            let last = move |_| sender.send(()).unwrap();
             self.watcher.on_exit(self.pid, last).unwrap();
             self.processes.exit(self.pid, code(8));
-            told.recv_timeout(LONG).unwrap();
+            receiver.recv_timeout(LONG).unwrap();
         }
         let unregistered = self.watcher.unregister_callback(handle);
         if self.step == Step::AfterUnregistering {
@@ -290,10 +294,10 @@ fn an_exit_at_the_end_of_a_wait_is_told_or_comes_after_it() {
 fn a_guard_unregisters_unless_it_is_let_go() {
     let (processes, watcher) = stage();
     let pid = processes.spawn();
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let sends = |what: &'static str| {
-        let tell = tell.clone();
-        move |_| tell.send(what).unwrap()
+        let sender = sender.clone();
+        move |_| sender.send(what).unwrap()
     };
     drop(watcher.watch_guard(pid, sends("dropped")).unwrap());
     let guard = watcher.watch_guard(pid, sends("unregistered")).unwrap();
@@ -301,11 +305,11 @@ fn a_guard_unregisters_unless_it_is_let_go() {
     let kept = watcher.watch_guard(pid, sends("kept")).unwrap();
     let handle = kept.handle();
     assert_eq!(kept.into_handle(), handle);
-    drop(tell);
+    drop(sender);
 
     processes.exit(pid, code(0));
-    assert_eq!(told.recv_timeout(LONG), Ok("kept"));
-    assert!(told.recv_timeout(LONG).is_err(), "and nothing else");
+    assert_eq!(receiver.recv_timeout(LONG), Ok("kept"));
+    assert!(receiver.recv_timeout(LONG).is_err(), "and nothing else");
 }
 
 /// The callback's captures may belong to the work that the panic has ended.
@@ -313,16 +317,16 @@ fn a_guard_unregisters_unless_it_is_let_go() {
 fn a_guard_unregisters_when_a_panic_drops_it() {
     let (processes, watcher) = stage();
     let pid = processes.spawn();
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let panicked = catch_unwind(AssertUnwindSafe(|| {
-        let _guard = watcher.watch_guard(pid, move |_| tell.send(()).unwrap());
+        let _guard = watcher.watch_guard(pid, move |_| sender.send(()).unwrap());
         // Without the hook's message.
         resume_unwind(Box::new("the work has failed"));
     }));
     assert!(panicked.is_err());
-    assert_eq!(processes.watched(), 0);
+    assert_eq!(processes.registration_count(), 0);
     processes.exit(pid, code(0));
-    assert_eq!(told.recv(), Err(mpsc::RecvError));
+    assert_eq!(receiver.recv(), Err(mpsc::RecvError));
 }
 
 #[test]
@@ -555,9 +559,9 @@ fn a_forked_child_ends_when_its_parent_does_before_it_is_let_go() {
     assert_eq!(rustix::io::read(&ended, &mut number), Ok(4));
     let child = Pid::try_from(i32::from_ne_bytes(number)).unwrap();
     // The child has the pipe's other end until it ends.
-    let (tell, told) = mpsc::channel();
-    let reading = thread::spawn(move || tell.send(rustix::io::read(&ended, &mut [0])));
-    let read = told.recv_timeout(LONG);
+    let (sender, receiver) = mpsc::channel();
+    let reading = thread::spawn(move || sender.send(rustix::io::read(&ended, &mut [0])));
+    let read = receiver.recv_timeout(LONG);
     if read.is_err() {
         // It waits still, so its pid is its own.
         signal(child, rustix::process::Signal::KILL);
@@ -713,8 +717,8 @@ impl Drop for Forks {
 #[test]
 fn a_copy_that_a_captured_value_makes_at_the_end_leaves_the_source_alone() {
     let watcher = ThreadedWatcher::start(Parents::default(), ()).unwrap();
-    let (tell, told) = mpsc::channel();
-    let forks = Forks(tell);
+    let (sender, receiver) = mpsc::channel();
+    let forks = Forks(sender);
     let pid = Pid::try_from(7).unwrap();
     watcher.on_exit(pid, move |_| drop(forks)).unwrap();
     drop(watcher);
@@ -722,7 +726,7 @@ fn a_copy_that_a_captured_value_makes_at_the_end_leaves_the_source_alone() {
         // SAFETY: ends the copy at once.
         unsafe { libc::_exit(0) }
     }
-    let copy = rustix::process::Pid::from_raw(told.recv().unwrap());
+    let copy = rustix::process::Pid::from_raw(receiver.recv().unwrap());
     let waited = rustix::process::waitpid(copy, rustix::process::WaitOptions::empty());
     let (_, status) = waited.unwrap().unwrap();
     assert_eq!(status.exit_status(), Some(0));
@@ -734,16 +738,16 @@ fn a_callback_may_wait_for_an_exit_that_has_happened() {
     let processes = SimulatedProcesses::new();
     let watcher = Arc::new(SimulatedWatcher::new(&processes).unwrap());
     let [first, dead, live] = [(); 3].map(|()| processes.spawn());
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let shared = Arc::clone(&watcher);
     let callback = move |_| {
         let found = [dead, live].map(|pid| shared.wait_timeout(pid, Duration::ZERO).unwrap());
-        tell.send(found).unwrap();
+        sender.send(found).unwrap();
     };
     watcher.on_exit(first, callback).unwrap();
     assert!(processes.exit(dead, ExitStatus::from_raw(3 << 8)));
     assert!(processes.exit(first, ExitStatus::from_raw(0)));
-    let [dead_found, live_found] = told.recv().unwrap();
+    let [dead_found, live_found] = receiver.recv().unwrap();
     assert_eq!(
         dead_found.map(|exit| exit.status()),
         Some(Some(ExitStatus::from_raw(3 << 8)))

@@ -60,41 +60,41 @@ fn run(args: &Args) -> anyhow::Result<u8> {
 
 /// From here on any backend would do.
 fn watch(watcher: &dyn PidWatcher, args: &Args) -> anyhow::Result<u8> {
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     // Before the command starts: a refused pid leaves no command behind.
     let pids: BTreeSet<Pid> = args.pids.iter().copied().collect();
     let mut subjects: Vec<_> = pids.into_iter().map(Subject::running).collect();
     for subject in &subjects {
-        tell_of_exit(watcher, subject, &tell)?;
+        send_exit(watcher, subject, &sender)?;
     }
     let started = match args.command.split_first() {
         Some((program, arguments)) => Some(Started::start(watcher, program, arguments)?),
         None => None,
     };
     if let Some(Started { subject, .. }) = &started {
-        tell_of_exit(watcher, subject, &tell)?;
+        send_exit(watcher, subject, &sender)?;
         subjects.push(subject.clone());
     }
     // The callbacks own the other senders, so the last callback ends the news.
-    drop(tell);
-    let exits = print(&subjects, told).context("cannot print")?;
+    drop(sender);
+    let exits = print(&subjects, receiver).context("cannot print")?;
     started.map_or(Ok(0), |started| {
         let exit = exits.get(&started.subject.pid).copied();
         started.reap(exit.and_then(Exit::status)).map(shell_code)
     })
 }
 
-fn tell_of_exit(
+fn send_exit(
     watcher: &dyn PidWatcher,
     subject: &Subject,
-    tell: &Sender<News>,
+    sender: &Sender<News>,
 ) -> Result<(), WatchError> {
     let subject = subject.clone();
-    let tell = tell.clone();
+    let sender = sender.clone();
     watcher.on_exit(subject.pid, move |exit| {
         let watched_for = subject.since.elapsed();
         // The receiver is gone only when `watch` has failed.
-        let _ = tell.send(News {
+        let _ = sender.send(News {
             subject,
             exit,
             watched_for,
@@ -104,12 +104,12 @@ fn tell_of_exit(
 }
 
 /// Prints what happens until all have exited, and returns the exits.
-fn print(subjects: &[Subject], told: Receiver<News>) -> io::Result<BTreeMap<Pid, Exit>> {
+fn print(subjects: &[Subject], receiver: Receiver<News>) -> io::Result<BTreeMap<Pid, Exit>> {
     let mut out = io::stdout().lock();
     let names: Vec<_> = subjects.iter().map(Subject::to_string).collect();
     writeln!(out, "watching {} by {BACKEND}", names.join(", "))?;
     let mut exits = BTreeMap::new();
-    for news in told {
+    for news in receiver {
         writeln!(out, "{news} by {BACKEND}")?;
         exits.insert(news.exit.pid(), news.exit);
     }
@@ -191,8 +191,8 @@ impl Started {
 
     /// Reaps the command. If there is nothing to reap, because this program was started
     /// with `SIGCHLD` ignored, the status is the one that the watcher has told.
-    fn reap(mut self, told: Option<ExitStatus>) -> anyhow::Result<ExitStatus> {
-        let reaped = self.child.wait().or_else(|error| told.ok_or(error));
+    fn reap(mut self, reported: Option<ExitStatus>) -> anyhow::Result<ExitStatus> {
+        let reaped = self.child.wait().or_else(|error| reported.ok_or(error));
         reaped.with_context(|| format!("cannot reap {}", self.subject))
     }
 }

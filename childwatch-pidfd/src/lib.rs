@@ -80,9 +80,9 @@
 //! let watcher = PidfdWatcher::new()?;
 //! let mut child = Command::new("sh").args(["-c", "exit 3"]).spawn()?;
 //!
-//! let (tell, told) = mpsc::channel();
-//! watcher.on_exit(Pid::from(&child), move |exit| tell.send(exit).unwrap())?;
-//! assert_eq!(told.recv()?.status().unwrap().code(), Some(3));
+//! let (sender, receiver) = mpsc::channel();
+//! watcher.on_exit(Pid::from(&child), move |exit| sender.send(exit).unwrap())?;
+//! assert_eq!(receiver.recv()?.status().unwrap().code(), Some(3));
 //!
 //! child.wait()?; // reaping is left to the program
 //! # Ok::<(), Box<dyn std::error::Error>>(())

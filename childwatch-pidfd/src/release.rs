@@ -15,7 +15,7 @@
 //!
 //! The first edge may be looked at between steps 2 and 3. `waitid` answers `ECHILD`
 //! then, and `PIDFD_GET_INFO` names this process as the parent, without a status: that is
-//! [`BeingReleased`](crate::zombie::Zombie::BeingReleased). Such a child stays armed, and
+//! [`BeingReleased`](crate::zombie::WaitState::BeingReleased). Such a child stays armed, and
 //! step 4 reports it.
 //!
 //! # Why the edge of step 4 always follows
@@ -70,7 +70,7 @@ impl Releases {
     /// A child is being released. Of a child that is waited for already, the deadline
     /// stays.
     pub(crate) fn begin(&mut self, token: Token) {
-        if self.place(token).is_none() {
+        if self.position(token).is_none() {
             self.waiting
                 .push_back((token, Instant::now() + RELEASE_DEADLINE));
         }
@@ -78,8 +78,8 @@ impl Releases {
 
     /// A child's exit is reported.
     pub(crate) fn end(&mut self, token: Token) {
-        if let Some(place) = self.place(token) {
-            self.waiting.remove(place);
+        if let Some(position) = self.position(token) {
+            self.waiting.remove(position);
         }
     }
 
@@ -98,7 +98,7 @@ impl Releases {
         self.waiting.pop_front().map(|(token, _)| token)
     }
 
-    fn place(&self, token: Token) -> Option<usize> {
+    fn position(&self, token: Token) -> Option<usize> {
         self.waiting
             .iter()
             .position(|(waiting, _)| *waiting == token)

@@ -4,7 +4,7 @@
 //!
 //! A readable pidfd is not always waitable: while a tracer holds the zombie,
 //! `waitid` has nothing to tell (Linux 5.10 to 6.18). So each event is confirmed
-//! by [`zombie::look`]. One that can't be stays armed: mio's registrations are
+//! by [`zombie::look`]. One that cannot be stays armed: mio's registrations are
 //! edge-triggered, so nothing spins, and the tracer's letting go is a second edge.
 //!
 //! A child that is reaped at the very time of the look stays armed too, until the kernel
@@ -50,11 +50,11 @@ use crate::errno::{self, Call};
 use crate::readable;
 use crate::release::Releases;
 use crate::streams;
-use crate::zombie::{self, Zombie};
+use crate::zombie::{self, WaitState};
 
 /// Exits taken from the kernel at a time: as many as stay in the cache between the event
 /// and its callback.
-const EVENTS_A_WAIT: usize = 128;
+const EVENTS_PER_WAIT: usize = 128;
 
 /// What an eventfd never has.
 const SILENT: Interest = Interest::PRIORITY;
@@ -63,11 +63,11 @@ const SILENT: Interest = Interest::PRIORITY;
 const WAKE: mio::Token = mio::Token(usize::MAX);
 
 /// The [`ExitSource`] behind [`PidfdWatcher`](crate::PidfdWatcher), for a
-/// [`Fallback`](childwatch_core::Fallback).
+/// [`FallbackWatcher`](childwatch_core::FallbackWatcher).
 pub struct PidfdSource {
     registry: Registry,
     /// An eventfd that is always readable.
-    bell: OwnedFd,
+    wake_fd: OwnedFd,
     /// The armed pidfds.
     ///
     /// Held over one `waitid` at a time, so that the fd looked at is the one that
@@ -120,20 +120,20 @@ impl PidfdSource {
         let poll = streams::keep_clear(Poll::new).map_err(failed(Call::EpollCreate))?;
         let registry = streams::keep_clear(|| poll.registry().try_clone())
             .map_err(failed(Call::EpollCreate))?;
-        let bell =
+        let wake_fd =
             streams::keep_clear(|| eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK))
                 .map_err(|errno| failed(Call::Eventfd)(errno.into()))?;
         registry
-            .register(&mut SourceFd(&bell.as_raw_fd()), WAKE, SILENT)
+            .register(&mut SourceFd(&wake_fd.as_raw_fd()), WAKE, SILENT)
             .map_err(failed(Call::Eventfd))?;
         let source = PidfdSource {
             registry,
-            bell,
+            wake_fd,
             armed: Mutex::default(),
             own_pid: std::process::id(),
             waits_for_pidfds: OnceLock::new(),
         };
-        let events = Events::with_capacity(EVENTS_A_WAIT);
+        let events = Events::with_capacity(EVENTS_PER_WAIT);
         let releases = Releases::default();
         let waiter = PidfdWaiter {
             poll,
@@ -153,18 +153,18 @@ impl PidfdSource {
             return Confirmed::Nothing;
         }
         match zombie::look(pidfd, self.own_pid) {
-            Zombie::Exited(status) => {
+            WaitState::Exited(status) => {
                 *has_exited = true;
                 Confirmed::Exit(Report::new(token, status))
             }
             // The event itself is of the pidfd, and says that the process has exited.
-            Zombie::NoPidfd => {
+            WaitState::NoPidfd => {
                 *has_exited = true;
                 let status = None;
                 Confirmed::Exit(Report::new(token, status))
             }
-            Zombie::NotWaitable => Confirmed::Nothing,
-            Zombie::BeingReleased => Confirmed::BeingReleased,
+            WaitState::NotWaitable => Confirmed::Nothing,
+            WaitState::BeingReleased => Confirmed::BeingReleased,
         }
     }
 
@@ -193,7 +193,7 @@ impl ExitSource for PidfdSource {
 
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
         if pid.as_raw().unsigned_abs() == self.own_pid {
-            return Err(WatchError::NotAChild { pid, source: None });
+            return Err(WatchError::OwnProcess { pid });
         }
         let refuse = |call, error| errno::refuse(Some(pid), call, error);
         let number = rustix::process::Pid::from_raw(pid.as_raw())
@@ -201,7 +201,7 @@ impl ExitSource for PidfdSource {
         let pidfd = streams::keep_clear(|| pidfd_open(number, PidfdFlags::empty()))
             .map_err(|error| refuse(Call::PidfdOpen, error.into()))?;
         if self.waits_for_pidfds.get().is_none() {
-            zombie::can_be_waited_for(&pidfd)
+            zombie::check_waitid(&pidfd)
                 .map_err(|errno| refuse(Call::WaitidPidfd, errno.into()))?;
             let _ = self.waits_for_pidfds.set(());
         }
@@ -249,14 +249,14 @@ impl ExitSource for PidfdSource {
         let found = match readable::is_readable(pidfd) {
             Some(true) => zombie::look(pidfd, self.own_pid),
             Some(false) => return None,
-            None => zombie::look_unasked(pidfd),
+            None => zombie::look_unpolled(pidfd),
         };
         match found {
-            Zombie::Exited(status) => Some(Report::new(token, status)),
+            WaitState::Exited(status) => Some(Report::new(token, status)),
             // `wait` reports it, or a later look, once the kernel tells its status.
-            Zombie::NotWaitable | Zombie::BeingReleased => None,
+            WaitState::NotWaitable | WaitState::BeingReleased => None,
             // What is readable is another file.
-            Zombie::NoPidfd => None,
+            WaitState::NoPidfd => None,
         }
     }
 
@@ -285,9 +285,9 @@ impl ExitSource for PidfdSource {
     }
 
     fn wake(&self) -> io::Result<()> {
-        let bell = self.bell.as_raw_fd();
+        let wake_fd = self.wake_fd.as_raw_fd();
         self.registry
-            .reregister(&mut SourceFd(&bell), WAKE, Interest::READABLE)
+            .reregister(&mut SourceFd(&wake_fd), WAKE, Interest::READABLE)
     }
 }
 
@@ -328,16 +328,18 @@ mod tests {
         let (source, mut waiter) = PidfdSource::new().unwrap();
         let mut child = zombie();
         let pid = Pid::from(&child);
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         thread::scope(|scope| {
             let table = source.lock();
             let arming = scope.spawn(|| {
                 let own = fs::read_link("/proc/thread-self").unwrap();
-                tell.send(own).unwrap();
+                sender.send(own).unwrap();
                 source.arm(pid, TOKEN)
             });
             // Until it waits for the table.
-            let stat = Path::new("/proc").join(told.recv().unwrap()).join("stat");
+            let stat = Path::new("/proc")
+                .join(receiver.recv().unwrap())
+                .join("stat");
             let is_asleep = || {
                 let stat = fs::read_to_string(&stat).unwrap();
                 stat.rsplit_once(") ").unwrap().1.starts_with('S')

@@ -21,7 +21,7 @@ impl PidfdWatcher {
     /// memory or threads; [`Os`](WatchError::Os) for anything else. Nothing is
     /// left behind.
     pub fn new() -> Result<Self, WatchError> {
-        crate::probe().verdict()?;
+        crate::probe().check()?;
         let (source, waiter) = PidfdSource::new()?;
         ThreadedWatcher::start(source, waiter).map(PidfdWatcher)
     }

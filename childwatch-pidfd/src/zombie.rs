@@ -11,11 +11,11 @@ use std::ptr;
 use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
-use crate::info::{self, Remains};
+use crate::info::{self, ExitInfo};
 
-/// What `look` found behind a readable pidfd.
+/// What a wait for the process of a pidfd would find.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Zombie {
+pub(crate) enum WaitState {
     /// The process has exited, with this status if it can be known.
     Exited(Option<ExitStatus>),
     /// A tracer holds it: its parent cannot wait for it yet.
@@ -39,51 +39,51 @@ fn peek_options() -> WaitIdOptions {
 }
 
 /// Tells what a readable pidfd means. `own_pid` is this process's.
-pub(crate) fn look(pidfd: &OwnedFd, own_pid: u32) -> Zombie {
+pub(crate) fn look(pidfd: &OwnedFd, own_pid: u32) -> WaitState {
     match waitid(WaitId::PidFd(pidfd.as_fd()), peek_options()) {
         Ok(Some(status)) => match exit_status(&status) {
-            known @ Some(_) => Zombie::Exited(known),
+            known @ Some(_) => WaitState::Exited(known),
             // CLD_STOPPED, CLD_TRAPPED, CLD_CONTINUED: no exit.
-            None => Zombie::NotWaitable,
+            None => WaitState::NotWaitable,
         },
-        Ok(None) => Zombie::NotWaitable,
+        Ok(None) => WaitState::NotWaitable,
         // ECHILD: not a child, or reaped already. The pidfd is readable, so the process
         // has exited.
-        Err(Errno::CHILD) => match info::remains(pidfd) {
-            Remains::Status(status) => Zombie::Exited(Some(status)),
-            Remains::Unreleased { parent } if parent == own_pid => Zombie::BeingReleased,
+        Err(Errno::CHILD) => match info::exit_info(pidfd) {
+            ExitInfo::Status(status) => WaitState::Exited(Some(status)),
+            ExitInfo::Unreleased { parent } if parent == own_pid => WaitState::BeingReleased,
             // The zombie of another parent: that parent may never reap it.
-            Remains::Unreleased { .. } | Remains::Unknown => Zombie::Exited(None),
+            ExitInfo::Unreleased { .. } | ExitInfo::Unknown => WaitState::Exited(None),
         },
-        Err(Errno::BADF) => Zombie::NoPidfd,
+        Err(Errno::BADF) => WaitState::NoPidfd,
         // A sandbox refuses the question. The process has exited all the same, and
         // perhaps nobody reaps it before the callback has run.
-        Err(_) => match info::remains(pidfd) {
-            Remains::Status(status) => Zombie::Exited(Some(status)),
-            Remains::Unreleased { .. } | Remains::Unknown => Zombie::Exited(None),
+        Err(_) => match info::exit_info(pidfd) {
+            ExitInfo::Status(status) => WaitState::Exited(Some(status)),
+            ExitInfo::Unreleased { .. } | ExitInfo::Unknown => WaitState::Exited(None),
         },
     }
 }
 
-/// Tells what a pidfd means of which it is not known whether it is readable.
-pub(crate) fn look_unasked(pidfd: &OwnedFd) -> Zombie {
+/// As [`look`], for a pidfd of which it is not known whether it is readable.
+pub(crate) fn look_unpolled(pidfd: &OwnedFd) -> WaitState {
     let status = waitid(WaitId::PidFd(pidfd.as_fd()), peek_options());
     match status.ok().flatten().as_ref().and_then(exit_status) {
-        known @ Some(_) => Zombie::Exited(known),
-        None => Zombie::NotWaitable,
+        known @ Some(_) => WaitState::Exited(known),
+        None => WaitState::NotWaitable,
     }
 }
 
-/// Whether the kernel waits for pidfds at all (Linux 5.4), asked of any of them.
-pub(crate) fn can_be_waited_for(pidfd: &OwnedFd) -> Result<(), Errno> {
+/// Returns `Ok` if the kernel waits for pidfds (Linux 5.4). Any pidfd will do.
+pub(crate) fn check_waitid(pidfd: &OwnedFd) -> Result<(), Errno> {
     match waitid(WaitId::PidFd(pidfd.as_fd()), peek_options()) {
         Err(Errno::CHILD) | Ok(_) => Ok(()),
         Err(errno) => Err(errno),
     }
 }
 
-/// Whether the process has been reaped, so that its number is free. `false` also
-/// when that cannot be told.
+/// Returns `true` if the process has been reaped, so that its pid is free. Returns `false`
+/// also if that cannot be known.
 pub(crate) fn is_reaped(pidfd: &OwnedFd) -> bool {
     match signal_nothing(pidfd) {
         Ok(()) => false,
@@ -125,7 +125,7 @@ fn has_no_pid(pidfd: &OwnedFd) -> bool {
 
 fn exit_status(status: &WaitIdStatus) -> Option<ExitStatus> {
     let value = status.exit_status().or(status.terminating_signal())?;
-    childwatch_core::source::exit_status(status.raw_code(), value)
+    childwatch_core::source::exit_status_from_siginfo(status.raw_code(), value)
 }
 
 #[cfg(test)]
@@ -151,7 +151,7 @@ mod tests {
         cat.stdin(Stdio::piped()).spawn().unwrap()
     }
 
-    fn is_dead(pidfd: &OwnedFd) {
+    fn wait_until_exited(pidfd: &OwnedFd) {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         assert!(waitid(WaitId::PidFd(pidfd.as_fd()), options).is_ok());
     }
@@ -160,12 +160,12 @@ mod tests {
     fn a_zombie_is_looked_at_and_not_reaped() {
         let mut child = Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
         let pidfd = pidfd(&child);
-        is_dead(&pidfd);
-        let Zombie::Exited(first) = look(&pidfd, std::process::id()) else {
+        wait_until_exited(&pidfd);
+        let WaitState::Exited(first) = look(&pidfd, std::process::id()) else {
             panic!("it is waitable");
         };
-        assert_eq!(look(&pidfd, std::process::id()), Zombie::Exited(first));
-        assert_eq!(look_unasked(&pidfd), Zombie::Exited(first));
+        assert_eq!(look(&pidfd, std::process::id()), WaitState::Exited(first));
+        assert_eq!(look_unpolled(&pidfd), WaitState::Exited(first));
         assert_eq!(first, Some(child.wait().unwrap()));
     }
 
@@ -173,11 +173,11 @@ mod tests {
     fn what_has_only_stopped_is_no_zombie() {
         let mut child = cat();
         let pidfd = pidfd(&child);
-        assert_eq!(look(&pidfd, std::process::id()), Zombie::NotWaitable);
-        assert_eq!(look_unasked(&pidfd), Zombie::NotWaitable);
+        assert_eq!(look(&pidfd, std::process::id()), WaitState::NotWaitable);
+        assert_eq!(look_unpolled(&pidfd), WaitState::NotWaitable);
         kill_process(number(&child), Signal::STOP).unwrap();
         waitpid(Some(number(&child)), WaitOptions::UNTRACED).unwrap();
-        assert_eq!(look(&pidfd, std::process::id()), Zombie::NotWaitable);
+        assert_eq!(look(&pidfd, std::process::id()), WaitState::NotWaitable);
         child.kill().unwrap();
         child.wait().unwrap();
     }
@@ -185,16 +185,16 @@ mod tests {
     #[test]
     fn another_file_is_no_exit() {
         let readable = OwnedFd::from(fs::File::open("/dev/zero").unwrap());
-        assert_eq!(look(&readable, std::process::id()), Zombie::NoPidfd);
-        assert_eq!(look_unasked(&readable), Zombie::NotWaitable);
+        assert_eq!(look(&readable, std::process::id()), WaitState::NoPidfd);
+        assert_eq!(look_unpolled(&readable), WaitState::NotWaitable);
     }
 
     #[test]
     fn a_pidfd_can_be_waited_for_and_another_file_cannot() {
         let own = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
-        assert_eq!(can_be_waited_for(&own), Ok(()));
+        assert_eq!(check_waitid(&own), Ok(()));
         let no_pidfd = OwnedFd::from(fs::File::open("/dev/null").unwrap());
-        assert_eq!(can_be_waited_for(&no_pidfd), Err(Errno::BADF));
+        assert_eq!(check_waitid(&no_pidfd), Err(Errno::BADF));
     }
 
     /// The kernel takes it out of its table, and tells its status when that is done. Here
@@ -204,9 +204,9 @@ mod tests {
         let stranger = rustix::process::getppid().unwrap();
         let stranger = pidfd_open(stranger, PidfdFlags::empty()).unwrap();
         // Older kernels do not tell the parent.
-        if let Remains::Unreleased { parent } = info::remains(&stranger) {
-            assert_eq!(look(&stranger, parent), Zombie::BeingReleased);
-            assert_eq!(look(&stranger, parent + 1), Zombie::Exited(None));
+        if let ExitInfo::Unreleased { parent } = info::exit_info(&stranger) {
+            assert_eq!(look(&stranger, parent), WaitState::BeingReleased);
+            assert_eq!(look(&stranger, parent + 1), WaitState::Exited(None));
         }
     }
 

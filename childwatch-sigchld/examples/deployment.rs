@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode};
 use std::sync::mpsc;
 
 use anyhow::{Context, Result};
-use childwatch_core::{Fallback, Pid, PidWatcher, PidWatcherExt, WatchError};
+use childwatch_core::{FallbackWatcher, Pid, PidWatcher, PidWatcherExt, WatchError};
 use childwatch_pidfd::{PidfdSource, PidfdWatcher};
 use childwatch_sigchld::{SigchldSource, SigchldWatcher};
 use clap::{Parser, ValueEnum};
@@ -55,10 +55,10 @@ fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// What the kernel and the sandbox suggest. A program with more children than file
-/// descriptors would choose `Fallback` wherever there are pidfds.
+/// descriptors would choose `FallbackWatcher` wherever there are pidfds.
 fn choose() -> Backend {
-    let has_pidfds = childwatch_pidfd::probe().verdict().is_ok();
-    let hears_children = childwatch_sigchld::probe().verdict().is_ok();
+    let has_pidfds = childwatch_pidfd::probe().check().is_ok();
+    let hears_children = childwatch_sigchld::probe().check().is_ok();
     match (has_pidfds, hears_children) {
         (true, true) => Backend::Fallback,
         (true, false) => Backend::Pidfd,
@@ -71,7 +71,10 @@ fn make(backend: Backend) -> Result<Box<dyn PidWatcher>, WatchError> {
     Ok(match backend {
         Backend::Pidfd => Box::new(PidfdWatcher::new()?),
         Backend::Sigchld => Box::new(SigchldWatcher::new()?),
-        Backend::Fallback => Box::new(Fallback::new(PidfdSource::new()?, SigchldSource::new()?)?),
+        Backend::Fallback => Box::new(FallbackWatcher::new(
+            PidfdSource::new()?,
+            SigchldSource::new()?,
+        )?),
     })
 }
 
@@ -82,14 +85,14 @@ fn supervise(watcher: &dyn PidWatcher, command: &[String]) -> Result<ExitCode> {
         .spawn_watchable(Command::new(program).args(arguments))
         .with_context(|| format!("cannot start {program:?}"))?;
     let pid = Pid::from(&child);
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let watched = watcher.on_exit(pid, move |exit| {
         // A receiver that is gone has nothing to be told.
-        let _ = tell.send(exit);
+        let _ = sender.send(exit);
     });
     watcher.unregister_pid(pid);
     println!("watching process {pid}");
-    let exit = watched.map(|_| told.recv());
+    let exit = watched.map(|_| receiver.recv());
     let reaped = child.wait();
     let exit = exit??;
     println!("{exit}");

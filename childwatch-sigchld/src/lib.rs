@@ -16,9 +16,9 @@
 //! let watcher = SigchldWatcher::new()?;
 //! let mut child = Command::new("sh").args(["-c", "exit 3"]).spawn()?;
 //!
-//! let (tell, told) = mpsc::channel();
-//! watcher.on_exit(Pid::from(&child), move |exit| tell.send(exit).unwrap())?;
-//! assert_eq!(told.recv()?.status().unwrap().code(), Some(3));
+//! let (sender, receiver) = mpsc::channel();
+//! watcher.on_exit(Pid::from(&child), move |exit| sender.send(exit).unwrap())?;
+//! assert_eq!(receiver.recv()?.status().unwrap().code(), Some(3));
 //!
 //! child.wait()?; // reaping is left to the program
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -27,12 +27,12 @@
 //! Pidfds as long as there are file descriptors for them, and `SIGCHLD` for the rest:
 //!
 //! ```
-//! use childwatch_core::Fallback;
+//! use childwatch_core::FallbackWatcher;
 //! use childwatch_pidfd::PidfdSource;
 //! use childwatch_sigchld::SigchldSource;
 //!
-//! let watcher = Fallback::new(PidfdSource::new()?, SigchldSource::new()?)?;
-//! assert_eq!(watcher.spilled(), 0);
+//! let watcher = FallbackWatcher::new(PidfdSource::new()?, SigchldSource::new()?)?;
+//! assert_eq!(watcher.watched_by_secondary(), 0);
 //! # Ok::<(), childwatch_core::WatchError>(())
 //! ```
 //!

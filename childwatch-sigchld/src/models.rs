@@ -2,9 +2,9 @@
 //! interleaving.
 //!
 //! A handler runs on any thread, so in a model it is one more thread. The ring has only
-//! two places there.
+//! two slots there.
 
-mod bell;
+mod event_count;
 mod handler;
 mod hints;
 mod source;

@@ -36,7 +36,7 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_secs(1);
 /// All times are of [`clock::monotonic`](childwatch_core::source::clock::monotonic).
 #[derive(Debug)]
 pub(crate) struct Schedule {
-    /// Every exit whose signal belongs to this generation, or to one before, has been
+    /// Every exit whose signal belongs to this epoch, or to one before, has been
     /// reported.
     answered: u32,
     sweep: Option<Sweep>,
@@ -51,8 +51,8 @@ pub(crate) struct Schedule {
 /// A sweep that has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sweep {
-    /// What it answers: the generation before its first look.
-    generation: u32,
+    /// What it answers: the epoch before its first look.
+    epoch: u32,
     /// The index at which it goes on.
     cursor: u32,
     is_heartbeat: bool,
@@ -108,22 +108,22 @@ impl Schedule {
     }
 
     /// Returns how long to rest before a chunk is due: zero if one is due now.
-    /// `generation` is that of the last signal.
-    pub(crate) fn rest(&self, now: Duration, generation: u32) -> Duration {
+    /// `epoch` is that of the last signal.
+    pub(crate) fn rest(&self, now: Duration, epoch: u32) -> Duration {
         if self.sweep.is_some() {
             return Duration::ZERO;
         }
-        let sweep = (generation != self.answered).then_some(self.next_sweep);
+        let sweep = (epoch != self.answered).then_some(self.next_sweep);
         let due = sweep.into_iter().chain(self.next_heartbeat).min();
         due.map_or(Duration::MAX, |due| due.saturating_sub(now))
     }
 
     /// Begins the sweep that is due, unless one has begun, and returns the index at which
-    /// its next chunk begins. `generation` must have been read before this call.
-    pub(crate) fn begin_chunk(&mut self, now: Duration, generation: u32) -> u32 {
+    /// its next chunk begins. `epoch` must have been read before this call.
+    pub(crate) fn begin_chunk(&mut self, now: Duration, epoch: u32) -> u32 {
         let is_heartbeat = self.next_heartbeat.is_some_and(|next| now >= next);
         let sweep = self.sweep.get_or_insert(Sweep {
-            generation,
+            epoch,
             cursor: 0,
             is_heartbeat,
             checks_left: if is_heartbeat { CHUNK } else { 0 },
@@ -160,7 +160,7 @@ impl Schedule {
         }
         let sweep = *sweep;
         self.sweep = None;
-        self.answered = sweep.generation;
+        self.answered = sweep.epoch;
         self.next_sweep = now + sweep.cost_in_vain * SWEEP_SHARE;
         if sweep.is_heartbeat {
             self.postpone_heartbeat(now + HEARTBEAT.max(sweep.cost * HEARTBEAT_SHARE));

@@ -4,12 +4,12 @@
 //!  a child exits
 //!    │ the kernel makes it a zombie, then sends SIGCHLD (or merges it into one queued)
 //!    ▼
-//!  Inbox::signal          generation + 1 · a hint: this pid, this status · ring the bell
+//!  Inbox::signal          epoch + 1 · a hint: this pid, this status · notify
 //!    │
 //!    ▼                    the watcher's thread, in `wait`
 //!  look_at_hinted         one waitid for each child that a hint names
 //!    │
-//!    ▼                    if a generation is not answered, or at a heartbeat
+//!    ▼                    if an epoch is not answered, or at a heartbeat
 //!  sweep_a_chunk          one waitid for each of the next 64 unreported children
 //!    │
 //!    ▼
@@ -18,15 +18,15 @@
 //!
 //! # Why no exit is lost
 //!
-//! 1. `arm` reads the generation, opens the inbox, inserts the entry, and only then looks
+//! 1. `arm` reads the epoch, opens the inbox, inserts the entry, and only then looks
 //!    at the child. So the look sees an exit that came before it.
 //! 2. The kernel makes a child a zombie before it queues or merges the signal. So after
-//!    each exit a run of the handler follows, which raises the generation and then rings.
-//! 3. The thread reads the bell, then the generation, and then sleeps on the bell. So it
-//!    misses no ring. A generation that is not answered makes a sweep begin after a finite
+//!    each exit a run of the handler follows, which raises the epoch and then notifies.
+//! 3. The thread reads the event count, then the epoch, and then waits for the event count.
+//!    So it misses no notification. An epoch that is not answered makes a sweep begin after a finite
 //!    time.
-//! 4. A sweep answers only the generation that was read before its first look. An entry
-//!    that is armed behind its cursor exits in a later generation.
+//! 4. A sweep answers only the epoch that was read before its first look. An entry
+//!    that is armed behind its cursor exits in a later epoch.
 //! 5. What no signal reports is found by a heartbeat, which signals cannot postpone.
 //!
 //! # Why none is invented
@@ -60,10 +60,10 @@ use crate::look::judge::{Start, Verdict, judge, start};
 use crate::schedule::{CHUNK, Chunk, SWEEP_SHARE, Schedule};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
-use crate::table::{Heard, Known, Suspect, Table};
+use crate::table::{Candidate, HintedStatus, Known, Table};
 
 /// The [`ExitSource`] behind [`SigchldWatcher`](crate::SigchldWatcher), for a
-/// [`Fallback`](childwatch_core::Fallback).
+/// [`FallbackWatcher`](childwatch_core::FallbackWatcher).
 pub struct SigchldSource {
     kernel: Kernel,
     signals: Signals,
@@ -103,7 +103,7 @@ pub struct SigchldWaiter {
     lets_signal_through: bool,
     /// When the last wait ended.
     returned_at: Duration,
-    suspects: Vec<Suspect>,
+    candidates: Vec<Candidate>,
     states: Vec<State>,
     verdicts: Vec<Verdict>,
 }
@@ -165,7 +165,7 @@ impl SigchldSource {
         kernel: Kernel,
         signals: Signals,
     ) -> Result<(Self, SigchldWaiter), WatchError> {
-        kernel.verdict()?;
+        kernel.check()?;
         let now = kernel.monotonic();
         let source = SigchldSource {
             signals,
@@ -178,7 +178,7 @@ impl SigchldSource {
             schedule: Schedule::new(now),
             lets_signal_through: false,
             returned_at: now,
-            suspects: Vec::new(),
+            candidates: Vec::new(),
             states: Vec::new(),
             verdicts: Vec::new(),
         };
@@ -191,8 +191,8 @@ impl SigchldSource {
 impl SigchldWaiter {
     /// Returns `true` if every signal has been answered.
     pub(crate) fn is_at_rest(&self, source: &SigchldSource) -> bool {
-        let generation = source.signals.generation();
-        !self.schedule.rest(Duration::ZERO, generation).is_zero()
+        let epoch = source.signals.epoch();
+        !self.schedule.rest(Duration::ZERO, epoch).is_zero()
     }
 }
 
@@ -206,16 +206,16 @@ impl ExitSource for SigchldSource {
             self.install_handler_for(pid)?;
         }
         // The order is that of the argument above.
-        let generation = self.signals.generation();
+        let epoch = self.signals.epoch();
         let is_first = {
             let mut table = self.table();
             self.signals.open();
             let is_first = !table.has_unreported();
-            table.insert(pid, token, generation);
+            table.insert(pid, token, epoch);
             is_first
         };
         if is_first {
-            self.signals.bell.ring();
+            self.signals.event_count.notify();
         }
         match (self.kernel.look(pid), self.kernel.kinship(pid)) {
             (State::NotYet, Kinship::Child) => {
@@ -226,7 +226,7 @@ impl ExitSource for SigchldSource {
             }
             (State::Exited(status), Kinship::Child) => {
                 let armed_at = self.kernel.ticks();
-                self.keep(|table| {
+                self.hand_over(|table| {
                     table.set_armed_at(token, armed_at);
                     table.report_ended(token, Some(status))
                 });
@@ -234,7 +234,7 @@ impl ExitSource for SigchldSource {
             }
             (State::Refused(errno), _) => {
                 self.disarm(token);
-                Err(child::not_to_be_looked_at(pid, errno))
+                Err(child::look_refused(pid, errno))
             }
             (State::Gone | State::NotYet | State::Exited(_), _) => {
                 self.disarm(token);
@@ -257,7 +257,7 @@ impl ExitSource for SigchldSource {
         };
         if is_last {
             // The thread gives the signal back to the program.
-            self.signals.bell.ring();
+            self.signals.event_count.notify();
         }
     }
 
@@ -265,7 +265,7 @@ impl ExitSource for SigchldSource {
         let known = self.table().known(token);
         match known {
             None => true,
-            Some(Known::Unreported(suspect)) => self.is_unreported_reaped(suspect),
+            Some(Known::Unreported(candidate)) => self.report_if_reaped(candidate),
             Some(Known::Reported {
                 pid,
                 armed_at,
@@ -279,7 +279,7 @@ impl ExitSource for SigchldSource {
         let known = self.table().known(token)?;
         let status = match known {
             Known::Reported { status, .. } => status,
-            Known::Unreported(suspect) => self.look_at_one(suspect)?,
+            Known::Unreported(candidate) => self.look_at_one(candidate)?,
         };
         Some(Report::new(token, status))
     }
@@ -288,7 +288,7 @@ impl ExitSource for SigchldSource {
         self.sweep_after_callbacks(waiter, reports);
         loop {
             // The order is that of the argument above.
-            let rings = self.signals.bell.rings();
+            let seen = self.signals.event_count.count();
             self.look_at_hinted(waiter, reports);
             let is_woken = self.is_woken.swap(false, Ordering::SeqCst);
             if is_woken || !reports.is_empty() {
@@ -301,7 +301,7 @@ impl ExitSource for SigchldSource {
                 Step::Swept => {}
                 Step::Rest(limit) => {
                     self.let_signal_through(waiter, limit.is_some());
-                    self.signals.bell.listen(rings, limit)?;
+                    self.signals.event_count.wait(seen, limit)?;
                 }
             }
         }
@@ -310,7 +310,7 @@ impl ExitSource for SigchldSource {
     fn wake(&self) -> io::Result<()> {
         // A swap as in `wait`. loom lets a store come between the two halves of a swap.
         self.is_woken.swap(true, Ordering::SeqCst);
-        self.signals.bell.ring();
+        self.signals.event_count.notify();
         Ok(())
     }
 }
@@ -322,10 +322,10 @@ impl SigchldSource {
             let mut table = self.table();
             table.take_hints(&self.signals);
             table.take_reports(reports);
-            table.take_hinted(&mut waiter.suspects);
+            table.take_hinted(&mut waiter.candidates);
         }
-        if !waiter.suspects.is_empty() {
-            self.look_at_suspects(waiter, reports, |_| false);
+        if !waiter.candidates.is_empty() {
+            self.look_at_candidates(waiter, reports, |_| false);
         }
     }
 
@@ -351,12 +351,12 @@ impl SigchldSource {
             waiter.schedule.mark_idle(now);
             return Step::Rest(None);
         }
-        let generation = self.signals.generation();
-        let rest = waiter.schedule.rest(now, generation);
+        let epoch = self.signals.epoch();
+        let rest = waiter.schedule.rest(now, epoch);
         if !rest.is_zero() {
             return Step::Rest(Some(rest));
         }
-        self.sweep_a_chunk(waiter, now, generation, reports);
+        self.sweep_a_chunk(waiter, now, epoch, reports);
         Step::Swept
     }
 
@@ -364,26 +364,26 @@ impl SigchldSource {
         &self,
         waiter: &mut SigchldWaiter,
         now: Duration,
-        generation: u32,
+        epoch: u32,
         reports: &mut Vec<Report>,
     ) {
         let stopwatch = self.kernel.stopwatch();
-        let cursor = waiter.schedule.begin_chunk(now, generation);
+        let cursor = waiter.schedule.begin_chunk(now, epoch);
         let cursor = self
             .table()
-            .unreported_from(cursor, CHUNK, &mut waiter.suspects);
-        for suspect in &mut waiter.suspects {
-            suspect.checks_identity = waiter.schedule.take_check(suspect.token);
+            .unreported_from(cursor, CHUNK, &mut waiter.candidates);
+        for candidate in &mut waiter.candidates {
+            candidate.checks_identity = waiter.schedule.take_check(candidate.token);
         }
         let proc = if self.asks_proc_first {
             self.kernel.prove_proc()
         } else {
             None
         };
-        let (looks, before) = (waiter.suspects.len(), reports.len());
-        self.look_at_suspects(waiter, reports, |suspect| {
-            suspect.heard == Heard::Nothing
-                && proc.is_some_and(|proc| proc.shows_alive(suspect.pid))
+        let (looks, before) = (waiter.candidates.len(), reports.len());
+        self.look_at_candidates(waiter, reports, |candidate| {
+            candidate.hinted_status == HintedStatus::Nothing
+                && proc.is_some_and(|proc| proc.shows_alive(candidate.pid))
         });
         let chunk = Chunk {
             looks,
@@ -394,101 +394,103 @@ impl SigchldSource {
         waiter.schedule.end_chunk(self.kernel.monotonic(), &chunk);
     }
 
-    /// Looks at each of the waiter's suspects, and adds the reports of those that are over.
-    /// A suspect that `is_known_alive` costs no look.
-    fn look_at_suspects(
+    /// Looks at each of the waiter's candidates, and adds the reports of those that are over.
+    /// A candidate that `is_known_alive` costs no look.
+    fn look_at_candidates(
         &self,
         waiter: &mut SigchldWaiter,
         reports: &mut Vec<Report>,
-        is_known_alive: impl Fn(&Suspect) -> bool,
+        is_known_alive: impl Fn(&Candidate) -> bool,
     ) {
         let SigchldWaiter {
-            suspects,
+            candidates,
             states,
             verdicts,
             ..
         } = waiter;
-        states.extend(suspects.iter().map(|suspect| {
-            if is_known_alive(suspect) {
+        states.extend(candidates.iter().map(|candidate| {
+            if is_known_alive(candidate) {
                 State::NotYet
             } else {
-                self.kernel.look(suspect.pid)
+                self.kernel.look(candidate.pid)
             }
         }));
         if states.iter().any(|state| *state != State::NotYet) {
-            self.refresh(suspects);
+            self.refresh(candidates);
         }
         let proof = OnceCell::new();
         let prove = || *proof.get_or_init(|| self.kernel.prove_proc());
         let states = states.drain(..);
         verdicts.extend(
-            suspects
+            candidates
                 .iter()
                 .zip(states)
-                .map(|(suspect, state)| judge(suspect, state, prove)),
+                .map(|(candidate, state)| judge(candidate, state, prove)),
         );
         // Now, because `judge` may have read files.
         let mut table = self.table();
-        for (suspect, verdict) in suspects.drain(..).zip(verdicts.drain(..)) {
+        for (candidate, verdict) in candidates.drain(..).zip(verdicts.drain(..)) {
             reports.extend(match verdict {
                 Verdict::Alive => None,
-                Verdict::Ended(status) => table.report_ended(suspect.token, status),
-                Verdict::Gone => table.report_gone(suspect.token),
+                Verdict::Ended(status) => table.report_ended(candidate.token, status),
+                Verdict::Gone => table.report_gone(candidate.token),
             });
         }
     }
 
-    /// Renews what has been heard of each suspect. A signal that came before the look, and
+    /// Renews the hinted status of each candidate. A signal that came before the look, and
     /// whose hint had not been taken in, counts in the verdict.
-    fn refresh(&self, suspects: &mut [Suspect]) {
+    fn refresh(&self, candidates: &mut [Candidate]) {
         let mut table = self.table();
         table.take_hints(&self.signals);
-        for suspect in suspects {
-            if let Some(Suspect { heard, .. }) = table.suspect(suspect.token) {
-                suspect.heard = heard;
+        for candidate in candidates {
+            if let Some(Candidate { hinted_status, .. }) = table.candidate(candidate.token) {
+                candidate.hinted_status = hinted_status;
             }
         }
     }
 
     /// Looks at one child on a caller's thread. Returns its status if it is over.
-    fn look_at_one(&self, suspect: Suspect) -> Option<Option<ExitStatus>> {
-        let (suspect, state) = self.look_afresh(suspect);
-        let verdict = judge(&suspect, state, || self.kernel.prove_proc());
+    fn look_at_one(&self, candidate: Candidate) -> Option<Option<ExitStatus>> {
+        let (candidate, state) = self.look_afresh(candidate);
+        let verdict = judge(&candidate, state, || self.kernel.prove_proc());
         // The watcher's thread may have taken the hint since, and reported the child.
-        if let Some(Known::Reported { status, .. }) = self.table().known(suspect.token) {
+        if let Some(Known::Reported { status, .. }) = self.table().known(candidate.token) {
             return Some(status);
         }
         match verdict {
             Verdict::Alive => None,
             Verdict::Ended(status) => Some(status),
-            Verdict::Gone => Some(suspect.heard.status()),
+            Verdict::Gone => Some(candidate.hinted_status.status()),
         }
     }
 
-    fn look_afresh(&self, suspect: Suspect) -> (Suspect, State) {
-        let state = self.kernel.look(suspect.pid);
-        let mut suspects = [suspect];
-        self.refresh(&mut suspects);
-        let [suspect] = suspects;
-        (suspect, state)
+    fn look_afresh(&self, candidate: Candidate) -> (Candidate, State) {
+        let state = self.kernel.look(candidate.pid);
+        let mut candidates = [candidate];
+        self.refresh(&mut candidates);
+        let [candidate] = candidates;
+        (candidate, state)
     }
 
-    fn is_unreported_reaped(&self, suspect: Suspect) -> bool {
-        let (suspect, state) = self.look_afresh(Suspect {
+    /// Looks afresh at a child that has not been reported, and reports it if it has been reaped.
+    /// Returns `true` then.
+    fn report_if_reaped(&self, candidate: Candidate) -> bool {
+        let (candidate, state) = self.look_afresh(Candidate {
             checks_identity: true,
-            ..suspect
+            ..candidate
         });
-        let is_reaped = match judge(&suspect, state, || self.kernel.prove_proc()) {
+        let is_reaped = match judge(&candidate, state, || self.kernel.prove_proc()) {
             Verdict::Gone => true,
             Verdict::Alive => false,
-            // Also if nothing that was heard gives rise to doubt.
+            // Also if no hint gives rise to doubt.
             Verdict::Ended(_) => {
                 let prove = || self.kernel.prove_proc();
-                start(suspect.pid, suspect.armed_at, prove) == Start::Later
+                start(candidate.pid, candidate.armed_at, prove) == Start::Later
             }
         };
         if is_reaped {
-            self.keep(|table| table.report_gone(suspect.token));
+            self.hand_over(|table| table.report_gone(candidate.token));
         }
         is_reaped
     }
@@ -512,13 +514,13 @@ impl SigchldSource {
     }
 
     /// Lets the watcher's thread report what another thread has found.
-    fn keep(&self, report: impl FnOnce(&mut Table) -> Option<Report>) {
+    fn hand_over(&self, report: impl FnOnce(&mut Table) -> Option<Report>) {
         {
             let mut table = self.table();
             let report = report(&mut table);
-            table.keep(report);
+            table.push_report(report);
         }
-        self.signals.bell.ring();
+        self.signals.event_count.notify();
     }
 
     /// Installs the handler, unless that has been done. A pid that will be refused changes
@@ -529,7 +531,7 @@ impl SigchldSource {
         }
         match self.kernel.look(pid) {
             State::Gone => return Err(self.kernel.not_a_child(pid)),
-            State::Refused(errno) => return Err(child::not_to_be_looked_at(pid, errno)),
+            State::Refused(errno) => return Err(child::look_refused(pid, errno)),
             State::NotYet | State::Exited(_) if self.kernel.kinship(pid) != Kinship::Child => {
                 return Err(self.kernel.not_a_child(pid));
             }

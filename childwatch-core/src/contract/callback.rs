@@ -30,11 +30,11 @@ impl WatchHandle {
     /// A handle that no watcher of this process has returned before. It is for your own
     /// implementations of [`PidWatcher`](crate::PidWatcher).
     #[must_use]
-    pub fn next(pid: Pid) -> Self {
-        Self::next_in_slot(0, pid, 0)
+    pub fn new_unique(pid: Pid) -> Self {
+        Self::new_in_slot(0, pid, 0)
     }
 
-    pub(crate) fn next_in_slot(registry: u64, pid: Pid, slot: u32) -> Self {
+    pub(crate) fn new_in_slot(registry: u64, pid: Pid, slot: u32) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         // Relaxed: the ids must differ, and must grow in the order in which one watcher's lock
         // is taken. They publish nothing else.

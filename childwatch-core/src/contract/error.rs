@@ -1,6 +1,7 @@
 //! [`WatchError`]: why a watcher refuses.
 
 use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::contract::pid::Pid;
 
@@ -21,17 +22,24 @@ pub enum WatchError {
         source: Option<io::Error>,
     },
 
-    /// The process exists, but this watcher cannot watch it. It is not a child of this process,
-    /// and the watcher needs that. Or it is this process itself.
+    /// The process exists, but is not a child of this process. This watcher watches children
+    /// only.
     #[error(
-        "process {pid} cannot be watched here: it is this process itself, or not a child of it, \
-         which this watcher needs"
+        "process {pid} cannot be watched here: it is not a child of this process, and this \
+         watcher watches children only"
     )]
     NotAChild {
         /// The process that was asked for.
         pid: Pid,
         /// What the kernel answered.
         source: Option<io::Error>,
+    },
+
+    /// The process is the caller's own. No watcher can report its exit to it.
+    #[error("process {pid} is this process itself: a process cannot watch its own exit")]
+    OwnProcess {
+        /// The id of this process.
+        pid: Pid,
     },
 
     /// This watcher has a registration for the same live (or unreaped) process.
@@ -109,6 +117,11 @@ pub enum WatchError {
     },
 }
 
+// The compiler cannot know this, because an `io::Error` may hold any value inside. A `WatchError`
+// is not changed after it was made, so no panic can leave one half changed.
+impl UnwindSafe for WatchError {}
+impl RefUnwindSafe for WatchError {}
+
 fn for_process(pid: &Option<Pid>) -> String {
     pid.map_or_else(String::new, |pid| format!(" for process {pid}"))
 }
@@ -178,7 +191,9 @@ impl From<WatchError> for io::Error {
             WatchError::NoSuchProcess { .. } | WatchError::NotRegistered { .. } => {
                 io::ErrorKind::NotFound
             }
-            WatchError::NotAChild { .. } => io::ErrorKind::InvalidInput,
+            WatchError::NotAChild { .. } | WatchError::OwnProcess { .. } => {
+                io::ErrorKind::InvalidInput
+            }
             WatchError::AlreadyRegistered { .. } => io::ErrorKind::AlreadyExists,
             WatchError::Unsupported { .. } => io::ErrorKind::Unsupported,
             WatchError::ResourceLimit { source, .. } | WatchError::Os { source, .. } => {
@@ -310,6 +325,7 @@ mod tests {
                 WatchError::NotAChild { pid, source: None },
                 io::ErrorKind::InvalidInput,
             ),
+            (WatchError::OwnProcess { pid }, io::ErrorKind::InvalidInput),
             (
                 WatchError::AlreadyRegistered { pid },
                 io::ErrorKind::AlreadyExists,

@@ -88,7 +88,7 @@ impl fmt::Debug for Pid {
 }
 
 /// A number or text that no process can have as its id.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{0:?} is not a process id: a positive number is wanted")]
 pub struct InvalidPid(String);
 

@@ -28,9 +28,10 @@ use crate::contract::pid::Pid;
 ///   one look at the process finds. So it finds every process that is a zombie at the
 ///   call. It registers nothing.
 /// - **\[C2\] refuse.** No such process, a thread's id, not a child (where the
-///   backend needs one; the watcher's own process never can be watched), already
-///   registered (the same process, not reaped yet), out of file descriptors or
-///   memory, unsupported kernel, forked copy: each is its own [`WatchError`]. A
+///   backend needs one), the watcher's own process, already registered (the same
+///   process, not reaped yet), out of file descriptors or memory, unsupported kernel,
+///   forked copy: each is its own [`WatchError`]. (A thread's id is that of no process:
+///   [`NoSuchProcess`](WatchError::NoSuchProcess).) A
 ///   refused call leaves nothing behind: no fd, no entry, no changed state. A
 ///   refused callback has been dropped when the call returns.
 /// - **\[C13\] identity.** A registration means a process, not a pid. If the pid
@@ -145,21 +146,21 @@ use crate::contract::pid::Pid;
 /// use childwatch_core::{Pid, PidWatcher, SimulatedProcesses, SimulatedWatcher};
 ///
 /// fn supervise(watcher: &dyn PidWatcher, pid: Pid) -> mpsc::Receiver<String> {
-///     let (tell, told) = mpsc::channel();
+///     let (sender, receiver) = mpsc::channel();
 ///     watcher.register_pid(pid).unwrap();
 ///     watcher
-///         .register_callback(pid, Box::new(move |exit| tell.send(exit.to_string()).unwrap()))
+///         .register_callback(pid, Box::new(move |exit| sender.send(exit.to_string()).unwrap()))
 ///         .unwrap();
 ///     watcher.unregister_pid(pid); // the callback stays; the rest goes with it
-///     told
+///     receiver
 /// }
 ///
 /// let processes = SimulatedProcesses::new();
 /// let watcher = SimulatedWatcher::new(&processes)?;
 /// let pid = processes.spawn();
-/// let told = supervise(&watcher, pid);
+/// let receiver = supervise(&watcher, pid);
 /// processes.exit(pid, ExitStatus::from_raw(3 << 8));
-/// assert_eq!(told.recv()?, format!("process {pid}: exit status: 3"));
+/// assert_eq!(receiver.recv()?, format!("process {pid}: exit status: 3"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait PidWatcher: Debug + Send + Sync {

@@ -48,7 +48,7 @@ use crate::source::token::Token;
 
 /// How many callbacks run before the source is asked again. Without a limit, callbacks that
 /// register ever more late callbacks would keep the thread from seeing exits.
-const CALLBACKS_A_ROUND: usize = 1024;
+const CALLBACKS_PER_ROUND: usize = 1024;
 
 pub(crate) struct Dispatch {
     state: Mutex<State>,
@@ -62,7 +62,7 @@ pub(crate) struct Context {
     /// The process that made the watcher.
     pub(crate) origin: Origin,
     /// The mask of the thread that made the watcher (C4).
-    pub(crate) creators: SignalMask,
+    pub(crate) creator_mask: SignalMask,
 }
 
 struct State {
@@ -268,7 +268,7 @@ impl Dispatch {
         for report in reports.drain(..) {
             state.registry.process_exited(report);
         }
-        for _ in 0..CALLBACKS_A_ROUND {
+        for _ in 0..CALLBACKS_PER_ROUND {
             if state.is_stopping {
                 break;
             }
@@ -283,13 +283,13 @@ impl Dispatch {
             drop(state);
             if own_mask.is_none() {
                 // Only a sandbox refuses this. The thread then keeps its own mask.
-                own_mask = context.creators.set().ok();
+                own_mask = context.creator_mask.set().ok();
             }
             match run_callback(callback, exit, &context.origin) {
                 Ended::Returned => {}
                 Ended::Panicked if own_mask.is_some() => {
                     // The callback may have changed the mask and not restored it.
-                    let _ = context.creators.set();
+                    let _ = context.creator_mask.set();
                 }
                 Ended::Panicked => {}
                 Ended::InCopy => return Next::Forked,

@@ -163,7 +163,7 @@ impl FreshPage {
 
     /// Returns `Unsupported` if the kernel does not read the advice that it is given about
     /// this page.
-    fn is_advised(&self) -> io::Result<()> {
+    fn check_advice_is_read(&self) -> io::Result<()> {
         const NO_ADVICE: libc::c_int = -1;
         // SAFETY: the page is nobody else's, and a kernel that knew this advice would be
         // advised about a page without contents.
@@ -203,7 +203,7 @@ fn map_wiped_page() -> io::Result<FreshPage> {
     let advised = unsafe { madvise(address, PAGE_BYTES, Advice::LinuxWipeOnFork) };
     match advised
         .map_err(io::Error::from)
-        .and_then(|()| page.is_advised())
+        .and_then(|()| page.check_advice_is_read())
     {
         Ok(()) => Ok(page),
         Err(error) => {

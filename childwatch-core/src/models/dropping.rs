@@ -26,7 +26,7 @@ fn after_drop_no_callback_runs() {
             let fates = [traces[0].fate(), traces[1].fate()];
             exiting.join().unwrap();
             assert_eq!([traces[0].fate(), traces[1].fate()], fates);
-            assert_eq!(processes.watched(), 0);
+            assert_eq!(processes.registration_count(), 0);
             met.note(fates);
         }
     });

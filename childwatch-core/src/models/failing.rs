@@ -19,7 +19,7 @@ use crate::platform::sync::time_runs_out;
 fn a_pause_after_a_failed_wait_ends_with_the_watcher() {
     interleavings::all(|| {
         let kernel = Kernel::default();
-        kernel.fails_waits();
+        kernel.fail_waits();
         let watcher = ThreadedWatcher::start(kernel.source(), ()).unwrap();
         let trace = Trace::new();
         watcher.watch(pid(1), trace.callback()).unwrap();
@@ -34,7 +34,7 @@ fn a_pause_after_a_failed_wait_ends_with_the_watcher() {
 fn the_reports_of_a_failed_wait_are_handed_over_before_the_pause() {
     interleavings::preempted(3, || {
         let kernel = Kernel::default();
-        kernel.fails_reporting_waits();
+        kernel.fail_reporting_waits();
         let watcher = ThreadedWatcher::start(kernel.source(), ()).unwrap();
         let pid = pid(1);
         let trace = Trace::new();
@@ -59,7 +59,7 @@ fn an_exit_is_told_after_waits_that_fail_and_pauses_that_run_out() {
         move || {
             time_runs_out(2);
             let kernel = Kernel::default();
-            kernel.fails_some_waits(2);
+            kernel.fail_some_waits(2);
             let watcher = ThreadedWatcher::start(kernel.source(), ()).unwrap();
             let pid = pid(1);
             let trace = Trace::new();
@@ -109,7 +109,7 @@ fn a_late_callback_for_which_the_thread_cannot_be_woken_is_refused_unless_it_run
         let met = met.clone();
         move || {
             let kernel = Kernel::default();
-            kernel.fails_wakes(1);
+            kernel.fail_wakes(1);
             let watcher = ThreadedWatcher::start(kernel.source(), ()).unwrap();
             let pid = pid(1);
             let [first, late] = [Trace::new(), Trace::new()];
@@ -132,7 +132,7 @@ fn a_late_callback_for_which_the_thread_cannot_be_woken_is_refused_unless_it_run
                 Err(error) => panic!("{error}"),
             };
             // If there was no need to wake it for that, then for the drop.
-            kernel.fails_wakes(0);
+            kernel.fail_wakes(0);
             drop(watcher);
             assert_eq!(late.fate(), expected);
             met.note(expected);
@@ -150,7 +150,7 @@ fn a_drop_that_cannot_end_the_wait_still_waits_for_a_running_callback() {
         let met = met.clone();
         move || {
             let kernel = Kernel::default();
-            kernel.fails_wakes(1);
+            kernel.fail_wakes(1);
             let watcher = ThreadedWatcher::start(kernel.source(), ()).unwrap();
             let pid = pid(1);
             let traces = [Trace::new(), Trace::new()];
@@ -194,7 +194,7 @@ fn a_source_that_panics_leaves_no_callback_behind() {
                 let kernel = kernel.clone();
                 move || {
                     kernel.exit(pid);
-                    kernel.panics_in_waits();
+                    kernel.panic_in_waits();
                 }
             });
             let refused = match watcher.watch(pid, late.callback()) {

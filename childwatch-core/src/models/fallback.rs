@@ -10,12 +10,12 @@ use super::trace::{Fate, Trace};
 use crate::contract::watcher::PidWatcher;
 use crate::models::interleavings;
 use crate::platform::sync::time_runs_out;
-use crate::watchers::fallback::Fallback;
+use crate::watchers::fallback::FallbackWatcher;
 
 /// A watcher, its primary's kernel and its secondary's.
-fn stage() -> (Fallback<Source, Source>, Kernel, Kernel) {
+fn stage() -> (FallbackWatcher<Source, Source>, Kernel, Kernel) {
     let [primary, secondary] = [Kernel::default(), Kernel::default()];
-    let watcher = Fallback::new((primary.source(), ()), (secondary.source(), ())).unwrap();
+    let watcher = FallbackWatcher::new((primary.source(), ()), (secondary.source(), ())).unwrap();
     (watcher, primary, secondary)
 }
 
@@ -25,7 +25,7 @@ fn an_exit_that_the_secondary_sees_is_told_once() {
     interleavings::preempted(2, || {
         let (watcher, primary, secondary) = stage();
         let pid = pid(1);
-        primary.has_no_room_for(pid);
+        primary.run_out_of_room_for(pid);
         let trace = Trace::new();
         let exiting = thread::spawn({
             let secondary = secondary.clone();
@@ -48,7 +48,7 @@ fn each_token_is_disarmed_where_it_is_armed() {
         let (watcher, primary, secondary) = stage();
         let watcher = Arc::new(watcher);
         let [near, far] = [pid(1), pid(2)];
-        primary.has_no_room_for(far);
+        primary.run_out_of_room_for(far);
         secondary.exit(far);
         let traces = [Trace::new(), Trace::new()];
         let other = thread::spawn({
@@ -78,10 +78,10 @@ fn a_drop_ends_a_hand_over_that_cannot_wake_the_watchers_thread() {
         move || {
             let (watcher, primary, secondary) = stage();
             let pid = pid(1);
-            primary.has_no_room_for(pid);
+            primary.run_out_of_room_for(pid);
             let trace = Trace::new();
             watcher.watch(pid, trace.callback()).unwrap();
-            primary.fails_wakes(1);
+            primary.fail_wakes(1);
             let exiting = thread::spawn({
                 let secondary = secondary.clone();
                 move || secondary.exit(pid)
@@ -103,10 +103,10 @@ fn a_hand_over_that_cannot_wake_the_watchers_thread_is_tried_again() {
         time_runs_out(1);
         let (watcher, primary, secondary) = stage();
         let pid = pid(1);
-        primary.has_no_room_for(pid);
+        primary.run_out_of_room_for(pid);
         let trace = Trace::new();
         watcher.watch(pid, trace.callback()).unwrap();
-        primary.fails_wakes(1);
+        primary.fail_wakes(1);
         secondary.exit(pid);
         trace.wait_until_over();
         assert_eq!(trace.fate(), Fate::HasRun);
@@ -121,9 +121,9 @@ fn an_exit_that_the_secondary_sees_is_told_while_the_primary_cannot_wait() {
         time_runs_out(1);
         let (watcher, primary, secondary) = stage();
         let pid = pid(1);
-        primary.has_no_room_for(pid);
+        primary.run_out_of_room_for(pid);
         let trace = Trace::new();
-        primary.fails_some_waits(1);
+        primary.fail_some_waits(1);
         watcher.watch(pid, trace.callback()).unwrap();
         secondary.exit(pid);
         trace.wait_until_over();
@@ -138,8 +138,8 @@ fn the_reports_of_a_failed_wait_of_the_secondary_are_handed_over_before_the_paus
     interleavings::preempted(2, || {
         let (watcher, primary, secondary) = stage();
         let pid = pid(1);
-        primary.has_no_room_for(pid);
-        secondary.fails_reporting_waits();
+        primary.run_out_of_room_for(pid);
+        secondary.fail_reporting_waits();
         let trace = Trace::new();
         watcher.watch(pid, trace.callback()).unwrap();
         secondary.exit(pid);
@@ -154,7 +154,7 @@ fn the_reports_of_a_failed_wait_of_the_secondary_are_handed_over_before_the_paus
 fn a_drop_ends_the_pause_of_a_secondary_that_cannot_wait() {
     interleavings::preempted(3, || {
         let (watcher, _primary, secondary) = stage();
-        secondary.fails_waits();
+        secondary.fail_waits();
         drop(watcher);
     });
 }
@@ -166,7 +166,7 @@ fn a_panic_of_the_secondary_ends_the_watcher() {
         let (watcher, _primary, secondary) = stage();
         let trace = Trace::new();
         watcher.watch(pid(1), trace.callback()).unwrap();
-        secondary.panics_in_waits();
+        secondary.panic_in_waits();
         trace.wait_until_over();
         assert_eq!(trace.fate(), Fate::DroppedUnrun);
         drop(watcher);

@@ -92,12 +92,12 @@ fn a_future_may_be_dropped_while_its_watcher_is() {
             let processes = processes.clone();
             move || {
                 drop(watcher);
-                assert_eq!(processes.watched(), 0);
+                assert_eq!(processes.registration_count(), 0);
             }
         });
         drop(exited);
         ending.join().unwrap();
         exiting.join().unwrap();
-        assert_eq!(processes.watched(), 0);
+        assert_eq!(processes.registration_count(), 0);
     });
 }

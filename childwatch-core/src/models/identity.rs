@@ -45,7 +45,7 @@ fn a_number_that_comes_back_belongs_to_another_process() {
                 move || {
                     assert!(processes.exit(pid, status(1)));
                     assert!(processes.reap(pid).is_some());
-                    assert!(processes.spawn_as(pid));
+                    assert!(processes.spawn_with_pid(pid));
                 }
             });
             let registered = watcher.register_pid(pid);
@@ -85,7 +85,7 @@ fn two_threads_that_watch_a_number_that_has_come_back_are_told_of_the_new_proces
         watcher.register_pid(pid).unwrap();
         assert!(processes.exit(pid, status(1)));
         assert!(processes.reap(pid).is_some());
-        assert!(processes.spawn_as(pid));
+        assert!(processes.spawn_with_pid(pid));
         watcher.register_callback(pid, old.callback()).unwrap();
         let new = [Trace::new(), Trace::new()];
         let other = thread::spawn({

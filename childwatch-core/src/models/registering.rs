@@ -51,7 +51,7 @@ fn a_registration_ends_with_unregister_pid_or_with_its_last_callback() {
         let next = Trace::new();
         let look = next.callback_that({
             let (processes, watched) = (processes.clone(), Arc::clone(&watched));
-            move |_| watched.store(processes.watched(), Ordering::Relaxed)
+            move |_| watched.store(processes.registration_count(), Ordering::Relaxed)
         });
         watcher.watch(other, look).unwrap();
         next.wait_until_over();
@@ -77,7 +77,7 @@ fn of_two_threads_that_register_a_process_one_is_told_that_it_is_registered() {
         };
         assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
         assert_eq!(answers.iter().filter(is_refused).count(), 1);
-        assert_eq!(processes.watched(), 1);
+        assert_eq!(processes.registration_count(), 1);
     });
 }
 

@@ -42,17 +42,17 @@ impl Kernel {
         Source(self.clone())
     }
 
-    pub(super) fn has_no_room_for(&self, pid: Pid) {
+    pub(super) fn run_out_of_room_for(&self, pid: Pid) {
         self.state().no_room_for.insert(pid);
     }
 
     /// Has every wait fail that has not begun.
-    pub(super) fn fails_waits(&self) {
+    pub(super) fn fail_waits(&self) {
         self.state().waits_to_fail = usize::MAX;
     }
 
     /// Has so many waits fail, from the next one on. A wait under way ends.
-    pub(super) fn fails_some_waits(&self, count: usize) {
+    pub(super) fn fail_some_waits(&self, count: usize) {
         let mut state = self.state();
         state.waits_to_fail = count;
         state.is_woken = true;
@@ -60,7 +60,7 @@ impl Kernel {
     }
 
     /// Lets each wait that has something to report add its reports, and then fail.
-    pub(super) fn fails_reporting_waits(&self) {
+    pub(super) fn fail_reporting_waits(&self) {
         self.state().do_reporting_waits_fail = true;
     }
 
@@ -69,12 +69,12 @@ impl Kernel {
     }
 
     /// Has the wait under way panic, and each after it.
-    pub(super) fn panics_in_waits(&self) {
+    pub(super) fn panic_in_waits(&self) {
         self.state().do_waits_panic = true;
         self.0.changed.notify_all();
     }
 
-    pub(super) fn fails_wakes(&self, count: usize) {
+    pub(super) fn fail_wakes(&self, count: usize) {
         self.state().wakes_to_fail = count;
     }
 

@@ -53,6 +53,7 @@ pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     ///
     /// [`NoSuchProcess`](WatchError::NoSuchProcess),
     /// [`NotAChild`](WatchError::NotAChild),
+    /// [`OwnProcess`](WatchError::OwnProcess),
     /// [`ResourceLimit`](WatchError::ResourceLimit),
     /// [`Unsupported`](WatchError::Unsupported) or [`Os`](WatchError::Os).
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError>;

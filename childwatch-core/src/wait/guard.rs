@@ -75,7 +75,7 @@ mod tests {
             pid: Pid,
             _callback: ExitCallback,
         ) -> Result<WatchHandle, WatchError> {
-            Ok(WatchHandle::next(pid))
+            Ok(WatchHandle::new_unique(pid))
         }
 
         fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {

@@ -37,7 +37,7 @@ fn is_ended_or_spared(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
     is_ended(stage, &refuses, true);
     // A child that the kernel reaps by itself may have gone at any time, and its number
     // may be another's. Only a pidfd is sure to be its own.
-    let can_tell = childwatch_pidfd::probe().verdict().is_ok();
+    let can_tell = childwatch_pidfd::probe().check().is_ok();
     let ignored = sys::SigchldAction::ignored();
     is_ended(stage, &refuses, can_tell);
     drop(ignored);

@@ -20,7 +20,7 @@ use crate::deadline::{patience_under, set_patience};
 use crate::sys::Notice;
 use crate::{alone, sys};
 
-/// The backends that faults are planted in. The third is `Fallback`, for which every
+/// The backends that faults are planted in. The third is `FallbackWatcher`, for which every
 /// second process spills over.
 pub static BACKENDS: [&dyn BackendUnderTest; 3] = [&Pidfd, &Sigchld, &PidfdOrSigchld];
 

@@ -193,7 +193,7 @@ impl Kernel {
         Self::with_children(0)
     }
 
-    pub(crate) fn verdict(&self) -> Result<(), WatchError> {
+    pub(crate) fn check(&self) -> Result<(), WatchError> {
         Ok(())
     }
 

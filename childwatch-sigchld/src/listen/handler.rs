@@ -483,16 +483,16 @@ mod tests {
     /// An executor relies on the token, where the thread polls a future that watches a child.
     #[test]
     fn a_thread_that_waits_for_another_keeps_its_token_of_unpark() {
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
             let state = AtomicU32::new(BEING_INSTALLED);
             thread::current().unpark();
             let refused = install_once(&state, Duration::from_millis(20), || unreachable!());
             assert!(refused.is_err());
             thread::park();
-            tell.send(()).unwrap();
+            sender.send(()).unwrap();
         });
-        assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(()));
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(60)), Ok(()));
     }
 
     #[test]
@@ -589,9 +589,9 @@ mod tests {
 
         let subscription = Subscription::new();
         subscription.open();
-        let before = subscription.generation();
+        let before = subscription.epoch();
         // SAFETY: takes plain values; the handler is ours.
         unsafe { libc::raise(SIGCHLD) };
-        assert_ne!(subscription.generation(), before);
+        assert_ne!(subscription.epoch(), before);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitStatus;
 
-use childwatch_core::source::exit_status;
+use childwatch_core::source::exit_status_from_siginfo;
 use childwatch_core::{Pid, WatchError};
 use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
@@ -35,8 +35,8 @@ fn state_of(answer: Result<Option<ExitStatus>, Errno>) -> State {
     }
 }
 
-/// Asks `waitid` about any child, to see whether the kernel and the sandbox offer it.
-pub(crate) fn can_be_looked_at() -> Result<(), Errno> {
+/// Asks `waitid` about any child. Returns `Ok` if the kernel and the sandbox offer it.
+pub(crate) fn check_waitid() -> Result<(), Errno> {
     match peek(WaitId::All) {
         Ok(_) | Err(Errno::CHILD) => Ok(()),
         Err(errno) => Err(errno),
@@ -58,10 +58,10 @@ fn peek(id: WaitId<'_>) -> Result<Option<ExitStatus>, Errno> {
 
 fn status_of(status: &WaitIdStatus) -> Option<ExitStatus> {
     let value = status.exit_status().or(status.terminating_signal())?;
-    exit_status(status.raw_code(), value)
+    exit_status_from_siginfo(status.raw_code(), value)
 }
 
-/// Whether a pid is the process id of a child.
+/// How a pid is related to this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kinship {
     /// It is, or a sandbox refuses to tell.
@@ -89,6 +89,9 @@ pub(crate) fn kinship(pid: Pid) -> Kinship {
 
 /// The error for a pid that this backend cannot watch.
 pub(crate) fn not_a_child(pid: Pid) -> WatchError {
+    if pid.as_raw().unsigned_abs() == std::process::id() {
+        return WatchError::OwnProcess { pid };
+    }
     let source = Some(Errno::CHILD.into());
     if exists(pid) && kinship(pid) != Kinship::Thread {
         WatchError::NotAChild { pid, source }
@@ -98,7 +101,7 @@ pub(crate) fn not_a_child(pid: Pid) -> WatchError {
 }
 
 /// The error for a child that a sandbox does not let us look at.
-pub(crate) fn not_to_be_looked_at(pid: Pid, errno: Errno) -> WatchError {
+pub(crate) fn look_refused(pid: Pid, errno: Errno) -> WatchError {
     WatchError::Unsupported {
         operation: "waitid(P_PID)",
         pid: Some(pid),
@@ -151,7 +154,7 @@ pub(crate) mod tests {
     }
 
     /// Lets it end, and be a zombie.
-    pub(crate) fn dies(child: &mut Child) {
+    pub(crate) fn let_die(child: &mut Child) {
         drop(child.stdin.take());
         while look(Pid::from(&*child)) == State::NotYet {
             thread::yield_now();
@@ -164,7 +167,7 @@ pub(crate) mod tests {
         let pid = Pid::from(&child);
         assert_eq!(look(pid), State::NotYet);
         assert_eq!(kinship(pid), Kinship::Child);
-        dies(&mut child);
+        let_die(&mut child);
         let status = ExitStatus::from_raw(0);
         assert_eq!(look(pid), State::Exited(status), "and not reaped");
         assert_eq!(kinship(pid), Kinship::Child);
@@ -196,7 +199,7 @@ pub(crate) mod tests {
         let before = rustix::process::getpgid(Some(number)).unwrap();
         assert_eq!(kinship(Pid::from(&child)), Kinship::Child);
         assert_eq!(rustix::process::getpgid(Some(number)).unwrap(), before);
-        dies(&mut child);
+        let_die(&mut child);
         child.wait().unwrap();
     }
 
@@ -216,7 +219,7 @@ pub(crate) mod tests {
     fn what_is_no_child_is_told_apart() {
         let own = Pid::try_from(std::process::id()).unwrap();
         assert_eq!(look(own), State::Gone);
-        assert!(matches!(not_a_child(own), WatchError::NotAChild { .. }));
+        assert!(matches!(not_a_child(own), WatchError::OwnProcess { .. }));
         let parent = rustix::process::getppid().unwrap();
         let parent = Pid::try_from(parent.as_raw_nonzero().get()).unwrap();
         assert_eq!(kinship(parent), Kinship::NoChild);
@@ -230,6 +233,6 @@ pub(crate) mod tests {
 
     #[test]
     fn the_kernel_offers_a_look() {
-        assert_eq!(can_be_looked_at(), Ok(()));
+        assert_eq!(check_waitid(), Ok(()));
     }
 }

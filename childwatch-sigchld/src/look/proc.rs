@@ -20,7 +20,7 @@ pub(crate) struct OwnProc {
 }
 
 /// What `/proc` is to this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProcView {
     /// It shows this process under its own pid, so its pids mean the same processes.
@@ -159,7 +159,7 @@ fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
 #[expect(unsafe_code, reason = "`fork` and `unshare`, for another namespace")]
 mod tests {
     use super::*;
-    use crate::look::child::tests::{cat, dies};
+    use crate::look::child::tests::{cat, let_die};
 
     #[test]
     fn a_name_may_hold_any_byte() {
@@ -245,7 +245,7 @@ mod tests {
         let start = own.child_start(pid).unwrap();
         assert!(before <= start && start <= after);
         assert!(own.shows_alive(pid));
-        dies(&mut child);
+        let_die(&mut child);
         assert!(!own.shows_alive(pid));
         assert_eq!(own.child_start(pid), Some(start));
         child.wait().unwrap();
@@ -271,7 +271,7 @@ mod tests {
         };
         let mut child = cat();
         assert_eq!(stranger.child_start(Pid::from(&child)), None);
-        dies(&mut child);
+        let_die(&mut child);
         child.wait().unwrap();
     }
 }

@@ -12,7 +12,7 @@ use childwatch_core::source::{ExitSource, Report, Token};
 use childwatch_core::{Pid, interleavings};
 use loom::thread::{self, JoinHandle};
 
-use super::bell::use_once;
+use super::event_count::use_once;
 use crate::kernel::Kernel;
 use crate::source::Signals;
 use crate::{SigchldSource, SigchldWaiter};
@@ -37,7 +37,7 @@ impl Stage {
             source: Arc::new(source),
             waiter,
         };
-        use_once(&stage.kernel.inbox().bell);
+        use_once(&stage.kernel.inbox().event_count);
         let (dead, alive) = (FIRST - 2, FIRST - 1);
         stage.arm(dead);
         stage.kernel.exit(pid(dead), 0);
@@ -166,7 +166,7 @@ fn a_sleeping_thread_takes_the_signal_only_while_a_child_is_armed() {
     });
 }
 
-/// The hint belongs to a later generation than the arming.
+/// The hint belongs to a later epoch than the arming.
 #[test]
 fn a_child_that_is_reaped_at_once_is_reported_with_its_signals_status() {
     // Not a part of the model: loom does not see it.
@@ -194,7 +194,7 @@ fn a_child_that_is_reaped_at_once_is_reported_with_its_signals_status() {
     assert_eq!(met.lock().unwrap().len(), 2, "{met:?}");
 }
 
-/// The sweep answers only the generation that was read before its first look.
+/// The sweep answers only the epoch that was read before its first look.
 #[test]
 fn an_exit_behind_the_cursor_of_a_sweep_is_reported() {
     interleavings::preempted(3, || {
@@ -261,7 +261,7 @@ fn an_exit_is_reported_whatever_changes_at_the_cursor_of_a_sweep() {
     });
 }
 
-/// The ring has two places in a model. What finds none is found by a sweep.
+/// The ring has two slots in a model. What finds none is found by a sweep.
 #[test]
 fn more_exits_than_hints_are_reported() {
     interleavings::preempted(2, || {
@@ -425,16 +425,16 @@ fn a_caller_and_the_thread_share_the_hints() {
 /// The thread may be about to sleep, or asleep.
 #[test]
 fn a_waking_ends_one_wait() {
-    interleavings::preempted(4, || wakes_twice(false));
+    interleavings::preempted(4, || wake_twice(false));
 }
 
 /// The thread may be in the middle of a sweep.
 #[test]
 fn a_waking_ends_the_wait_in_which_a_sweep_is_due() {
-    interleavings::preempted(4, || wakes_twice(true));
+    interleavings::preempted(4, || wake_twice(true));
 }
 
-fn wakes_twice(sweep_is_due: bool) {
+fn wake_twice(sweep_is_due: bool) {
     let mut stage = Stage::with_children(1);
     stage.arm(FIRST);
     if sweep_is_due {

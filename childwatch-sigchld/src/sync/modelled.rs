@@ -3,7 +3,7 @@
 //! Of each atomic loom remembers the last access, to know with which one the next may
 //! change places. When a thread loads what another has loaded, and stores then, the last
 //! access is its own: that its store may come before the other's load is not seen. (The
-//! ring's tickets are used just so: it found a single order for a writer and a reader.)
+//! ring's sequence numbers are used just so: it found a single order for a writer and a reader.)
 //!
 //! So each operation is preceded by a read-modify-write of an atomic beside it. Any two of
 //! those may change places, and being relaxed they order nothing else.

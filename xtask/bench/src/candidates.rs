@@ -1,6 +1,6 @@
 //! Every [`Candidate`].
 
-use childwatch_core::Fallback;
+use childwatch_core::FallbackWatcher;
 use childwatch_pidfd::PidfdSource;
 use childwatch_ptrace_free_tests::backends::{Pidfd, Sigchld};
 use childwatch_ptrace_free_tests::broken::OldDesign;
@@ -67,7 +67,7 @@ pub(crate) static ALL: &[&dyn Candidate] = &[
     &ByPidWatcher {
         name: FALLBACK,
         make: || {
-            Ok(Box::new(Fallback::new(
+            Ok(Box::new(FallbackWatcher::new(
                 PidfdSource::new()?,
                 SigchldSource::new()?,
             )?))

@@ -6,7 +6,7 @@
 use xshell::Shell;
 
 use super::done::Done;
-use super::nightly::Nightly;
+use crate::nightly::Nightly;
 use crate::workspace;
 
 /// Packages, and the modules whose tests are run: the engine's state machine, its queue

@@ -225,7 +225,7 @@ impl Pair {
         let answer = self.registry.commit_watch(pid, token, former, callback);
         if self.is_contended(index) {
             let callback = answer.expect_err("another registration came first");
-            self.comes_out(&callback, number);
+            self.assert_comes_out(&callback, number);
             return;
         }
         let (handle, committed) = answer.expect("nothing stood in the way");
@@ -274,7 +274,7 @@ impl Pair {
         let answer = self.registry.join(life.token, callback);
         let Stage::Registered { callbacks, .. } = &mut life.stage else {
             let callback = answer.expect_err("the registration is gone");
-            self.comes_out(&callback, number);
+            self.assert_comes_out(&callback, number);
             return;
         };
         let (handle, is_due) = answer.expect("the registration is there");
@@ -320,7 +320,7 @@ impl Pair {
                 callback: removed,
                 retired,
             } => {
-                self.comes_out(&removed, callback.0);
+                self.assert_comes_out(&removed, callback.0);
                 assert_eq!(retired, expected);
             }
             Cancelled::Running | Cancelled::HasRun | Cancelled::NotPending => {
@@ -368,7 +368,7 @@ impl Pair {
         self.note_turn(index);
         let handle = self.handles.iter().find(|handle| handle.id() == first.id);
         self.running = handle.copied();
-        self.comes_out(&due.callback, first.callback.0);
+        self.assert_comes_out(&due.callback, first.callback.0);
         assert_eq!(due.retired, self.retire_if_unheld(index));
     }
 
@@ -400,7 +400,7 @@ impl Pair {
         expected.sort_unstable();
         assert_eq!(taken, expected);
         for number in taken {
-            self.comes_out(&Callback(number), number);
+            self.assert_comes_out(&Callback(number), number);
         }
     }
 
@@ -549,7 +549,7 @@ impl Pair {
         Callback(self.is_out.len() - 1)
     }
 
-    fn comes_out(&mut self, callback: &Callback, expected: usize) {
+    fn assert_comes_out(&mut self, callback: &Callback, expected: usize) {
         assert_eq!(callback.0, expected, "another callback came out");
         assert!(!self.is_out[expected], "a callback came out twice");
         self.is_out[expected] = true;

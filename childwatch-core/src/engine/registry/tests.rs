@@ -183,11 +183,11 @@ fn a_repeated_report_changes_nothing() {
     let token = registered(&mut registry, 1);
     registry.join(token, "first").unwrap();
     registry.join(token, "second").unwrap();
-    let told = Exit::new(pid(1), Some(ExitStatus::from_raw(0)));
-    registry.process_exited(Report::new(token, told.status()));
+    let exit = Exit::new(pid(1), Some(ExitStatus::from_raw(0)));
+    registry.process_exited(Report::new(token, exit.status()));
     exited(&mut registry, token);
     let due = registry.next_due().unwrap();
-    assert_eq!(due.exit, told);
+    assert_eq!(due.exit, exit);
     registry.callback_finished();
     assert_eq!(registry.next_due().unwrap().callback, "second");
     registry.callback_finished();
@@ -292,7 +292,7 @@ fn a_handle_of_another_registry_has_not_run_here() {
     assert!(matches!(other.cancel(handle), Cancelled::NotPending));
     assert_eq!(due(&mut other), ["of the other"]);
     assert!(matches!(other.cancel(handle), Cancelled::NotPending));
-    let strangers = WatchHandle::next(pid(1));
+    let strangers = WatchHandle::new_unique(pid(1));
     assert!(matches!(one.cancel(strangers), Cancelled::NotPending));
 }
 
@@ -347,9 +347,9 @@ fn cancelling_many_due_callbacks_takes_two_looks_for_each() {
         }
         assert!(!registry.has_due());
         assert!(
-            registry.inspected <= 2 * handles.len(),
+            registry.inspected.get() <= 2 * handles.len(),
             "{}",
-            registry.inspected
+            registry.inspected.get()
         );
     }
 }

@@ -51,7 +51,7 @@ impl Failing {
     }
 
     /// Has a call panic from now on.
-    pub(super) fn panics_in(&self, call: &'static str) {
+    pub(super) fn panic_in(&self, call: &'static str) {
         self.panics.lock().unwrap().push(call);
     }
 
@@ -64,11 +64,11 @@ impl Failing {
     }
 
     fn fails(times: &AtomicUsize) -> bool {
-        Failing::counts_down(times).is_some()
+        Failing::count_down(times).is_some()
     }
 
     /// How many were left, if any.
-    fn counts_down(times: &AtomicUsize) -> Option<usize> {
+    fn count_down(times: &AtomicUsize) -> Option<usize> {
         let order = Ordering::SeqCst;
         let left = times.fetch_update(order, order, |left| left.checked_sub(1));
         left.ok()
@@ -114,7 +114,7 @@ impl ExitSource for Failing {
         if Failing::fails(&self.waits) {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
-        match Failing::counts_down(&self.alternations) {
+        match Failing::count_down(&self.alternations) {
             Some(left) if left % 2 == 0 => return Err(io::ErrorKind::OutOfMemory.into()),
             Some(_) => return Ok(()),
             None => {}
@@ -139,7 +139,7 @@ pub(super) fn watcher(processes: &SimulatedProcesses) -> ThreadedWatcher<Failing
     ThreadedWatcher::start(Failing::new(processes), ()).unwrap()
 }
 
-pub(super) fn exits(processes: &SimulatedProcesses, pid: Pid) {
+pub(super) fn exit(processes: &SimulatedProcesses, pid: Pid) {
     assert!(processes.exit(pid, ExitStatus::from_raw(0)));
 }
 
@@ -151,7 +151,7 @@ fn a_wait_that_is_interrupted_goes_on_at_once() {
     watcher.source().interruptions.store(200, Ordering::SeqCst);
     for _ in 0..2 {
         let pid = processes.spawn();
-        exits(&processes, pid);
+        exit(&processes, pid);
         assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
     }
     assert_eq!(watcher.source().interruptions.load(Ordering::SeqCst), 0);
@@ -166,14 +166,14 @@ fn a_wait_that_fails_is_left_alone_for_a_while_and_loses_no_exit() {
     // The wait under way ends with the first; the second is told of after the failures. The
     // first exits when it is registered: a callback that is due at once would end a pause.
     let first = processes.spawn();
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     watcher
-        .on_exit(first, move |exit| tell.send(exit.pid()).unwrap())
+        .on_exit(first, move |exit| sender.send(exit.pid()).unwrap())
         .unwrap();
-    exits(&processes, first);
-    assert_eq!(told.recv_timeout(LONG), Ok(first));
+    exit(&processes, first);
+    assert_eq!(receiver.recv_timeout(LONG), Ok(first));
     let second = processes.spawn();
-    exits(&processes, second);
+    exit(&processes, second);
     assert!(watcher.wait_timeout(second, LONG).unwrap().is_some());
     assert_eq!(watcher.source().waits.load(Ordering::SeqCst), 0);
     let pauses = Duration::from_millis(1 + 2 + 4 + 8 + 16 + 32 + 64);
@@ -188,7 +188,7 @@ fn a_wait_that_succeeds_makes_the_pause_after_the_next_failure_short_again() {
     watcher.source().alternations.store(400, Ordering::SeqCst);
     for _ in 0..2 {
         let pid = processes.spawn();
-        exits(&processes, pid);
+        exit(&processes, pid);
         assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
     }
     assert_eq!(watcher.source().alternations.load(Ordering::SeqCst), 0);
@@ -204,7 +204,7 @@ fn the_reports_of_a_wait_that_fails_are_taken_in() {
         .store(3, Ordering::SeqCst);
     for _ in 0..4 {
         let pid = processes.spawn();
-        exits(&processes, pid);
+        exit(&processes, pid);
         assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
     }
     let left = &watcher.source().waits_with_reports;
@@ -233,7 +233,7 @@ impl<'a> Disarming<'a> {
 
     /// Waits for a disarming of the process at place 0, and checks that no other process gets that
     /// place before the disarming has ended.
-    fn keeps_its_place(self, pid: Pid) {
+    fn assert_keeps_its_slot(self, pid: Pid) {
         self.at_gate.recv_timeout(LONG).unwrap();
         let dispatch = self.watcher.shared.dispatch();
         let token = dispatch.reserve(pid);
@@ -253,27 +253,27 @@ fn a_place_is_nobody_elses_until_the_source_has_disarmed_it() {
         by_pid.register_pid(live).unwrap();
         let disarming = Disarming::gated(by_pid);
         scope.spawn(|| by_pid.unregister_pid(live));
-        disarming.keeps_its_place(live);
+        disarming.assert_keeps_its_slot(live);
 
         let handle = by_handle.on_exit(live, |_| {}).unwrap();
         let disarming = Disarming::gated(by_handle);
         scope.spawn(move || by_handle.unregister_callback(handle));
-        disarming.keeps_its_place(live);
+        disarming.assert_keeps_its_slot(live);
 
         let handle = by_canceller.on_exit(live, |_| {}).unwrap();
         let canceller = by_canceller.canceller().unwrap();
         let disarming = Disarming::gated(by_canceller);
         scope.spawn(move || canceller.unregister_callback(handle));
-        disarming.keeps_its_place(live);
+        disarming.assert_keeps_its_slot(live);
 
         let disarming = Disarming::gated(by_poll);
         scope.spawn(|| assert_eq!(by_poll.try_wait(live).unwrap(), None));
-        disarming.keeps_its_place(live);
+        disarming.assert_keeps_its_slot(live);
 
         by_run.on_exit(ending, |_| {}).unwrap();
         let disarming = Disarming::gated(by_run);
-        exits(&processes, ending);
-        disarming.keeps_its_place(live);
+        exit(&processes, ending);
+        disarming.assert_keeps_its_slot(live);
     });
 }
 
@@ -283,7 +283,7 @@ fn a_late_callback_that_cannot_be_announced_is_refused_and_taken_out() {
     let watcher = watcher(&processes);
     let pid = processes.spawn();
     watcher.register_pid(pid).unwrap();
-    exits(&processes, pid);
+    exit(&processes, pid);
     assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
     // A callback that comes while the thread is about to look by itself needs no
     // announcement.
@@ -317,18 +317,18 @@ fn callbacks_that_make_ever_new_ones_hide_no_exit() {
     let (busy, other) = (processes.spawn(), processes.spawn());
     let runs = Arc::new(AtomicUsize::new(0));
     watcher.register_pid(busy).unwrap();
-    exits(&processes, busy);
+    exit(&processes, busy);
     again(&watcher, busy, &runs);
     // More than one round takes.
     while runs.load(Ordering::SeqCst) < 3_000 {
         std::thread::yield_now();
     }
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     watcher
-        .on_exit(other, move |exit| tell.send(exit).unwrap())
+        .on_exit(other, move |exit| sender.send(exit).unwrap())
         .unwrap();
-    exits(&processes, other);
-    assert_eq!(told.recv_timeout(LONG).unwrap().pid(), other);
+    exit(&processes, other);
+    assert_eq!(receiver.recv_timeout(LONG).unwrap().pid(), other);
 }
 
 #[test]
@@ -336,18 +336,18 @@ fn what_is_due_is_run_though_the_thread_cannot_wake_itself() {
     let processes = SimulatedProcesses::new();
     let watcher = watcher(&processes);
     let pid = processes.spawn();
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     // More than one round takes.
     for _ in 0..3_000 {
-        let tell = tell.clone();
+        let sender = sender.clone();
         watcher
-            .on_exit(pid, move |_| tell.send(()).unwrap())
+            .on_exit(pid, move |_| sender.send(()).unwrap())
             .unwrap();
     }
     watcher.source().wakes.store(2, Ordering::SeqCst);
-    exits(&processes, pid);
+    exit(&processes, pid);
     for _ in 0..3_000 {
-        told.recv_timeout(LONG).unwrap();
+        receiver.recv_timeout(LONG).unwrap();
     }
 }
 
@@ -363,7 +363,7 @@ fn a_wake_that_fails_once_leaves_no_thread_behind() {
 
 /// Asserts what every call of a watcher that has ended returns, and that the watcher can be
 /// dropped. `dropped` gets a message when the callback of a live process is dropped.
-fn has_ended(watcher: ThreadedWatcher<Failing>, live: Pid, dropped: &mpsc::Receiver<()>) {
+fn assert_ended(watcher: ThreadedWatcher<Failing>, live: Pid, dropped: &mpsc::Receiver<()>) {
     // Disconnected by the callback's end, without a message.
     assert!(
         dropped
@@ -391,16 +391,16 @@ fn the_drop_of_a_watcher_that_a_panic_has_ended_calls_its_source_no_more() {
     let processes = SimulatedProcesses::new();
     let watcher = watcher(&processes);
     let (live, ending) = (processes.spawn(), processes.spawn());
-    let (tell, told) = mpsc::channel::<()>();
+    let (sender, receiver) = mpsc::channel::<()>();
     watcher
-        .on_exit(live, move |_| tell.send(()).unwrap())
+        .on_exit(live, move |_| sender.send(()).unwrap())
         .unwrap();
     watcher.register_pid(ending).unwrap();
     for call in ["wait", "wake"] {
-        watcher.source().panics_in(call);
+        watcher.source().panic_in(call);
     }
-    exits(&processes, ending);
-    assert!(told.recv_timeout(LONG).is_err());
+    exit(&processes, ending);
+    assert!(receiver.recv_timeout(LONG).is_err());
     drop(watcher);
 }
 
@@ -410,15 +410,15 @@ fn a_source_that_panics_ends_its_watcher() {
         let processes = SimulatedProcesses::new();
         let watcher = watcher(&processes);
         let (live, ending) = (processes.spawn(), processes.spawn());
-        let (tell, told) = mpsc::channel::<()>();
-        let never = move |_| tell.send(()).unwrap();
+        let (sender, receiver) = mpsc::channel::<()>();
+        let never = move |_| sender.send(()).unwrap();
         let handle = watcher.on_exit(live, never).unwrap();
         let mut exited = watcher.exited(live).unwrap();
         let its_handle = watcher.on_exit(ending, |_| {}).unwrap();
-        watcher.source().panics_in(call);
+        watcher.source().panic_in(call);
         // This ends the wait under way, and the only callback leads to a disarming.
-        exits(&processes, ending);
-        assert!(told.recv_timeout(LONG).is_err());
+        exit(&processes, ending);
+        assert!(receiver.recv_timeout(LONG).is_err());
         let mut context = Context::from_waker(Waker::noop());
         let outcome = std::iter::repeat_with(|| Pin::new(&mut exited).poll(&mut context))
             .find(Poll::is_ready);
@@ -431,7 +431,7 @@ fn a_source_that_panics_ends_its_watcher() {
             );
         }
         drop(exited);
-        has_ended(watcher, live, &told);
+        assert_ended(watcher, live, &receiver);
     }
 }
 
@@ -439,13 +439,13 @@ fn a_source_that_panics_ends_its_watcher() {
 fn a_source_that_panics_at_its_start_ends_its_watcher() {
     let processes = SimulatedProcesses::new();
     let source = Failing::new(&processes);
-    source.panics_in("start");
+    source.panic_in("start");
     let watcher = ThreadedWatcher::start(source, ()).unwrap();
     let live = processes.spawn();
-    let (tell, told) = mpsc::channel::<()>();
+    let (sender, receiver) = mpsc::channel::<()>();
     // Refused, or accepted and then dropped.
-    let _ = watcher.on_exit(live, move |_| tell.send(()).unwrap());
-    has_ended(watcher, live, &told);
+    let _ = watcher.on_exit(live, move |_| sender.send(()).unwrap());
+    assert_ended(watcher, live, &receiver);
 }
 
 #[test]
@@ -460,8 +460,8 @@ fn a_canceller_waits_for_no_thread_that_a_panic_has_ended() {
         let _ = gate.recv();
     };
     let handle = watcher.on_exit(pid, callback).unwrap();
-    watcher.source().panics_in("disarm");
-    exits(&processes, pid);
+    watcher.source().panic_in("disarm");
+    exit(&processes, pid);
     at_gate.recv().unwrap();
     std::thread::scope(|scope| {
         let cancelling = scope.spawn(|| watcher.unregister_callback(handle));
@@ -499,7 +499,7 @@ fn a_callback_has_run_when_it_has_returned_and_its_captures_are_gone() {
             }
         };
         let handle = watcher.on_exit(pid, callback).unwrap();
-        exits(&processes, pid);
+        exit(&processes, pid);
         at_gate.recv().unwrap();
         std::thread::scope(|scope| {
             let cancelling = scope.spawn(|| {
@@ -522,13 +522,13 @@ fn a_panic_on_a_callers_thread_is_the_callers_and_leaves_no_place_taken() {
     let watcher = watcher(&processes);
     let pid = processes.spawn();
     let panics = |call: &dyn Fn()| catch_unwind(AssertUnwindSafe(call)).is_err();
-    watcher.source().panics_in("arm");
+    watcher.source().panic_in("arm");
     assert!(panics(&|| drop(watcher.register_pid(pid))));
     assert!(panics(&|| drop(watcher.on_exit(pid, |_| {}))));
     assert!(panics(&|| drop(watcher.try_wait(pid))));
     watcher.source().panics.lock().unwrap().clear();
     watcher.register_pid(pid).unwrap();
-    watcher.source().panics_in("disarm");
+    watcher.source().panic_in("disarm");
     assert!(panics(&|| watcher.unregister_pid(pid)));
     let handle = watcher.on_exit(pid, |_| {}).unwrap();
     assert!(panics(&|| {
@@ -539,7 +539,7 @@ fn a_panic_on_a_callers_thread_is_the_callers_and_leaves_no_place_taken() {
     let token = watcher.shared.dispatch().reserve(pid);
     assert_eq!(token.index(), 0);
     watcher.shared.dispatch().release(token);
-    exits(&processes, pid);
+    exit(&processes, pid);
     assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
 }
 
@@ -570,7 +570,7 @@ fn a_drop_waits_for_a_disarming_and_a_held_canceller_keeps_nothing() {
         assert_eq!(shared.strong_count(), 0, "the source is gone");
         assert_eq!(cancelling.join().unwrap(), Unregistered::WillNotRun);
     });
-    assert_eq!(processes.watched(), 0);
+    assert_eq!(processes.registration_count(), 0);
     for handle in [handle, never] {
         let answer = canceller.unregister_callback(handle);
         assert_eq!(answer, Unregistered::NotPending);

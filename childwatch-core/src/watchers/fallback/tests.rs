@@ -1,4 +1,4 @@
-//! A [`Fallback`] over simulated processes and sources that refuse.
+//! A [`FallbackWatcher`] over simulated processes and sources that refuse.
 
 use std::collections::VecDeque;
 use std::os::unix::process::ExitStatusExt;
@@ -161,15 +161,15 @@ fn no_process(pid: Pid) -> Option<WatchError> {
 
 fn watcher(
     processes: &SimulatedProcesses,
-    primarys: fn(Pid) -> Option<WatchError>,
-    secondarys: fn(Pid) -> Option<WatchError>,
-) -> Fallback<Refusing, Refusing> {
-    let primary = Refusing::new(processes, primarys);
-    let secondary = Refusing::new(processes, secondarys);
-    Fallback::new((primary, ()), (secondary, ())).unwrap()
+    primary_refusal: fn(Pid) -> Option<WatchError>,
+    secondary_refusal: fn(Pid) -> Option<WatchError>,
+) -> FallbackWatcher<Refusing, Refusing> {
+    let primary = Refusing::new(processes, primary_refusal);
+    let secondary = Refusing::new(processes, secondary_refusal);
+    FallbackWatcher::new((primary, ()), (secondary, ())).unwrap()
 }
 
-fn exits(processes: &SimulatedProcesses, pid: Pid) {
+fn exit(processes: &SimulatedProcesses, pid: Pid) {
     assert!(processes.exit(pid, ExitStatus::from_raw(0)));
 }
 
@@ -181,12 +181,12 @@ fn what_spills_over_is_counted_until_it_goes() {
     for pid in pids {
         watcher.register_pid(pid).unwrap();
     }
-    assert_eq!(watcher.spilled(), 2);
+    assert_eq!(watcher.watched_by_secondary(), 2);
     for (pid, left) in pids.into_iter().zip([2, 1, 1, 0]) {
         watcher.unregister_pid(pid);
-        assert_eq!(watcher.spilled(), left);
+        assert_eq!(watcher.watched_by_secondary(), left);
     }
-    assert_eq!(processes.watched(), 0);
+    assert_eq!(processes.registration_count(), 0);
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn both_sources_are_started_and_tell_of_their_exits() {
     for _ in 0..4 {
         let pid = processes.spawn();
         watcher.register_pid(pid).unwrap();
-        exits(&processes, pid);
+        exit(&processes, pid);
         assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
     }
     let source = watcher.0.source();
@@ -220,9 +220,9 @@ fn each_source_is_asked_of_its_own_processes() {
     }
     // And reaped, when it is.
     for pid in pids {
-        exits(&processes, pid);
+        exit(&processes, pid);
         assert!(processes.reap(pid).is_some());
-        assert!(processes.spawn_as(pid));
+        assert!(processes.spawn_with_pid(pid));
         watcher.register_pid(pid).unwrap();
     }
 }
@@ -233,7 +233,7 @@ fn a_process_that_is_no_child_is_the_primarys_refusal() {
     let watcher = watcher(&processes, short_of_files, no_child);
     let refused = watcher.register_pid(processes.spawn());
     assert!(matches!(refused, Err(WatchError::ResourceLimit { .. })));
-    assert_eq!(watcher.spilled(), 0);
+    assert_eq!(watcher.watched_by_secondary(), 0);
 }
 
 #[test]
@@ -243,12 +243,12 @@ fn any_other_refusal_is_the_last_ones() {
     let spilled = watcher(&processes, short_of_files, no_process);
     let refused = spilled.register_pid(pid);
     assert!(matches!(refused, Err(WatchError::NoSuchProcess { .. })));
-    assert_eq!(spilled.spilled(), 0);
+    assert_eq!(spilled.watched_by_secondary(), 0);
 
     let kept = watcher(&processes, no_process, nothing);
     let refused = kept.register_pid(pid);
     assert!(matches!(refused, Err(WatchError::NoSuchProcess { .. })));
-    assert_eq!(processes.watched(), 0);
+    assert_eq!(processes.registration_count(), 0);
 }
 
 #[test]
@@ -256,13 +256,13 @@ fn an_exit_is_handed_over_though_the_watcher_cannot_be_woken_at_first() {
     let processes = SimulatedProcesses::new();
     let watcher = watcher(&processes, short_of_files, nothing);
     let pid = processes.spawn();
-    let (tell, told) = std::sync::mpsc::channel();
-    let callback = move |exit| tell.send(exit).unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let callback = move |exit| sender.send(exit).unwrap();
     watcher.on_exit(pid, callback).unwrap();
     let primary = &watcher.0.source().primary;
     primary.failing_wakes.store(3, Ordering::SeqCst);
-    exits(&processes, pid);
-    assert_eq!(told.recv_timeout(LONG).unwrap().pid(), pid);
+    exit(&processes, pid);
+    assert_eq!(receiver.recv_timeout(LONG).unwrap().pid(), pid);
 }
 
 /// The panic is the caller's, and what it did not register is counted nowhere.
@@ -277,7 +277,7 @@ fn what_the_secondary_refuses_or_panics_at_is_not_counted() {
         let pid = processes.spawn();
         let registered = catch_unwind(AssertUnwindSafe(|| watcher.register_pid(pid)));
         assert!(!matches!(registered, Ok(Ok(()))));
-        assert_eq!(watcher.spilled(), 0);
+        assert_eq!(watcher.watched_by_secondary(), 0);
     }
 }
 
@@ -286,11 +286,11 @@ fn both_sources_go_with_the_watcher() {
     let processes = SimulatedProcesses::new();
     let watcher = watcher(&processes, nothing, nothing);
     let source = watcher.0.source();
-    let primarys = Arc::clone(&source.primary.is_started);
-    let secondarys = Arc::clone(&source.link.secondary.is_started);
+    let primary_started = Arc::clone(&source.primary.is_started);
+    let secondary_started = Arc::clone(&source.link.secondary.is_started);
     drop(watcher);
-    assert_eq!(Arc::strong_count(&primarys), 1);
-    assert_eq!(Arc::strong_count(&secondarys), 1);
+    assert_eq!(Arc::strong_count(&primary_started), 1);
+    assert_eq!(Arc::strong_count(&secondary_started), 1);
 }
 
 #[test]
@@ -299,9 +299,9 @@ fn a_panic_of_either_source_ends_the_watcher() {
         let processes = SimulatedProcesses::new();
         let watcher = watcher(&processes, odd_numbers, nothing);
         let live = processes.spawn();
-        let (tell, told) = std::sync::mpsc::channel::<()>();
+        let (sender, receiver) = std::sync::mpsc::channel::<()>();
         watcher
-            .on_exit(live, move |_| tell.send(()).unwrap())
+            .on_exit(live, move |_| sender.send(()).unwrap())
             .unwrap();
         let source = watcher.0.source();
         if is_secondary {
@@ -312,7 +312,7 @@ fn a_panic_of_either_source_ends_the_watcher() {
             source.wake().unwrap();
         }
         // Dropped, and not run.
-        assert!(told.recv_timeout(LONG).is_err());
+        assert!(receiver.recv_timeout(LONG).is_err());
         let refused = watcher.register_pid(live);
         assert!(matches!(refused, Err(WatchError::Stopped)), "{refused:?}");
     }
@@ -321,15 +321,15 @@ fn a_panic_of_either_source_ends_the_watcher() {
 /// Two processes, of which the second spills over.
 fn one_each(
     processes: &SimulatedProcesses,
-    watcher: &Fallback<Refusing, Refusing>,
+    watcher: &FallbackWatcher<Refusing, Refusing>,
 ) -> [(Pid, std::sync::mpsc::Receiver<Pid>); 2] {
     let mut pids = [processes.spawn(), processes.spawn()];
     pids.sort_by_key(|pid| pid.as_raw() % 2);
     pids.map(|pid| {
-        let (tell, told) = std::sync::mpsc::channel();
-        let callback = move |exit: crate::contract::exit::Exit| tell.send(exit.pid()).unwrap();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let callback = move |exit: crate::contract::exit::Exit| sender.send(exit.pid()).unwrap();
         watcher.on_exit(pid, callback).unwrap();
-        (pid, told)
+        (pid, receiver)
     })
 }
 
@@ -348,10 +348,14 @@ fn neither_sources_failures_hide_the_others_exits() {
             failing.all_waits_end(end);
             for _ in 0..3 {
                 let watched = one_each(&processes, &watcher);
-                let (pid, told) = &watched[other];
-                exits(&processes, *pid);
-                let told = told.recv_timeout(LONG);
-                assert_eq!(told, Ok(*pid), "{end:?}, of the secondary: {is_secondary}");
+                let (pid, receiver) = &watched[other];
+                exit(&processes, *pid);
+                let received = receiver.recv_timeout(LONG);
+                assert_eq!(
+                    received,
+                    Ok(*pid),
+                    "{end:?}, of the secondary: {is_secondary}"
+                );
             }
         }
     }
@@ -371,9 +375,9 @@ fn the_reports_of_a_wait_that_fails_are_handed_over() {
         failing.all_waits_end(End::Failing);
         for _ in 0..3 {
             let watched = one_each(&processes, &watcher);
-            let (pid, told) = &watched[usize::from(is_secondary)];
-            exits(&processes, *pid);
-            assert_eq!(told.recv_timeout(LONG), Ok(*pid));
+            let (pid, receiver) = &watched[usize::from(is_secondary)];
+            exit(&processes, *pid);
+            assert_eq!(receiver.recv_timeout(LONG), Ok(*pid));
         }
     }
 }
@@ -404,9 +408,9 @@ fn the_pauses_of_either_source_are_short_again_after_a_success() {
             std::thread::yield_now();
         }
         let watched = one_each(&processes, &watcher);
-        let (pid, told) = &watched[usize::from(is_secondary)];
-        exits(&processes, *pid);
-        assert_eq!(told.recv_timeout(LONG), Ok(*pid));
+        let (pid, receiver) = &watched[usize::from(is_secondary)];
+        exit(&processes, *pid);
+        assert_eq!(receiver.recv_timeout(LONG), Ok(*pid));
     }
 }
 
@@ -432,14 +436,18 @@ fn a_place_goes_from_one_source_to_the_other_and_back() {
     let processes = SimulatedProcesses::new();
     let watcher = watcher(&processes, odd_numbers, nothing);
     for _ in 0..20 {
-        for (pid, told) in one_each(&processes, &watcher) {
-            assert_eq!(watcher.spilled(), 1, "the odd one, which goes last");
-            exits(&processes, pid);
-            assert_eq!(told.recv_timeout(LONG), Ok(pid));
+        for (pid, receiver) in one_each(&processes, &watcher) {
+            assert_eq!(
+                watcher.watched_by_secondary(),
+                1,
+                "the odd one, which goes last"
+            );
+            exit(&processes, pid);
+            assert_eq!(receiver.recv_timeout(LONG), Ok(pid));
             assert!(processes.reap(pid).is_some());
         }
         let end = std::time::Instant::now() + LONG;
-        while watcher.spilled() + processes.watched() != 0 {
+        while watcher.watched_by_secondary() + processes.registration_count() != 0 {
             assert!(std::time::Instant::now() < end, "a token is left behind");
             std::thread::yield_now();
         }
