@@ -1,0 +1,121 @@
+//! The documents are true where a program can tell: their links lead somewhere, and SECURITY.md
+//! lists the dependencies of the libraries.
+
+#![forbid(unsafe_code)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The libraries, in the order of the columns of SECURITY.md's table.
+const LIBRARIES: [&str; 3] = ["childwatch-core", "childwatch-pidfd", "childwatch-sigchld"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Returns the package of each row, with the libraries whose column says "yes".
+fn listed(security: &str) -> BTreeMap<String, Vec<&'static str>> {
+    let (_, rest) = security.split_once("<!-- dependencies -->\n").unwrap();
+    let (table, _) = rest.split_once("<!-- end of dependencies -->").unwrap();
+    let rows = table.lines().skip(2).map(|row| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let in_columns = LIBRARIES.into_iter().zip(&cells[2..5]);
+        let takes = in_columns.filter(|(_, cell)| **cell == "yes");
+        let package = cells[1].trim_matches('`').to_owned();
+        (package, takes.map(|(library, _)| library).collect())
+    });
+    rows.collect()
+}
+
+/// Returns each package that is not of this workspace, with the libraries that depend on it.
+fn declared() -> BTreeMap<String, Vec<&'static str>> {
+    let mut declared = BTreeMap::<String, Vec<_>>::new();
+    for library in LIBRARIES {
+        let manifest = read(&root().join(library).join("Cargo.toml"));
+        let manifest: toml::Table = manifest.parse().unwrap();
+        for package in manifest["dependencies"].as_table().unwrap().keys() {
+            if !package.starts_with("childwatch-") {
+                declared.entry(package.clone()).or_default().push(library);
+            }
+        }
+    }
+    declared
+}
+
+#[test]
+fn security_lists_the_dependencies_of_the_libraries() {
+    assert_eq!(listed(&read(&root().join("SECURITY.md"))), declared());
+}
+
+/// Returns the Markdown files of the workspace's root and of `docs`.
+fn pages() -> Vec<PathBuf> {
+    let folders = ["", "docs", "docs/bench"].map(|folder| root().join(folder));
+    let files = folders
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).unwrap());
+    let pages = files.map(|file| file.unwrap().path());
+    pages
+        .filter(|path| path.extension().is_some_and(|ending| ending == "md"))
+        .collect()
+}
+
+/// Returns the text without the code blocks.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut is_code = false;
+    text.lines().filter(move |line| {
+        let is_fence = line.trim_start().starts_with("```");
+        is_code ^= is_fence;
+        !is_code && !is_fence
+    })
+}
+
+/// Returns the targets of the links `[text](target)`.
+fn targets(text: &str) -> Vec<&str> {
+    let after = prose(text).flat_map(|line| line.split("](").skip(1));
+    after
+        .filter_map(|rest| rest.split_once(')'))
+        .map(|(target, _)| target)
+        .collect()
+}
+
+/// Returns the anchors of the headings, as GitHub makes them.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings = prose(text).filter(|line| line.starts_with('#'));
+    let anchor = |heading: &str| {
+        let words = heading.trim_start_matches('#').trim().to_lowercase();
+        let letters = words
+            .chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        letters.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(anchor).collect()
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_a_heading() {
+    let mut broken = Vec::new();
+    for page in pages() {
+        let text = read(&page);
+        for target in targets(&text) {
+            if target.contains("://") {
+                continue;
+            }
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let file = match file {
+                "" => page.clone(),
+                file => page.parent().unwrap().join(file),
+            };
+            let leads =
+                file.exists() && (anchor.is_empty() || anchors(&read(&file)).contains(anchor));
+            if !leads {
+                broken.push(format!("{}: {target}", page.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
