@@ -1,5 +1,5 @@
-//! The documents are true where a program can tell: their links lead somewhere, and SECURITY.md
-//! lists the dependencies of the libraries.
+//! The documents are true where a program can tell: their links lead somewhere, SECURITY.md lists
+//! the dependencies of the libraries, and the tuned constants exist.
 
 #![forbid(unsafe_code)]
 
@@ -118,4 +118,48 @@ fn every_link_leads_to_a_file_and_a_heading() {
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// Returns the text of each Rust file of the libraries that is called `name`.
+fn sources(folder: &Path, name: &str, found: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, name, found);
+        } else if path.file_name().is_some_and(|file| file == name) {
+            found.push(read(&path));
+        }
+    }
+}
+
+/// A row begins with `` `file::CONSTANT` ``, and may have more constants of that file.
+#[test]
+fn the_tuned_constants_exist() {
+    let page = read(&root().join("docs/performance.md"));
+    let (_, rest) = page.split_once("## Tuned constants\n").unwrap();
+    let (section, _) = rest.split_once("\n## ").unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    let mut constants = 0;
+    for row in rows {
+        let (cell, _) = row.split_once('|').unwrap();
+        let (file, names) = cell.split_once("::").unwrap();
+        let mut texts = Vec::new();
+        for library in LIBRARIES {
+            sources(
+                &root().join(library).join("src"),
+                &format!("{file}.rs"),
+                &mut texts,
+            );
+        }
+        for name in names.split('`').step_by(2).filter(|name| !name.is_empty()) {
+            let declaration = format!("const {name}: ");
+            let exists = texts.iter().any(|text| text.contains(&declaration));
+            assert!(exists, "{file}.rs has no constant {name}: row `{cell}`");
+            constants += 1;
+        }
+    }
+    assert!(
+        constants > 0,
+        "docs/performance.md has no table of constants"
+    );
 }
