@@ -31,7 +31,7 @@ A trial is a process of its own, in which one watcher lives:
 3. Late callbacks are registered. Then processes are unregistered, and registered again.
 4. The watcher is dropped.
 
-In one phase of this life one system call fails: the first call alone; the n-th call alone, for each
+In one phase of this life one system call fails: the first call alone; the n-th call alone, for every
 n that is certain to be reached; each call until the phase is over; or each call from there to the
 end. An error that the kernel does not return repeatedly fails one call only (`EINTR`, and `EAGAIN`
 of a full eventfd).
