@@ -91,7 +91,7 @@ fn a_command_that_cannot_be_executed_is_126() {
 fn text_that_is_no_pid_is_2() {
     for text in ["12x", "0", "-1", "4294967296", ""] {
         let output = watch(&["--pid", text]);
-        let message = format!("{text:?} is not a process id: a positive number is wanted");
+        let message = format!("{text:?} is not a process id: it must be a positive number");
         assert_refused(&output, 2, &message);
     }
 }

@@ -87,7 +87,7 @@ impl Origin {
         Origin { pid, sign }
     }
 
-    /// Returns `Forked` in every process but the one that called `here`.
+    /// Returns `Forked` in every process except the caller of `here`.
     pub(crate) fn check(&self) -> Result<(), WatchError> {
         let is_here = match self.sign {
             // Relaxed: within one process the word goes from zero to the mark
