@@ -62,8 +62,8 @@ pub(crate) fn remains(pidfd: &OwnedFd) -> Remains {
 
 fn remains_by(ask: impl Fn() -> Result<PidfdInfo, Errno>) -> Remains {
     let answer = match ask() {
-        // The call found the process and lost it halfway, because the kernel was
-        // removing it from the table. The status has been stored before that.
+        // The call found the process and then lost it, because the kernel was removing it from
+        // the table. The status had been stored before that.
         Err(Errno::SRCH) => ask(),
         first => first,
     };
@@ -79,7 +79,7 @@ fn remains_by(ask: impl Fn() -> Result<PidfdInfo, Errno>) -> Remains {
     }
 }
 
-/// Whether the kernel knows the ioctl, asked of any pidfd.
+/// Returns an error if the kernel does not know the ioctl. Any pidfd will do to find out.
 pub(crate) fn is_known(pidfd: &OwnedFd) -> Result<(), Errno> {
     get(pidfd, 0).map(drop)
 }

@@ -1,4 +1,4 @@
-//! What can be learnt of a process through its pidfd, without reaping it.
+//! The state of a process, asked through its pidfd without reaping the process.
 
 #![expect(unsafe_code, reason = "`pidfd_send_signal` with signal 0")]
 
@@ -16,20 +16,20 @@ use crate::info::{self, Remains};
 /// What `look` found behind a readable pidfd.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Zombie {
-    /// The process has exited, with this status if it can be known.
+    /// The process has exited, with this status if it is known.
     Exited(Option<ExitStatus>),
-    /// A tracer holds it: its parent cannot wait for it yet.
+    /// A tracer holds the process, so its parent cannot wait for it yet.
     NotWaitable,
-    /// The number is not that of a pidfd: the program has closed it, or the calling thread
+    /// The number does not belong to a pidfd. The program has closed it, or the calling thread
     /// has a table of descriptors of its own (`unshare(CLONE_FILES)`).
     NoPidfd,
-    /// A child that is reaped at this moment. The kernel has not stored its status yet,
-    /// and makes the pidfd readable once more when it has.
+    /// A child that is being reaped. The kernel has not stored its status yet. An edge follows
+    /// when it has.
     BeingReleased,
 }
 
-/// Exits only, of any kind of child (`__WALL`: also of one made with another
-/// exit signal than `SIGCHLD`), neither waiting nor reaping.
+/// Options to look for an exit of any kind of child, without waiting or reaping. `__WALL`
+/// includes children whose exit signal is not `SIGCHLD`.
 fn peek_options() -> WaitIdOptions {
     const WALL: u32 = libc::__WALL as u32;
     WaitIdOptions::EXITED
@@ -38,7 +38,7 @@ fn peek_options() -> WaitIdOptions {
         | WaitIdOptions::from_bits_retain(WALL)
 }
 
-/// Tells what a readable pidfd means. `own_pid` is this process's.
+/// Returns what a readable pidfd means. `own_pid` is the pid of this process.
 pub(crate) fn look(pidfd: &OwnedFd, own_pid: u32) -> Zombie {
     match waitid(WaitId::PidFd(pidfd.as_fd()), peek_options()) {
         Ok(Some(status)) => match exit_status(&status) {
@@ -56,8 +56,8 @@ pub(crate) fn look(pidfd: &OwnedFd, own_pid: u32) -> Zombie {
             Remains::Unreleased { .. } | Remains::Unknown => Zombie::Exited(None),
         },
         Err(Errno::BADF) => Zombie::NoPidfd,
-        // A sandbox refuses the question. The process has exited all the same, and
-        // perhaps nobody reaps it before the callback has run.
+        // A sandbox refuses the question. The pidfd is readable, so the process has exited. It
+        // may stay a zombie until the callback has run, so there is nothing to wait for.
         Err(_) => match info::remains(pidfd) {
             Remains::Status(status) => Zombie::Exited(Some(status)),
             Remains::Unreleased { .. } | Remains::Unknown => Zombie::Exited(None),
@@ -65,7 +65,7 @@ pub(crate) fn look(pidfd: &OwnedFd, own_pid: u32) -> Zombie {
     }
 }
 
-/// Tells what a pidfd means of which it is not known whether it is readable.
+/// Returns what a pidfd means if it is not known whether the pidfd is readable.
 pub(crate) fn look_unasked(pidfd: &OwnedFd) -> Zombie {
     let status = waitid(WaitId::PidFd(pidfd.as_fd()), peek_options());
     match status.ok().flatten().as_ref().and_then(exit_status) {
@@ -74,7 +74,8 @@ pub(crate) fn look_unasked(pidfd: &OwnedFd) -> Zombie {
     }
 }
 
-/// Whether the kernel waits for pidfds at all (Linux 5.4), asked of any of them.
+/// Returns an error if the kernel does not offer `waitid(P_PIDFD)` (Linux 5.4). Any pidfd will do
+/// to find out.
 pub(crate) fn can_be_waited_for(pidfd: &OwnedFd) -> Result<(), Errno> {
     match waitid(WaitId::PidFd(pidfd.as_fd()), peek_options()) {
         Err(Errno::CHILD) | Ok(_) => Ok(()),
@@ -82,20 +83,20 @@ pub(crate) fn can_be_waited_for(pidfd: &OwnedFd) -> Result<(), Errno> {
     }
 }
 
-/// Whether the process has been reaped, so that its number is free. `false` also
-/// when that cannot be told.
+/// Returns `true` if the process has been reaped, so that its pid is free. Returns `false` also if
+/// that is unknown.
 pub(crate) fn is_reaped(pidfd: &OwnedFd) -> bool {
     match signal_nothing(pidfd) {
         Ok(()) => false,
         Err(Errno::SRCH) => true,
-        // EPERM of the kernel's means that there is a process, one of another user's;
-        // a sandbox may mean anything by it.
+        // If the kernel answers EPERM, the process exists and belongs to another user. If a
+        // sandbox answers EPERM, nothing is known.
         Err(_) => has_no_pid(pidfd),
     }
 }
 
-/// Signal 0 asks whether there is a process to signal: a zombie counts, a reaped
-/// process does not (`pidfd_send_signal` is Linux 5.1). rustix's `Signal` has no 0.
+/// Signal 0 asks whether there is a process to signal (`pidfd_send_signal`, Linux 5.1). A zombie
+/// counts, a reaped process does not. rustix's `Signal` has no 0.
 fn signal_nothing(pidfd: &OwnedFd) -> Result<(), Errno> {
     // SAFETY: the call reads an open fd's number, and a null siginfo is allowed.
     let answer = unsafe {
@@ -114,7 +115,8 @@ fn signal_nothing(pidfd: &OwnedFd) -> Result<(), Errno> {
     Err(Errno::from_io_error(&error).unwrap_or(Errno::INVAL))
 }
 
-/// `/proc` shows a reaped process's pidfd with the pid -1: slower, and seldom asked.
+/// Returns `true` if `/proc` shows the pidfd with the pid -1, as it does for a reaped process. This
+/// is slower, and rarely needed.
 fn has_no_pid(pidfd: &OwnedFd) -> bool {
     let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
     let info = fs::read_to_string(path).unwrap_or_default();
