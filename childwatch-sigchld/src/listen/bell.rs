@@ -9,9 +9,9 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// Counts its rings, and ends a wait that began before one.
 ///
-/// One thread listens at a time. All operations are sequentially consistent: the
-/// listener says that it waits and then looks at the count, a ringer counts and then
-/// looks whether anybody waits, and one of the two sees the other.
+/// One thread listens at a time. All operations are sequentially consistent. The listener
+/// stores that it waits, and then reads the count. A ringer counts, and then reads whether a
+/// thread waits. So at least one of the two sees the other.
 #[derive(Debug, Default)]
 pub(crate) struct Bell {
     rings: Futex,
@@ -23,8 +23,8 @@ impl Bell {
         self.rings.value()
     }
 
-    /// Async-signal-safe: two atomic operations, and the system call futex only if
-    /// somebody waits. `errno` stays as it was.
+    /// Async-signal-safe: two atomic operations, and the system call futex only if a thread
+    /// waits. `errno` stays as it was.
     pub(crate) fn ring(&self) {
         self.rings.increment();
         if self.is_listened_to.load(Ordering::SeqCst) {
@@ -32,11 +32,11 @@ impl Bell {
         }
     }
 
-    /// Waits for a ring after `heard`, `limit` at most.
+    /// Waits for a ring after `heard`, for `limit` at most.
     ///
     /// # Errors
     ///
-    /// What a sandbox answers; the kernel itself only tells of the end of the wait.
+    /// Only a sandbox causes an error. The kernel's own errors mean the end of the wait.
     pub(crate) fn listen(&self, heard: u32, limit: Option<Duration>) -> Result<(), Errno> {
         self.is_listened_to.store(true, Ordering::SeqCst);
         let ended = self.rings.wait(heard, limit);

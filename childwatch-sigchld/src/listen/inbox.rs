@@ -15,7 +15,7 @@ pub(crate) struct Inbox {
     hints: Hints,
     /// The number of signals that found the inbox open.
     generation: AtomicU32,
-    /// Signals pass by a closed inbox. It is open while the watcher watches a child.
+    /// A closed inbox takes in no signal. It is open while the watcher watches a child.
     is_open: AtomicBool,
     pub(crate) bell: Bell,
 }
@@ -33,9 +33,9 @@ impl Inbox {
 
     /// Takes in one `SIGCHLD`. Async-signal-safe.
     ///
-    /// The order matters. A watcher that has read the new generation finds the child in
-    /// its last state, because the kernel makes a zombie before it sends the signal. A
-    /// watcher that has not read it is woken by the bell.
+    /// The order matters. If the watcher has read the new generation, it finds the child in its
+    /// last state, because the kernel makes the zombie before it sends the signal. If the
+    /// watcher has not read it, the bell wakes the watcher.
     pub(crate) fn signal(&self, pid: i32, code: i32, status: i32) {
         if !self.is_open.load(Ordering::SeqCst) {
             return;
@@ -44,7 +44,7 @@ impl Inbox {
             .generation
             .fetch_add(1, Ordering::SeqCst)
             .wrapping_add(1);
-        // A signal that reports no exit is no hint. But an exit's signal may have been
+        // A signal that reports no exit leaves no hint. But the signal of an exit may have been
         // merged into it, so it begins a generation like any other.
         if let Some(status) = exit_status(code, status) {
             self.hints.push(Hint {
@@ -56,7 +56,7 @@ impl Inbox {
         self.bell.ring();
     }
 
-    /// Takes in a signal of which nothing is known but that it came. Async-signal-safe.
+    /// Takes in a signal without a `siginfo`. Async-signal-safe.
     pub(crate) fn signal_unknown(&self) {
         self.signal(0, 0, 0);
     }
@@ -65,8 +65,8 @@ impl Inbox {
         self.generation.load(Ordering::SeqCst)
     }
 
-    /// Takes out the oldest hint. Only one thread may do so at a time; for memory safety
-    /// it does not matter.
+    /// Takes out the oldest hint. Only one thread may do so at a time, but memory safety does not
+    /// depend on this.
     pub(crate) fn pop_hint(&self) -> Option<Hint> {
         self.hints.pop()
     }

@@ -8,11 +8,11 @@ use loom::thread;
 
 use crate::listen::bell::Bell;
 
-/// Rings a bell and listens to it: loom does not take an atomic's first value for a
-/// sequentially consistent store, as which the bell's argument needs it.
+/// Rings a bell and listens to it. The bell's argument needs sequentially consistent stores, and loom
+/// does not count an atomic's first value as one.
 pub(super) fn use_once(bell: &Bell) {
     bell.ring();
-    // It has been rung since, so this does not wait.
+    // The bell has been rung since, so this does not wait.
     bell.listen(bell.rings().wrapping_sub(1), None).unwrap();
 }
 
@@ -22,8 +22,8 @@ fn used_bell() -> Bell {
     bell
 }
 
-/// The listener's loop, as the source has it: a look at the rings, one at the news, and a
-/// wait. What is rung for need not be sequentially consistent.
+/// The listener's loop, as in the source: it reads the rings, then the news, and then waits. The
+/// news need not be sequentially consistent.
 #[test]
 fn a_listener_hears_of_all_that_was_rung_for() {
     interleavings::preempted(4, || {
