@@ -155,12 +155,12 @@ mod tests {
         let status = Remains::Status(ExitStatus::from_raw(7 << 8));
         assert_eq!(ask([lost, Ok(stored)]), status);
         assert_eq!(ask([lost, lost]), Remains::Unknown);
-        // No other refusal passes by itself.
+        // Every other error is permanent, so the call is not repeated.
         assert_eq!(ask([Err(Errno::NOTTY), Ok(stored)]), Remains::Unknown);
         assert_eq!(asked.get(), 1);
     }
 
-    /// The kernel stores the status before it takes the process out of its table.
+    /// The kernel stores the status before it removes the process from its table.
     #[test]
     fn a_process_that_still_has_a_number_and_has_a_status_is_told_with_it() {
         let both = PidfdInfo {

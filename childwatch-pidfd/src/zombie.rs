@@ -147,7 +147,7 @@ mod tests {
         pidfd_open(number(child), PidfdFlags::empty()).unwrap()
     }
 
-    /// A child that ends with its standard input.
+    /// A child that exits at the end of its standard input.
     fn cat() -> Child {
         let mut cat = Command::new("cat");
         cat.stdin(Stdio::piped()).spawn().unwrap()
@@ -199,13 +199,13 @@ mod tests {
         assert_eq!(can_be_waited_for(&no_pidfd), Err(Errno::BADF));
     }
 
-    /// The kernel takes it out of its table, and tells its status when that is done. Here
-    /// this process's parent stands for it: no child of the asker, and not released.
+    /// A child that is being released is still in the kernel's table, without a status. Here the
+    /// parent of this process stands for it: it is no child of the caller, and not released.
     #[test]
     fn an_own_child_that_is_being_released_is_waited_for_and_a_strangers_is_not() {
         let stranger = rustix::process::getppid().unwrap();
         let stranger = pidfd_open(stranger, PidfdFlags::empty()).unwrap();
-        // Older kernels do not tell the parent.
+        // Older kernels do not return the parent.
         if let Remains::Unreleased { parent } = info::remains(&stranger) {
             assert_eq!(look(&stranger, parent), Zombie::BeingReleased);
             assert_eq!(look(&stranger, parent + 1), Zombie::Exited(None));
@@ -216,7 +216,7 @@ mod tests {
     fn both_ways_of_asking_agree_on_who_has_been_reaped() {
         let mut child = Command::new("true").spawn().unwrap();
         let pidfd = pidfd(&child);
-        // Alive or a zombie: not reaped.
+        // Alive or a zombie, so not reaped.
         assert_eq!(signal_nothing(&pidfd), Ok(()));
         assert!(!has_no_pid(&pidfd));
         assert!(!is_reaped(&pidfd));
