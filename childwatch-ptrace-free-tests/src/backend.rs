@@ -17,7 +17,7 @@ use crate::{Interpreter, Sandbox, hosts, sys};
 
 /// A backend that the suite can run against.
 pub trait BackendUnderTest: Sync {
-    /// A short name, for the matrix and the command line.
+    /// A short name. The matrix and the command line use it.
     fn name(&self) -> &'static str;
 
     /// A new watcher.
@@ -33,7 +33,7 @@ pub trait BackendUnderTest: Sync {
     ///
     /// # Errors
     ///
-    /// Why not, for the report.
+    /// Returns the reason, which the report shows.
     fn is_available(&self) -> Result<(), String> {
         Ok(())
     }
@@ -43,7 +43,7 @@ pub trait BackendUnderTest: Sync {
     ///
     /// # Errors
     ///
-    /// Why not, for the report.
+    /// Returns the reason, which the report shows.
     fn offers(&self, need: Need) -> Result<(), String>;
 
     /// Where the processes come from. The default forks real ones.
@@ -51,15 +51,16 @@ pub trait BackendUnderTest: Sync {
         Box::new(RealNursery)
     }
 
-    /// How the backend tells a number's next process from the last: by the time of its
-    /// start, in units of this much, when it is registered. Two of one unit it may take
-    /// for one, and one that is never registered, too. Zero, the default: by something
-    /// that no two processes share.
+    /// How the backend tells a number's next process from the last: by the time of its start,
+    /// in units of this much, when it is registered. The backend may take two processes of one
+    /// unit for the same process. That includes a process that is never registered. Zero, the
+    /// default: by something that no two processes share.
     fn unit_of_start_times(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// [`PidWatcherExt::spawn_watchable`], for a suite that tests a broken one.
+    /// [`PidWatcherExt::spawn_watchable`]. A suite that tests a broken version overrides this
+    /// method.
     ///
     /// # Errors
     ///
@@ -72,7 +73,8 @@ pub trait BackendUnderTest: Sync {
         watcher.spawn_watchable(command)
     }
 
-    /// [`PidWatcherExt::fork_watchable`], for a suite that tests a broken one.
+    /// [`PidWatcherExt::fork_watchable`]. A suite that tests a broken version overrides this
+    /// method.
     ///
     /// # Errors
     ///
@@ -112,8 +114,7 @@ pub enum Need {
     NoSignalHandler,
     /// The backend's: no other handler of `SIGCHLD` is needed for it than a case installs.
     NoHandlerOfTheProgram,
-    /// The backend's: it leaves them alone until it first watches a process in a way that
-    /// needs one, which its first process is not.
+    /// The backend's: it touches no handler for its first process, and perhaps for later ones.
     NoHandlerAtFirst,
     /// The backend's: it refuses what it can't watch by a pidfd, and to be made where
     /// there are none.
@@ -187,7 +188,7 @@ impl Need {
     ///
     /// # Errors
     ///
-    /// Why not, for the report.
+    /// Returns the reason, which the report shows.
     pub fn check(self, backend: &dyn BackendUnderTest) -> Result<(), String> {
         match self {
             Need::RealProcesses

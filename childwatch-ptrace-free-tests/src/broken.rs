@@ -1,5 +1,5 @@
-//! Deliberately broken watchers, and the cases that they must fail: every case is failed
-//! by one, so that none is one that cannot fail.
+//! Deliberately broken watchers, and the cases that they must fail: each case is failed by at
+//! least one broken watcher. So no case passes every watcher.
 //!
 //! Each has one fault, in a few lines. Most are a good watcher with one method gone
 //! wrong (`watcher.rs`), or the real engine over a good source with one law broken
@@ -68,9 +68,9 @@ pub use table::table;
 /// A broken watcher, as a backend, and what is known of its fault.
 #[derive(Clone, Copy)]
 pub struct Broken {
-    /// A short name, for the table and the command line.
+    /// A short name. The table and the command line use it.
     pub name: &'static str,
-    /// What it does wrong, in a sentence.
+    /// Its fault, in a sentence.
     pub fault: &'static str,
     /// The rule that this breaks.
     pub breaks: Rule,

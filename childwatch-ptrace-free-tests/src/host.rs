@@ -101,8 +101,8 @@ impl Host {
     }
 }
 
-/// The hosts as a table in Markdown, for the documentation: what each is, and what it
-/// notices of which of these backends.
+/// The hosts as a table in Markdown. The documentation shows it: each host's kind of program,
+/// and the difference that it notices with which of these backends.
 #[must_use]
 pub fn table(backends: &[&dyn BackendUnderTest]) -> String {
     let head = "| host | what it is | what it notices |\n|---|---|---|\n";

@@ -11,9 +11,9 @@ use crate::cell::{Outcome, Verdict};
 use crate::deadline::patience_under;
 use crate::footprint::{self, Footprint};
 
-/// Runs `program` with these arguments and, last, the patience of its waits in
-/// milliseconds. At the deadline, or when it `is_called_off`, it is killed, and all that
-/// it has started.
+/// Runs `program` with these arguments and, last, the patience of its waits in milliseconds.
+/// At the deadline, or when `is_called_off` returns `true`, kills the program and all
+/// processes that it has started.
 pub(crate) fn run(
     program: &Path,
     arguments: &[&str],

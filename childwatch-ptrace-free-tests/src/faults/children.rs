@@ -10,7 +10,7 @@ use crate::backend::BackendUnderTest;
 use crate::child::{End, GatedChild};
 use crate::probe::Probe;
 
-/// A child that is watched, and what was told of it.
+/// A watched child, and the reports of its exit.
 pub(super) struct Watched {
     pub(super) child: Box<dyn GatedChild>,
     pub(super) code: u8,

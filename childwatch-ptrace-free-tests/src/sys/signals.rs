@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering}
 
 use childwatch_sigchld::Forwarder;
 
-/// What SIGCHLD does to this process, until dropped.
+/// Changes the action of SIGCHLD in this process, until dropped.
 pub(crate) struct SigchldAction {
     before: libc::sigaction,
 }
@@ -113,7 +113,7 @@ pub(crate) fn fatal_signals() -> impl Iterator<Item = u8> {
     })
 }
 
-/// What SIGCHLD does: its handler's address and its flags.
+/// The disposition of SIGCHLD: its handler's address and its flags.
 pub(crate) fn sigchld_disposition() -> (usize, i32) {
     dispositions()
         .into_iter()
@@ -462,7 +462,7 @@ pub(super) fn restore_handler(signal: i32, before: &libc::sigaction) {
     unsafe { libc::sigaction(signal, ptr::from_ref(before), ptr::null_mut()) };
 }
 
-/// A page that may not be touched, and a handler of SIGSEGV that makes it one that may.
+/// A page that may not be touched, and a handler of SIGSEGV that makes the page accessible.
 pub(crate) struct RepairedPage {
     page: *mut u8,
     before: libc::sigaction,
