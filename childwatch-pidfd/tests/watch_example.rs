@@ -109,7 +109,7 @@ fn an_unknown_option_is_2() {
 
 #[test]
 fn a_pid_without_a_process_is_1_and_the_command_is_not_started() {
-    let message = format!("no process has the id {NO_PID}");
+    let message = format!("no process has the pid {NO_PID}");
     assert_refused(&watch(&["--pid", NO_PID]), 1, &message);
     let output = watch(&["--pid", NO_PID, "--", "echo", "started"]);
     assert_refused(&output, 1, &message);

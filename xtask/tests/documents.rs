@@ -1,5 +1,5 @@
 //! The documents are true where a program can tell: their links lead somewhere, SECURITY.md lists
-//! the dependencies of the libraries, and the tuned constants exist.
+//! the dependencies of the libraries, the tuned constants exist, and the map has every module.
 
 #![forbid(unsafe_code)]
 
@@ -162,4 +162,46 @@ fn the_tuned_constants_exist() {
         constants > 0,
         "docs/performance.md has no table of constants"
     );
+}
+
+/// Files that the map does not show: roots, and files for tests and models alone.
+const NOT_ON_THE_MAP: [&str; 5] = ["lib", "tests", "refusing", "modelled", "real"];
+
+/// Returns the names of the modules in `src`, and in its folders except `models`.
+fn modules(src: &Path) -> BTreeSet<String> {
+    let mut modules = BTreeSet::new();
+    let entries = |folder: &Path| {
+        fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+    };
+    for path in entries(src) {
+        if !path.is_dir() {
+            modules.insert(path);
+        } else if !path.ends_with("models") {
+            modules.extend(entries(&path).filter(|path| !path.is_dir()));
+        }
+    }
+    let names = modules.iter().filter_map(|path| path.file_stem());
+    let names = names.map(|name| name.to_str().unwrap().to_owned());
+    names
+        .filter(|name| !NOT_ON_THE_MAP.contains(&name.as_str()))
+        .collect()
+}
+
+#[test]
+fn the_map_has_every_module_of_the_libraries() {
+    let map = read(&root().join("ARCHITECTURE.md"));
+    for library in LIBRARIES {
+        let (_, rest) = map.split_once(&format!("\n## `{library}`\n")).unwrap();
+        let (section, _) = rest.split_once("\n## ").unwrap();
+        let is_letter = |letter: char| letter.is_alphanumeric() || letter == '_';
+        let words: BTreeSet<_> = section.split(|letter| !is_letter(letter)).collect();
+        for module in modules(&root().join(library).join("src")) {
+            assert!(
+                words.contains(module.as_str()),
+                "ARCHITECTURE.md does not name the module {module} of {library}"
+            );
+        }
+    }
 }

@@ -13,7 +13,10 @@ use crate::contract::pid::Pid;
 #[non_exhaustive]
 pub enum WatchError {
     /// No process has this id now.
-    #[error("no process has the id {pid}: it has been reaped, never was, or is a thread's id")]
+    #[error(
+        "no process has the pid {pid}: it has been reaped, it never existed, or the pid is that of \
+         a thread"
+    )]
     NoSuchProcess {
         /// The id that was asked for.
         pid: Pid,
@@ -83,8 +86,8 @@ pub enum WatchError {
 
     /// The caller is a forked copy of the process that made the watcher (C15).
     #[error(
-        "this process is a forked copy of the one that made the watcher, which lives on only \
-         there: make a new watcher here"
+        "this process is a forked copy of the process that made the watcher: make a new watcher \
+         here"
     )]
     Forked,
 
