@@ -11,7 +11,15 @@ use std::path::{Path, PathBuf};
 const LIBRARIES: [&str; 3] = ["childwatch-core", "childwatch-pidfd", "childwatch-sigchld"];
 
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask is in the workspace")
+}
+
+/// Returns the paths in a folder.
+fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder can be read");
+    entries.map(|entry| entry.expect("an entry can be read").path())
 }
 
 fn read(path: &Path) -> String {
@@ -20,8 +28,12 @@ fn read(path: &Path) -> String {
 
 /// Returns the package of each row, with the libraries whose column says "yes".
 fn listed(security: &str) -> BTreeMap<String, Vec<&'static str>> {
-    let (_, rest) = security.split_once("<!-- dependencies -->\n").unwrap();
-    let (table, _) = rest.split_once("<!-- end of dependencies -->").unwrap();
+    let (_, rest) = security
+        .split_once("<!-- dependencies -->\n")
+        .expect("the table's begin");
+    let (table, _) = rest
+        .split_once("<!-- end of dependencies -->")
+        .expect("the table's end");
     let rows = table.lines().skip(2).map(|row| {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let in_columns = LIBRARIES.into_iter().zip(&cells[2..5]);
@@ -37,8 +49,9 @@ fn declared() -> BTreeMap<String, Vec<&'static str>> {
     let mut declared = BTreeMap::<String, Vec<_>>::new();
     for library in LIBRARIES {
         let manifest = read(&root().join(library).join("Cargo.toml"));
-        let manifest: toml::Table = manifest.parse().unwrap();
-        for package in manifest["dependencies"].as_table().unwrap().keys() {
+        let manifest: toml::Table = manifest.parse().expect("a manifest is TOML");
+        let dependencies = manifest["dependencies"].as_table().expect("a table");
+        for package in dependencies.keys() {
             if !package.starts_with("childwatch-") {
                 declared.entry(package.clone()).or_default().push(library);
             }
@@ -55,10 +68,7 @@ fn security_lists_the_dependencies_of_the_libraries() {
 /// Returns the Markdown files of the workspace's root and of `docs`.
 fn pages() -> Vec<PathBuf> {
     let folders = ["", "docs", "docs/bench"].map(|folder| root().join(folder));
-    let files = folders
-        .iter()
-        .flat_map(|folder| fs::read_dir(folder).unwrap());
-    let pages = files.map(|file| file.unwrap().path());
+    let pages = folders.iter().flat_map(|folder| entries(folder));
     pages
         .filter(|path| path.extension().is_some_and(|ending| ending == "md"))
         .collect()
@@ -122,8 +132,7 @@ fn every_link_leads_to_a_file_and_a_heading() {
 
 /// Returns the text of each Rust file of the libraries that is called `name`.
 fn sources(folder: &Path, name: &str, found: &mut Vec<String>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for path in entries(folder) {
         if path.is_dir() {
             sources(&path, name, found);
         } else if path.file_name().is_some_and(|file| file == name) {
@@ -170,11 +179,6 @@ const NOT_ON_THE_MAP: [&str; 5] = ["lib", "tests", "refusing", "modelled", "real
 /// Returns the names of the modules in `src`, and in its folders except `models`.
 fn modules(src: &Path) -> BTreeSet<String> {
     let mut modules = BTreeSet::new();
-    let entries = |folder: &Path| {
-        fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-    };
     for path in entries(src) {
         if !path.is_dir() {
             modules.insert(path);
@@ -183,7 +187,7 @@ fn modules(src: &Path) -> BTreeSet<String> {
         }
     }
     let names = modules.iter().filter_map(|path| path.file_stem());
-    let names = names.map(|name| name.to_str().unwrap().to_owned());
+    let names = names.map(|name| name.to_string_lossy().into_owned());
     names
         .filter(|name| !NOT_ON_THE_MAP.contains(&name.as_str()))
         .collect()
