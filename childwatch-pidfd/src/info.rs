@@ -62,8 +62,8 @@ pub(crate) fn exit_info(pidfd: &OwnedFd) -> ExitInfo {
 
 fn exit_info_by(ask: impl Fn() -> Result<PidfdInfo, Errno>) -> ExitInfo {
     let answer = match ask() {
-        // The call found the process and lost it halfway, because the kernel was
-        // removing it from the table. The status has been stored before that.
+        // The call found the process and then lost it, because the kernel was removing it from
+        // the table. The status had been stored before that.
         Err(Errno::SRCH) => ask(),
         first => first,
     };
@@ -79,7 +79,7 @@ fn exit_info_by(ask: impl Fn() -> Result<PidfdInfo, Errno>) -> ExitInfo {
     }
 }
 
-/// Returns `Ok` if the kernel knows the ioctl. Any pidfd will do.
+/// Returns an error if the kernel does not know the ioctl. Any pidfd will do to find out.
 pub(crate) fn check(pidfd: &OwnedFd) -> Result<(), Errno> {
     get(pidfd, 0).map(drop)
 }
@@ -155,12 +155,12 @@ mod tests {
         let status = ExitInfo::Status(ExitStatus::from_raw(7 << 8));
         assert_eq!(ask([lost, Ok(stored)]), status);
         assert_eq!(ask([lost, lost]), ExitInfo::Unknown);
-        // No other refusal passes by itself.
+        // Every other error is permanent, so the call is not repeated.
         assert_eq!(ask([Err(Errno::NOTTY), Ok(stored)]), ExitInfo::Unknown);
         assert_eq!(asked.get(), 1);
     }
 
-    /// The kernel stores the status before it takes the process out of its table.
+    /// The kernel stores the status before it removes the process from its table.
     #[test]
     fn a_process_that_still_has_a_number_and_has_a_status_is_told_with_it() {
         let both = PidfdInfo {

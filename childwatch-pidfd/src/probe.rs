@@ -10,22 +10,22 @@ use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use crate::errno::{self, Call};
 use crate::{info, zombie};
 
-/// What this kernel and sandbox say to the calls that pidfd watching is made of.
-/// [`probe`] makes it; its `Display` is a line a call.
+/// The answers of this kernel and sandbox to the system calls that the backend needs. [`probe`]
+/// returns it. Its `Display` prints a line for each call.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Probe {
-    /// `pidfd_open` (Linux 5.3): needed.
+    /// `pidfd_open` (Linux 5.3). It is needed.
     pub pidfd_open: io::Result<()>,
-    /// `waitid(P_PIDFD)` (Linux 5.4): needed. Not asked without a pidfd.
+    /// `waitid(P_PIDFD)` (Linux 5.4). It is needed. Without a pidfd it is not tried.
     pub waitid_pidfd: io::Result<()>,
-    /// `PIDFD_GET_INFO` (Linux 6.13; statuses from 6.15): gives the status of
-    /// processes that somebody else has reaped.
+    /// `PIDFD_GET_INFO` (Linux 6.13, with statuses from 6.15 on). It returns the status of a
+    /// process that somebody else has reaped.
     pub get_info: io::Result<()>,
 }
 
-/// Asks the kernel, without a fork and leaving nothing behind: a pidfd of the
-/// own process is opened, and waiting for it must answer that it is no child.
+/// Asks the kernel what it offers, without a fork and without leaving anything behind. The call
+/// opens a pidfd of this process and waits for it. The kernel must answer that it is no child.
 #[must_use]
 pub fn probe() -> Probe {
     match pidfd_open(getpid(), PidfdFlags::empty()) {

@@ -1,4 +1,4 @@
-//! What can be learnt of a process through its pidfd, without reaping it.
+//! The state of a process, asked through its pidfd without reaping the process.
 
 #![expect(unsafe_code, reason = "`pidfd_send_signal` with signal 0")]
 
@@ -16,20 +16,20 @@ use crate::info::{self, ExitInfo};
 /// What a wait for the process of a pidfd would find.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum WaitState {
-    /// The process has exited, with this status if it can be known.
+    /// The process has exited, with this status if it is known.
     Exited(Option<ExitStatus>),
-    /// A tracer holds it: its parent cannot wait for it yet.
+    /// A tracer holds the process, so its parent cannot wait for it yet.
     NotWaitable,
-    /// The number is not that of a pidfd: the program has closed it, or the calling thread
+    /// The number does not belong to a pidfd. The program has closed it, or the calling thread
     /// has a table of descriptors of its own (`unshare(CLONE_FILES)`).
     NoPidfd,
-    /// A child that is reaped at this moment. The kernel has not stored its status yet,
-    /// and makes the pidfd readable once more when it has.
+    /// A child that is being reaped. The kernel has not stored its status yet. An edge follows
+    /// when it has.
     BeingReleased,
 }
 
-/// Exits only, of any kind of child (`__WALL`: also of one made with another
-/// exit signal than `SIGCHLD`), neither waiting nor reaping.
+/// Options to look for an exit of any kind of child, without waiting or reaping. `__WALL`
+/// includes children whose exit signal is not `SIGCHLD`.
 fn peek_options() -> WaitIdOptions {
     const WALL: u32 = libc::__WALL as u32;
     WaitIdOptions::EXITED
@@ -38,7 +38,7 @@ fn peek_options() -> WaitIdOptions {
         | WaitIdOptions::from_bits_retain(WALL)
 }
 
-/// Tells what a readable pidfd means. `own_pid` is this process's.
+/// Returns what a readable pidfd means. `own_pid` is the pid of this process.
 pub(crate) fn look(pidfd: &OwnedFd, own_pid: u32) -> WaitState {
     match waitid(WaitId::PidFd(pidfd.as_fd()), peek_options()) {
         Ok(Some(status)) => match exit_status(&status) {
@@ -56,8 +56,8 @@ pub(crate) fn look(pidfd: &OwnedFd, own_pid: u32) -> WaitState {
             ExitInfo::Unreleased { .. } | ExitInfo::Unknown => WaitState::Exited(None),
         },
         Err(Errno::BADF) => WaitState::NoPidfd,
-        // A sandbox refuses the question. The process has exited all the same, and
-        // perhaps nobody reaps it before the callback has run.
+        // A sandbox refuses the question. The pidfd is readable, so the process has exited. It
+        // may stay a zombie until the callback has run, so there is nothing to wait for.
         Err(_) => match info::exit_info(pidfd) {
             ExitInfo::Status(status) => WaitState::Exited(Some(status)),
             ExitInfo::Unreleased { .. } | ExitInfo::Unknown => WaitState::Exited(None),
@@ -65,7 +65,7 @@ pub(crate) fn look(pidfd: &OwnedFd, own_pid: u32) -> WaitState {
     }
 }
 
-/// As [`look`], for a pidfd of which it is not known whether it is readable.
+/// Returns what a pidfd means if it is not known whether the pidfd is readable.
 pub(crate) fn look_unpolled(pidfd: &OwnedFd) -> WaitState {
     let status = waitid(WaitId::PidFd(pidfd.as_fd()), peek_options());
     match status.ok().flatten().as_ref().and_then(exit_status) {
@@ -74,7 +74,8 @@ pub(crate) fn look_unpolled(pidfd: &OwnedFd) -> WaitState {
     }
 }
 
-/// Returns `Ok` if the kernel waits for pidfds (Linux 5.4). Any pidfd will do.
+/// Returns an error if the kernel does not offer `waitid(P_PIDFD)` (Linux 5.4). Any pidfd will do
+/// to find out.
 pub(crate) fn check_waitid(pidfd: &OwnedFd) -> Result<(), Errno> {
     match waitid(WaitId::PidFd(pidfd.as_fd()), peek_options()) {
         Err(Errno::CHILD) | Ok(_) => Ok(()),
@@ -82,20 +83,20 @@ pub(crate) fn check_waitid(pidfd: &OwnedFd) -> Result<(), Errno> {
     }
 }
 
-/// Returns `true` if the process has been reaped, so that its pid is free. Returns `false`
-/// also if that cannot be known.
+/// Returns `true` if the process has been reaped, so that its pid is free. Returns `false` also if
+/// that is unknown.
 pub(crate) fn is_reaped(pidfd: &OwnedFd) -> bool {
     match signal_nothing(pidfd) {
         Ok(()) => false,
         Err(Errno::SRCH) => true,
-        // EPERM of the kernel's means that there is a process, one of another user's;
-        // a sandbox may mean anything by it.
+        // If the kernel answers EPERM, the process exists and belongs to another user. If a
+        // sandbox answers EPERM, nothing is known.
         Err(_) => has_no_pid(pidfd),
     }
 }
 
-/// Signal 0 asks whether there is a process to signal: a zombie counts, a reaped
-/// process does not (`pidfd_send_signal` is Linux 5.1). rustix's `Signal` has no 0.
+/// Signal 0 asks whether there is a process to signal (`pidfd_send_signal`, Linux 5.1). A zombie
+/// counts, a reaped process does not. rustix's `Signal` has no 0.
 fn signal_nothing(pidfd: &OwnedFd) -> Result<(), Errno> {
     // SAFETY: the call reads an open fd's number, and a null siginfo is allowed.
     let answer = unsafe {
@@ -114,7 +115,8 @@ fn signal_nothing(pidfd: &OwnedFd) -> Result<(), Errno> {
     Err(Errno::from_io_error(&error).unwrap_or(Errno::INVAL))
 }
 
-/// `/proc` shows a reaped process's pidfd with the pid -1: slower, and seldom asked.
+/// Returns `true` if `/proc` shows the pidfd with the pid -1, as it does for a reaped process. This
+/// is slower, and rarely needed.
 fn has_no_pid(pidfd: &OwnedFd) -> bool {
     let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
     let info = fs::read_to_string(path).unwrap_or_default();
@@ -145,7 +147,7 @@ mod tests {
         pidfd_open(number(child), PidfdFlags::empty()).unwrap()
     }
 
-    /// A child that ends with its standard input.
+    /// A child that exits at the end of its standard input.
     fn cat() -> Child {
         let mut cat = Command::new("cat");
         cat.stdin(Stdio::piped()).spawn().unwrap()
@@ -197,13 +199,13 @@ mod tests {
         assert_eq!(check_waitid(&no_pidfd), Err(Errno::BADF));
     }
 
-    /// The kernel takes it out of its table, and tells its status when that is done. Here
-    /// this process's parent stands for it: no child of the asker, and not released.
+    /// A child that is being released is still in the kernel's table, without a status. Here the
+    /// parent of this process stands for it: it is no child of the caller, and not released.
     #[test]
     fn an_own_child_that_is_being_released_is_waited_for_and_a_strangers_is_not() {
         let stranger = rustix::process::getppid().unwrap();
         let stranger = pidfd_open(stranger, PidfdFlags::empty()).unwrap();
-        // Older kernels do not tell the parent.
+        // Older kernels do not return the parent.
         if let ExitInfo::Unreleased { parent } = info::exit_info(&stranger) {
             assert_eq!(look(&stranger, parent), WaitState::BeingReleased);
             assert_eq!(look(&stranger, parent + 1), WaitState::Exited(None));
@@ -214,7 +216,7 @@ mod tests {
     fn both_ways_of_asking_agree_on_who_has_been_reaped() {
         let mut child = Command::new("true").spawn().unwrap();
         let pidfd = pidfd(&child);
-        // Alive or a zombie: not reaped.
+        // Alive or a zombie, so not reaped.
         assert_eq!(signal_nothing(&pidfd), Ok(()));
         assert!(!has_no_pid(&pidfd));
         assert!(!is_reaped(&pidfd));

@@ -11,14 +11,14 @@ use crate::look::{child, proc};
 
 pub use crate::look::proc::ProcView;
 
-/// What there is for watching children by `SIGCHLD`. [`probe`] makes it; its
-/// `Display` is a line an item.
+/// What this kernel, sandbox and process offer to watch children by `SIGCHLD`. [`probe`] returns
+/// it. Its `Display` prints a line for each item.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Probe {
-    /// `waitid` with `WNOWAIT` and `__WALL` (Linux 4.7): needed.
+    /// `waitid` with `WNOWAIT` and `__WALL` (Linux 4.7). It is needed.
     pub waitid: io::Result<()>,
-    /// What `SIGCHLD` does to this process now; to be able to ask is needed.
+    /// What `SIGCHLD` does to this process now. The backend must be able to ask this.
     pub disposition: io::Result<Disposition>,
     /// `true` if `SIGCHLD` is blocked on the calling thread. A watcher still receives
     /// it: the watcher's thread unblocks it while it watches a child.
@@ -33,11 +33,11 @@ pub struct Probe {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Disposition {
-    /// Nothing; children become zombies until they are waited for.
+    /// Nothing. Children become zombies until they are waited for.
     Default,
-    /// Nothing; the kernel reaps children by itself.
+    /// Nothing. The kernel reaps children by itself.
     Ignored,
-    /// It calls a handler, which a watcher will go on calling.
+    /// It calls a handler, which will be called with a watcher too.
     Handled,
 }
 

@@ -2,9 +2,10 @@
 //!
 //! It decides and keeps count. It asks the kernel for nothing.
 //!
-//! A *sweep* looks at every armed child that has not been reported. One is due when signals
-//! have come that no sweep has answered, and at each *heartbeat*, whether signals come or
-//! not. A sweep is made in chunks, so that hints wait for a chunk and not for a sweep.
+//! A *sweep* looks at every armed child that has not been reported. A sweep is due when signals
+//! have come that no sweep has answered. Another one is due at each *heartbeat*, whether
+//! signals come or not. A sweep is made in chunks, so that hints wait for a chunk and not for
+//! a sweep.
 //!
 //! # The constants, and what each trades
 //!
@@ -12,8 +13,8 @@
 //! |---|---|---|---|
 //! | [`CHUNK`] | 64 children, about 40 µs | hints wait longer | more locking |
 //! | [`SWEEP_SHARE`] | 1/20 of a core | processor time while exits keep coming | merged exits are reported later |
-//! | [`HEARTBEAT_SHARE`] | 1/1000 of a core | processor time while idle | what nothing signals is reported later |
-//! | [`HEARTBEAT`] | 1 s | what nothing signals is reported later | more wake-ups of an idle program |
+//! | [`HEARTBEAT_SHARE`] | 1/1000 of a core | processor time while idle | exits without a signal are reported later |
+//! | [`HEARTBEAT`] | 1 s | exits without a signal are reported later | more wake-ups of an idle program |
 
 use std::time::Duration;
 
@@ -51,18 +52,18 @@ pub(crate) struct Schedule {
 /// A sweep that has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sweep {
-    /// What it answers: the epoch before its first look.
+    /// The epoch that the sweep answers: that before its first look.
     epoch: u32,
-    /// The index at which it goes on.
+    /// The index at which the sweep goes on.
     cursor: u32,
     is_heartbeat: bool,
-    /// How many starts it has still to compare.
+    /// How many starts are still to be compared.
     checks_left: usize,
     cost: Duration,
     cost_in_vain: Duration,
 }
 
-/// What a chunk has come to.
+/// The result of a chunk.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Chunk {
     pub(crate) looks: usize,
@@ -84,9 +85,9 @@ impl Schedule {
         }
     }
 
-    /// A schedule without heartbeats. What no signal reports is not found.
+    /// A schedule without heartbeats. An exit that no signal reports is not found.
     ///
-    /// It is for tests: a heartbeat finds within a second what a fault has lost.
+    /// It is for tests, because a heartbeat finds within a second what a fault has lost.
     pub(crate) fn without_heartbeat(now: Duration) -> Self {
         Schedule {
             next_heartbeat: None,
@@ -165,7 +166,7 @@ impl Schedule {
         if sweep.is_heartbeat {
             self.postpone_heartbeat(now + HEARTBEAT.max(sweep.cost * HEARTBEAT_SHARE));
             if sweep.checks_left > 0 {
-                // The end was reached, so the next one begins with the first child.
+                // The end was reached, so the next heartbeat begins with the first child.
                 self.next_check = 0;
             }
         }
@@ -173,8 +174,8 @@ impl Schedule {
 }
 
 impl Chunk {
-    /// A look that finds an exit is not charged: each child exits once, so there cannot be
-    /// many of them.
+    /// A look that finds an exit is not charged. Each child exits once, so there cannot be many
+    /// such looks.
     fn cost_in_vain(&self) -> Duration {
         let in_vain = self.looks.saturating_sub(self.found);
         match u32::try_from(self.looks) {

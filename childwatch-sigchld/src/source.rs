@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  a child exits
-//!    │ the kernel makes it a zombie, then sends SIGCHLD (or merges it into one queued)
+//!    │ the kernel makes it a zombie, then sends SIGCHLD (or merges it into a pending one)
 //!    ▼
 //!  Inbox::signal          epoch + 1 · a hint: this pid, this status · notify
 //!    │
@@ -22,17 +22,21 @@
 //!    at the child. So the look sees an exit that came before it.
 //! 2. The kernel makes a child a zombie before it queues or merges the signal. So after
 //!    each exit a run of the handler follows, which raises the epoch and then notifies.
-//! 3. The thread reads the event count, then the epoch, and then waits for the event count.
-//!    So it misses no notification. An epoch that is not answered makes a sweep begin after a finite
-//!    time.
+//! 3. The thread reads the event count, then the epoch, and then waits on the event count.
+//!    So it misses no notification. If an epoch is not answered, a sweep begins after a finite time.
 //! 4. A sweep answers only the epoch that was read before its first look. An entry
 //!    that is armed behind its cursor exits in a later epoch.
-//! 5. What no signal reports is found by a heartbeat, which signals cannot postpone.
+//! 5. A heartbeat finds an exit that no signal reports. Signals cannot postpone it.
+//!
+//! For example, two children exit, and the kernel merges the second signal into the first,
+//! which is still pending. One run of the handler follows, with one hint. The first child is
+//! looked at because of the hint. No sweep has answered this epoch, so a sweep is due. It
+//! looks at the second child too.
 //!
 //! # Why none is invented
 //!
-//! A hint alone is never an exit. It chooses whom to look at, and lends its status where
-//! the zombie is gone. What a look means is decided in [`judge`](crate::look::judge).
+//! A hint alone is never an exit. It chooses which child to look at. If the zombie is gone, the
+//! hint also provides the status. [`judge`](crate::look::judge) decides what a look means.
 //!
 //! # Progress
 //!
@@ -67,11 +71,11 @@ use crate::table::{Candidate, HintedStatus, Known, Table};
 pub struct SigchldSource {
     kernel: Kernel,
     signals: Signals,
-    /// Guards what is armed. No system call is made under it, and nothing else is
+    /// The armed children. While the lock is held, no system call is made, and nothing else is
     /// locked.
     table: Mutex<Table>,
     is_woken: AtomicBool,
-    /// A `waitid` of one child walks over all of them, so `/proc` is asked first.
+    /// `true` if a `waitid` of one child walks over all of them, so that `/proc` is asked first.
     asks_proc_first: bool,
 }
 
@@ -99,7 +103,7 @@ impl Deref for Signals {
 #[derive(Debug)]
 pub struct SigchldWaiter {
     schedule: Schedule,
-    /// The thread lets `SIGCHLD` through. The engine blocks it at first.
+    /// `true` if the thread lets `SIGCHLD` through. At first the engine blocks it.
     lets_signal_through: bool,
     /// When the last wait ended.
     returned_at: Duration,
@@ -108,10 +112,10 @@ pub struct SigchldWaiter {
     verdicts: Vec<Verdict>,
 }
 
-/// What came of asking whether a chunk is due.
+/// The result of asking whether a chunk is due.
 enum Step {
     Swept,
-    /// Nothing is due for so long, or for ever if no exit is still to be reported.
+    /// Nothing is due for this long. `None`: no exit is still to be reported, so nothing is due.
     Rest(Option<Duration>),
 }
 
@@ -148,7 +152,7 @@ impl SigchldSource {
     /// As [`new`](Self::new), but without heartbeats: an exit that no signal reports is
     /// never reported, and a reused pid is not noticed.
     ///
-    /// It is for this project's tests, and no part of the public interface. A heartbeat
+    /// It is for this project's tests, and not part of the public interface. A heartbeat
     /// finds within a second what a fault in this crate has lost, and so hides the fault.
     ///
     /// # Errors
@@ -219,7 +223,7 @@ impl ExitSource for SigchldSource {
         }
         match (self.kernel.look(pid), self.kernel.kinship(pid)) {
             (State::NotYet, Kinship::Child) => {
-                // After the look: the child had the pid by then.
+                // After the look, because the child had the pid by then.
                 let armed_at = self.kernel.ticks();
                 self.table().set_armed_at(token, armed_at);
                 Ok(())
@@ -292,7 +296,7 @@ impl ExitSource for SigchldSource {
             self.look_at_hinted(waiter, reports);
             let is_woken = self.is_woken.swap(false, Ordering::SeqCst);
             if is_woken || !reports.is_empty() {
-                // Before a callback tells the program that the last child is gone.
+                // This comes before a callback tells the program that the last child is gone.
                 self.let_signal_through(waiter, false);
                 waiter.returned_at = self.kernel.monotonic();
                 return Ok(());
@@ -332,7 +336,7 @@ impl SigchldSource {
     /// Makes at least one chunk of the sweep that is due, if one is.
     ///
     /// Callbacks have run since the last wait. If they took long, a sweep of many chunks
-    /// with callbacks between them would take far longer. So it may take its share of that
+    /// with callbacks between them would take far longer. So the sweep gets its share of that
     /// time now.
     fn sweep_after_callbacks(&self, waiter: &mut SigchldWaiter, reports: &mut Vec<Report>) {
         let start = self.kernel.monotonic();
@@ -394,8 +398,8 @@ impl SigchldSource {
         waiter.schedule.end_chunk(self.kernel.monotonic(), &chunk);
     }
 
-    /// Looks at each of the waiter's candidates, and adds the reports of those that are over.
-    /// A candidate that `is_known_alive` costs no look.
+    /// Looks at each of the waiter's candidates, and adds the reports of those that have exited.
+    /// If a candidate `is_known_alive`, there is no look.
     fn look_at_candidates(
         &self,
         waiter: &mut SigchldWaiter,
@@ -427,7 +431,7 @@ impl SigchldSource {
                 .zip(states)
                 .map(|(candidate, state)| judge(candidate, state, prove)),
         );
-        // Now, because `judge` may have read files.
+        // The lock is taken only now, because `judge` may have read files.
         let mut table = self.table();
         for (candidate, verdict) in candidates.drain(..).zip(verdicts.drain(..)) {
             reports.extend(match verdict {
@@ -438,8 +442,8 @@ impl SigchldSource {
         }
     }
 
-    /// Renews the hinted status of each candidate. A signal that came before the look, and
-    /// whose hint had not been taken in, counts in the verdict.
+    /// Renews the hinted status of each candidate. If a signal came before the look, and its hint
+    /// had not been taken in, the hint now counts in the verdict.
     fn refresh(&self, candidates: &mut [Candidate]) {
         let mut table = self.table();
         table.take_hints(&self.signals);
@@ -450,7 +454,7 @@ impl SigchldSource {
         }
     }
 
-    /// Looks at one child on a caller's thread. Returns its status if it is over.
+    /// Looks at one child on a caller's thread. Returns its status if it has exited.
     fn look_at_one(&self, candidate: Candidate) -> Option<Option<ExitStatus>> {
         let (candidate, state) = self.look_afresh(candidate);
         let verdict = judge(&candidate, state, || self.kernel.prove_proc());
@@ -483,7 +487,7 @@ impl SigchldSource {
         let is_reaped = match judge(&candidate, state, || self.kernel.prove_proc()) {
             Verdict::Gone => true,
             Verdict::Alive => false,
-            // Also if no hint gives rise to doubt.
+            // The start is compared even if no hinted status gives rise to doubt.
             Verdict::Ended(_) => {
                 let prove = || self.kernel.prove_proc();
                 start(candidate.pid, candidate.armed_at, prove) == Start::Later
@@ -495,19 +499,20 @@ impl SigchldSource {
         is_reaped
     }
 
-    /// Lets `SIGCHLD` through on this thread while it rests and something is watched, for
-    /// programs that block the signal on all of their threads. At other times the thread
-    /// blocks it, so that a `signalfd` or `sigwaitinfo` of the program loses none to us.
+    /// Lets `SIGCHLD` through on this thread while it sleeps and an exit is still to be
+    /// reported. Programs that block the signal on all of their threads need this. At other
+    /// times the thread blocks it, so that it takes no signal from a `signalfd` or `sigwaitinfo`
+    /// of the program.
     ///
     /// If the program has a handler of its own, the thread always blocks the signal. The
-    /// program may block it for a while because the handler must not run meanwhile, as
-    /// `system` does. The handler would run on this thread then.
+    /// program may block the signal for a while because the handler must not run meanwhile, as
+    /// `system` does. Otherwise the handler would run on this thread then.
     fn let_signal_through(&self, waiter: &mut SigchldWaiter, is_wanted: bool) {
         if let Signals::Forwarder(_) = self.signals {
             return;
         }
         let is_wanted = is_wanted && !self.kernel.has_found_another_handler();
-        // A sandbox may refuse: then heartbeats find what no other thread is interrupted for.
+        // A sandbox may refuse. Then heartbeats find the exits whose signals no thread takes.
         if waiter.lets_signal_through != is_wanted && self.kernel.set_blocked(!is_wanted).is_ok() {
             waiter.lets_signal_through = is_wanted;
         }
@@ -523,8 +528,8 @@ impl SigchldSource {
         self.signals.event_count.notify();
     }
 
-    /// Installs the handler, unless that has been done. A pid that will be refused changes
-    /// nothing in the process.
+    /// Installs the handler, unless that has been done. If the pid will be refused, nothing is
+    /// installed.
     fn install_handler_for(&self, pid: Pid) -> Result<(), WatchError> {
         if self.kernel.has_handler() {
             return Ok(());
@@ -546,8 +551,8 @@ impl SigchldSource {
             })
     }
 
-    /// Returns `true` if the pid belongs to another process than the one that was reported,
-    /// which was a zombie then. A zombie has one status.
+    /// Returns `true` if the pid now belongs to another process than the reported one, which was a
+    /// zombie then. A zombie has one status.
     fn is_other_than_reported(
         &self,
         pid: Pid,

@@ -1,4 +1,4 @@
-//! [`Table`]: the armed children, and what signals have brought of each.
+//! [`Table`]: the armed children, and the statuses that signals have brought for them.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -12,19 +12,19 @@ use crate::listen::inbox::Inbox;
 
 /// # Invariants
 ///
-/// 1. `by_pid` leads to the chain of a pid's entries, newest first, through `older`. Each
-///    armed entry stands in exactly one chain.
-/// 2. All unreported entries of one pid belong to the same process, or are doubtful: as
-///    soon as a pid is proven to be reused, its old entries are reported.
+/// 1. `by_pid` leads to the newest entry of a pid, and `older` from each entry to the next
+///    older one. Each armed entry is in exactly one such chain.
+/// 2. As soon as a pid is proven to be reused, its old entries are reported. So all unreported
+///    entries of a pid belong to the same process, as far as is proven.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     entries: TokenTable<Entry>,
     by_pid: PidIndex,
     /// How many entries have not been reported.
     unreported: usize,
-    /// Entries that a hint has named, to be looked at next: each once.
+    /// Entries that a hint has named, to be looked at next. Each is listed once.
     hinted: Vec<Token>,
-    /// Reports that other threads than the watcher's have found.
+    /// Reports that callers' threads have found.
     reports: Vec<Report>,
 }
 
@@ -32,12 +32,12 @@ pub(crate) struct Table {
 struct Entry {
     pid: Pid,
     older: Option<u32>,
-    /// A moment at which the child had the pid. [`Ticks::NEVER`] until that is known.
+    /// A moment at which the child had the pid. [`Ticks::NEVER`] until such a moment is known.
     armed_at: Ticks,
-    /// The epoch of signals when it was armed.
+    /// The epoch when the child was armed.
     armed_epoch: u32,
     progress: Progress,
-    /// It stands in `hinted`.
+    /// `true` if the entry is in `hinted`.
     is_hinted: bool,
 }
 
@@ -46,18 +46,18 @@ enum Progress {
     Watched(HintedStatus),
     Reported {
         status: Option<ExitStatus>,
-        /// It had been reaped by then, so the pid may be another process's.
+        /// The child had been reaped by then, so the pid may belong to another process.
         was_gone: bool,
     },
 }
 
-/// The status of a child, as the hints since its arming have it.
+/// The status that signals have brought for a child since it was armed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HintedStatus {
     Nothing,
     /// A wait status.
     Status(i32),
-    /// Two that differ, so one of them is another process's.
+    /// Two statuses that differ, so one of them belongs to another process.
     Conflicting,
 }
 
@@ -68,7 +68,7 @@ pub(crate) struct Candidate {
     pub(crate) pid: Pid,
     pub(crate) armed_at: Ticks,
     pub(crate) hinted_status: HintedStatus,
-    /// Its start is to be compared though nothing gives rise to doubt.
+    /// The child's start is to be compared, even if no hinted status gives rise to doubt.
     pub(crate) checks_identity: bool,
 }
 
@@ -93,7 +93,7 @@ impl HintedStatus {
         }
     }
 
-    /// Returns `true` if no hint contradicts this status.
+    /// Returns `true` if no hinted status differs from this one.
     pub(crate) fn agrees_with(self, status: ExitStatus) -> bool {
         match self {
             HintedStatus::Nothing => true,
@@ -111,7 +111,7 @@ impl HintedStatus {
 }
 
 impl Candidate {
-    /// Returns `true` if the pid may be another child's by now.
+    /// Returns `true` if the pid may belong to another child by now.
     pub(crate) fn is_doubtful(&self) -> bool {
         self.checks_identity || self.hinted_status != HintedStatus::Nothing
     }
@@ -205,7 +205,7 @@ impl Table {
         };
         let mut at = self.newest(pid);
         while let Some((token, entry)) = at.and_then(|index| self.entries.at_mut(index)) {
-            // A signal of an earlier epoch is a former process's.
+            // A signal of an earlier epoch belongs to a former process.
             let is_since_arming = hint.epoch.wrapping_sub(entry.armed_epoch) as i32 > 0;
             if let (Progress::Watched(hinted_status), true) = (&mut entry.progress, is_since_arming)
             {
@@ -220,7 +220,7 @@ impl Table {
 
     /// Moves the hinted entries to `candidates`.
     pub(crate) fn take_hinted(&mut self, candidates: &mut Vec<Candidate>) {
-        // Its room is kept.
+        // The capacity of the list is kept.
         let mut hinted = std::mem::take(&mut self.hinted);
         for token in hinted.drain(..) {
             if let Some(entry) = self.entries.get_mut(token) {
@@ -277,7 +277,7 @@ impl Table {
         self.report(token, false, |_| status)
     }
 
-    /// The same for a child that has been reaped: its status is the hinted one, if any.
+    /// The same for a child that has been reaped. The report has the hinted status, if any.
     pub(crate) fn report_gone(&mut self, token: Token) -> Option<Report> {
         self.report(token, true, HintedStatus::status)
     }

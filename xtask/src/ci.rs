@@ -61,7 +61,7 @@ enum Step {
     Loom,
     /// The oldest promised compiler compiles the workspace
     Msrv,
-    /// ARCHITECTURE's table of unsafe code is true
+    /// The table of docs/unsafe.md is true
     Unsafe,
     /// Licences, bans, sources and advisories of all dependencies
     Deny,

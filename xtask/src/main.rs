@@ -9,7 +9,7 @@
 //! - `cargo xtask soak` makes random calls on thousands of children for minutes, and
 //!   counts what is lost, doubled, early, wrong or leaked.
 //! - `cargo xtask bench` compares childwatch with other ways to learn of an exit.
-//! - `cargo xtask unsafe` compares ARCHITECTURE's table of unsafe code with the sources.
+//! - `cargo xtask unsafe` compares docs/unsafe.md with the sources.
 //! - `cargo xtask layers` checks that the files of each crate import from each other one way.
 //! - `cargo xtask api` compares the public interface of the published crates with docs/api.
 //! - `cargo xtask mutants` breaks the library on purpose, and sees whether a test notices.

@@ -1,20 +1,23 @@
-//! [`WatchError`]: why a watcher refuses.
+//! [`WatchError`]: why a watcher could not be made, or refused a process or a callback.
 
 use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::contract::pid::Pid;
 
-/// Why a watcher could not be made, or refused a process.
+/// Why a watcher could not be made, or refused a process or a callback.
 ///
-/// A refused call leaves nothing behind (C2). Each error says what the caller
-/// can do; the kernel's own error, where there is one, is its
+/// A refused call leaves nothing behind (C2, which has a table of the causes). The text of each
+/// error says what the caller can do. If the kernel returned an error, that is the
 /// [`source`](std::error::Error::source).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WatchError {
     /// No process has this id now.
-    #[error("no process has the id {pid}: it has been reaped, never was, or is a thread's id")]
+    #[error(
+        "no process has the pid {pid}: it has been reaped, it never existed, or the pid is that of \
+         a thread"
+    )]
     NoSuchProcess {
         /// The id that was asked for.
         pid: Pid,
@@ -42,7 +45,7 @@ pub enum WatchError {
         pid: Pid,
     },
 
-    /// This watcher has a registration for the same live (or unreaped) process.
+    /// This watcher has a registration for the same process, which has not been reaped.
     #[error(
         "process {pid} is registered with this watcher already: add a callback to that \
          registration, or unregister the pid first"
@@ -52,14 +55,14 @@ pub enum WatchError {
         pid: Pid,
     },
 
-    /// A callback was offered for a pid that has no registration (any more).
+    /// A callback was offered for a pid without a `register_pid` in force.
     #[error("process {pid} is not registered with this watcher: call register_pid first, or watch")]
     NotRegistered {
         /// The process that was asked for.
         pid: Pid,
     },
 
-    /// There are no file descriptors, memory or threads at the moment. A later try may succeed.
+    /// File descriptors, memory or threads are not available at the moment. A later try may succeed.
     /// The text names the limit, by the errno of `source`.
     #[error(
         "{} ({operation}{}): {}",
@@ -77,8 +80,8 @@ pub enum WatchError {
     },
 
     /// The kernel or a sandbox does not offer a system call or a thread that this backend needs.
-    /// It may be refused to this process alone: a process that has unshared its pid namespace
-    /// cannot start threads.
+    /// It may be refused to this process alone. For example, a process that has unshared its pid
+    /// namespace cannot start threads.
     #[error("{}", absence(operation, *.pid, source))]
     Unsupported {
         /// The system call that was refused, or the thread that could not be started.
@@ -91,8 +94,8 @@ pub enum WatchError {
 
     /// The caller is a forked copy of the process that made the watcher (C15).
     #[error(
-        "this process is a forked copy of the one that made the watcher, which lives on only \
-         there: make a new watcher here"
+        "this process is a forked copy of the process that made the watcher: make a new watcher \
+         here"
     )]
     Forked,
 
@@ -183,7 +186,7 @@ fn is_a_thread(operation: &str) -> bool {
     operation.ends_with("thread")
 }
 
-/// Keeps the whole error as the [`io::Error`]'s inner one, under the nearest
+/// Keeps the whole error as the inner error of the [`io::Error`], which has the nearest
 /// [`io::ErrorKind`].
 impl From<WatchError> for io::Error {
     fn from(error: WatchError) -> Self {

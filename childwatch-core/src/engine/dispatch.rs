@@ -18,9 +18,11 @@
 //!    `finished`.
 //! 2. The watcher's thread waits for no caller. It takes the lock, and in `pause` it waits for
 //!    time to pass or for `stop`. It waits for callers only if a callback drops the watcher.
-//! 3. The thread that drops the watcher waits for the disarmings that cancellers have begun. It
-//!    waits on `finished`. A disarming makes quick system calls, runs no code of the user's,
-//!    and does not wait. The captures of the cancelled callback are dropped after it.
+//! 3. The thread that drops the watcher joins the watcher's thread. If the kernel refuses to end
+//!    the wait of that thread, it waits for the end of the round instead, on `finished`.
+//! 4. Then it waits, on `finished` too, for the disarmings that cancellers have begun. A
+//!    disarming makes quick system calls, runs no code of the user's, and does not wait. The
+//!    captures of the cancelled callback are dropped after it.
 //!
 //! So no circle of waits goes through one watcher, whatever a callback or the `Drop` of a
 //! captured value calls.
@@ -306,9 +308,9 @@ impl Dispatch {
                 self.finished.notify_all();
             }
         }
-        // No notification is needed. The lock was free only while a callback ran. So each
-        // waiter began to wait then, and was notified when that callback had finished. It wakes
-        // when the lock is released.
+        // A thread that waits for the end of the round needs no notification here. It began to
+        // wait while the lock was free: while a callback ran, or while its token was disarmed.
+        // It was notified after that, and goes on when the lock is released.
         state.in_round = false;
         let next = if state.is_stopping {
             Next::Stop

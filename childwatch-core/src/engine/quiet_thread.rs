@@ -11,14 +11,14 @@ use crate::contract::error::WatchError;
 use crate::engine::signal_mask::SignalMask;
 use crate::platform::sync::thread::{self, Builder, JoinHandle};
 
-/// How much of a thread's name Linux shows.
+/// The number of bytes of a thread's name that Linux shows.
 pub(crate) const NAME_BYTES: usize = 15;
 
 /// A thread of the library's own.
 #[derive(Debug)]
 pub(crate) struct QuietThread {
     handle: JoinHandle<()>,
-    /// The thread's number. Empty until the thread runs.
+    /// The thread's id (`gettid`). Empty until the thread runs.
     number: Arc<OnceLock<Pid>>,
 }
 
@@ -47,8 +47,8 @@ impl QuietThread {
     }
 }
 
-/// Waits until no thread has this number, but 0.1 s at most. A thread that a debugger traces
-/// stays until the debugger has waited for it.
+/// Waits until no thread has this id, but not much longer than 0.1 s. A thread that a debugger
+/// traces stays until the debugger has waited for it.
 fn await_release(number: Pid) {
     const YIELDS: u32 = 100;
     const PAUSES: u32 = 100;
@@ -67,7 +67,7 @@ fn await_release(number: Pid) {
     }
 }
 
-/// Rests between two looks. `park_timeout` would take an `unpark` that the caller's executor
+/// Sleeps between two looks. `park_timeout` would consume an `unpark` that the caller's executor
 /// relies on.
 #[expect(
     clippy::disallowed_methods,
@@ -83,8 +83,8 @@ fn pause(time: Duration) {
 ///
 /// A new thread inherits the mask of its creator, so the creator blocks the signals while
 /// it creates the thread. If the new thread blocked them itself, a handler could run there
-/// before that. The creator unblocks nothing: a synchronous signal that it blocks is
-/// unblocked by the new thread, first of all.
+/// before that. The creator unblocks nothing. If it blocks a synchronous signal, the new thread
+/// unblocks that signal first of all.
 pub(crate) fn spawn(
     name: &str,
     operation: &'static str,
@@ -126,7 +126,7 @@ impl Drop for Restored {
 /// - EAGAIN, ENOMEM: there are no more threads, or no memory.
 /// - EPERM, EACCES, ENOSYS: a sandbox forbids threads, or forbids to block signals.
 /// - EINVAL: the process has unshared its pid namespace. A thread cannot be created in another
-///   namespace than that of its process. From Linux 5.6 on this held for time namespaces too.
+///   pid namespace than that of its process. From Linux 5.6 on the same held for time namespaces.
 ///   Linux 6.18 allows it for them.
 ///
 /// In the last two cases a retry does not help.

@@ -247,7 +247,7 @@ impl<C> Registry<C> {
         Ok(self.enter(pid, token, former, Tenure::Held, Queue::new()))
     }
 
-    /// As [`commit`](Self::commit), for a registration that ends with its last callback.
+    /// As [`commit`](Self::commit), but the registration ends with its last callback.
     /// `callback` is its first one. An `Err` returns it.
     pub(crate) fn commit_watch(
         &mut self,
@@ -422,8 +422,8 @@ impl<C> Registry<C> {
         self.due != 0
     }
 
-    /// Empties the registry, for the end of the watcher. Returns every callback that has not
-    /// begun to run.
+    /// Empties the registry at the end of the watcher. Returns every callback that has not begun
+    /// to run.
     pub(crate) fn take_all(&mut self) -> Vec<C> {
         self.is_emptied = true;
         self.ready.clear();

@@ -14,7 +14,7 @@ use crate::engine::threaded::ThreadedWatcher;
 use crate::models::interleavings;
 use crate::platform::sync::time_runs_out;
 
-/// C12. The pause would last for ever, no time passing in a model.
+/// C12. The pause would last for ever, because no time passes in a model.
 #[test]
 fn a_pause_after_a_failed_wait_ends_with_the_watcher() {
     interleavings::all(|| {
@@ -28,8 +28,8 @@ fn a_pause_after_a_failed_wait_ends_with_the_watcher() {
     });
 }
 
-/// C3: what a failed wait has reported does not wait for the end of the pause, which never
-/// comes here.
+/// C3: the reports of a failed wait do not wait for the end of the pause. The pause never ends
+/// here.
 #[test]
 fn the_reports_of_a_failed_wait_are_handed_over_before_the_pause() {
     interleavings::preempted(3, || {
@@ -50,7 +50,7 @@ fn the_reports_of_a_failed_wait_are_handed_over_before_the_pause() {
     });
 }
 
-/// C1, C3: exits are late then, and not lost.
+/// C1, C3: exits are then reported late, and not lost.
 #[test]
 fn an_exit_is_told_after_waits_that_fail_and_pauses_that_run_out() {
     let met = Met::new();
@@ -78,7 +78,8 @@ fn an_exit_is_told_after_waits_that_fail_and_pauses_that_run_out() {
     met.assert([true]);
 }
 
-/// S3: no other process gets the place before the source has disarmed it. The source checks that.
+/// S3: no other process gets the slot before the source has disarmed its token. The source checks
+/// that.
 #[test]
 fn a_place_that_is_given_back_goes_to_another_when_it_is_disarmed() {
     interleavings::preempted(3, || {
@@ -96,7 +97,7 @@ fn a_place_that_is_given_back_goes_to_another_when_it_is_disarmed() {
         other.join().unwrap();
         drop(watcher);
         assert_eq!(second.fate(), Fate::DroppedUnrun);
-        // What is armed at the end goes with the source.
+        // Tokens that are armed at the end are dropped with the source.
         assert!(kernel.armed() <= 1);
     });
 }
@@ -131,7 +132,7 @@ fn a_late_callback_for_which_the_thread_cannot_be_woken_is_refused_unless_it_run
                 }
                 Err(error) => panic!("{error}"),
             };
-            // If there was no need to wake it for that, then for the drop.
+            // If the thread need not be woken for that, it is woken for the drop.
             kernel.fail_wakes(0);
             drop(watcher);
             assert_eq!(late.fate(), expected);
@@ -142,7 +143,7 @@ fn a_late_callback_for_which_the_thread_cannot_be_woken_is_refused_unless_it_run
     met.assert([Fate::HasRun, Fate::DroppedUnrun]);
 }
 
-/// C12: the thread is left alone, but runs nothing any more.
+/// C12: the thread is not joined, but it runs no further callback.
 #[test]
 fn a_drop_that_cannot_end_the_wait_still_waits_for_a_running_callback() {
     let met = Met::new();

@@ -1,4 +1,5 @@
-//! One watcher over two sources: the second one's thread, and whose a token is.
+//! One watcher over two sources: the thread of the second source, and which source a token
+//! belongs to.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::models::interleavings;
 use crate::platform::sync::time_runs_out;
 use crate::watchers::fallback::FallbackWatcher;
 
-/// A watcher, its primary's kernel and its secondary's.
+/// A watcher, the kernel of its primary and that of its secondary.
 fn stage() -> (FallbackWatcher<Source, Source>, Kernel, Kernel) {
     let [primary, secondary] = [Kernel::default(), Kernel::default()];
     let watcher = FallbackWatcher::new((primary.source(), ()), (secondary.source(), ())).unwrap();
@@ -40,8 +41,8 @@ fn an_exit_that_the_secondary_sees_is_told_once() {
     });
 }
 
-/// S3: a watch ends in the source that began it, however many others do so beside it;
-/// the sources check.
+/// S3: a watch ends in the source that began it, also if other watches end at the same time. The
+/// sources check that.
 #[test]
 fn each_token_is_disarmed_where_it_is_armed() {
     interleavings::preempted(2, || {
@@ -68,8 +69,8 @@ fn each_token_is_disarmed_where_it_is_armed() {
     });
 }
 
-/// C12: the secondary's thread tries again and again to wake the watcher's; the end of
-/// the watcher ends that.
+/// C12: the secondary's thread tries again and again to wake the watcher's thread. The end of the
+/// watcher ends that.
 #[test]
 fn a_drop_ends_a_hand_over_that_cannot_wake_the_watchers_thread() {
     let met = Met::new();
@@ -88,7 +89,7 @@ fn a_drop_ends_a_hand_over_that_cannot_wake_the_watchers_thread() {
             });
             exiting.join().unwrap();
             drop(watcher);
-            // The drop's wake may be the one that fails.
+            // The wake that fails may be that of the drop.
             primary.end_wait();
             met.note(trace.fate());
         }
@@ -96,7 +97,7 @@ fn a_drop_ends_a_hand_over_that_cannot_wake_the_watchers_thread() {
     met.assert([Fate::DroppedUnrun]);
 }
 
-/// C1, C3: the secondary's thread tries again when its pause has run out.
+/// C1, C3: the secondary's thread tries again after its pause.
 #[test]
 fn a_hand_over_that_cannot_wake_the_watchers_thread_is_tried_again() {
     interleavings::preempted(2, || {
@@ -159,7 +160,7 @@ fn a_drop_ends_the_pause_of_a_secondary_that_cannot_wait() {
     });
 }
 
-/// S9: nobody wakes the watcher's thread afterwards.
+/// S9: no other call wakes the watcher's thread afterwards.
 #[test]
 fn a_panic_of_the_secondary_ends_the_watcher() {
     interleavings::preempted(2, || {

@@ -186,8 +186,8 @@ mod tests {
     }
 
     /// The kernel shows start times by the clock that counts the time asleep too. The other
-    /// clock of the time since boot agrees with it until the machine first sleeps, but not in
-    /// a time namespace that has an offset for one of the two.
+    /// clock of the time since boot agrees with it until the machine first sleeps. In a time
+    /// namespace with an offset for one of the two they differ at once.
     #[test]
     fn the_present_tick_counts_the_time_that_the_machine_has_slept() {
         const ASLEEP_SECONDS: u64 = 1_000_000;

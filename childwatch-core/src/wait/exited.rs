@@ -18,8 +18,8 @@ use crate::platform::sync::{Mutex, MutexGuard};
 /// [`PidWatcherExt::exited`](crate::PidWatcherExt::exited).
 ///
 /// The future works on any executor and borrows nothing, so it may be spawned. If the watcher is
-/// dropped before the exit, it resolves to `None`. It does so too in a forked copy of the
-/// process. Dropping the future unregisters its callback.
+/// dropped before the exit, the future resolves to `None`. In a forked copy of the process it
+/// resolves to `None` too. Dropping the future unregisters its callback.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct Exited {

@@ -22,7 +22,7 @@ impl<'a, W: PidWatcher + ?Sized> WatchGuard<'a, W> {
         WatchGuard { watcher, handle }
     }
 
-    /// The callback's handle.
+    /// Returns the handle of the callback.
     #[must_use]
     pub fn handle(&self) -> WatchHandle {
         self.handle

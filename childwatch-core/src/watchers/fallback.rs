@@ -1,4 +1,10 @@
 //! [`FallbackWatcher`]: one watcher over two sources.
+//!
+//! `FallbackWatcher` composes sources and not watchers. Two watchers would have two threads that run
+//! callbacks, and therefore two orders. A callback of the one could unregister a running callback
+//! of the other and wait for it. So there is one engine. The watcher's thread waits in the
+//! primary. The secondary waits on a thread of its own, which hands its reports over and wakes the
+//! watcher's thread. A process belongs to the source that has armed its token.
 
 use std::any::Any;
 use std::collections::HashSet;

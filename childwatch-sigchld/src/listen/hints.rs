@@ -1,9 +1,9 @@
-//! [`Hints`]: the children that signals have named, for the watcher to look at first.
+//! [`Hints`]: the children that signals have named. The watcher looks at them first.
 //!
-//! A bounded ring that never blocks and never allocates, so a signal handler may write to
-//! it on any thread. It is D. Vyukov's bounded queue, with one reader: each slot has a
-//! sequence number, which says whose turn it is. If the ring is full, the hint is dropped. Hints
-//! only say where to look first.
+//! This is a bounded ring that never blocks and never allocates, so a signal handler may write
+//! to it on any thread. It is D. Vyukov's bounded queue, with one reader. Each slot has a
+//! sequence number, which says whose turn it is. If the ring is full, the hint is dropped. No exit is
+//! lost by that, because hints only say where to look first.
 //!
 //! # Invariants
 //!
@@ -12,22 +12,22 @@
 //!    `position + 1`.
 //! 2. Only one thread reads at a time. (If two did, a hint could be read twice or skipped.)
 //!
-//! A writer that is interrupted between claiming and filling its slot holds up the
-//! reader at that slot, not other writers. When it goes on it notifies the event count,
-//! and the reader looks again.
+//! If a writer is interrupted between claiming and filling its slot, it holds up the reader at
+//! that slot, but no other writer. When it goes on, it notifies the reader, which looks again.
 
 use std::cmp;
 
 use crate::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
-/// A power of two, so that positions may wrap round. In a model few, to be filled soon.
+/// A power of two, so that positions may wrap. In a model the ring is small, so that it is soon
+/// full.
 pub(crate) const CAPACITY: usize = if cfg!(childwatch_loom) { 2 } else { 256 };
 
 /// A child that a signal has named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hint {
     pub(crate) pid: i32,
-    /// Its wait status, from the signal.
+    /// The wait status of the child, from the signal.
     pub(crate) status: i32,
     /// The epoch that the signal began.
     pub(crate) epoch: u32,
@@ -71,9 +71,9 @@ impl Hints {
         let mut position = self.next.load(Ordering::Relaxed);
         loop {
             let slot = self.slot(position);
-            // Acquire: the reader has taken what stood here (its Release).
+            // Acquire: the reader has taken the former hint (its Release).
             let sequence = slot.sequence.load(Ordering::Acquire);
-            // Positions wrap round: what counts is how far the sequence is ahead.
+            // Positions wrap, so the distance from the position to the sequence counts.
             match (sequence.wrapping_sub(position) as i32).cmp(&0) {
                 // Relaxed: claiming publishes nothing; the sequence below does.
                 cmp::Ordering::Equal => match self.next.compare_exchange_weak(
@@ -103,8 +103,8 @@ impl Hints {
 
     /// Takes out the oldest hint.
     pub(crate) fn pop(&self) -> Option<Hint> {
-        // Relaxed, as the store below: only the reader uses it, and successive readers
-        // are ordered by what makes them one at a time.
+        // Relaxed, as the store below: only the reader uses it. The lock that admits one reader
+        // at a time orders successive readers.
         let position = self.read.load(Ordering::Relaxed);
         let slot = self.slot(position);
         // Acquire: the writer has filled the slot (its Release).
@@ -171,12 +171,12 @@ mod tests {
             assert_eq!(hints.pop(), Some(hint(pid)));
         }
         assert_eq!(hints.pop(), None);
-        // And it goes on as if nothing had been.
+        // After that the ring works as before.
         assert!(hints.push(hint(7)));
         assert_eq!(hints.pop(), Some(hint(7)));
     }
 
-    /// A writer is a signal handler: one that waits there for ever stops the program.
+    /// A writer is a signal handler. If it looped for ever, it would stop the program.
     #[test]
     fn a_queue_is_full_also_where_its_positions_wrap_round() {
         let hints = Hints::new();

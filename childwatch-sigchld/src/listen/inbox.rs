@@ -13,9 +13,9 @@ use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 #[derive(Debug)]
 pub(crate) struct Inbox {
     hints: Hints,
-    /// How many signals have found the inbox open. Each signal begins an epoch.
+    /// The number of signals that found the inbox open.
     epoch: AtomicU32,
-    /// Signals pass by a closed inbox. It is open while the watcher watches a child.
+    /// A closed inbox takes in no signal. It is open while the watcher watches a child.
     is_open: AtomicBool,
     pub(crate) event_count: EventCount,
 }
@@ -33,16 +33,16 @@ impl Inbox {
 
     /// Takes in one `SIGCHLD`. Async-signal-safe.
     ///
-    /// The order matters. A watcher that has read the new epoch finds the child in
-    /// its last state, because the kernel makes a zombie before it sends the signal. A
-    /// watcher that has not read it is woken by the event count.
+    /// The order matters. If the watcher has read the new epoch, it finds the child in its
+    /// last state, because the kernel makes the zombie before it sends the signal. If the
+    /// watcher has not read it, the notification wakes the watcher.
     pub(crate) fn signal(&self, pid: i32, code: i32, status: i32) {
         if !self.is_open.load(Ordering::SeqCst) {
             return;
         }
         let epoch = self.epoch.fetch_add(1, Ordering::SeqCst).wrapping_add(1);
-        // A signal that reports no exit is no hint. But an exit's signal may have been
-        // merged into it, so it begins an epoch like any other.
+        // A signal that reports no exit leaves no hint. But the signal of an exit may have been
+        // merged into it, so it begins a epoch like any other.
         if let Some(status) = exit_status_from_siginfo(code, status) {
             self.hints.push(Hint {
                 pid,
@@ -53,7 +53,7 @@ impl Inbox {
         self.event_count.notify();
     }
 
-    /// Takes in a signal of which nothing is known but that it came. Async-signal-safe.
+    /// Takes in a signal without a `siginfo`. Async-signal-safe.
     pub(crate) fn signal_unknown(&self) {
         self.signal(0, 0, 0);
     }
@@ -62,8 +62,8 @@ impl Inbox {
         self.epoch.load(Ordering::SeqCst)
     }
 
-    /// Takes out the oldest hint. Only one thread may do so at a time; for memory safety
-    /// it does not matter.
+    /// Takes out the oldest hint. Only one thread may do so at a time, but memory safety does not
+    /// depend on this.
     pub(crate) fn pop_hint(&self) -> Option<Hint> {
         self.hints.pop()
     }

@@ -1,4 +1,4 @@
-//! What the kernel tells of one child without reaping it.
+//! The state of one child, asked without reaping the child.
 
 use std::process::ExitStatus;
 
@@ -12,10 +12,10 @@ use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
 pub(crate) enum State {
     /// A zombie, waitable.
     Exited(ExitStatus),
-    /// Alive, or not waitable yet: a tracer holds it, or its leader has exited and
+    /// Alive, or not waitable yet: a tracer holds the child, or its first thread has exited and
     /// another thread lives.
     NotYet,
-    /// No child of this process, or not any more.
+    /// The pid is not that of a child of this process, or not any more.
     Gone,
     /// A sandbox refuses `waitid`, so nothing is known.
     Refused(Errno),
@@ -43,9 +43,8 @@ pub(crate) fn check_waitid() -> Result<(), Errno> {
     }
 }
 
-/// `waitid` for exits alone, of any kind of child (`__WALL`, which `waitid` takes since
-/// Linux 4.7: also of a child whose exit signal is not `SIGCHLD`), neither waiting nor
-/// reaping.
+/// Calls `waitid` for an exit, without waiting or reaping. `__WALL` (in `waitid` since Linux 4.7)
+/// includes children whose exit signal is not `SIGCHLD`.
 fn peek(id: WaitId<'_>) -> Result<Option<ExitStatus>, Errno> {
     const WALL: u32 = libc::__WALL as u32;
     let options = WaitIdOptions::EXITED
@@ -64,9 +63,9 @@ fn status_of(status: &WaitIdStatus) -> Option<ExitStatus> {
 /// How a pid is related to this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kinship {
-    /// It is, or a sandbox refuses to tell.
+    /// It is, or a sandbox refuses the question.
     Child,
-    /// It is another process, which this one may be tracing, or nobody.
+    /// It is that of another process, which this one may be tracing, or of no process.
     NoChild,
     /// It is the id of a thread.
     Thread,
@@ -75,9 +74,14 @@ pub(crate) enum Kinship {
 /// Tells a child from a process or thread that this process only traces. `waitid` answers
 /// for all three.
 ///
-/// `setpgid` looks the parent up and changes nothing here: the process group that it is to
-/// move the child to does not exist, because it is beyond the largest pid (2²²). For a
-/// child the answer is EPERM or EACCES, for another process ESRCH, for a thread EINVAL.
+/// `setpgid` checks the parent, and changes nothing here: the process group to which it should
+/// move the child does not exist, because its number is beyond the largest pid (2²²).
+///
+/// | the pid is that of | `setpgid` fails with |
+/// |---|---|
+/// | a child | EPERM or EACCES |
+/// | another process | ESRCH |
+/// | a thread | EINVAL |
 pub(crate) fn kinship(pid: Pid) -> Kinship {
     let nonexistent = rustix::process::Pid::from_raw(i32::MAX);
     match rustix::process::setpgid(Some(rustix_pid(pid)), nonexistent) {

@@ -1,9 +1,9 @@
-//! [`judge`]: what it means for an armed child that its pid is in some state.
+//! [`judge`]: what the state of a pid means for the child that was armed with that pid.
 //!
 //! # Doubt is never an exit
 //!
-//! A pid that `waitid` shows alive may have been reused: then the armed child is over, and
-//! another one lives. That is concluded only from a proof, which has four parts:
+//! If `waitid` shows a pid alive, the pid may have been reused. Then the armed child has exited,
+//! and another one is alive. Only a proof leads to this conclusion. It has four parts:
 //!
 //! 1. `/proc` belongs to the pid namespace of this process.
 //! 2. The process with the pid is a child of this process.
@@ -12,7 +12,7 @@
 //! 4. This process was started no later than that tick. Otherwise it has been restored
 //!    from a checkpoint (CRIU), which gives all processes new start times.
 //!
-//! Without the proof the child is alive.
+//! Without the proof the armed child counts as alive.
 //!
 //! # Whose status it is
 //!
@@ -28,8 +28,8 @@
 //! | not known: `waitid` is refused | none | alive |
 //! | not known: `waitid` is refused | any | ended, with the hinted status, unless `/proc` shows it alive |
 //!
-//! A status that differs may be that of the process's first thread (seen from Linux 5.17
-//! to 6.12). Or it is that of a former process whose signal was delivered late.
+//! There are two reasons for a status that differs. It may be that of the process's first thread
+//! (seen from Linux 5.17 to 6.12), or that of a former process whose signal was late.
 
 use std::process::ExitStatus;
 
@@ -45,9 +45,9 @@ use crate::table::{Candidate, HintedStatus};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Alive,
-    /// It has exited, with this status if it is known. It is not known to be reaped.
+    /// The child has exited, with this status if it is known. It is not known to be reaped.
     Ended(Option<ExitStatus>),
-    /// It has been reaped. The status that a hint brought counts.
+    /// The child has been reaped. The hinted status counts.
     Gone,
 }
 
@@ -74,8 +74,8 @@ pub(crate) fn judge(
             Start::Earlier => Verdict::Ended(Some(status)),
             Start::Unknown => Verdict::Ended(None),
         },
-        // A sandbox refuses `waitid`. A signal reported the exit, and `/proc` does not
-        // contradict. Whether the child has been reaped is not known.
+        // A sandbox refuses `waitid`. A signal reported the exit. If `/proc` does not contradict,
+        // the child has exited. It is not known whether it has been reaped.
         State::Refused(_) if candidate.hinted_status != HintedStatus::Nothing => {
             if proof().is_some_and(|proc| proc.shows_alive(pid)) {
                 Verdict::Alive
@@ -87,15 +87,15 @@ pub(crate) fn judge(
     }
 }
 
-/// How the start of the child that has a pid now lies to a moment at which the armed child
-/// had it.
+/// How the start of the child that has a pid now relates to a moment at which the armed child
+/// had that pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// It is the armed child.
+    /// The child started before the moment, so it is the armed child.
     Earlier,
-    /// It is another child.
+    /// The child started after the moment, so it is another child.
     Later,
-    /// It may be either: the same tick, or `/proc` does not tell.
+    /// It may be either of the two: they are in the same tick, or `/proc` shows no start.
     Unknown,
 }
 

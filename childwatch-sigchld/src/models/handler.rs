@@ -1,4 +1,4 @@
-//! What handlers leave reaches a thread that waits. The source itself is in
+//! A thread that waits gets all that handlers leave. The models of the source itself are in
 //! [`source`](super::source).
 
 use std::sync::Arc;
@@ -12,22 +12,22 @@ use crate::listen::inbox::Inbox;
 
 fn open_inbox() -> Arc<Inbox> {
     let inbox = Inbox::new();
-    // loom does not take an atomic's first value for a sequentially consistent store, as
-    // which the arguments need it. So each is stored once.
+    // The arguments need sequentially consistent stores, and loom does not count an atomic's
+    // first value as one. So each atomic is stored once.
     use_once(&inbox.event_count);
     inbox.open();
     inbox.signal_unknown();
     Arc::new(inbox)
 }
 
-/// Runs the handler on a thread of its own, for a child that has exited with 0.
+/// Runs the handler on a thread of its own. The child has exited with 0.
 fn begin_signal(inbox: &Arc<Inbox>, pid: i32) -> thread::JoinHandle<()> {
     let inbox = Arc::clone(inbox);
     thread::spawn(move || inbox.signal(pid, libc::CLD_EXITED, 0))
 }
 
-/// Two handlers at once: one that is interrupted before it has filled its slot holds up
-/// the other's hint, and notifies for both when it goes on.
+/// Two handlers at once. If one is interrupted before it has filled its place, it holds up the hint
+/// of the other. When it goes on, it rings for both.
 #[test]
 fn every_hint_is_read_before_the_thread_sleeps_for_good() {
     interleavings::preempted(2, || {
@@ -50,8 +50,7 @@ fn every_hint_is_read_before_the_thread_sleeps_for_good() {
     });
 }
 
-/// A hint may find no slot; its epoch comes through all the same, and has every
-/// child looked at.
+/// There may be no place for a hint. Its epoch still arrives, so every child is looked at.
 #[test]
 fn a_signal_whose_hint_is_dropped_is_seen_by_its_epoch() {
     interleavings::preempted(2, || {

@@ -18,7 +18,7 @@ fn chunk(looks: usize, found: usize, cost: Duration, cursor: Option<u32>) -> Chu
     }
 }
 
-/// A sweep of one chunk, begun and ended at `now`.
+/// Makes a sweep of one chunk, which begins and ends at `now`.
 fn sweep(schedule: &mut Schedule, now: Duration, epoch: u32, found: usize, cost: Duration) {
     assert_eq!(schedule.begin_chunk(now, epoch), 0);
     schedule.end_chunk(now, &chunk(10, found, cost, None));
@@ -60,7 +60,7 @@ fn looks_that_find_an_exit_are_not_charged() {
     assert_eq!(schedule.rest(START, 2), Duration::ZERO);
     sweep(&mut schedule, START, 2, 5, MS);
     assert_eq!(schedule.rest(START, 3), MS * 10);
-    // Also where there was nothing to look at.
+    // Also if there was nothing to look at.
     assert_eq!(schedule.begin_chunk(START, 3), 0);
     schedule.end_chunk(START, &chunk(0, 0, MS, None));
     assert_eq!(schedule.rest(START, 4), MS * 20);
@@ -79,7 +79,7 @@ fn a_sweep_that_has_begun_goes_on_without_a_rest_and_answers_its_first_epoch() {
     assert_eq!(schedule.rest(START, 1), HEARTBEAT);
 }
 
-/// Signals that keep coming put off no heartbeat.
+/// Signals that keep coming postpone no heartbeat.
 #[test]
 fn a_heartbeat_comes_in_its_time_whatever_the_signals_do() {
     let mut schedule = schedule();

@@ -12,7 +12,7 @@ use crate::schedule::HEARTBEAT;
 
 const TOKEN: Token = Token::from_parts(0, 0);
 
-/// A source that hears only the signals that a test gives it.
+/// A source that gets only the signals of its test.
 fn source() -> (SigchldSource, SigchldWaiter, Forwarder) {
     let ((source, waiter), forwarder) = SigchldSource::with_forwarder().unwrap();
     (source, waiter, forwarder)
@@ -26,7 +26,7 @@ fn success() -> Report {
     Report::new(TOKEN, status(0))
 }
 
-/// Arms without a look, as `arm` would have at this moment.
+/// Arms a child, without a look.
 fn insert(source: &SigchldSource, child: &std::process::Child, armed_at: Ticks) {
     source.signals.open();
     let mut table = source.table();
@@ -34,7 +34,7 @@ fn insert(source: &SigchldSource, child: &std::process::Child, armed_at: Ticks) 
     table.set_armed_at(TOKEN, armed_at);
 }
 
-/// A sweep as at a heartbeat, or for signals.
+/// Makes a sweep, as a heartbeat does or as signals do.
 fn sweep(source: &SigchldSource, waiter: &mut SigchldWaiter, is_heartbeat: bool) -> Vec<Report> {
     let mut now = clock::monotonic();
     if is_heartbeat {
@@ -46,7 +46,7 @@ fn sweep(source: &SigchldSource, waiter: &mut SigchldWaiter, is_heartbeat: bool)
     reports
 }
 
-/// Waits until a thread of this process blocks the signal, or does not.
+/// Waits until a thread of this process blocks the signal, or until it does not.
 fn until_blocked(thread: i32, is_wanted: bool) {
     let path = format!("/proc/self/task/{thread}/status");
     loop {
@@ -216,7 +216,7 @@ fn after_long_callbacks_a_whole_sweep_is_made_at_once() {
     let mut child = cat();
     let pid = Pid::from(&child);
     source.signals.open();
-    // More than a chunk before it in the table: all the same child, alive.
+    // There is more than a chunk before it in the table: one living child, many times.
     for index in 0..3 * CHUNK as u32 {
         let token = Token::from_parts(index, 0);
         source.table().insert(pid, token, source.signals.epoch());
@@ -289,10 +289,10 @@ fn a_wait_lasts_until_there_is_something_to_report() {
     child.wait().unwrap();
 }
 
-/// Only heartbeats compare starts. Each wait ends with a report of another child.
+/// Only heartbeats compare starts. Each wait ends with the report of another child.
 #[test]
 fn reports_that_keep_coming_postpone_no_heartbeat() {
-    /// After so long no heartbeat comes any more.
+    /// If no heartbeat has come after this time, the test fails.
     const PATIENCE: Duration = Duration::from_secs(30);
     let (source, mut waiter, _forwarder) = source();
     let (before, mut child) = late_cat();
@@ -322,10 +322,10 @@ fn reports_that_keep_coming_postpone_no_heartbeat() {
     }
 }
 
-/// Only heartbeats compare starts. Signals come all the while, each of which makes a sweep.
+/// Only heartbeats compare starts. Signals keep coming, and each causes a sweep.
 #[test]
 fn signals_that_keep_coming_postpone_no_heartbeat() {
-    /// After so long the wait is ended by hand.
+    /// After this time the test ends the wait by hand.
     const PATIENCE: Duration = Duration::from_secs(30);
     let (source, mut waiter, forwarder) = source();
     let (before, mut child) = late_cat();
@@ -368,7 +368,7 @@ fn a_late_signal_of_a_former_process_ends_no_living_child() {
     let_die(&mut child);
     forwarder.notify_child(pid.as_raw(), libc::CLD_EXITED, 0);
     source.look_at_hinted(&mut waiter, &mut reports);
-    // Its own status, or none if it was armed in the tick of its start.
+    // The report has the child's own status, or none if it was armed in the tick of its start.
     let [
         Report {
             token: TOKEN,
@@ -383,8 +383,8 @@ fn a_late_signal_of_a_former_process_ends_no_living_child() {
     child.wait().unwrap();
 }
 
-/// Whether the child is taken for reaped, armed then and reported or not; and
-/// whether the watcher's thread gets to report that.
+/// Arms the child at `armed_at`, reported or not. Returns whether it counts as reaped, and whether
+/// the watcher's thread can then report it.
 fn is_reaped(child: &std::process::Child, armed_at: Ticks, is_reported: bool) -> (bool, bool) {
     let (source, mut waiter, _forwarder) = source();
     insert(&source, child, armed_at);
@@ -431,7 +431,7 @@ fn a_zombie_with_another_status_than_the_reported_one_is_another_process() {
     child.wait().unwrap();
 }
 
-/// Whoever has the pid, in the same tick or not.
+/// Another process may have the pid, started in the same tick or not.
 #[test]
 fn what_was_reported_as_gone_had_been_reaped() {
     let (source, _waiter, _forwarder) = source();
@@ -445,7 +445,7 @@ fn what_was_reported_as_gone_had_been_reaped() {
     child.wait().unwrap();
 }
 
-/// Between the moment that made it a candidate and the look.
+/// The child is reaped after it has become a candidate, and before the look.
 #[test]
 fn a_child_that_is_reaped_meanwhile_has_the_status_that_its_signal_brought() {
     let (source, mut waiter, forwarder) = source();
@@ -462,8 +462,8 @@ fn a_child_that_is_reaped_meanwhile_has_the_status_that_its_signal_brought() {
     assert_eq!(reports, [Report::new(token, status)]);
 }
 
-/// The zombie that the look finds is the pid's next child: its signal cannot have come
-/// before that of the first.
+/// The look finds the zombie of the pid's next child. Its signal cannot have come before that of the
+/// first child.
 #[test]
 fn a_zombie_is_not_believed_against_a_signal_that_came_before_the_look() {
     let (source, mut waiter, forwarder) = source();

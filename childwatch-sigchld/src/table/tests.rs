@@ -22,7 +22,7 @@ fn status(raw: i32) -> Option<ExitStatus> {
     Some(ExitStatus::from_raw(raw))
 }
 
-/// The entries of a pid, by who gets its hint.
+/// The entries of a pid that get a hint.
 fn of_pid(table: &mut Table, raw: i32) -> Vec<u32> {
     let mut candidates = Vec::new();
     table.take_hint(hint(raw, 0, 1));
@@ -144,7 +144,7 @@ fn a_chunk_counts_children_and_not_places() {
     candidates.clear();
     assert_eq!(table.unreported_from(6, 2, &mut candidates), None);
     assert_eq!(candidates[0].token, token(9));
-    // Its place is at the cursor, and somebody else's by then.
+    // The slot is at the cursor, and has another entry by then.
     table.remove(token(9));
     table.insert(pid(7), Token::from_parts(6, 1), 0);
     candidates.clear();

@@ -128,7 +128,7 @@ fn the_thread_is_idle_when_its_callback_has_returned() {
         token,
         Box::new(move |_| {
             reached.send(()).unwrap();
-            // Until it is opened by the test's thread, which is about to wait.
+            // The test's thread opens it, and is about to wait.
             let _ = gate.recv();
             sender.send(()).unwrap();
         }),
@@ -226,7 +226,7 @@ fn a_pause_that_has_begun_ends_with_a_late_callback() {
     while !dispatch.lock().is_pausing {
         thread::yield_now();
     }
-    // Nobody has the lock, so the thread sleeps in its pause.
+    // The lock is free, so the thread sleeps in its pause.
     let stat = std::path::Path::new("/proc").join(own).join("stat");
     let is_asleep = || {
         let stat = std::fs::read_to_string(&stat).unwrap();
@@ -244,7 +244,7 @@ fn callbacks_have_the_creators_mask_and_the_thread_has_its_own_after_them() {
     let former = SignalMask::block(libc::SIGUSR2);
     let creator_mask = SignalMask::current().unwrap();
     former.set().unwrap();
-    // The thread's own, as a source may have left it.
+    // The thread's own mask, which a source may have changed.
     let former = SignalMask::block(libc::SIGWINCH);
     let own = SignalMask::current().unwrap().blocked();
     let dispatch = Dispatch::new();

@@ -25,14 +25,14 @@ pub(super) struct Failing {
     source: SimulatedSource,
     interruptions: AtomicUsize,
     waits: AtomicUsize,
-    /// As many waits have reports and fail.
+    /// So many waits add their reports and then fail.
     waits_with_reports: AtomicUsize,
-    /// As many waits end at once: every second one fails.
+    /// So many waits end at once. Every second one fails.
     alternations: AtomicUsize,
     pub(super) wakes: AtomicUsize,
     /// The calls that panic.
     panics: Mutex<Vec<&'static str>>,
-    /// Where each disarming says that it is there, and waits.
+    /// Where each disarming announces itself, and waits.
     gate: Mutex<Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>>,
 }
 
@@ -50,7 +50,7 @@ impl Failing {
         }
     }
 
-    /// Has a call panic from now on.
+    /// Makes a call panic from now on.
     pub(super) fn panic_in(&self, call: &'static str) {
         self.panics.lock().unwrap().push(call);
     }
@@ -67,7 +67,7 @@ impl Failing {
         Failing::count_down(times).is_some()
     }
 
-    /// How many were left, if any.
+    /// Returns how many were left, if any.
     fn count_down(times: &AtomicUsize) -> Option<usize> {
         let order = Ordering::SeqCst;
         let left = times.fetch_update(order, order, |left| left.checked_sub(1));
@@ -147,7 +147,7 @@ pub(super) fn exit(processes: &SimulatedProcesses, pid: Pid) {
 fn a_wait_that_is_interrupted_goes_on_at_once() {
     let processes = SimulatedProcesses::new();
     let watcher = watcher(&processes);
-    // With pauses as after failures they would take minutes.
+    // With pauses, as after failures, the waits would take minutes.
     watcher.source().interruptions.store(200, Ordering::SeqCst);
     for _ in 0..2 {
         let pid = processes.spawn();
@@ -163,8 +163,9 @@ fn a_wait_that_fails_is_left_alone_for_a_while_and_loses_no_exit() {
     let watcher = watcher(&processes);
     let start = Instant::now();
     watcher.source().waits.store(7, Ordering::SeqCst);
-    // The wait under way ends with the first; the second is told of after the failures. The
-    // first exits when it is registered: a callback that is due at once would end a pause.
+    // The wait that is under way ends with the first exit. The second is reported after the
+    // failures. The first process exits after its registration, because a callback that is due
+    // at once would end a pause.
     let first = processes.spawn();
     let (sender, receiver) = mpsc::channel();
     watcher
@@ -184,7 +185,7 @@ fn a_wait_that_fails_is_left_alone_for_a_while_and_loses_no_exit() {
 fn a_wait_that_succeeds_makes_the_pause_after_the_next_failure_short_again() {
     let processes = SimulatedProcesses::new();
     let watcher = watcher(&processes);
-    // With pauses that go on growing they would take minutes.
+    // With pauses that grow further, the waits would take minutes.
     watcher.source().alternations.store(400, Ordering::SeqCst);
     for _ in 0..2 {
         let pid = processes.spawn();
@@ -211,7 +212,7 @@ fn the_reports_of_a_wait_that_fails_are_taken_in() {
     assert_eq!(left.load(Ordering::SeqCst), 0);
 }
 
-/// What a registration holds in the source, while it is given back.
+/// The disarming of a registration, while it is under way.
 struct Disarming<'a> {
     watcher: &'a ThreadedWatcher<Failing>,
     at_gate: mpsc::Receiver<()>,
@@ -219,7 +220,7 @@ struct Disarming<'a> {
 }
 
 impl<'a> Disarming<'a> {
-    /// From now on each disarming stands at a gate.
+    /// From now on each disarming waits at a gate.
     fn gated(watcher: &'a ThreadedWatcher<Failing>) -> Self {
         let (reached, at_gate) = mpsc::channel();
         let (open, gate) = mpsc::channel::<()>();
@@ -231,8 +232,8 @@ impl<'a> Disarming<'a> {
         }
     }
 
-    /// Waits for a disarming of the process at place 0, and checks that no other process gets that
-    /// place before the disarming has ended.
+    /// Waits for a disarming of the process in slot 0, and checks that no other process gets that
+    /// slot before the disarming has ended.
     fn assert_keeps_its_slot(self, pid: Pid) {
         self.at_gate.recv_timeout(LONG).unwrap();
         let dispatch = self.watcher.shared.dispatch();
@@ -285,8 +286,7 @@ fn a_late_callback_that_cannot_be_announced_is_refused_and_taken_out() {
     watcher.register_pid(pid).unwrap();
     exit(&processes, pid);
     assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
-    // A callback that comes while the thread is about to look by itself needs no
-    // announcement.
+    // If a callback is added while the thread is about to look by itself, no wake is needed.
     let captured = Arc::new(());
     let refused = std::iter::repeat_with(|| {
         watcher.source().wakes.store(1, Ordering::SeqCst);
@@ -301,7 +301,7 @@ fn a_late_callback_that_cannot_be_announced_is_refused_and_taken_out() {
 
 #[test]
 fn callbacks_that_make_ever_new_ones_hide_no_exit() {
-    /// Registers a callback that does the same, until no other owner of the watcher is left.
+    /// Registers a callback that does the same, until it is the only owner of the watcher.
     fn again(watcher: &Arc<ThreadedWatcher<Failing>>, pid: Pid, runs: &Arc<AtomicUsize>) {
         let (weak, runs) = (Arc::downgrade(watcher), Arc::clone(runs));
         let next = move |_| {
@@ -357,14 +357,14 @@ fn a_wake_that_fails_once_leaves_no_thread_behind() {
     let shared = Arc::downgrade(&watcher.shared);
     watcher.source().wakes.store(1, Ordering::SeqCst);
     drop(watcher);
-    // The thread that held it too has been joined.
+    // The thread, which owned it too, has been joined.
     assert_eq!(shared.strong_count(), 0);
 }
 
 /// Asserts what every call of a watcher that has ended returns, and that the watcher can be
 /// dropped. `dropped` gets a message when the callback of a live process is dropped.
 fn assert_ended(watcher: ThreadedWatcher<Failing>, live: Pid, dropped: &mpsc::Receiver<()>) {
-    // Disconnected by the callback's end, without a message.
+    // The callback was dropped without sending a message.
     assert!(
         dropped
             .recv_timeout(LONG)
@@ -416,14 +416,14 @@ fn a_source_that_panics_ends_its_watcher() {
         let mut exited = watcher.exited(live).unwrap();
         let its_handle = watcher.on_exit(ending, |_| {}).unwrap();
         watcher.source().panic_in(call);
-        // This ends the wait under way, and the only callback leads to a disarming.
+        // This ends the wait that is under way. The only callback leads to a disarming.
         exit(&processes, ending);
         assert!(receiver.recv_timeout(LONG).is_err());
         let mut context = Context::from_waker(Waker::noop());
         let outcome = std::iter::repeat_with(|| Pin::new(&mut exited).poll(&mut context))
             .find(Poll::is_ready);
         assert_eq!(outcome, Some(Poll::Ready(None)));
-        // It makes no claim any more.
+        // The watcher does not claim that the callback ran.
         for handle in [handle, its_handle] {
             assert_eq!(
                 watcher.unregister_callback(handle),
@@ -443,7 +443,7 @@ fn a_source_that_panics_at_its_start_ends_its_watcher() {
     let watcher = ThreadedWatcher::start(source, ()).unwrap();
     let live = processes.spawn();
     let (sender, receiver) = mpsc::channel::<()>();
-    // Refused, or accepted and then dropped.
+    // The callback is refused, or accepted and then dropped.
     let _ = watcher.on_exit(live, move |_| sender.send(()).unwrap());
     assert_ended(watcher, live, &receiver);
 }
@@ -467,7 +467,7 @@ fn a_canceller_waits_for_no_thread_that_a_panic_has_ended() {
         let cancelling = scope.spawn(|| watcher.unregister_callback(handle));
         drop(open);
         let answer = cancelling.join().unwrap();
-        // It has run, if the call came before the watcher's end.
+        // The callback has run, if the call came before the watcher's end.
         assert!(matches!(
             answer,
             Unregistered::HasRun | Unregistered::NotPending
@@ -535,7 +535,7 @@ fn a_panic_on_a_callers_thread_is_the_callers_and_leaves_no_place_taken() {
         watcher.unregister_callback(handle);
     }));
     watcher.source().panics.lock().unwrap().clear();
-    // One place has served all of them, and the watcher goes on.
+    // One slot has served all of them, and the watcher goes on.
     let token = watcher.shared.dispatch().reserve(pid);
     assert_eq!(token.index(), 0);
     watcher.shared.dispatch().release(token);
@@ -588,8 +588,8 @@ fn what_the_drop_has_removed_is_not_pending() {
     assert_eq!(answer, Unregistered::NotPending);
 }
 
-/// What a cancelled callback captured may drop the watcher, which waits for the disarming
-/// and not for that.
+/// A capture of a cancelled callback may drop the watcher. The watcher waits for the disarming, and
+/// not for the drop of the capture.
 #[test]
 fn a_cancelled_callbacks_captures_may_drop_the_watcher() {
     let processes = SimulatedProcesses::new();

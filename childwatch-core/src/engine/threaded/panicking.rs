@@ -1,8 +1,8 @@
-//! Users' values whose `Drop` panics, wherever the engine drops one, and what panics leave.
+//! The engine drops values of the user's in many places. These tests let their `Drop` panic.
 //!
-//! On a caller's thread the panic is the caller's. On the watcher's thread, and in the
-//! watcher's `Drop`, it goes no further. Either way the registration has been given back to
-//! the source, its place is free, no lock is poisoned, and the watcher goes on.
+//! On a caller's thread the panic goes on to the caller. On the watcher's thread, and in the
+//! watcher's `Drop`, it goes no further. In both cases the token has been disarmed, its slot is
+//! free, no lock is poisoned, and the watcher goes on.
 
 use std::future::Future;
 use std::panic::resume_unwind;
@@ -16,7 +16,7 @@ use super::*;
 use crate::wait::ext::PidWatcherExt;
 use crate::watchers::simulated::SimulatedProcesses;
 
-/// More than any table starts with.
+/// More than the first capacity of any table.
 const TIMES: usize = 100;
 
 /// Panics when dropped, without the hook's message.
@@ -37,7 +37,7 @@ fn panics<T>(call: impl FnOnce() -> T) -> bool {
     catch_unwind(AssertUnwindSafe(call)).is_err()
 }
 
-/// A watcher and its processes, of which one lives and one has ended.
+/// A watcher and its processes. One is alive, and one has exited.
 struct Stage {
     processes: SimulatedProcesses,
     watcher: ThreadedWatcher<Failing>,
@@ -77,7 +77,7 @@ impl Stage {
         let dispatch = self.watcher.shared.dispatch();
         let token = dispatch.reserve(self.live);
         dispatch.release(token);
-        // A place may be given back a moment after the disarming, when the next one is taken.
+        // A slot may be released a moment after the disarming, when the next one is taken.
         assert!(token.index() < 4, "places that nobody has given back");
     }
 }
@@ -108,7 +108,7 @@ fn a_cancelled_callback_leaves_nothing_though_its_captures_panic() {
     stage.assert_leaves_nothing(|| {
         watcher.watch_guard(*live, callback()).unwrap().unregister();
     });
-    // The registration is held, and goes with `unregister_pid`.
+    // The registration is held, and ends with `unregister_pid`.
     stage.assert_leaves_nothing(|| {
         watcher.register_pid(*live).unwrap();
         let handle = watcher.register_callback(*live, callback()).unwrap();
@@ -133,8 +133,8 @@ fn a_callback_that_cannot_be_announced_leaves_nothing_though_its_captures_panic(
     let Stage { watcher, ended, .. } = &stage;
     watcher.register_pid(*ended).unwrap();
     assert!(watcher.wait_timeout(*ended, LONG).unwrap().is_some());
-    // A callback that comes while the thread is about to look needs no announcement, and
-    // is run.
+    // If a callback is added while the thread is about to look, no wake is needed, and the
+    // callback runs.
     until(|| {
         watcher.source().wakes.store(1, Ordering::SeqCst);
         panics(|| drop(watcher.watch(*ended, callback())))
@@ -151,7 +151,7 @@ fn a_stopped_watcher_refuses_callbacks_whose_captures_panic() {
     let Stage { watcher, live, .. } = &stage;
     let (sender, receiver) = mpsc::channel::<()>();
     for _ in 0..3 {
-        // Dropped by the watcher's thread, whose end its `Drop` waits for.
+        // The watcher's thread drops it, and the watcher's `Drop` waits for that thread.
         watcher.watch(*live, callback()).unwrap();
     }
     watcher
@@ -223,7 +223,7 @@ impl Wake for Task {
     }
 }
 
-/// Polls once, with a waker that the future has the last share of.
+/// Polls once. The future then has the last owner of the waker.
 fn polled(exited: &mut crate::wait::exited::Exited) {
     let waker = Waker::from(Arc::new(Task(PanicsOnDrop)));
     let outcome = Pin::new(exited).poll(&mut Context::from_waker(&waker));
@@ -271,7 +271,7 @@ fn a_wake_that_panics_harms_neither_the_watcher_nor_its_drop() {
     assert!(Pin::new(&mut exited).poll(&mut context).is_ready());
 }
 
-/// Counts its drops; the first `left` of them panic with another one of these.
+/// Counts its drops. The first `left` drops panic with another value of this type.
 struct Payload {
     drops: Arc<AtomicUsize>,
     left: usize,
@@ -314,7 +314,7 @@ fn each_payload_of_a_panic_is_dropped_once() {
             left,
         };
         let panics_with = || PanicsWith(Some(payload()));
-        // A callback's own panic, and that of what it captured.
+        // The panic of a callback, and that of its capture.
         let own = payload();
         watcher
             .on_exit(ended, move |_| resume_unwind(Box::new(own)))
@@ -334,7 +334,7 @@ fn each_payload_of_a_panic_is_dropped_once() {
     }
 }
 
-/// There is an end to payloads whose drop panics.
+/// Payloads whose drop panics do not keep the thread for ever.
 #[test]
 fn a_payload_that_always_makes_another_is_given_up() {
     let drops = Arc::new(AtomicUsize::new(0));

@@ -18,7 +18,7 @@ const LONG: Duration = Duration::from_secs(60);
 struct Refusing {
     source: SimulatedSource,
     refusal: fn(Pid) -> Option<WatchError>,
-    /// As many wakings fail.
+    /// So many wakes fail.
     failing_wakes: AtomicUsize,
     is_started: Arc<AtomicBool>,
     /// The name of the thread that it was started on.
@@ -27,20 +27,20 @@ struct Refusing {
     panics: AtomicBool,
     /// How the next waits end, first to last.
     ends: Mutex<VecDeque<End>>,
-    /// All waits after those end so.
+    /// How all waits after those end.
     always: Mutex<Option<End>>,
 }
 
 /// How a wait ends.
 #[derive(Clone, Copy, Debug)]
 enum End {
-    /// With no report.
+    /// Without a report.
     Spuriously,
     /// Interrupted by a signal.
     Interrupted,
-    /// As it should, but for its answer: it fails.
+    /// With its reports, and then with a failure.
     Failing,
-    /// With a failure, before it has begun.
+    /// With a failure before it has begun.
     Refused,
 }
 
@@ -213,12 +213,12 @@ fn each_source_is_asked_of_its_own_processes() {
     for pid in pids {
         watcher.register_pid(pid).unwrap();
     }
-    // Not reaped, says the source that has armed it.
+    // The source that has armed it says: not reaped.
     for pid in pids {
         let again = watcher.register_pid(pid);
         assert!(matches!(again, Err(WatchError::AlreadyRegistered { .. })));
     }
-    // And reaped, when it is.
+    // After the reaping it says: reaped.
     for pid in pids {
         exit(&processes, pid);
         assert!(processes.reap(pid).is_some());
@@ -265,7 +265,7 @@ fn an_exit_is_handed_over_though_the_watcher_cannot_be_woken_at_first() {
     assert_eq!(receiver.recv_timeout(LONG).unwrap().pid(), pid);
 }
 
-/// The panic is the caller's, and what it did not register is counted nowhere.
+/// The panic goes on to the caller. The process that was not registered is not counted.
 #[test]
 fn what_the_secondary_refuses_or_panics_at_is_not_counted() {
     fn panics(_: Pid) -> Option<WatchError> {
@@ -311,14 +311,14 @@ fn a_panic_of_either_source_ends_the_watcher() {
             source.primary.panics.store(true, Ordering::SeqCst);
             source.wake().unwrap();
         }
-        // Dropped, and not run.
+        // The callback was dropped, and has not run.
         assert!(receiver.recv_timeout(LONG).is_err());
         let refused = watcher.register_pid(live);
         assert!(matches!(refused, Err(WatchError::Stopped)), "{refused:?}");
     }
 }
 
-/// Two processes, of which the second spills over.
+/// Two processes. The second one spills over.
 fn one_each(
     processes: &SimulatedProcesses,
     watcher: &FallbackWatcher<Refusing, Refusing>,
@@ -382,7 +382,7 @@ fn the_reports_of_a_wait_that_fails_are_handed_over() {
     }
 }
 
-/// With pauses that go on growing, or pauses after interruptions, this takes minutes.
+/// With pauses that grow further, or pauses after interruptions, this would take minutes.
 #[test]
 fn the_pauses_of_either_source_are_short_again_after_a_success() {
     let alternating = || {
@@ -430,7 +430,7 @@ fn each_source_is_started_on_the_thread_that_has_its_name() {
     }
 }
 
-/// Whose a token is does not depend on where it stood before.
+/// Which source a token belongs to does not depend on the former token of its slot.
 #[test]
 fn a_place_goes_from_one_source_to_the_other_and_back() {
     let processes = SimulatedProcesses::new();
