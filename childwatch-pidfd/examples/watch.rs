@@ -28,8 +28,8 @@ const BACKEND: &str = "pidfd";
 ///
 /// It exits when all of them have exited: with the command's own code, with 128+N if
 /// signal N has killed the command, and with 0 without a command. It exits with 127 if
-/// there is no such program, with 126 if the program cannot be executed, with 2 after
-/// wrong usage, and with 1 if anything else fails.
+/// there is no such program, and with 126 if the program cannot be executed. It exits with
+/// 2 after wrong usage, and with 1 if anything else fails.
 #[derive(Parser)]
 #[command(name = "watch")]
 struct Args {
