@@ -5,21 +5,24 @@ use std::process::ExitStatus;
 
 use childwatch_core::Pid;
 use childwatch_core::source::clock::Ticks;
-use childwatch_core::source::{PidIndex, Report, Token, TokenTable};
+use childwatch_core::source::{Report, Token, TokenTable};
+use rustc_hash::FxHashMap;
 
 use crate::listen::hints::Hint;
 use crate::listen::inbox::Inbox;
 
 /// # Invariants
 ///
-/// 1. `by_pid` leads to the chain of a pid's entries, newest first, through `older`. Each
-///    armed entry stands in exactly one chain.
+/// 1. `by_pid` leads to the newest entry of each pid, and `older` from an entry to the next
+///    older one of the same pid. So each armed entry stands in exactly one chain.
 /// 2. All unreported entries of one pid belong to the same process, or are doubtful: as
 ///    soon as a pid is proven to be reused, its old entries are reported.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     entries: TokenTable<Entry>,
-    by_pid: PidIndex,
+    by_pid: FxHashMap<Pid, u32>,
+    /// Nearly always empty: it has entries only while a pid is armed more than once.
+    older: FxHashMap<u32, u32>,
     /// How many entries have not been reported.
     unreported: usize,
     /// Entries that a hint has named, to be looked at next: each once.
@@ -31,7 +34,6 @@ pub(crate) struct Table {
 #[derive(Debug)]
 struct Entry {
     pid: Pid,
-    older: Option<u32>,
     /// A moment at which the child had the pid. [`Ticks::NEVER`] until that is known.
     armed_at: Ticks,
     /// The generation of signals when it was armed.
@@ -133,16 +135,14 @@ impl Table {
             token,
             Entry {
                 pid,
-                older: None,
                 armed_at: Ticks::NEVER,
                 armed_in: generation,
                 progress: Progress::Watched(Heard::Nothing),
                 is_hinted: false,
             },
         );
-        let older = self.set_newest(pid, token.index());
-        if let Some(entry) = self.entries.get_mut(token) {
-            entry.older = older;
+        if let Some(older) = self.by_pid.insert(pid, token.index()) {
+            self.older.insert(token.index(), older);
         }
     }
 
@@ -154,42 +154,36 @@ impl Table {
     }
 
     pub(crate) fn remove(&mut self, token: Token) {
-        let Some(&Entry { pid, older, .. }) = self.entries.get(token) else {
+        let Some(&Entry { pid, .. }) = self.entries.get(token) else {
             return;
         };
-        self.unlink(pid, token.index(), older);
+        self.unlink(pid, token.index());
         if self.suspect(token).is_some() {
             self.unreported -= 1;
         }
         self.entries.remove(token);
     }
 
-    fn unlink(&mut self, pid: Pid, index: u32, older: Option<u32>) {
-        if older.is_none() && self.by_pid.remove(pid, index) {
+    fn unlink(&mut self, pid: Pid, index: u32) {
+        let older = self.older.remove(&index);
+        let mut newer = self.by_pid.get(&pid).copied();
+        if newer == Some(index) {
+            match older {
+                Some(older) => self.by_pid.insert(pid, older),
+                None => self.by_pid.remove(&pid),
+            };
             return;
         }
-        let mut newer = self.newest(pid);
-        if let (true, Some(older)) = (newer == Some(index), older) {
-            self.set_newest(pid, older);
-            return;
-        }
-        while let Some((_, entry)) = newer.and_then(|at| self.entries.at_mut(at)) {
-            if entry.older == Some(index) {
-                entry.older = older;
+        while let Some(at) = newer {
+            newer = self.older.get(&at).copied();
+            if newer == Some(index) {
+                match older {
+                    Some(older) => self.older.insert(at, older),
+                    None => self.older.remove(&at),
+                };
                 return;
             }
-            newer = entry.older;
         }
-    }
-
-    /// The head of the pid's chain.
-    fn newest(&self, pid: Pid) -> Option<u32> {
-        self.by_pid.get(pid, pid_of(&self.entries))
-    }
-
-    /// Makes an entry the head of its pid's chain, and returns the former head.
-    fn set_newest(&mut self, pid: Pid, index: u32) -> Option<u32> {
-        self.by_pid.insert(pid, index, pid_of(&self.entries))
     }
 
     /// Takes in the hints that signals have left.
@@ -203,8 +197,12 @@ impl Table {
         let Ok(pid) = Pid::try_from(hint.pid) else {
             return;
         };
-        let mut at = self.newest(pid);
-        while let Some((token, entry)) = at.and_then(|index| self.entries.at_mut(index)) {
+        let mut next = self.by_pid.get(&pid).copied();
+        while let Some(index) = next {
+            next = self.older.get(&index).copied();
+            let Some((token, entry)) = self.entries.at_mut(index) else {
+                return;
+            };
             // A signal of an earlier generation is a former process's.
             let is_since_arming = hint.generation.wrapping_sub(entry.armed_in) as i32 > 0;
             if let (Progress::Watched(heard), true) = (&mut entry.progress, is_since_arming) {
@@ -213,7 +211,6 @@ impl Table {
                     self.hinted.push(token);
                 }
             }
-            at = entry.older;
         }
     }
 
@@ -304,14 +301,6 @@ impl Table {
 
     pub(crate) fn take_reports(&mut self, reports: &mut Vec<Report>) {
         reports.append(&mut self.reports);
-    }
-}
-
-/// The process of each entry, for [`PidIndex`].
-fn pid_of(entries: &TokenTable<Entry>) -> impl Fn(u32) -> Pid {
-    |index| {
-        let (_, entry) = entries.at(index).expect("only entries are led to");
-        entry.pid
     }
 }
 
