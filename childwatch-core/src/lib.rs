@@ -119,13 +119,11 @@ pub mod source {
     //! | for | use |
     //! |---|---|
     //! | a value for each armed process | [`TokenTable`] |
-    //! | finding an armed process by its pid | [`PidIndex`] |
     //! | the status in a `siginfo_t` | [`exit_status_from_siginfo`] |
     //! | the time, processor time, and the start times of processes | [`clock`] |
 
-    pub(crate) mod chunked;
     pub(crate) mod exit_source;
-    pub(crate) mod pid_index;
+    pub(crate) mod growth;
     pub(crate) mod report;
     pub(crate) mod siginfo;
     pub(crate) mod token;
@@ -138,7 +136,6 @@ pub mod source {
     pub use crate::engine::threaded::ThreadedWatcher;
     pub use crate::platform::clock;
     pub use exit_source::ExitSource;
-    pub use pid_index::PidIndex;
     pub use report::Report;
     pub use siginfo::exit_status_from_siginfo;
     pub use token::Token;

@@ -7,7 +7,7 @@ use std::hash::Hash;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use childwatch_core::source::clock::{Stopwatch, Ticks};
-use childwatch_core::source::{ExitSource, PidIndex, Report, ThreadedWatcher, Token, TokenTable};
+use childwatch_core::source::{ExitSource, Report, ThreadedWatcher, Token, TokenTable};
 use childwatch_core::{
     Exit, ExitCallback, Exited, FallbackWatcher, InvalidPid, Pid, PidWatcher, SimulatedProcesses,
     SimulatedWatcher, Unregistered, WatchError, WatchGuard, WatchHandle,
@@ -73,6 +73,5 @@ fn what_a_backend_needs_may_be_shared_too() {
     is_key::<Ticks>();
     is_ordered::<Ticks>();
     has_all::<Stopwatch>();
-    has_all::<PidIndex>();
     has_all::<TokenTable<u32>>();
 }

@@ -5,7 +5,8 @@ use std::process::ExitStatus;
 
 use childwatch_core::Pid;
 use childwatch_core::source::clock::Ticks;
-use childwatch_core::source::{PidIndex, Report, Token, TokenTable};
+use childwatch_core::source::{Report, Token, TokenTable};
+use rustc_hash::FxHashMap;
 
 use crate::listen::hints::Hint;
 use crate::listen::inbox::Inbox;
@@ -19,7 +20,9 @@ use crate::listen::inbox::Inbox;
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     entries: TokenTable<Entry>,
-    by_pid: PidIndex,
+    by_pid: FxHashMap<Pid, u32>,
+    /// Nearly always empty: it has entries only while a pid is armed more than once.
+    older: FxHashMap<u32, u32>,
     /// How many entries have not been reported.
     unreported: usize,
     /// Entries that a hint has named, to be looked at next. Each is listed once.
@@ -31,7 +34,6 @@ pub(crate) struct Table {
 #[derive(Debug)]
 struct Entry {
     pid: Pid,
-    older: Option<u32>,
     /// A moment at which the child had the pid. [`Ticks::NEVER`] until such a moment is known.
     armed_at: Ticks,
     /// The epoch when the child was armed.
@@ -133,16 +135,14 @@ impl Table {
             token,
             Entry {
                 pid,
-                older: None,
                 armed_at: Ticks::NEVER,
                 armed_epoch: epoch,
                 progress: Progress::Watched(HintedStatus::Nothing),
                 is_hinted: false,
             },
         );
-        let older = self.set_newest(pid, token.index());
-        if let Some(entry) = self.entries.get_mut(token) {
-            entry.older = older;
+        if let Some(older) = self.by_pid.insert(pid, token.index()) {
+            self.older.insert(token.index(), older);
         }
     }
 
@@ -154,42 +154,36 @@ impl Table {
     }
 
     pub(crate) fn remove(&mut self, token: Token) {
-        let Some(&Entry { pid, older, .. }) = self.entries.get(token) else {
+        let Some(&Entry { pid, .. }) = self.entries.get(token) else {
             return;
         };
-        self.unlink(pid, token.index(), older);
+        self.unlink(pid, token.index());
         if self.candidate(token).is_some() {
             self.unreported -= 1;
         }
         self.entries.remove(token);
     }
 
-    fn unlink(&mut self, pid: Pid, index: u32, older: Option<u32>) {
-        if older.is_none() && self.by_pid.remove(pid, index) {
+    fn unlink(&mut self, pid: Pid, index: u32) {
+        let older = self.older.remove(&index);
+        let mut newer = self.by_pid.get(&pid).copied();
+        if newer == Some(index) {
+            match older {
+                Some(older) => self.by_pid.insert(pid, older),
+                None => self.by_pid.remove(&pid),
+            };
             return;
         }
-        let mut newer = self.newest(pid);
-        if let (true, Some(older)) = (newer == Some(index), older) {
-            self.set_newest(pid, older);
-            return;
-        }
-        while let Some((_, entry)) = newer.and_then(|at| self.entries.at_mut(at)) {
-            if entry.older == Some(index) {
-                entry.older = older;
+        while let Some(at) = newer {
+            newer = self.older.get(&at).copied();
+            if newer == Some(index) {
+                match older {
+                    Some(older) => self.older.insert(at, older),
+                    None => self.older.remove(&at),
+                };
                 return;
             }
-            newer = entry.older;
         }
-    }
-
-    /// The head of the pid's chain.
-    fn newest(&self, pid: Pid) -> Option<u32> {
-        self.by_pid.get(pid, pid_of(&self.entries))
-    }
-
-    /// Makes an entry the head of its pid's chain, and returns the former head.
-    fn set_newest(&mut self, pid: Pid, index: u32) -> Option<u32> {
-        self.by_pid.insert(pid, index, pid_of(&self.entries))
     }
 
     /// Takes in the hints that signals have left.
@@ -203,8 +197,12 @@ impl Table {
         let Ok(pid) = Pid::try_from(hint.pid) else {
             return;
         };
-        let mut at = self.newest(pid);
-        while let Some((token, entry)) = at.and_then(|index| self.entries.at_mut(index)) {
+        let mut next = self.by_pid.get(&pid).copied();
+        while let Some(index) = next {
+            next = self.older.get(&index).copied();
+            let Some((token, entry)) = self.entries.at_mut(index) else {
+                return;
+            };
             // A signal of an earlier epoch belongs to a former process.
             let is_since_arming = hint.epoch.wrapping_sub(entry.armed_epoch) as i32 > 0;
             if let (Progress::Watched(hinted_status), true) = (&mut entry.progress, is_since_arming)
@@ -214,7 +212,6 @@ impl Table {
                     self.hinted.push(token);
                 }
             }
-            at = entry.older;
         }
     }
 
@@ -305,14 +302,6 @@ impl Table {
 
     pub(crate) fn take_reports(&mut self, reports: &mut Vec<Report>) {
         reports.append(&mut self.reports);
-    }
-}
-
-/// The process of each entry, for [`PidIndex`].
-fn pid_of(entries: &TokenTable<Entry>) -> impl Fn(u32) -> Pid {
-    |index| {
-        let (_, entry) = entries.at(index).expect("only entries are led to");
-        entry.pid
     }
 }
 

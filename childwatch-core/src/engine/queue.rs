@@ -3,6 +3,10 @@
 //! Nearly every process has one callback, and a watcher may have tens of thousands of
 //! processes. A single callback costs no allocation besides its own box. Further callbacks of
 //! the process cost one more.
+//!
+//! A `VecDeque` alone costs 24 bytes more a process, and 8 to 16 ns more a registration. A child
+//! that `childwatch-sigchld` watches would then take up to 183 bytes, and 160 are the target. A
+//! `SmallVec` has room for the first item too, but it moves all others when the first one leaves.
 
 use std::collections::VecDeque;
 

@@ -32,8 +32,8 @@
 //! 4. `current` leads from a pid to the one registration that new callbacks for that pid join.
 //!    A registration of a former process with the same pid is in no index. Only its token and
 //!    the handles of its callbacks lead to it.
-//! 5. A slot's generation changes whenever the slot becomes vacant. So a token may outlive its
-//!    registration without harm.
+//! 5. Each token has a generation of its own. So a token may outlive its registration without
+//!    harm, although another process gets the slot.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -41,13 +41,15 @@ use std::num::NonZeroU64;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustc_hash::FxHashMap;
+use slab::Slab;
+
 use crate::contract::callback::WatchHandle;
 use crate::contract::exit::Exit;
 use crate::contract::pid::Pid;
 use crate::engine::cancellations::Cancellations;
 use crate::engine::queue::Queue;
-use crate::source::chunked::Chunked;
-use crate::source::pid_index::PidIndex;
+use crate::source::growth::room_for_more;
 use crate::source::report::Report;
 use crate::source::token::Token;
 
@@ -59,9 +61,11 @@ const FEW_STALE: usize = 32;
 pub(crate) struct Registry<C> {
     /// Tells the handles of this registry from those of any other one.
     number: u64,
-    slots: Chunked<Slot<C>>,
-    vacant: Vec<u32>,
-    current: PidIndex,
+    /// A slot is vacant if it is not in here.
+    slots: Slab<Slot<C>>,
+    /// The generation of the next token.
+    generation: u32,
+    current: FxHashMap<Pid, u32>,
     ready: VecDeque<Ready>,
     /// How many entries `ready` has been given.
     turns: u32,
@@ -137,14 +141,12 @@ pub(crate) enum Cancelled<C> {
 #[derive(Debug)]
 struct Slot<C> {
     generation: u32,
-    /// Whose it is, or was when it is vacant.
     pid: Pid,
     state: State<C>,
 }
 
 #[derive(Debug)]
 enum State<C> {
-    Vacant,
     /// The source has been asked; its report may come before its answer.
     Arming(Life),
     Registered(Registration<C>),
@@ -183,9 +185,9 @@ impl<C> Registry<C> {
         Registry {
             // Relaxed: the numbers need to differ, and publish nothing else.
             number: NEXT.fetch_add(1, Ordering::Relaxed),
-            slots: Chunked::new(),
-            vacant: Vec::new(),
-            current: PidIndex::new(),
+            slots: Slab::new(),
+            generation: 0,
+            current: FxHashMap::default(),
             ready: VecDeque::new(),
             turns: 0,
             due: 0,
@@ -199,32 +201,29 @@ impl<C> Registry<C> {
 
     /// The registration that new callbacks for `pid` join.
     pub(crate) fn current(&self, pid: Pid) -> Option<Current> {
-        let index = self.current.get(pid, |index| self.pid_at(index))?;
+        let index = *self.current.get(&pid)?;
         let slot = &self.slots[index as usize];
         match &slot.state {
             State::Registered(registration) => Some(Current {
                 token: Token::from_parts(index, slot.generation),
                 tenure: registration.tenure,
             }),
-            State::Vacant | State::Arming(_) | State::Retired => None,
+            State::Arming(_) | State::Retired => None,
         }
     }
 
     /// Returns a token under which `pid` is armed. The token ends with [`commit`](Self::commit),
     /// [`commit_watch`](Self::commit_watch) or [`release`](Self::release).
     pub(crate) fn reserve(&mut self, pid: Pid) -> Token {
-        let state = State::Arming(Life::NotReported);
-        if let Some(index) = self.vacant.pop() {
-            let slot = &mut self.slots[index as usize];
-            slot.pid = pid;
-            slot.state = state;
-            return Token::from_parts(index, slot.generation);
+        let generation = self.generation;
+        self.generation = generation.wrapping_add(1);
+        if self.slots.len() == self.slots.capacity() {
+            self.slots.reserve_exact(room_for_more(self.slots.len()));
         }
-        let generation = 0;
-        let index = self.slots.push(Slot {
+        let index = self.slots.insert(Slot {
             generation,
             pid,
-            state,
+            state: State::Arming(Life::NotReported),
         });
         let index = u32::try_from(index).expect("2^32 slots do not fit in memory");
         Token::from_parts(index, generation)
@@ -272,12 +271,11 @@ impl<C> Registry<C> {
     /// Makes a slot vacant. The source must not have its token armed: `arm` has failed, or the
     /// token has been disarmed.
     pub(crate) fn release(&mut self, token: Token) {
-        let slot = &mut self.slots[token.index() as usize];
-        debug_assert_eq!(slot.generation, token.generation());
-        debug_assert!(matches!(slot.state, State::Arming(_) | State::Retired));
-        slot.generation = slot.generation.wrapping_add(1);
-        slot.state = State::Vacant;
-        self.vacant.push(token.index());
+        let released = self.slots.try_remove(token.index() as usize);
+        debug_assert!(released.is_some_and(|slot| {
+            let is_its_own = slot.generation == token.generation();
+            is_its_own && matches!(slot.state, State::Arming(_) | State::Retired)
+        }));
     }
 
     /// Makes a registration last until `unregister_pid`. Returns `false` if the registration is
@@ -430,7 +428,7 @@ impl<C> Registry<C> {
         self.due = 0;
         self.current.clear();
         let mut callbacks = Vec::new();
-        for slot in self.slots.iter_mut() {
+        for (_, slot) in &mut self.slots {
             if let State::Registered(registration) = &mut slot.state {
                 while let Some(waiting) = registration.callbacks.pop() {
                     callbacks.push(waiting.callback);
@@ -458,7 +456,7 @@ impl<C> Registry<C> {
         let slot = &mut self.slots[token.index() as usize];
         let life = match slot.state {
             State::Arming(life) => life,
-            State::Vacant | State::Registered(_) | State::Retired => Life::NotReported,
+            State::Registered(_) | State::Retired => Life::NotReported,
         };
         let is_due = life != Life::NotReported && !callbacks.is_empty();
         slot.state = State::Registered(Registration {
@@ -468,9 +466,7 @@ impl<C> Registry<C> {
             callbacks,
         });
         self.give_turn(token);
-        let slots = &self.slots;
-        self.current
-            .insert(pid, token.index(), |index| slots[index as usize].pid);
+        self.current.insert(pid, token.index());
         Committed { is_due, retired }
     }
 
@@ -548,7 +544,9 @@ impl<C> Registry<C> {
         if registration.tenure == Tenure::Held || !registration.callbacks.is_empty() {
             return None;
         }
-        self.current.remove(pid, token.index());
+        if self.current.get(&pid) == Some(&token.index()) {
+            self.current.remove(&pid);
+        }
         self.slots[token.index() as usize].state = State::Retired;
         Some(token)
     }
@@ -562,10 +560,6 @@ impl<C> Registry<C> {
             } if *generation == token.generation() => Some((*pid, registration)),
             _ => None,
         }
-    }
-
-    fn pid_at(&self, index: u32) -> Pid {
-        self.slots[index as usize].pid
     }
 }
 

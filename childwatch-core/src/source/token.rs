@@ -5,7 +5,7 @@
 /// Tokens that are armed at one time have different indices. The indices are small, so a source
 /// may use them as indices of its table. An index is used again for other processes, and each
 /// of them has another generation. A report with an old generation is stale. The generation
-/// wraps after 2³² uses of one index. That is far more than the reports that can be in flight.
+/// wraps after 2³² tokens. That is far more than the reports that can be in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token {
     index: u32,

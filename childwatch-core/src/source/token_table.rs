@@ -1,13 +1,18 @@
 //! [`TokenTable`]: a value for each armed process.
 
-use crate::source::chunked::Chunked;
+use crate::source::growth::room_for_more;
 use crate::source::token::Token;
 
 /// A map from [`Token`]s to values.
 ///
 /// A token finds a value only if it has the generation under which the value was inserted. The
-/// table keeps memory for the greatest index that it has had, and for a few hundred more. It
-/// does not move its values to grow, except for the first few hundred.
+/// table keeps memory for the greatest index that it has had, and for a sixteenth more.
+///
+/// The engine chooses the tokens, so a `Slab` or a `SlotMap` cannot be the table: they choose
+/// their keys themselves. `slotmap::SecondaryMap` takes the keys of another map. But its
+/// iterators begin at the first value, and the sweep of `childwatch-sigchld` goes on where it has
+/// stopped ([`iter_from`](Self::iter_from)). A `HashMap` has no order to go on in. A `BTreeMap`
+/// leaves up to half of each node empty, which is 30 bytes a child.
 ///
 /// # Examples
 ///
@@ -23,7 +28,7 @@ use crate::source::token::Token;
 /// ```
 #[derive(Debug)]
 pub struct TokenTable<T> {
-    places: Chunked<Option<Place<T>>>,
+    places: Vec<Option<Place<T>>>,
     len: usize,
 }
 
@@ -38,7 +43,7 @@ impl<T> TokenTable<T> {
     #[must_use]
     pub const fn new() -> Self {
         TokenTable {
-            places: Chunked::new(),
+            places: Vec::new(),
             len: 0,
         }
     }
@@ -59,8 +64,12 @@ impl<T> TokenTable<T> {
     /// its generation.
     pub fn insert(&mut self, token: Token, value: T) -> Option<T> {
         let index = token.index() as usize;
-        while self.places.len() <= index {
-            self.places.push(None);
+        if let Some(missing) = (index + 1).checked_sub(self.places.len()) {
+            if index >= self.places.capacity() {
+                let room = room_for_more(self.places.len());
+                self.places.reserve_exact(room.max(missing));
+            }
+            self.places.resize_with(index + 1, || None);
         }
         let place = Place {
             generation: token.generation(),
@@ -112,11 +121,10 @@ impl<T> TokenTable<T> {
 
     /// Returns the values at `index` and above, in the order of their indices.
     pub fn iter_from(&self, index: u32) -> impl Iterator<Item = (Token, &T)> {
-        let places = self.places.iter_from(index as usize);
-        places.filter_map(|(index, place)| {
+        let places = self.places.get(index as usize..).unwrap_or_default();
+        (index..).zip(places).filter_map(|(index, place)| {
             let Place { generation, value } = place.as_ref()?;
-            // The index is that of a token, and so has 32 bits.
-            Some((Token::from_parts(index as u32, *generation), value))
+            Some((Token::from_parts(index, *generation), value))
         })
     }
 }
@@ -156,6 +164,16 @@ mod tests {
         assert_eq!(table.remove(token(2, 1)), Some("c"));
         assert_eq!(table.remove(token(600, 7)), Some("a"));
         assert!(table.is_empty());
+    }
+
+    #[test]
+    fn room_is_kept_for_few_more_values() {
+        let mut table = TokenTable::new();
+        for index in 0..1_000 {
+            assert_eq!(table.insert(Token::from_parts(index, 0), ()), None);
+            let room = table.places.capacity() - table.len();
+            assert!(room <= table.len() / 16 + 8, "{room} beside {index}");
+        }
     }
 
     #[test]

@@ -5,6 +5,11 @@
 //! sequence number, which says whose turn it is. If the ring is full, the hint is dropped. No exit is
 //! lost by that, because hints only say where to look first.
 //!
+//! `crossbeam_queue::ArrayQueue` is no such ring. Its `push` waits while a `pop` has begun on a
+//! full queue. The reader's own thread runs the handler too. A handler that interrupts a `pop`
+//! there would wait for ever. `signal_hook::low_level::channel` never waits, but it has 5 places.
+//! And loom's models of this ring need loom's atomics in it.
+//!
 //! # Invariants
 //!
 //! 1. The slot `position % CAPACITY` may be written by the writer that has claimed

@@ -49,6 +49,7 @@ fn a_pids_entries_are_found_whichever_is_removed() {
         left.into_iter().for_each(|at| table.remove(token(at)));
         assert!(table.is_empty());
         assert!(table.by_pid.is_empty());
+        assert!(table.older.is_empty());
     }
 }
 

@@ -17,8 +17,6 @@ const TESTS: [(&str, &[&str]); 2] = [
         &[
             "engine::queue::",
             "engine::registry::",
-            "source::chunked::",
-            "source::pid_index::",
             "source::token_table::",
         ],
     ),

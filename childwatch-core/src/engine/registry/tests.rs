@@ -37,6 +37,17 @@ fn a_slot_takes_no_more_than_seven_words() {
 }
 
 #[test]
+fn room_is_kept_for_few_more_slots() {
+    let mut registry = Registry::<&str>::new();
+    for number in 1..=1_000 {
+        registry.reserve(pid(number));
+        let slots = registry.slots.len();
+        let room = registry.slots.capacity() - slots;
+        assert!(room <= slots / 16 + 8, "{room} beside {slots}");
+    }
+}
+
+#[test]
 fn a_report_before_the_commit_is_kept() {
     let mut registry = Registry::new();
     let token = registry.reserve(pid(1));
@@ -382,7 +393,7 @@ fn generations_come_round_and_the_next_holder_is_another() {
     let first = registered(&mut registry, 1);
     assert_eq!(registry.unregister_pid(pid(1)), Some(first));
     registry.release(first);
-    registry.slots[first.index() as usize].generation = u32::MAX;
+    registry.generation = u32::MAX;
     let last = registered(&mut registry, 1);
     assert_eq!(last, Token::from_parts(first.index(), u32::MAX));
     assert_eq!(registry.unregister_pid(pid(1)), Some(last));
