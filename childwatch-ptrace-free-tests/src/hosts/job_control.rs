@@ -1,8 +1,8 @@
 //! A shell with job control: it stops jobs, moves them between foreground and background of
 //! its terminal, and waits for their stops as well as for their ends.
 //!
-//! A library that waited for any change of a child would take the stops from the shell, and
-//! one that changed a process group or the terminal would stop the job, or the shell.
+//! If a library waited for any change of a child, it would take the stops from the shell. If
+//! it changed a process group, it would stop the job or the shell.
 
 use std::io::{BufRead, BufReader};
 use std::mem;
@@ -77,7 +77,7 @@ fn runs_a_job(
     terminal.type_in(END_OF_INPUT);
     sys::confirm_dead(pid);
     let told = probe.map(|probe| probe.ran_once().status());
-    let status = sys::reap(pid);
+    let status = job.wait().ok();
     assert!(told.is_none_or(|told| told == status), "{told:?}");
     terminal.bring_to_the_foreground(own_pid());
     (
