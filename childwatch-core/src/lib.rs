@@ -70,6 +70,21 @@
 //!   threads, for example to collect stacks, and wait for all answers. The watcher's thread
 //!   blocks the signal outside callbacks. *Way around:* pass over threads that block the
 //!   signal (`SigBlk` in `/proc/self/task/TID/status`), or use one of the six above.
+//! - **A callback must return, panic or end the process.** If it ends its thread instead, by
+//!   `pthread_exit`, the C library ends the process. Before Python
+//!   3.14 a thread that asks for the interpreter's lock while the interpreter ends is ended so.
+//!   *Way around:* drop the watcher before that, or only send a message in the callback.
+//! - **A watcher takes its part of the process's limits.** It is one thread more for
+//!   `RLIMIT_NPROC` and for a control group's `pids.max`. With glibc the thread takes 66 MiB of
+//!   address space: 2 MiB for its stack, and 64 MiB that the allocator reserves for each
+//!   thread. They count for `RLIMIT_AS`. After `mlockall(MCL_FUTURE)` they count for
+//!   `RLIMIT_MEMLOCK` too, and 2 MiB of them are in memory. glibc keeps them for later
+//!   threads when the watcher is dropped. [`Fallback`] has two threads. *Way around:* set
+//!   `MALLOC_ARENA_MAX=1`; then 2 MiB are left.
+//! - **No watcher on a thread of the class `SCHED_DEADLINE`.** The kernel lets such a thread
+//!   start no other, so making a watcher fails with
+//!   [`ResourceLimit`](WatchError::ResourceLimit). *Way around:* make the watcher on another
+//!   thread, or set `SCHED_FLAG_RESET_ON_FORK`.
 //! - **Do not unload a plugin that has a watcher.** The watcher's thread runs the
 //!   plugin's code. *Way around:* drop every watcher, outside of callbacks, before
 //!   `dlclose`; or link the plugin with `-z nodelete`. A plugin that has had a watcher

@@ -37,7 +37,9 @@
 //!   its pidfd, which may be a file of yours by then. If the number of its epoll instance
 //!   goes to another epoll instance, the watcher's thread takes the events of that one. A
 //!   wake does no harm: it fails, and the call that needed it returns
-//!   [`Os`](WatchError::Os). *Way around:* close descriptors before the first watcher is
+//!   [`Os`](WatchError::Os). If a program replaces a descriptor and restores it, as a shell
+//!   does for a builtin with `3>file`, an exit meanwhile is reported without a status.
+//!   *Way around:* close descriptors before the first watcher is
 //!   made, or set close-on-exec on them (`close_range` with `CLOSE_RANGE_CLOEXEC`).
 //! - **Do not use the watcher on a thread that has called `unshare(CLONE_FILES)`**, or
 //!   `close_range` with `CLOSE_RANGE_UNSHARE`. A registration opens the pidfd in the table of

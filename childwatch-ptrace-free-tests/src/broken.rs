@@ -41,6 +41,7 @@ mod identity;
 mod in_attacks;
 mod in_attacks_2;
 mod in_attacks_3;
+mod in_attacks_4;
 mod in_hosts;
 mod in_lives;
 mod in_places;
@@ -153,6 +154,7 @@ const FAMILIES: &[&[Broken]] = &[
     in_attacks::ALL,
     in_attacks_2::ALL,
     in_attacks_3::ALL,
+    in_attacks_4::ALL,
     signal::ALL,
     old_design::ALL,
 ];

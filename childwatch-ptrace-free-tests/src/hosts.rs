@@ -19,7 +19,9 @@ mod collects_stacks;
 mod daemonises;
 mod descriptors_apart;
 mod dies_with_its_parent;
+mod ends_in_destructors;
 mod exits_aside;
+mod exits_in_a_callback;
 mod first_thread_ends;
 mod foreign_proc;
 mod forks_in_a_callback;
@@ -29,6 +31,7 @@ mod ignored_passed_on;
 mod in_qemu;
 mod in_valgrind;
 mod installs_again;
+mod job_control;
 mod joins_a_namespace;
 mod keeps_errno;
 mod no_more_files;
@@ -52,6 +55,7 @@ mod sigpipe_default;
 mod sigsegv_recovers;
 mod sigsuspend_loop;
 mod sigwait_loop;
+mod small_alternate_stacks;
 mod small_stacks;
 mod static_musl;
 mod stopped;
@@ -148,4 +152,8 @@ hosts! { $
     ticks "ticks",
     descriptors_apart "descriptors-apart",
     calls_system "calls-system",
+    exits_in_a_callback "exits-in-a-callback",
+    ends_in_destructors "ends-in-destructors",
+    small_alternate_stacks "small-alternate-stacks",
+    job_control "job-control",
 }

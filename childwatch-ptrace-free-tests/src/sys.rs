@@ -7,6 +7,7 @@ mod birth;
 mod chained;
 mod death;
 mod directory;
+mod endings;
 mod heap;
 mod limits;
 mod notices;
@@ -17,6 +18,7 @@ mod second_copy;
 mod signals;
 mod stacks;
 mod streams;
+mod terminal;
 mod threads;
 mod ticks;
 mod tracing;
@@ -36,6 +38,10 @@ pub(crate) use death::{
     reap, send, stop, terminate, waitable_within, wall,
 };
 pub(crate) use directory::TemporaryDirectory;
+pub(crate) use endings::{
+    at_the_end_of_this_thread, await_the_first_thread_at_exit, exit_with_0,
+    is_signalled_on_the_smallest_stack,
+};
 pub(crate) use heap::GuardedHeap;
 pub(crate) use limits::{
     FewFiles, NoFiles, Replaced, address_space_bytes, close_all_from, eventfds,
@@ -68,6 +74,7 @@ pub(crate) use signals::{
 };
 pub(crate) use stacks::{errno_after_a_signal, signal_at_the_end_of_a_stack};
 pub(crate) use streams::{close_streams, open_streams_as_a_daemon, streams_lead_nowhere};
+pub(crate) use terminal::Terminal;
 pub(crate) use threads::{
     another_thread_of, exit_thread_only, has_one_thread, is_asleep, leave_the_table_of_files,
     name_this_thread, processor_time, run_delay, since_boot, thread_id, threads, time_by, wakeups,

@@ -298,6 +298,8 @@ impl ExitSource for SigchldSource {
             if is_woken || !reports.is_empty() {
                 // This comes before a callback tells the program that the last child is gone.
                 self.let_signal_through(waiter, false);
+                // Before a callback can end the process.
+                self.signals.await_deliveries();
                 waiter.returned_at = self.kernel.monotonic();
                 return Ok(());
             }

@@ -9,7 +9,8 @@ use rustix::thread::gettid;
 
 use crate::contract::error::WatchError;
 use crate::engine::signal_mask::SignalMask;
-use crate::platform::sync::thread::{self, Builder, JoinHandle};
+use crate::platform::sync::thread::{Builder, JoinHandle};
+use crate::platform::thread_identity::ThreadIdentity;
 
 /// The number of bytes of a thread's name that Linux shows.
 pub(crate) const NAME_BYTES: usize = 15;
@@ -18,14 +19,23 @@ pub(crate) const NAME_BYTES: usize = 15;
 #[derive(Debug)]
 pub(crate) struct QuietThread {
     handle: JoinHandle<()>,
-    /// The thread's id (`gettid`). Empty until the thread runs.
-    number: Arc<OnceLock<Pid>>,
+    /// Empty until the thread runs.
+    running: Arc<OnceLock<Running>>,
+}
+
+/// What identifies a running thread.
+#[derive(Debug)]
+struct Running {
+    identity: ThreadIdentity,
+    /// The thread's id (`gettid`).
+    number: Pid,
 }
 
 impl QuietThread {
     /// Returns `true` if the calling thread is this one.
     pub(crate) fn is_current(&self) -> bool {
-        self.handle.thread().id() == thread::current().id()
+        let running = self.running.get();
+        running.is_some_and(|thread| thread.identity == ThreadIdentity::current())
     }
 
     pub(crate) fn unpark(&self) {
@@ -41,8 +51,8 @@ impl QuietThread {
         // The thread catches every panic, so there is none to pass on.
         let _ = self.handle.join();
         // In a model the thread is one of loom's.
-        if let Some(number) = self.number.get().filter(|_| !cfg!(childwatch_loom)) {
-            await_release(*number);
+        if let Some(running) = self.running.get().filter(|_| !cfg!(childwatch_loom)) {
+            await_release(running.number);
         }
     }
 }
@@ -94,11 +104,14 @@ pub(crate) fn spawn(
     let before =
         SignalMask::block_asynchronous().map_err(|source| refused("pthread_sigmask", source))?;
     let _restored = Restored(before);
-    let number = Arc::new(OnceLock::new());
+    let running = Arc::new(OnceLock::new());
     let spawned = Builder::new().name(name.to_owned()).spawn({
-        let number = Arc::clone(&number);
+        let running = Arc::clone(&running);
         move || {
-            let _ = number.set(gettid());
+            let _ = running.set(Running {
+                identity: ThreadIdentity::current(),
+                number: gettid(),
+            });
             if before.blocks_synchronous() {
                 // Only a sandbox could refuse this, and it has just allowed the same call.
                 let _ = SignalMask::unblock_synchronous();
@@ -107,7 +120,7 @@ pub(crate) fn spawn(
         }
     });
     match spawned {
-        Ok(handle) => Ok(QuietThread { handle, number }),
+        Ok(handle) => Ok(QuietThread { handle, running }),
         Err(source) => Err(refused(operation, source)),
     }
 }
@@ -203,9 +216,9 @@ mod tests {
     fn no_thread_has_the_number_of_one_that_was_joined() {
         for _ in 0..200 {
             let thread = spawn("quiet", "a test's thread", |_| {}).unwrap();
-            let number = Arc::clone(&thread.number);
+            let running = Arc::clone(&thread.running);
             thread.join();
-            let number = number.get().expect("the thread has run");
+            let Running { number, .. } = running.get().expect("the thread has run");
             // Unless another process has got it meanwhile.
             let own = format!("/proc/self/task/{number}");
             assert!(!std::path::Path::new(&own).exists());

@@ -7,7 +7,7 @@ use crate::contract::canceller::Cancels;
 use crate::engine::dispatch::Dispatch;
 use crate::engine::origin::Origin;
 use crate::engine::registry::Cancelled;
-use crate::platform::sync::thread::{self, ThreadId};
+use crate::platform::thread_identity::ThreadIdentity;
 use crate::source::token::Token;
 
 /// Cancels callbacks while the watcher exists, and keeps no file descriptor or thread of it.
@@ -21,7 +21,7 @@ pub(crate) struct Remains {
     pub(crate) origin: Origin,
     pub(crate) dispatch: Dispatch,
     /// The watcher's thread, set before it runs anything.
-    pub(crate) thread: OnceLock<ThreadId>,
+    pub(crate) thread: OnceLock<ThreadIdentity>,
 }
 
 /// A source, as far as a canceller needs it.
@@ -85,7 +85,7 @@ impl Remains {
     }
 
     fn is_own_thread(&self) -> bool {
-        self.thread.get() == Some(&thread::current().id())
+        self.thread.get() == Some(&ThreadIdentity::current())
     }
 }
 

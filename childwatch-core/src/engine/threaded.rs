@@ -21,7 +21,7 @@ use crate::engine::registry::{Contended, Current, Tenure};
 use crate::engine::remains::{Disarms, EngineCanceller, Remains};
 use crate::engine::signal_mask::SignalMask;
 use crate::engine::user_code::{drop_all, drop_quietly};
-use crate::platform::sync::thread;
+use crate::platform::thread_identity::ThreadIdentity;
 use crate::source::exit_source::ExitSource;
 use crate::source::report::Report;
 use crate::source::token::Token;
@@ -419,7 +419,7 @@ enum Ended {
 
 /// The watcher's thread.
 fn run<S: ExitSource>(shared: Arc<Shared<S>>, waiter: S::Waiter, creator_mask: SignalMask) {
-    shared.remains.thread.get_or_init(|| thread::current().id());
+    shared.remains.thread.get_or_init(ThreadIdentity::current);
     let mut waiter = ManuallyDrop::new(waiter);
     let mut reports = ManuallyDrop::new(Vec::new());
     let shared = ManuallyDrop::new(shared);

@@ -54,7 +54,9 @@ impl Forwarder {
     /// The watcher then looks at all of its children. If the signal's `siginfo` is available,
     /// [`notify_child`](Self::notify_child) lets the watcher look at the right child first.
     pub fn notify(&self) {
+        self.inbox.begin_delivery();
         self.inbox.signal_unknown();
+        self.inbox.end_delivery();
     }
 
     /// Tells the watcher that a `SIGCHLD` has come, with three fields of its `siginfo`.
@@ -63,7 +65,9 @@ impl Forwarder {
     /// or `ssi_pid`, `ssi_code` and `ssi_status` of a `signalfd_siginfo`. If the child has
     /// been reaped before the watcher looks, its status comes from here.
     pub fn notify_child(&self, pid: i32, code: i32, status: i32) {
+        self.inbox.begin_delivery();
         self.inbox.signal(pid, code, status);
+        self.inbox.end_delivery();
     }
 }
 

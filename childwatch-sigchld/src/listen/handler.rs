@@ -146,7 +146,9 @@ fn publish(process: u32) -> &'static Entry {
 }
 
 /// Every entry, newest first. Async-signal-safe.
-fn entries() -> impl Iterator<Item = &'static Entry> {
+///
+/// The clones of one iterator have the same entries. A later one is in front of them.
+fn entries() -> impl Iterator<Item = &'static Entry> + Clone {
     // Acquire: the entries are whole (Release in `publish`).
     let mut next = LIST.load(Ordering::Acquire).cast_const();
     std::iter::from_fn(move || {
@@ -271,8 +273,15 @@ fn deliver(info: &libc::siginfo_t) {
     // SAFETY: these fields may be read of any siginfo_t that came with SIGCHLD; `signal`
     // judges their meaning by si_code.
     let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
-    for entry in entries() {
+    let entries = entries();
+    for entry in entries.clone() {
+        entry.inbox.begin_delivery();
+    }
+    for entry in entries.clone() {
         entry.inbox.signal(pid, info.si_code, status);
+    }
+    for entry in entries {
+        entry.inbox.end_delivery();
     }
 }
 

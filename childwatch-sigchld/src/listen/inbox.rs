@@ -1,6 +1,8 @@
 //! [`Inbox`]: what signals leave for one watcher.
 
 use std::os::unix::process::ExitStatusExt;
+use std::thread;
+use std::time::Duration;
 
 use childwatch_core::source::exit_status_from_siginfo;
 
@@ -17,6 +19,9 @@ pub(crate) struct Inbox {
     epoch: AtomicU32,
     /// A closed inbox takes in no signal. It is open while the watcher watches a child.
     is_open: AtomicBool,
+    /// How many handlers are delivering, to this inbox or to others too. std's, because no
+    /// model explores it.
+    deliveries: std::sync::atomic::AtomicU32,
     pub(crate) event_count: EventCount,
 }
 
@@ -27,6 +32,7 @@ impl Inbox {
             hints: Hints::new(),
             epoch: AtomicU32::new(0),
             is_open: AtomicBool::new(false),
+            deliveries: std::sync::atomic::AtomicU32::new(0),
             event_count: EventCount::default(),
         }
     }
@@ -58,6 +64,42 @@ impl Inbox {
         self.signal(0, 0, 0);
     }
 
+    /// A handler begins to deliver. Async-signal-safe.
+    pub(crate) fn begin_delivery(&self) {
+        self.deliveries.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The handler has delivered, and only returns from now on. Async-signal-safe.
+    pub(crate) fn end_delivery(&self) {
+        self.deliveries.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Waits until no handler delivers to this inbox, but some milliseconds at most. A debugger
+    /// may have stopped the interrupted thread.
+    ///
+    /// A handler wakes the watcher's thread by its last system call. The watcher's thread may
+    /// be faster than the interrupted one. If a callback called [`std::process::exit`] then,
+    /// std would unmap the alternate stack on which the handler still runs.
+    pub(crate) fn await_deliveries(&self) {
+        const YIELDS: u32 = 100;
+        const PAUSES: u32 = 5;
+        const PAUSE: Duration = Duration::from_millis(1);
+        // No thread of a model has such a stack.
+        if cfg!(childwatch_loom) {
+            return;
+        }
+        for look in 0..YIELDS + PAUSES {
+            if self.deliveries.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            if look < YIELDS {
+                thread::yield_now();
+            } else {
+                pause(PAUSE);
+            }
+        }
+    }
+
     pub(crate) fn epoch(&self) -> u32 {
         self.epoch.load(Ordering::SeqCst)
     }
@@ -80,6 +122,15 @@ impl Inbox {
     pub(crate) fn is_open(&self) -> bool {
         self.is_open.load(Ordering::SeqCst)
     }
+}
+
+/// Rests between two looks.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a handler makes no system call to say that it ends"
+)]
+fn pause(time: Duration) {
+    thread::sleep(time);
 }
 
 #[cfg(test)]
@@ -119,6 +170,35 @@ mod tests {
             assert_eq!(inbox.epoch(), 1);
             assert_eq!(inbox.event_count.count(), 1);
         }
+    }
+
+    /// As long as a debugger has stopped the thread that delivers, for one.
+    #[test]
+    fn a_delivery_that_never_ends_is_not_awaited_for_ever() {
+        let inbox = open();
+        inbox.begin_delivery();
+        inbox.await_deliveries();
+        inbox.end_delivery();
+        inbox.await_deliveries();
+    }
+
+    #[test]
+    fn a_delivery_that_ends_is_awaited() {
+        let inbox = open();
+        let ends = AtomicBool::new(false);
+        inbox.begin_delivery();
+        thread::scope(|scope| {
+            let delivering = scope.spawn(|| {
+                while !ends.load(Ordering::SeqCst) {
+                    thread::yield_now();
+                }
+                inbox.end_delivery();
+            });
+            ends.store(true, Ordering::SeqCst);
+            delivering.join().unwrap();
+            inbox.await_deliveries();
+        });
+        assert_eq!(inbox.deliveries.load(Ordering::SeqCst), 0);
     }
 
     #[test]

@@ -108,6 +108,7 @@ pub(super) static KNOWN: &[Known] = &[
             "broken/in_attacks.rs",
             "broken/in_attacks_2.rs",
             "broken/in_attacks_3.rs",
+            "broken/in_attacks_4.rs",
             "broken/in_hosts.rs",
             "broken/in_lives.rs",
             "broken/in_places.rs",
