@@ -189,6 +189,38 @@ fn an_exit_is_told_while_a_poll_clones_its_waker() {
     assert_eq!(exit.status(), Some(code(6)));
 }
 
+/// A waker is the executor's code. It may wait for a lock that a thread holds while it drops
+/// tasks.
+#[test]
+fn a_future_that_is_over_is_dropped_while_its_waker_runs() {
+    struct Waits(mpsc::Sender<()>, Mutex<mpsc::Receiver<()>>);
+    impl Wake for Waits {
+        fn wake(self: Arc<Self>) {
+            self.0.send(()).unwrap();
+            let _ = self.1.lock().unwrap().recv();
+        }
+    }
+    let (processes, watcher) = stage();
+    let pid = processes.spawn();
+    let mut exited = watcher.exited(pid).unwrap();
+    let (begin, begun) = mpsc::channel();
+    let (release, lock) = mpsc::channel();
+    let waker = Waker::from(Arc::new(Waits(begin, Mutex::new(lock))));
+    let polled = pin!(&mut exited).poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    processes.exit(pid, code(0));
+    begun.recv().unwrap();
+    let (sender, receiver) = mpsc::channel();
+    let dropping = thread::spawn(move || {
+        drop(exited);
+        sender.send(()).unwrap();
+    });
+    let is_dropped = receiver.recv_timeout(LONG);
+    drop(release);
+    dropping.join().unwrap();
+    assert_eq!(is_dropped, Ok(()));
+}
+
 #[test]
 fn wait_timeout_tells_an_exit_from_none() {
     let (processes, watcher) = stage();
@@ -221,10 +253,22 @@ struct ExitsMeanwhile {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
+    /// The callbacks run in this step too, and the process is reaped.
+    BeforeLooking,
     /// The callbacks run in this step too.
     BeforeUnregistering,
     /// The process is reaped in this step too.
     AfterUnregistering,
+}
+
+impl ExitsMeanwhile {
+    fn exits_and_is_told(&self) {
+        let (sender, receiver) = mpsc::channel();
+        let last = move |_| sender.send(()).unwrap();
+        self.watcher.on_exit(self.pid, last).unwrap();
+        self.processes.exit(self.pid, code(8));
+        receiver.recv_timeout(LONG).unwrap();
+    }
 }
 
 impl PidWatcher for ExitsMeanwhile {
@@ -246,11 +290,7 @@ impl PidWatcher for ExitsMeanwhile {
 
     fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
         if self.step == Step::BeforeUnregistering {
-            let (sender, receiver) = mpsc::channel();
-            let last = move |_| sender.send(()).unwrap();
-            self.watcher.on_exit(self.pid, last).unwrap();
-            self.processes.exit(self.pid, code(8));
-            receiver.recv_timeout(LONG).unwrap();
+            self.exits_and_is_told();
         }
         let unregistered = self.watcher.unregister_callback(handle);
         if self.step == Step::AfterUnregistering {
@@ -265,6 +305,14 @@ impl PidWatcher for ExitsMeanwhile {
     }
 
     fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
+        if self.step == Step::BeforeLooking {
+            self.exits_and_is_told();
+            // The last callback's registration goes when it has returned.
+            while self.processes.registration_count() != 0 {
+                thread::yield_now();
+            }
+            self.processes.reap(self.pid);
+        }
         self.watcher.try_wait(pid)
     }
 }
@@ -274,6 +322,7 @@ impl PidWatcher for ExitsMeanwhile {
 #[test]
 fn an_exit_at_the_end_of_a_wait_is_told_or_comes_after_it() {
     for (step, expected) in [
+        (Step::BeforeLooking, Some(code(8))),
         (Step::BeforeUnregistering, Some(code(8))),
         (Step::AfterUnregistering, None),
     ] {

@@ -18,9 +18,9 @@ pub type ExitCallback = Box<dyn FnOnce(Exit) + Send + 'static>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WatchHandle {
     id: NonZeroU64,
-    /// The number of the registry that made the handle. It is 0 if another kind of watcher has
-    /// made it.
-    registry: u64,
+    /// The number of the registry that made the handle. It is `None` if another kind of watcher
+    /// has made it.
+    registry: Option<NonZeroU64>,
     pid: Pid,
     /// Where the engine's registry keeps the callback.
     slot: u32,
@@ -31,10 +31,10 @@ impl WatchHandle {
     /// implementations of [`PidWatcher`](crate::PidWatcher).
     #[must_use]
     pub fn new_unique(pid: Pid) -> Self {
-        Self::new_in_slot(0, pid, 0)
+        Self::new_in_slot(None, pid, 0)
     }
 
-    pub(crate) fn new_in_slot(registry: u64, pid: Pid, slot: u32) -> Self {
+    pub(crate) fn new_in_slot(registry: Option<NonZeroU64>, pid: Pid, slot: u32) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         // Relaxed: the ids must differ, and must grow in the order in which one watcher's lock
         // is taken. They publish nothing else.
@@ -60,7 +60,7 @@ impl WatchHandle {
         self.pid
     }
 
-    pub(crate) const fn registry(self) -> u64 {
+    pub(crate) const fn registry(self) -> Option<NonZeroU64> {
         self.registry
     }
 
@@ -91,4 +91,24 @@ pub enum Unregistered {
     /// last. If more than 1,024 callbacks that were registered later have been cancelled, it
     /// returns this answer also for a callback that has run.
     NotPending,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever their processes and their watchers.
+    #[test]
+    fn handles_order_by_their_registration() {
+        let pid = |raw: i32| Pid::try_from(raw).unwrap();
+        let mut handles = vec![
+            WatchHandle::new_in_slot(NonZeroU64::new(2), pid(9), 9),
+            WatchHandle::new_in_slot(NonZeroU64::new(2), pid(7), 8),
+            WatchHandle::new_in_slot(NonZeroU64::new(1), pid(8), 7),
+            WatchHandle::new_unique(pid(6)),
+        ];
+        let registered = handles.clone();
+        handles.sort();
+        assert_eq!(handles, registered);
+    }
 }

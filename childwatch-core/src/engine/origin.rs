@@ -44,7 +44,10 @@
 //! | std's, while any thread begins or ends | a thread that begins in the copy, such as a new watcher's |
 //! | the allocator's | nothing after `fork`, which glibc prepares it for; any code after a raw `clone` |
 
-#![expect(unsafe_code, reason = "the wiped page: map, advise, read, unmap")]
+#![expect(
+    unsafe_code,
+    reason = "the wiped page: map, advise, read, unmap; in a test, a copy"
+)]
 
 use std::fs;
 use std::io;
@@ -287,6 +290,39 @@ mod tests {
             ..here
         };
         assert!(matches!(copy.check_twice(), Err(WatchError::Forked)));
+    }
+
+    /// A copy may have the pid of its parent: each is process 1 of its own namespace.
+    #[test]
+    fn a_copy_that_has_a_watcher_of_its_own_knows_the_inherited_one() {
+        // The page is this copy's alone.
+        let copy = in_copy(|| {
+            let Ok(page) = wiped_page() else {
+                return true;
+            };
+            let inherited = Origin::here();
+            // As the kernel does in a copy.
+            page.store(0, Ordering::SeqCst);
+            let own = Origin::here();
+            inherited.check().is_err() && own.check().is_ok()
+        });
+        assert!(copy);
+    }
+
+    /// Forks, and returns what the copy finds.
+    fn in_copy(finds: impl FnOnce() -> bool) -> bool {
+        // SAFETY: the copy makes system calls and atomic operations, and never returns.
+        match unsafe { libc::fork() } {
+            -1 => panic!("{}", io::Error::last_os_error()),
+            // SAFETY: ends the copy at once.
+            0 => unsafe { libc::_exit(i32::from(!finds())) },
+            copy => {
+                let mut status = 0;
+                // SAFETY: the status lives across the call.
+                assert_eq!(unsafe { libc::waitpid(copy, &raw mut status, 0) }, copy);
+                status == 0
+            }
+        }
     }
 
     #[test]

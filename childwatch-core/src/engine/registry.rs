@@ -60,7 +60,7 @@ const FEW_STALE: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Registry<C> {
     /// Tells the handles of this registry from those of any other one.
-    number: u64,
+    number: NonZeroU64,
     /// A slot is vacant if it is not in here.
     slots: Slab<Slot<C>>,
     /// The generation of the next token.
@@ -184,7 +184,8 @@ impl<C> Registry<C> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Registry {
             // Relaxed: the numbers need to differ, and publish nothing else.
-            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            number: NonZeroU64::new(NEXT.fetch_add(1, Ordering::Relaxed))
+                .expect("2^64 registries take longer than any process lives"),
             slots: Slab::new(),
             generation: 0,
             current: FxHashMap::default(),
@@ -258,7 +259,7 @@ impl<C> Registry<C> {
         if self.is_contended(pid, former) {
             return Err(callback);
         }
-        let handle = WatchHandle::new_in_slot(self.number, pid, token.index());
+        let handle = WatchHandle::new_in_slot(Some(self.number), pid, token.index());
         let mut callbacks = Queue::new();
         callbacks.push(Waiting {
             id: handle.id(),
@@ -294,7 +295,7 @@ impl<C> Registry<C> {
         let Some((pid, registration)) = self.registered(token) else {
             return Err(callback);
         };
-        let handle = WatchHandle::new_in_slot(number, pid, token.index());
+        let handle = WatchHandle::new_in_slot(Some(number), pid, token.index());
         let is_due = registration.has_exited();
         registration.callbacks.push(Waiting {
             id: handle.id(),
@@ -332,7 +333,7 @@ impl<C> Registry<C> {
     }
 
     fn take_out(&mut self, handle: WatchHandle) -> Option<(Token, C)> {
-        if handle.registry() != self.number {
+        if handle.registry() != Some(self.number) {
             return None;
         }
         let slot = self.slots.get_mut(handle.slot() as usize)?;
@@ -349,7 +350,7 @@ impl<C> Registry<C> {
     /// Returns `true` if a callback that is neither waiting nor running has run, as far
     /// as is known.
     fn has_run(&self, handle: WatchHandle) -> bool {
-        let is_own = handle.registry() == self.number;
+        let is_own = handle.registry() == Some(self.number);
         is_own && !self.is_emptied && self.cancelled.excludes(handle.id())
     }
 

@@ -76,3 +76,22 @@ impl fmt::Debug for Forwarder {
         f.debug_struct("Forwarder").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The signal of an exit may have been merged into it.
+    #[test]
+    fn a_signal_that_reports_no_exit_is_passed_on_too() {
+        let inbox = Arc::new(Inbox::new());
+        inbox.open();
+        let forwarder = Forwarder::new(Arc::clone(&inbox));
+        for code in [libc::CLD_STOPPED, libc::CLD_CONTINUED, libc::SI_USER] {
+            let before = inbox.epoch();
+            forwarder.notify_child(7, code, libc::SIGSTOP);
+            assert_ne!(inbox.epoch(), before);
+            assert_eq!(inbox.pop_hint(), None);
+        }
+    }
+}

@@ -59,6 +59,7 @@ use rustix::time::Timespec;
 use signal_hook::consts::SIGCHLD;
 
 use super::inbox::Inbox;
+use crate::sync::atomic;
 
 /// An inbox in the handler's list, until dropped.
 pub(crate) struct Subscription {
@@ -66,9 +67,9 @@ pub(crate) struct Subscription {
 }
 
 /// An inbox in the list. It is never freed.
-struct Entry {
+pub(crate) struct Entry {
     inbox: Inbox,
-    is_taken: AtomicBool,
+    is_taken: atomic::AtomicBool,
     /// The process that made it. A forked copy never takes an inherited entry.
     process: u32,
     /// Set before the entry is published, and never changed.
@@ -78,6 +79,37 @@ struct Entry {
 // SAFETY: `next` is the only field that is not `Sync` by itself. It is written before the
 // entry is published, and points to an entry, which is `Sync` and never freed.
 unsafe impl Sync for Entry {}
+
+impl Entry {
+    /// An entry that is taken.
+    pub(crate) fn new(process: u32) -> Self {
+        Entry {
+            inbox: Inbox::new(),
+            is_taken: atomic::AtomicBool::new(true),
+            process,
+            next: ptr::null(),
+        }
+    }
+
+    /// Takes the entry. Returns `true` if it was free.
+    pub(crate) fn take(&self) -> bool {
+        // Acquire: what the last holder did to the inbox comes before (its Release).
+        !self.is_taken.swap(true, Ordering::Acquire)
+    }
+
+    /// Lets another subscription take the entry.
+    pub(crate) fn give_back(&self) {
+        self.inbox.close();
+        // Release: closing comes before the next holder's use (its Acquire).
+        self.is_taken.store(false, Ordering::Release);
+    }
+
+    #[cfg(childwatch_loom)]
+    #[cfg(test)]
+    pub(crate) fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+}
 
 /// The newest entry.
 static LIST: AtomicPtr<Entry> = AtomicPtr::new(ptr::null_mut());
@@ -89,8 +121,7 @@ impl Subscription {
         let own = process::id();
         let free = entries().find(|entry| {
             let is_ours = entry.process == own;
-            // Acquire: what the last holder did to the inbox comes before (its Release).
-            is_ours && !entry.is_taken.swap(true, Ordering::Acquire)
+            is_ours && entry.take()
         });
         let entry = free.unwrap_or_else(|| publish(own));
         // Hints may be left from the last holder, or from a handler that ran just then.
@@ -109,9 +140,7 @@ impl Deref for Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.entry.inbox.close();
-        // Release: closing comes before the next holder's use (its Acquire).
-        self.entry.is_taken.store(false, Ordering::Release);
+        self.entry.give_back();
     }
 }
 
@@ -123,23 +152,29 @@ impl fmt::Debug for Subscription {
     }
 }
 
-/// Adds a new entry to the list. It is lock-free, because a copy forked in the middle of
-/// it must be able to do the same.
+/// Adds a new entry to the list.
 fn publish(process: u32) -> &'static Entry {
-    let entry = Box::into_raw(Box::new(Entry {
-        inbox: Inbox::new(),
-        is_taken: AtomicBool::new(true),
-        process,
-        next: ptr::null(),
-    }));
-    let mut newest = LIST.load(Ordering::Acquire);
+    let entry = Box::into_raw(Box::new(Entry::new(process)));
+    // SAFETY: the entry is new.
+    unsafe { link(&LIST, entry) };
+    // SAFETY: the entry is never freed, and only shared from here on.
+    unsafe { &*entry }
+}
+
+/// Makes an entry the newest of a list. It is lock-free, because a copy forked in the middle
+/// of it must be able to do the same.
+///
+/// # Safety
+///
+/// The pointer is valid, and nothing else refers to the entry.
+unsafe fn link(list: &AtomicPtr<Entry>, entry: *mut Entry) {
+    let mut newest = list.load(Ordering::Acquire);
     loop {
         // SAFETY: the entry is not published yet, so nothing else refers to it.
         unsafe { (*entry).next = newest };
         // Release: the entry is whole before another thread can see it.
-        match LIST.compare_exchange(newest, entry, Ordering::Release, Ordering::Acquire) {
-            // SAFETY: the entry is never freed, and only shared from here on.
-            Ok(_) => return unsafe { &*entry },
+        match list.compare_exchange(newest, entry, Ordering::Release, Ordering::Acquire) {
+            Ok(_) => return,
             Err(current) => newest = current,
         }
     }
@@ -465,6 +500,81 @@ mod tests {
         assert_eq!((count(&first), count(&second)), (1, 1));
     }
 
+    /// No signal reaches an entry that is not in the list.
+    #[test]
+    fn of_two_entries_that_are_added_at_once_none_is_lost() {
+        const ROUNDS: usize = 20_000;
+        let entries = [(); 2].map(|()| AtomicPtr::new(Box::into_raw(Box::new(Entry::new(0)))));
+        let list = AtomicPtr::new(ptr::null_mut());
+        let (begun, ended) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let links = |entry: &AtomicPtr<Entry>| {
+            for round in 1..=ROUNDS {
+                while begun.load(Ordering::SeqCst) < round {
+                    thread::yield_now();
+                }
+                // SAFETY: the entry lives, and no list has it any more.
+                unsafe { link(&list, entry.load(Ordering::SeqCst)) };
+                ended.fetch_add(1, Ordering::SeqCst);
+            }
+        };
+        let lost = thread::scope(|scope| {
+            for entry in &entries {
+                scope.spawn(move || links(entry));
+            }
+            let mut lost = 0;
+            for round in 1..=ROUNDS {
+                list.store(ptr::null_mut(), Ordering::SeqCst);
+                begun.store(round, Ordering::SeqCst);
+                while ended.load(Ordering::SeqCst) < 2 * round {
+                    thread::yield_now();
+                }
+                // SAFETY: both threads wait for the next round, and the entries live.
+                let older = unsafe { (*list.load(Ordering::SeqCst)).next };
+                lost += usize::from(older.is_null());
+            }
+            lost
+        });
+        for entry in entries {
+            // SAFETY: a box has made it, and nothing refers to it any more.
+            drop(unsafe { Box::from_raw(entry.into_inner()) });
+        }
+        assert_eq!(lost, 0);
+    }
+
+    /// A handler may have been about to leave a hint there at the fork. In the copy the place
+    /// stays claimed, and no later hint comes through.
+    #[test]
+    fn a_copy_takes_no_inbox_of_its_parents() {
+        const NONE_IS_FREE: i32 = 2;
+        let code = || {
+            drop(Subscription::new());
+            // SAFETY: the copy makes atomic operations and system calls, and allocates, which
+            // glibc and musl allow in a copy that `fork` has made.
+            let copy = unsafe { libc::fork() };
+            assert_ne!(copy, -1);
+            if copy == 0 {
+                let is_one_free = entries().any(|entry| !entry.is_taken.load(Ordering::SeqCst));
+                let is_own = Subscription::new().entry.process == process::id();
+                let code = if is_one_free {
+                    i32::from(!is_own)
+                } else {
+                    NONE_IS_FREE
+                };
+                // SAFETY: ends the copy at once.
+                unsafe { libc::_exit(code) }
+            }
+            let copy = rustix::process::Pid::from_raw(copy).unwrap();
+            let ended = rustix::process::waitpid(Some(copy), WaitOptions::empty()).unwrap();
+            ended.unwrap().1.exit_status()
+        };
+        // Another test may have taken it meanwhile.
+        let mut codes = std::iter::repeat_with(code);
+        assert_eq!(
+            codes.find(|code| *code != Some(NONE_IS_FREE)),
+            Some(Some(0))
+        );
+    }
+
     #[test]
     fn it_is_registered_once_and_again_after_a_failure() {
         let state = AtomicU32::new(NOT_INSTALLED);
@@ -497,6 +607,13 @@ mod tests {
         assert_eq!(SIGNALS.load(Ordering::SeqCst), 0);
     }
 
+    /// The process may have been stopped meanwhile.
+    #[test]
+    fn what_is_installed_is_no_error_however_long_that_took() {
+        let state = AtomicU32::new(INSTALLED);
+        assert!(install_once(&state, Duration::ZERO, || unreachable!()).is_ok());
+    }
+
     /// As in a copy that was forked in the middle of it.
     #[test]
     fn what_nobody_finishes_is_an_error_after_a_while() {
@@ -521,11 +638,16 @@ mod tests {
         assert_eq!(receiver.recv_timeout(Duration::from_secs(60)), Ok(()));
     }
 
+    /// As long as that takes, and no longer.
     #[test]
-    fn a_thread_waits_until_another_has_installed_it() {
+    fn threads_wait_until_another_has_installed_it() {
+        const LONG: Duration = Duration::from_secs(30);
+        const WAITING: usize = 3;
         let state = &AtomicU32::new(NOT_INSTALLED);
         let (reached, at_gate) = mpsc::channel();
         let (open, gate) = mpsc::channel::<()>();
+        let (tell, told) = mpsc::channel();
+        let start = clock::monotonic();
         thread::scope(|scope| {
             let installing = scope.spawn(move || {
                 install_once(state, PATIENCE, || {
@@ -535,14 +657,30 @@ mod tests {
                 })
             });
             at_gate.recv().unwrap();
-            let waiting = scope.spawn(|| {
-                let long = Duration::from_secs(60);
-                install_once(state, long, || unreachable!("it is being installed"))
+            let waiting = [(); WAITING].map(|()| {
+                let tell = tell.clone();
+                scope.spawn(move || {
+                    tell.send(rustix::thread::gettid()).unwrap();
+                    install_once(state, LONG, || unreachable!("it is being installed"))
+                })
             });
+            for thread in told.iter().take(WAITING) {
+                let stat = format!("/proc/self/task/{thread}/stat");
+                let is_asleep = || {
+                    let stat = std::fs::read_to_string(&stat).unwrap();
+                    stat.rsplit_once(") ").unwrap().1.starts_with('S')
+                };
+                while !is_asleep() {
+                    thread::yield_now();
+                }
+            }
             drop(open);
             installing.join().unwrap().unwrap();
-            waiting.join().unwrap().unwrap();
+            for waiting in waiting {
+                waiting.join().unwrap().unwrap();
+            }
         });
+        assert!(clock::monotonic() - start < LONG);
     }
 
     /// Nothing here is a lock that a copy could find locked.

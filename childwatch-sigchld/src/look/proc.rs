@@ -155,10 +155,18 @@ fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
 }
 
 #[cfg(test)]
-#[expect(unsafe_code, reason = "`fork` and `unshare`, for another namespace")]
+#[expect(
+    unsafe_code,
+    reason = "`fork`, `unshare` and `mount`, for another namespace"
+)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use childwatch_core::source::{ExitSource, Token, clock};
+
     use super::*;
     use crate::look::child::tests::{cat, let_die};
+    use crate::source::SigchldSource;
 
     #[test]
     fn a_name_may_hold_any_byte() {
@@ -197,6 +205,77 @@ mod tests {
         assert_eq!(in_copy(inside), 0);
     }
 
+    /// A program may mount another `/proc` at any time.
+    #[test]
+    fn a_proc_that_was_proven_once_proves_nothing_later() {
+        const REPORTED: i32 = 55;
+        const NO_NAMESPACE: i32 = 56;
+        // Another thread may be about to read the clock for the first time at the fork.
+        let _ = clock::monotonic();
+        let inside = || {
+            let (user, group) = (rustix::process::getuid(), rustix::process::getgid());
+            let namespaces = libc::CLONE_NEWUSER | libc::CLONE_NEWNS;
+            // SAFETY: takes a plain value. The copy has one thread, as the kernel demands.
+            if unsafe { libc::unshare(namespaces) } != 0 {
+                return NO_NAMESPACE;
+            }
+            // Who has no number there cannot make files.
+            fs::write("/proc/self/setgroups", "deny").unwrap();
+            let map = |id: u32| format!("0 {id} 1");
+            fs::write("/proc/self/uid_map", map(user.as_raw())).unwrap();
+            fs::write("/proc/self/gid_map", map(group.as_raw())).unwrap();
+            let ((source, mut waiter), forwarder) = SigchldSource::with_forwarder().unwrap();
+            // SAFETY: the child only waits for its end.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                // SAFETY: both take plain values. The child ends with its parent.
+                unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+                loop {
+                    // SAFETY: takes nothing.
+                    unsafe { libc::pause() };
+                }
+            }
+            source
+                .arm(Pid::try_from(child).unwrap(), Token::from_parts(0, 0))
+                .unwrap();
+            let mut reports = Vec::new();
+            let mut doubts = || {
+                forwarder.notify_child(child, libc::CLD_EXITED, 5);
+                source.wake().unwrap();
+                source.wait(&mut waiter, &mut reports).unwrap();
+            };
+            doubts();
+            // SAFETY: the strings end with zeros, and no data is a permitted value.
+            let is_mounted = unsafe {
+                let (kind, place) = (c"tmpfs".as_ptr(), c"/proc".as_ptr());
+                libc::mount(kind, place, kind, 0, std::ptr::null()) == 0
+            };
+            if is_mounted {
+                let own = std::process::id();
+                let (before, late) = ("0 ".repeat(17), u64::MAX - 1);
+                fs::create_dir(format!("/proc/{child}")).unwrap();
+                let stat = format!("{child} (it) S {own} {before}{late} 0\n");
+                fs::write(format!("/proc/{child}/stat"), stat).unwrap();
+                doubts();
+            }
+            // SAFETY: takes plain values. The child is not reaped.
+            unsafe { libc::kill(child, libc::SIGKILL) };
+            match is_mounted {
+                true if reports.is_empty() => 0,
+                true => REPORTED,
+                false => NO_NAMESPACE,
+            }
+        };
+        let code = in_copy(inside);
+        if code == NO_NAMESPACE {
+            eprintln!("not tested: an ordinary user gets no namespace here");
+        } else {
+            assert_eq!(code, 0);
+        }
+    }
+
+    const PANICKED: i32 = 101;
+
     /// The code with which a copy of this process ends.
     fn in_copy(code: impl FnOnce() -> i32) -> i32 {
         // SAFETY: the copy makes system calls, and allocates, which glibc and musl allow in
@@ -204,7 +283,8 @@ mod tests {
         let copy = unsafe { libc::fork() };
         assert_ne!(copy, -1);
         if copy == 0 {
-            let code = code();
+            // A panic must not go on in the copy, whose end would then pass for success.
+            let code = catch_unwind(AssertUnwindSafe(code)).unwrap_or(PANICKED);
             // SAFETY: ends the copy at once.
             unsafe { libc::_exit(code) }
         }
@@ -233,6 +313,10 @@ mod tests {
         assert!(hides_processes(mount("rw,hidepid=invisible").as_bytes()));
         assert!(hides_processes(mount("rw,gid=4,hidepid=2").as_bytes()));
         assert!(!hides_processes(b""));
+        // What is mounted last covers what was there.
+        let (open, hiding) = (mount("rw"), mount("rw,hidepid=2"));
+        assert!(hides_processes(format!("{open}{hiding}").as_bytes()));
+        assert!(!hides_processes(format!("{hiding}{open}").as_bytes()));
     }
 
     #[test]

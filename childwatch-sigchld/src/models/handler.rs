@@ -7,6 +7,7 @@ use childwatch_core::interleavings;
 use loom::thread;
 
 use super::event_count::use_once;
+use crate::listen::handler::Entry;
 use crate::listen::hints::CAPACITY;
 use crate::listen::inbox::Inbox;
 
@@ -70,5 +71,39 @@ fn a_signal_whose_hint_is_dropped_is_seen_by_its_epoch() {
         for signal in signals {
             signal.join().unwrap();
         }
+    });
+}
+
+/// Two threads make a watcher at once.
+#[test]
+fn of_two_that_take_an_inbox_one_gets_it() {
+    interleavings::all(|| {
+        let entry = Arc::new(Entry::new(0));
+        entry.give_back();
+        let taking = thread::spawn({
+            let entry = Arc::clone(&entry);
+            move || entry.take()
+        });
+        let is_taken = entry.take();
+        assert_ne!(taking.join().unwrap(), is_taken);
+    });
+}
+
+/// One watcher ends while another one is made and watches its first child.
+#[test]
+fn an_inbox_that_is_taken_and_opened_stays_open() {
+    interleavings::all(|| {
+        let entry = Arc::new(Entry::new(0));
+        entry.inbox().open();
+        let ending = thread::spawn({
+            let entry = Arc::clone(&entry);
+            move || entry.give_back()
+        });
+        let is_taken = entry.take();
+        if is_taken {
+            entry.inbox().open();
+        }
+        ending.join().unwrap();
+        assert_eq!(entry.inbox().is_open(), is_taken);
     });
 }

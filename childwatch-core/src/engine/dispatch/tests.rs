@@ -116,6 +116,52 @@ fn a_wait_that_is_over_is_not_counted() {
     assert_eq!(dispatch.lock().waiting, 0);
 }
 
+/// A callback drops the watcher, while a canceller waits for that callback and another one
+/// disarms.
+#[test]
+fn the_end_of_a_disarming_is_told_to_all_who_wait() {
+    let dispatch = Arc::new(Dispatch::new());
+    let held = registered(&dispatch);
+    let (reached, at_gate) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let running = joined(
+        &dispatch,
+        held,
+        Box::new(move |_| {
+            reached.send(()).unwrap();
+            let _ = gate.recv();
+        }),
+    );
+    let other = Pid::try_from(2).unwrap();
+    let token = dispatch.reserve(other);
+    let Ok((taken_out, _)) = dispatch.commit_watch(other, token, None, Box::new(|_| {})) else {
+        panic!("nothing else is registered");
+    };
+    let (tell, told) = mpsc::channel();
+    let until_waiting = |count| {
+        while dispatch.waiting() < count {
+            thread::yield_now();
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| dispatch.run_round(&context(), &mut exited(held), disarms_nothing));
+        at_gate.recv().unwrap();
+        drop(dispatch.cancel(taken_out.handle));
+        // The kernel wakes the thread first that has waited longest.
+        scope.spawn(|| dispatch.wait_until_finished(running.handle));
+        until_waiting(1);
+        scope.spawn(|| {
+            dispatch.wait_until_disarmed();
+            tell.send(()).unwrap();
+        });
+        until_waiting(2);
+        dispatch.disarmed(token);
+        let is_told = told.recv_timeout(Duration::from_secs(60));
+        drop(open);
+        assert!(is_told.is_ok());
+    });
+}
+
 #[test]
 fn the_thread_is_idle_when_its_callback_has_returned() {
     let dispatch = Arc::new(Dispatch::new());
