@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
 use childwatch_core::{PidWatcher, PidWatcherExt};
+use childwatch_ptrace_free_tests::BackendUnderTest;
 use childwatch_ptrace_free_tests::backends;
-use childwatch_ptrace_free_tests::crowd::Crowd;
-use childwatch_ptrace_free_tests::{BackendUnderTest, deadline};
+use childwatch_ptrace_free_tests::kit::crowd::Crowd;
+use childwatch_ptrace_free_tests::kit::deadline;
 
 type Failure = Box<dyn std::error::Error>;
 

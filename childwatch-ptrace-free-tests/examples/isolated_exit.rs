@@ -14,9 +14,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use childwatch_core::{PidWatcher, PidWatcherExt};
+use childwatch_ptrace_free_tests::BackendUnderTest;
 use childwatch_ptrace_free_tests::backends::{Pidfd, Sigchld};
-use childwatch_ptrace_free_tests::crowd::{Crowd, now};
-use childwatch_ptrace_free_tests::{BackendUnderTest, deadline};
+use childwatch_ptrace_free_tests::kit::crowd::{Crowd, now};
+use childwatch_ptrace_free_tests::kit::deadline;
 
 const ROUNDS: usize = 300;
 const PAUSE: Duration = Duration::from_millis(8);

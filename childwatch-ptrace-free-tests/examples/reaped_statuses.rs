@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 
 use childwatch_ptrace_free_tests::backends;
-use childwatch_ptrace_free_tests::storm::{self, Reaper, Told};
+use childwatch_ptrace_free_tests::kit::storm::{self, Reaper, Told};
 
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args().skip(1).collect();

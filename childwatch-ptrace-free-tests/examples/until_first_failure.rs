@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use childwatch_ptrace_free_tests::{CASES, Cell, Need, Outcome, backends, front};
+use childwatch_ptrace_free_tests::{CASES, Cell, Facility, Need, Outcome, backends, front};
 
 /// A wait takes a quarter of it at most: long for a busy machine, short for a mutant that
 /// hangs.
@@ -50,7 +50,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 /// Without the cases of thousands of processes: several of them at once are more than many
 /// a machine has room for, and that is no fault of a mutant's.
 fn cells() -> Vec<Cell<'static>> {
-    let is_crowd = |need: &Need| matches!(need, Need::Processes(_));
+    let is_crowd = |need: &Need| matches!(need, Need::Machine(Facility::Processes(_)));
     let mut cells: Vec<_> = CASES
         .iter()
         .filter(|case| !case.needs.iter().any(is_crowd))

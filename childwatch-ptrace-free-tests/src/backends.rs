@@ -12,9 +12,11 @@ use childwatch_core::{
 use childwatch_pidfd::{PidfdSource, PidfdWatcher};
 use childwatch_sigchld::{SigchldSource, SigchldWatcher};
 
-use crate::backend::{BackendUnderTest, Need};
-use crate::child::{Nursery, SimulatedNursery};
-use crate::sys::{self, Forwarding};
+use crate::backend::feature::Feature;
+use crate::backend::under_test::BackendUnderTest;
+use crate::kit::child::{Nursery, SimulatedNursery};
+use crate::kit::sys::permits;
+use crate::kit::sys::signals::Forwarding;
 
 /// Every backend of this workspace.
 pub static ALL: &[&dyn BackendUnderTest] = &[
@@ -26,7 +28,7 @@ pub static ALL: &[&dyn BackendUnderTest] = &[
     &Simulated,
 ];
 
-/// Why a backend does not offer [`Need::NoThread`].
+/// Why a backend does not offer [`Feature::NoThread`].
 const A_THREAD: &str = "it has a thread";
 
 /// `childwatch-pidfd`.
@@ -47,14 +49,14 @@ impl BackendUnderTest for Pidfd {
         verdict.map_err(|error| describe(&error))
     }
 
-    fn offers(&self, need: Need) -> Result<(), String> {
-        match need {
-            Need::ChildrenOnly => Err("it watches any process".to_owned()),
-            Need::ChildSignal => Err("it does not listen to SIGCHLD".to_owned()),
-            Need::WithoutPidfds => Err("it watches by pidfds alone".to_owned()),
-            Need::Forwarding => Err("it does not listen to SIGCHLD".to_owned()),
-            Need::StatusAfterReaping => tells_statuses_after_reaping(),
-            Need::NoThread => Err(A_THREAD.to_owned()),
+    fn offers(&self, feature: Feature) -> Result<(), String> {
+        match feature {
+            Feature::ChildrenOnly => Err("it watches any process".to_owned()),
+            Feature::ChildSignal => Err("it does not listen to SIGCHLD".to_owned()),
+            Feature::WithoutPidfds => Err("it watches by pidfds alone".to_owned()),
+            Feature::Forwarding => Err("it does not listen to SIGCHLD".to_owned()),
+            Feature::StatusAfterReaping => tells_statuses_after_reaping(),
+            Feature::NoThread => Err(A_THREAD.to_owned()),
             _ => Ok(()),
         }
     }
@@ -78,17 +80,17 @@ impl BackendUnderTest for Sigchld {
         verdict.map_err(|error| describe(&error))
     }
 
-    fn offers(&self, need: Need) -> Result<(), String> {
-        match need {
-            Need::NonChildren => Err("it watches children only".to_owned()),
-            Need::FilePerProcess => Err("it needs no file descriptor".to_owned()),
-            Need::NoSignalHandler => Err("it listens to SIGCHLD".to_owned()),
-            Need::NoHandlerAtFirst => Err("its first process needs the handler".to_owned()),
-            Need::PidfdsOnly => Err("it needs no pidfds".to_owned()),
-            Need::StatusAfterReaping => Err("its last word on a status is waitid's".to_owned()),
-            Need::SignalsLeft => Err("its handler takes the signals".to_owned()),
-            Need::Forwarding => Err("its handler is told by the kernel".to_owned()),
-            Need::NoThread => Err(A_THREAD.to_owned()),
+    fn offers(&self, feature: Feature) -> Result<(), String> {
+        match feature {
+            Feature::NonChildren => Err("it watches children only".to_owned()),
+            Feature::FilePerProcess => Err("it needs no file descriptor".to_owned()),
+            Feature::NoSignalHandler => Err("it listens to SIGCHLD".to_owned()),
+            Feature::NoHandlerAtFirst => Err("its first process needs the handler".to_owned()),
+            Feature::PidfdsOnly => Err("it needs no pidfds".to_owned()),
+            Feature::StatusAfterReaping => Err("its last word on a status is waitid's".to_owned()),
+            Feature::SignalsLeft => Err("its handler takes the signals".to_owned()),
+            Feature::Forwarding => Err("its handler is told by the kernel".to_owned()),
+            Feature::NoThread => Err(A_THREAD.to_owned()),
             _ => Ok(()),
         }
     }
@@ -121,10 +123,10 @@ impl BackendUnderTest for WithoutHeartbeat {
         Sigchld.is_available()
     }
 
-    fn offers(&self, need: Need) -> Result<(), String> {
-        match need {
-            Need::SilentExits => Err("it has no heartbeat, so it needs a signal".to_owned()),
-            _ => Sigchld.offers(need),
+    fn offers(&self, feature: Feature) -> Result<(), String> {
+        match feature {
+            Feature::SilentExits => Err("it has no heartbeat, so it needs a signal".to_owned()),
+            _ => Sigchld.offers(feature),
         }
     }
 
@@ -147,7 +149,9 @@ impl BackendUnderTest for Forwarded {
         let (watcher, forwarder) = SigchldWatcher::with_forwarder()?;
         Ok(Box::new(WithItsProgram {
             watcher,
-            _forwarding: Forwarding::to(forwarder),
+            _forwarding: Forwarding::to(move |pid, code, status| {
+                forwarder.notify_child(pid, code, status);
+            }),
         }))
     }
 
@@ -155,14 +159,14 @@ impl BackendUnderTest for Forwarded {
         Sigchld.is_available()
     }
 
-    fn offers(&self, need: Need) -> Result<(), String> {
-        match need {
-            Need::ChildSignal => Err("the program owns SIGCHLD".to_owned()),
-            Need::NoSignalHandler | Need::NoHandlerOfTheProgram => {
+    fn offers(&self, feature: Feature) -> Result<(), String> {
+        match feature {
+            Feature::ChildSignal => Err("the program owns SIGCHLD".to_owned()),
+            Feature::NoSignalHandler | Feature::NoHandlerOfTheProgram => {
                 Err("the program has a handler of SIGCHLD".to_owned())
             }
-            Need::SignalsLeft | Need::Forwarding => Ok(()),
-            _ => Sigchld.offers(need),
+            Feature::SignalsLeft | Feature::Forwarding => Ok(()),
+            _ => Sigchld.offers(feature),
         }
     }
 
@@ -201,20 +205,22 @@ impl BackendUnderTest for PidfdOrSigchld {
         Sigchld.is_available()
     }
 
-    fn offers(&self, need: Need) -> Result<(), String> {
-        match need {
-            Need::NonChildren => Err("a process that spills over must be a child".to_owned()),
-            Need::FilePerProcess => Err("what finds no file descriptor spills over".to_owned()),
-            Need::NoSignalHandler => Err("it listens to SIGCHLD".to_owned()),
-            Need::PidfdsOnly => Err("what can't have a pidfd spills over".to_owned()),
-            Need::StatusAfterReaping => {
+    fn offers(&self, feature: Feature) -> Result<(), String> {
+        match feature {
+            Feature::NonChildren => Err("a process that spills over must be a child".to_owned()),
+            Feature::FilePerProcess => Err("what finds no file descriptor spills over".to_owned()),
+            Feature::NoSignalHandler => Err("it listens to SIGCHLD".to_owned()),
+            Feature::PidfdsOnly => Err("what can't have a pidfd spills over".to_owned()),
+            Feature::StatusAfterReaping => {
                 Err("what spills over is told without a status, once it is reaped".to_owned())
             }
-            Need::SignalsLeft | Need::Forwarding | Need::NoThread => Sigchld.offers(need),
+            Feature::SignalsLeft | Feature::Forwarding | Feature::NoThread => {
+                Sigchld.offers(feature)
+            }
             // Every process spills over, the first too.
-            Need::NoHandlerAtFirst => Pidfd.is_available(),
+            Feature::NoHandlerAtFirst => Pidfd.is_available(),
             // The half that pidfds watch does not need it.
-            Need::ChildrenOnly => Err("it watches any process that does not spill".to_owned()),
+            Feature::ChildrenOnly => Err("it watches any process that does not spill".to_owned()),
             _ => Ok(()),
         }
     }
@@ -227,7 +233,7 @@ impl BackendUnderTest for PidfdOrSigchld {
 /// Whether the kernel tells the status of a reaped process (Linux 6.15), and lets itself be
 /// asked.
 fn tells_statuses_after_reaping() -> Result<(), String> {
-    sys::kernel_is_at_least(6, 15)
+    permits::kernel_is_at_least(6, 15)
         .map_err(|release| format!("Linux {release} keeps no status of a reaped process"))?;
     childwatch_pidfd::probe()
         .get_info
@@ -325,13 +331,13 @@ impl BackendUnderTest for Simulated {
         Ok(Box::new(SimulatedWatcher::new(Self::processes())?))
     }
 
-    fn offers(&self, need: Need) -> Result<(), String> {
-        match need {
-            Need::NoSignalHandler
-            | Need::NoHandlerAtFirst
-            | Need::NoHandlerOfTheProgram
-            | Need::SignalsLeft
-            | Need::StatusAfterReaping => Ok(()),
+    fn offers(&self, feature: Feature) -> Result<(), String> {
+        match feature {
+            Feature::NoSignalHandler
+            | Feature::NoHandlerAtFirst
+            | Feature::NoHandlerOfTheProgram
+            | Feature::SignalsLeft
+            | Feature::StatusAfterReaping => Ok(()),
             _ => Err("its processes exist only in memory".to_owned()),
         }
     }

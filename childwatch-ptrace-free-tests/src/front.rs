@@ -6,11 +6,19 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use crate::backend::BackendUnderTest;
-use crate::case::CASES;
-use crate::cell::{self, Cell, DEADLINE, Outcome};
-use crate::host::CASES_OF_HOSTS;
-use crate::{actor, faults, interpreter, program};
+use crate::backend::availability;
+use crate::backend::under_test::BackendUnderTest;
+use crate::cases::CASES;
+use crate::hosts::CASES_OF_HOSTS;
+use crate::kit::actor;
+use crate::kit::deadline::DEADLINE;
+use crate::kit::judged::Outcome;
+use crate::{faults, program};
+
+use cell::Cell;
+
+pub mod cell;
+mod named;
 
 /// Becomes the cell, actor or run of a [`Program`](program::Program) that this process
 /// was started to be, and never returns then. Who starts them calls it first in `main`.
@@ -24,7 +32,7 @@ pub fn take_part(backends: &[&'static dyn BackendUnderTest]) {
     if let Some(program) = program::from_args(backends) {
         program.run_here();
     }
-    interpreter::take_part(backends);
+    availability::take_part(backends);
     faults::take_part();
 }
 

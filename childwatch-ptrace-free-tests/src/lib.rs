@@ -35,47 +35,37 @@
 //! is held to its contract, and the program's own job to the result that it has without a
 //! watcher. A new kind of program is one more file.
 
-pub mod actor;
-mod alone;
-pub mod backend;
+mod backend;
 pub mod backends;
 pub mod broken;
-pub mod case;
+mod case;
 #[allow(clippy::unwrap_used, reason = "a case fails by a panic")]
 mod cases;
-pub mod cell;
-pub mod child;
-pub mod crowd;
-pub mod deadline;
 pub mod faults;
-mod footprint;
 pub mod front;
-pub mod host;
 #[allow(clippy::unwrap_used, reason = "a host fails by a panic")]
 mod hosts;
-mod interposed;
-mod interpreter;
-mod judged;
-mod locked;
-pub mod namespace;
+pub mod kit;
+pub mod machine;
 pub mod odd;
-pub mod probe;
 pub mod program;
-mod refusal;
 #[cfg(test)]
 mod refused_questions;
-mod sandbox;
-mod sleeper;
 pub mod soak;
-mod stage;
-pub mod storm;
-mod sys;
 
-pub use backend::{BackendUnderTest, Need};
-pub use case::{CASES, Case, Clause};
-pub use cell::{Cell, Outcome, Verdict};
-pub use host::{HOSTS, Host};
-pub use interpreter::Interpreter;
-pub use sandbox::Sandbox;
-pub use stage::Stage;
-pub use sys::block_sigchld;
+pub use backend::facility::Facility;
+pub use backend::feature::Feature;
+pub use backend::need::Need;
+pub use backend::stage::Stage;
+pub use backend::under_test::BackendUnderTest;
+pub use case::Case;
+pub use case::clause::Clause;
+pub use cases::CASES;
+pub use front::cell::Cell;
+pub use hosts::exception::{Exception, Moment};
+pub use hosts::host::Host;
+pub use hosts::table::table_of_hosts;
+pub use hosts::{CASES_OF_HOSTS, HOSTS};
+pub use kit::judged::{Outcome, Verdict};
+pub use machine::interpreter::Interpreter;
+pub use machine::sandbox::Sandbox;

@@ -19,11 +19,12 @@ use std::time::{Duration, Instant};
 use childwatch_core::source::{ExitSource, Report, Token};
 use childwatch_core::{Pid, PidWatcher, WatchError};
 
-use crate::backend::{BackendUnderTest, Need};
+use crate::backend::feature::Feature;
+use crate::backend::under_test::BackendUnderTest;
 use crate::backends::{Pidfd, Sigchld};
 use crate::broken::source::{Good, SourceFault, over_pidfds, over_sigchld};
-use crate::child::Nursery;
-use crate::locked::lock;
+use crate::kit::child::Nursery;
+use crate::kit::locked::lock;
 
 /// A watcher with a permitted oddity, as a backend.
 #[derive(Clone, Copy)]
@@ -97,8 +98,8 @@ impl BackendUnderTest for Odd {
         self.built_on.is_available()
     }
 
-    fn offers(&self, need: Need) -> Result<(), String> {
-        self.built_on.offers(need)
+    fn offers(&self, feature: Feature) -> Result<(), String> {
+        self.built_on.offers(feature)
     }
 
     fn nursery(&self) -> Box<dyn Nursery> {

@@ -10,9 +10,9 @@ use childwatch_pidfd::PidfdSource;
 use childwatch_sigchld::SigchldSource;
 use rustix::io::Errno;
 
-use crate::child::{End, GatedChild, Nursery, RealNursery};
-use crate::refusal::tests::can_be_tested;
-use crate::refusal::{Refusal, with_refused};
+use crate::kit::child::{End, GatedChild, Nursery, RealNursery};
+use crate::machine::refusal::tests::can_be_tested;
+use crate::machine::refusal::{Refusal, with_refused};
 
 /// Errors that answer no question here: a stub's, a sandbox's, a shortage's, and one that
 /// none of these calls gives.

@@ -17,52 +17,23 @@ use std::time::{Duration, Instant};
 
 use childwatch_core::WatchError;
 
-use crate::backend::BackendUnderTest;
-use crate::footprint::{self, Footprint};
-use crate::{deadline, namespace};
+use crate::kit::deadline;
+use crate::kit::footprint::{self, Footprint};
+use crate::machine::namespace;
 
 mod child;
 mod life;
 mod numbers;
+mod shared;
 mod tally;
 mod worker;
 
+pub use shared::Order;
 pub use tally::Counts;
 
 use numbers::Numbers;
-use tally::Tally;
+use shared::Shared;
 use worker::Worker;
-
-/// What is to be done.
-#[derive(Clone, Copy)]
-pub struct Order {
-    /// The backend.
-    pub backend: &'static dyn BackendUnderTest,
-    /// Where the dice begin. The same seed gives the same throws, thread by thread; what
-    /// comes of them depends on the moment.
-    pub seed: u64,
-    /// How many children there are at one time.
-    pub children: usize,
-    /// How many threads share them.
-    pub threads: usize,
-    /// How long it goes on.
-    pub time: Duration,
-    /// How long a callback may be due before it is lost.
-    pub patience: Duration,
-}
-
-impl std::fmt::Debug for Order {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Order")
-            .field("backend", &self.backend.name())
-            .field("seed", &self.seed)
-            .field("children", &self.children)
-            .field("threads", &self.threads)
-            .field("time", &self.time)
-            .field("patience", &self.patience)
-            .finish()
-    }
-}
 
 /// How it stands.
 #[derive(Clone, Copy, Debug)]
@@ -95,18 +66,6 @@ const BETWEEN_REPORTS: Duration = Duration::from_millis(250);
 
 /// Memory that comes and goes with the children's fortunes.
 const MEMORY_NOISE: usize = 8 << 20;
-
-/// What all threads share.
-struct Shared {
-    order: Order,
-    tally: Arc<Tally>,
-    numbers: Numbers,
-    is_over: AtomicBool,
-    /// What all threads with children meet at, in a lull.
-    lull: Barrier,
-    /// The lull that has begun is the last.
-    is_last_lull: AtomicBool,
-}
 
 /// Carries the order out, and calls `report` now and then. It leaves nothing behind.
 ///

@@ -7,8 +7,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use childwatch_ptrace_free_tests::broken::table::table;
 use childwatch_ptrace_free_tests::broken::{self, Broken, Fails};
-use childwatch_ptrace_free_tests::cell::DEADLINE;
+use childwatch_ptrace_free_tests::kit::deadline::DEADLINE;
 use childwatch_ptrace_free_tests::{Case, Cell, Outcome, front};
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -93,7 +94,7 @@ fn is_as(outcome: &Outcome, expected: Option<Fails>) -> bool {
 
 fn the_documentation_has_the_table() -> Result<(), Failed> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reliability.md");
-    if std::fs::read_to_string(page)?.contains(&broken::table()) {
+    if std::fs::read_to_string(page)?.contains(&table()) {
         return Ok(());
     }
     Err(

@@ -8,7 +8,7 @@ use std::path::Path;
 use childwatch_ptrace_free_tests::backends::{
     Forwarded, Pidfd, PidfdOrSigchld, Sigchld, Simulated, WithoutHeartbeat,
 };
-use childwatch_ptrace_free_tests::cell::DEADLINE;
+use childwatch_ptrace_free_tests::kit::deadline::DEADLINE;
 use childwatch_ptrace_free_tests::{
     BackendUnderTest, Case, Cell, Outcome, with_every_case, with_every_host,
 };

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use childwatch_ptrace_free_tests::{CASES, Clause, HOSTS, backends, host};
+use childwatch_ptrace_free_tests::{CASES, Clause, HOSTS, backends, table_of_hosts};
 
 /// `- **\[C7\] no reaping.** …` in the documentation of `PidWatcher`.
 fn documented() -> BTreeSet<(String, String)> {
@@ -58,7 +58,7 @@ fn the_documentation_has_the_hosts() {
     let text = fs::read_to_string(&page).expect("docs/hosts.md");
     let (before, rest) = text.split_once(BEGIN).expect("the table's begin");
     let (table, after) = rest.split_once(END).expect("the table's end");
-    let now = host::table(backends::ALL);
+    let now = table_of_hosts(backends::ALL);
     if std::env::var_os("UPDATE_DOCS").is_some() {
         let text = format!("{before}{BEGIN}{now}{END}{after}");
         fs::write(&page, text).expect("docs/hosts.md can be written");

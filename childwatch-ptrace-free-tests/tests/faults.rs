@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use childwatch_ptrace_free_tests::cell::DEADLINE;
 use childwatch_ptrace_free_tests::faults::{self, BACKENDS, Outcome, Phase, Trial, When};
+use childwatch_ptrace_free_tests::kit::deadline::DEADLINE;
 use rstest::rstest;
 
 fn outcome(trial: &Trial) -> Outcome {

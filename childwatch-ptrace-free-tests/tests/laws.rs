@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use childwatch_core::source::{ExitSource, Report, Token};
 use childwatch_core::{Pid, WatchError};
 use childwatch_pidfd::PidfdSource;
-use childwatch_ptrace_free_tests::child::{End, GatedChild, Nursery, RealNursery};
+use childwatch_ptrace_free_tests::kit::child::{End, GatedChild, Nursery, RealNursery};
 use childwatch_sigchld::SigchldSource;
 
 /// Far more than a wait takes, on a busy machine too.

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use childwatch_ptrace_free_tests::cell::DEADLINE;
+use childwatch_ptrace_free_tests::kit::deadline::DEADLINE;
 use childwatch_ptrace_free_tests::{CASES, Cell, Outcome, odd};
 use libtest_mimic::{Arguments, Failed, Trial};
 

@@ -8,11 +8,11 @@ use std::thread;
 
 use childwatch_core::{ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
 
-use super::Fails::{ByHanging, InVain, Saying};
+use super::entry::Fails::{ByHanging, InVain, Saying};
+use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::watcher::{Shared, WatcherFault, with};
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::{C3, C4, C10, C17};
-use crate::locked::lock;
+use crate::case::clause::Clause::{C3, C4, C10, C17};
+use crate::kit::locked::lock;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {

@@ -8,12 +8,12 @@ use std::thread::{self, ThreadId};
 
 use childwatch_core::{ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
 
-use super::Fails::{InVain, Saying};
+use super::entry::Fails::{InVain, Saying};
+use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::watcher::{Shared, WatcherFault, with};
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::C9;
-use crate::deadline;
-use crate::locked::lock;
+use crate::case::clause::Clause::C9;
+use crate::kit::deadline;
+use crate::kit::locked::lock;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {

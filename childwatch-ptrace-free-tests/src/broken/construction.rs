@@ -8,11 +8,11 @@ use childwatch_core::{PidWatcher, WatchError};
 use childwatch_pidfd::PidfdSource;
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::Fails::{InVain, Saying};
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::C2;
-use crate::backend::BackendUnderTest;
+use super::entry::Fails::{InVain, Saying};
+use super::entry::{Broken, ON_PIDFDS, Rule};
+use crate::backend::under_test::BackendUnderTest;
 use crate::backends::Pidfd;
+use crate::case::clause::Clause::C2;
 
 type Made = Result<Box<dyn PidWatcher>, WatchError>;
 

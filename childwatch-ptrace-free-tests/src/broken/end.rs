@@ -9,12 +9,12 @@ use std::time::Duration;
 use childwatch_core::PidWatcher;
 use childwatch_core::source::{ExitSource, Report};
 
-use super::Fails::{InVain, Saying};
+use super::entry::Fails::{InVain, Saying};
+use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::source::{Good, SourceFault, over_pidfds};
 use super::watcher::{WatcherFault, with};
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::C12;
-use crate::deadline;
+use crate::case::clause::Clause::C12;
+use crate::kit::deadline;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {

@@ -7,14 +7,14 @@ use childwatch_core::source::{ExitSource, Token};
 use childwatch_core::{ExitCallback, Pid, WatchError};
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::Fails::{InVain, Saying};
+use super::entry::Fails::{InVain, Saying};
+use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::source::{Good, SourceFault, over_pidfds};
 use super::watcher::{WatcherFault, with};
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::{C16, C18};
-use crate::backend::BackendUnderTest;
+use crate::backend::under_test::BackendUnderTest;
 use crate::backends::Sigchld;
-use crate::sys;
+use crate::case::clause::Clause::{C16, C18};
+use crate::kit::sys::traps;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {
@@ -137,7 +137,7 @@ struct BlocksTrappedCalls;
 
 impl SourceFault for BlocksTrappedCalls {
     fn start<S: ExitSource>(&self, good: &Good<S>, waiter: &mut S::Waiter) {
-        sys::block_trapped_calls();
+        traps::block_trapped_calls();
         good.start(waiter);
     }
 }

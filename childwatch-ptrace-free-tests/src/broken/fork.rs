@@ -19,15 +19,16 @@ use childwatch_pidfd::PidfdSource;
 use rustix::event::{Timespec, epoll};
 use rustix::process::{PidfdFlags, pidfd_open};
 
-use super::Fails::{InVain, Saying};
+use super::entry::Fails::{InVain, Saying};
+use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::source::{Good, SourceFault, over_pidfds};
 use super::watcher::{Shared, WatcherFault, with};
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::C15;
-use crate::backend::{BackendUnderTest, Need};
+use crate::backend::feature::Feature;
+use crate::backend::under_test::BackendUnderTest;
 use crate::backends::Pidfd;
-use crate::locked::lock;
-use crate::sys;
+use crate::case::clause::Clause::C15;
+use crate::kit::locked::lock;
+use crate::kit::sys::birth;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {
@@ -136,7 +137,7 @@ pub(super) const ALL: &[Broken] = &[
         claims: &ForksCarelessly,
         fails: &[(
             "a_forked_child_is_registered_before_it_runs",
-            Saying("!sys::has_children()"),
+            Saying("!death::has_children()"),
         )],
         ..ON_PIDFDS
     },
@@ -381,8 +382,8 @@ impl BackendUnderTest for ForksCarelessly {
         Pidfd.is_available()
     }
 
-    fn offers(&self, need: Need) -> Result<(), String> {
-        Pidfd.offers(need)
+    fn offers(&self, feature: Feature) -> Result<(), String> {
+        Pidfd.offers(feature)
     }
 
     unsafe fn fork_watchable(
@@ -391,7 +392,7 @@ impl BackendUnderTest for ForksCarelessly {
         child: fn() -> Infallible,
     ) -> io::Result<Pid> {
         // SAFETY: the caller's promise; a panic ends at `catch_unwind`.
-        let pid = unsafe { sys::fork_copy(|| i32::from(catch_unwind(child).is_err()) * 101) }?;
+        let pid = unsafe { birth::fork_copy(|| i32::from(catch_unwind(child).is_err()) * 101) }?;
         watcher.register_pid(pid)?;
         Ok(pid)
     }

@@ -13,14 +13,15 @@ use childwatch_core::source::{ExitSource, Report, Token};
 use childwatch_core::{Pid, PidWatcher, WatchError};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
-use super::Fails::{InVain, Saying};
+use super::entry::Fails::{InVain, Saying};
+use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::source::{Good, SourceFault, over_pidfds, over_sigchld};
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::{C2, C3, C13, C18};
-use crate::backend::BackendUnderTest;
+use crate::backend::under_test::BackendUnderTest;
 use crate::backends::{Pidfd, Sigchld};
-use crate::locked::lock;
-use crate::sys::{self, SigchldAction};
+use crate::case::clause::Clause::{C2, C3, C13, C18};
+use crate::kit::locked::lock;
+use crate::kit::sys::signals::{self, SigchldAction};
+use crate::kit::sys::threads;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {
@@ -162,7 +163,7 @@ pub(super) const ALL: &[Broken] = &[
 ];
 
 fn takes_signals_while_idle() -> Result<Box<dyn PidWatcher>, WatchError> {
-    beside_a_thread(sys::unblock_sigchld)
+    beside_a_thread(signals::unblock_sigchld)
 }
 
 /// A good watcher, and a thread that has begun with this, and lives on.
@@ -189,7 +190,7 @@ struct LetsASignalThrough;
 
 impl SourceFault for LetsASignalThrough {
     fn start<S: ExitSource>(&self, good: &Good<S>, waiter: &mut S::Waiter) {
-        sys::unblock_sigchld();
+        signals::unblock_sigchld();
         good.start(waiter);
     }
 }
@@ -248,7 +249,7 @@ struct TrustsAnyProc {
 impl SourceFault for TrustsAnyProc {
     fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
         let ticks = rustix::param::clock_ticks_per_second();
-        let now = sys::since_boot().as_millis() as u64 * ticks / 1_000;
+        let now = threads::since_boot().as_millis() as u64 * ticks / 1_000;
         lock(&self.armed_at).insert(token, now);
         good.arm(pid, token)
     }

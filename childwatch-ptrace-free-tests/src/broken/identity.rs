@@ -8,11 +8,11 @@ use std::sync::Mutex;
 use childwatch_core::source::{ExitSource, Report, Token};
 use childwatch_core::{Pid, WatchError};
 
-use super::Fails::Saying;
+use super::entry::Fails::Saying;
+use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::source::{Good, SourceFault, over_pidfds};
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::{C2, C13};
-use crate::locked::lock;
+use crate::case::clause::Clause::{C2, C13};
+use crate::kit::locked::lock;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {

@@ -13,14 +13,16 @@ use std::time::Duration;
 use childwatch_core::source::{ExitSource, Report, delegate_pid_watcher};
 use childwatch_core::{PidWatcher, WatchError};
 
-use super::Fails::{ByHanging, InVain, Saying};
+use super::entry::Fails::{ByHanging, InVain, Saying};
+use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::hosts::{beside_a_thread, leave_a_thread};
 use super::source::{Good, SourceFault, over_pidfds};
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::C18;
-use crate::backend::{BackendUnderTest, Need};
+use crate::backend::feature::Feature;
+use crate::backend::under_test::BackendUnderTest;
 use crate::backends::Pidfd;
-use crate::sys::{self, SigchldAction};
+use crate::case::clause::Clause::C18;
+use crate::kit::sys::receive;
+use crate::kit::sys::signals::{self, SigchldAction};
 
 pub(super) const ALL: &[Broken] = &[
     Broken {
@@ -41,7 +43,7 @@ pub(super) const ALL: &[Broken] = &[
         fault: "It installs a handler when it is made, and calls the one that it found.",
         breaks: Rule::Clause(C18),
         watcher: || {
-            sys::count_through_signal_hook();
+            receive::count_through_signal_hook();
             Pidfd.watcher()
         },
         fails: &[("installs-again", Saying("has overflowed its stack"))],
@@ -147,8 +149,8 @@ pub(super) const ALL: &[Broken] = &[
 
 fn sleeps_as_the_program_does() -> Result<Box<dyn PidWatcher>, WatchError> {
     const LONG: Duration = Duration::from_secs(3600);
-    leave_a_thread(sys::block_sigchld, || {
-        sys::is_interrupted_within(LONG);
+    leave_a_thread(signals::block_sigchld, || {
+        receive::is_interrupted_within(LONG);
     });
     Pidfd.watcher()
 }
@@ -217,7 +219,7 @@ impl SourceFault for EndsAtAnInterruption {
 }
 
 fn blocks_the_librarys_signals() -> Result<Box<dyn PidWatcher>, WatchError> {
-    beside_a_thread(sys::block_every_signal)
+    beside_a_thread(signals::block_every_signal)
 }
 
 #[derive(Debug, Default)]
@@ -225,7 +227,7 @@ struct DoesNotAnswer;
 
 impl SourceFault for DoesNotAnswer {
     fn start<S: ExitSource>(&self, good: &Good<S>, waiter: &mut S::Waiter) {
-        sys::block(libc::SIGSYS);
+        signals::block(libc::SIGSYS);
         good.start(waiter);
     }
 }
@@ -246,8 +248,8 @@ impl BackendUnderTest for SpawnsAside {
         Pidfd.is_available()
     }
 
-    fn offers(&self, need: Need) -> Result<(), String> {
-        Pidfd.offers(need)
+    fn offers(&self, feature: Feature) -> Result<(), String> {
+        Pidfd.offers(feature)
     }
 
     fn spawn_watchable(

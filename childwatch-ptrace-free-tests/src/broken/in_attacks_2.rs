@@ -14,14 +14,14 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{PidfdFlags, pidfd_open};
 use rustix::thread::{NanosleepRelativeResult, nanosleep};
 
-use super::Fails::{InVain, Saying};
+use super::entry::Fails::{InVain, Saying};
+use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::source::{Good, SourceFault, over_pidfds};
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::C18;
-use crate::backend::BackendUnderTest;
+use crate::backend::under_test::BackendUnderTest;
 use crate::backends::Pidfd;
-use crate::locked::lock;
-use crate::sys;
+use crate::case::clause::Clause::C18;
+use crate::kit::locked::lock;
+use crate::kit::sys::{birth, signals};
 
 pub(super) const ALL: &[Broken] = &[
     Broken {
@@ -55,7 +55,7 @@ pub(super) const ALL: &[Broken] = &[
         watcher: || {
             // One is enough, and leaves no more behind with each watcher.
             static SHARED: Once = Once::new();
-            SHARED.call_once(sys::share_the_working_directory);
+            SHARED.call_once(birth::share_the_working_directory);
             Pidfd.watcher()
         },
         fails: &[(
@@ -121,7 +121,7 @@ delegate_pid_watcher!(impl for UnblocksAtItsEnd, |this| this.0);
 
 impl Drop for UnblocksAtItsEnd {
     fn drop(&mut self) {
-        sys::unblock(libc::SIGTRAP);
+        signals::unblock(libc::SIGTRAP);
     }
 }
 
@@ -132,7 +132,7 @@ delegate_pid_watcher!(impl for BlocksAtItsEnd, |this| this.0);
 
 impl Drop for BlocksAtItsEnd {
     fn drop(&mut self) {
-        sys::block(libc::SIGUSR2);
+        signals::block(libc::SIGUSR2);
     }
 }
 

@@ -3,13 +3,13 @@
 use std::sync::Once;
 use std::thread;
 
-use super::Fails::Saying;
+use super::entry::Fails::Saying;
+use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::hosts::leave_a_thread;
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::C18;
-use crate::backend::BackendUnderTest;
+use crate::backend::under_test::BackendUnderTest;
 use crate::backends::Pidfd;
-use crate::sys;
+use crate::case::clause::Clause::C18;
+use crate::kit::sys::signals;
 
 pub(super) const ALL: &[Broken] = &[Broken {
     name: "runs-the-programs-handler",
@@ -18,7 +18,7 @@ pub(super) const ALL: &[Broken] = &[Broken {
     watcher: || {
         // One is enough, and leaves no more behind with each watcher.
         static STARTED: Once = Once::new();
-        STARTED.call_once(|| leave_a_thread(sys::unblock_sigchld, thread::park));
+        STARTED.call_once(|| leave_a_thread(signals::unblock_sigchld, thread::park));
         Pidfd.watcher()
     },
     fails: &[("calls-system", Saying("the program's job ends differently"))],

@@ -4,12 +4,12 @@ use std::mem;
 
 use childwatch_core::{PidWatcher, WatchError};
 
-use super::Fails::Saying;
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::C18;
-use crate::backend::BackendUnderTest;
+use super::entry::Fails::Saying;
+use super::entry::{Broken, ON_PIDFDS, Rule};
+use crate::backend::under_test::BackendUnderTest;
 use crate::backends::Pidfd;
-use crate::sys::{self, SigchldAction};
+use crate::case::clause::Clause::C18;
+use crate::kit::sys::signals::{self, SigchldAction};
 
 pub(super) const ALL: &[Broken] = &[
     Broken {
@@ -46,6 +46,6 @@ pub(super) const ALL: &[Broken] = &[
 ];
 
 fn unblocks_for_its_maker() -> Result<Box<dyn PidWatcher>, WatchError> {
-    sys::unblock_sigchld();
+    signals::unblock_sigchld();
     Pidfd.watcher()
 }

@@ -19,17 +19,18 @@ use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher, WatchError, WatchHand
 use rustix::io::Errno;
 use rustix::time::ClockId;
 
-use super::Fails::{ByHanging, InVain, Saying};
+use super::entry::Fails::{ByHanging, InVain, Saying};
+use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::hosts::{look_round, peek, report_late_starts};
 use super::source::{Good, SourceFault, over_pidfds, over_sigchld};
 use super::watcher::{WatcherFault, with};
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::{C3, C10, C13, C15, C18};
-use crate::backend::BackendUnderTest;
+use crate::backend::under_test::BackendUnderTest;
 use crate::backends::{Pidfd, Sigchld};
-use crate::deadline;
-use crate::locked::lock;
-use crate::sys::{self, CountedSignal};
+use crate::case::clause::Clause::{C3, C10, C13, C15, C18};
+use crate::kit::deadline;
+use crate::kit::locked::lock;
+use crate::kit::sys::signals::{self, CountedSignal};
+use crate::kit::sys::{death, receive, threads};
 
 pub(super) const ALL: &[Broken] = &[
     Broken {
@@ -37,7 +38,7 @@ pub(super) const ALL: &[Broken] = &[
         fault: "It sets SA_RESTART on the handler of SIGCHLD that it finds.",
         breaks: Rule::Clause(C18),
         watcher: || {
-            sys::change_sigchld_flags(|flags| flags | libc::SA_RESTART);
+            signals::change_sigchld_flags(|flags| flags | libc::SA_RESTART);
             Pidfd.watcher()
         },
         fails: &[(
@@ -76,7 +77,7 @@ pub(super) const ALL: &[Broken] = &[
         fault: "It removes the actions that other libraries have registered with signal-hook.",
         breaks: Rule::Clause(C18),
         watcher: || {
-            sys::remove_all_actions();
+            receive::remove_all_actions();
             Pidfd.watcher()
         },
         fails: &[("tokio-by-signals", InVain("the copy "))],
@@ -183,8 +184,8 @@ impl SourceFault for GivesUpTheReaped {
 fn reaps_strangers() -> Result<Box<dyn PidWatcher>, WatchError> {
     thread::spawn(|| {
         loop {
-            if let Some(pid) = sys::first_zombie() {
-                sys::reap(pid);
+            if let Some(pid) = death::first_zombie() {
+                death::reap(pid);
             }
             thread::park_timeout(Duration::from_micros(100));
         }
@@ -278,7 +279,7 @@ struct StartsByAnotherClock {
 impl SourceFault for StartsByAnotherClock {
     fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
         let ticks = rustix::param::clock_ticks_per_second();
-        let now = sys::time_by(ClockId::Monotonic).as_millis() as u64 * ticks / 1_000;
+        let now = threads::time_by(ClockId::Monotonic).as_millis() as u64 * ticks / 1_000;
         lock(&self.armed_at).insert(token, now);
         good.arm(pid, token)
     }

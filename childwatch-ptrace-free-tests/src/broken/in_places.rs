@@ -16,16 +16,16 @@ use childwatch_core::{ExitCallback, Pid, PidWatcher, WatchError, WatchHandle};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
-use super::Fails::{InVain, Saying};
+use super::entry::Fails::{InVain, Saying};
+use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::hosts::look_round;
 use super::source::{Good, SourceFault, over_pidfds};
 use super::watcher::{WatcherFault, with};
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::{C3, C7, C13, C15, C18};
-use crate::backend::BackendUnderTest;
+use crate::backend::under_test::BackendUnderTest;
 use crate::backends::Pidfd;
-use crate::locked::lock;
-use crate::sys;
+use crate::case::clause::Clause::{C3, C7, C13, C15, C18};
+use crate::kit::locked::lock;
+use crate::kit::sys::death;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {
@@ -192,8 +192,8 @@ impl SourceFault for ReapsAsProcess1 {
         look_round(good, waiter, reports)?;
         let is_armed = |zombie| good.armed().iter().any(|(_, pid)| *pid == zombie);
         while std::process::id() == 1 {
-            match sys::first_zombie() {
-                Some(zombie) if !is_armed(zombie) => drop(sys::reap(zombie)),
+            match death::first_zombie() {
+                Some(zombie) if !is_armed(zombie) => drop(death::reap(zombie)),
                 _ => break,
             }
         }

@@ -12,12 +12,13 @@ use childwatch_core::source::{ExitSource, Report, Token};
 use childwatch_core::{Pid, WatchError};
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::Fails::{InVain, Saying};
+use super::entry::Fails::{InVain, Saying};
+use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::source::{Good, SourceFault, over_pidfds};
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::{C1, C12};
-use crate::locked::lock;
-use crate::{deadline, sys};
+use crate::case::clause::Clause::{C1, C12};
+use crate::kit::deadline;
+use crate::kit::locked::lock;
+use crate::kit::sys::death;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {
@@ -201,7 +202,7 @@ struct MissesZombies;
 
 impl SourceFault for MissesZombies {
     fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
-        if sys::is_waitable(pid) {
+        if death::is_waitable(pid) {
             return Ok(());
         }
         good.arm(pid, token)
@@ -217,8 +218,8 @@ const WINDOW: Duration = Duration::from_millis(20);
 
 impl SourceFault for LooksThenListens {
     fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
-        let was_alive = !sys::is_waitable(pid);
-        if was_alive && deadline::holds_within(WINDOW, || sys::is_waitable(pid)) {
+        let was_alive = !death::is_waitable(pid);
+        if was_alive && deadline::holds_within(WINDOW, || death::is_waitable(pid)) {
             return Ok(());
         }
         good.arm(pid, token)

@@ -9,12 +9,12 @@ use childwatch_core::source::{ExitSource, Report, Token};
 use childwatch_core::{Pid, WatchError};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
-use super::Fails::{InVain, Saying};
+use super::entry::Fails::{InVain, Saying};
+use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::source::{Good, SourceFault, over_pidfds};
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::{C3, C14};
-use crate::locked::lock;
-use crate::sys;
+use crate::case::clause::Clause::{C3, C14};
+use crate::kit::locked::lock;
+use crate::kit::sys::death;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {
@@ -34,7 +34,7 @@ pub(super) const ALL: &[Broken] = &[
             ),
             (
                 "a_tracers_zombie_is_told_when_waitable",
-                InVain("sys::is_waitable(pid)"),
+                InVain("death::is_waitable(pid)"),
             ),
             (
                 "a_tracers_zombie_that_the_kernel_reaps_is_told_truly",
@@ -98,7 +98,7 @@ impl SourceFault for TrustsProc {
         reports: &mut Vec<Report>,
     ) -> io::Result<()> {
         good.wait(waiter, reports)?;
-        report_too(good, reports, |_, pid| sys::is_zombie(pid));
+        report_too(good, reports, |_, pid| death::is_zombie(pid));
         Ok(())
     }
 }
@@ -164,7 +164,7 @@ impl SourceFault for SeesOnlyTheFirstZombie {
         reports: &mut Vec<Report>,
     ) -> io::Result<()> {
         good.wait(waiter, reports)?;
-        let first = sys::first_zombie();
+        let first = death::first_zombie();
         reports.retain(|report| good.pid(report.token) == first);
         Ok(())
     }

@@ -5,11 +5,11 @@ use std::thread::{self, JoinHandle};
 
 use childwatch_core::{ExitCallback, Pid};
 
-use super::Fails::Saying;
+use super::entry::Fails::Saying;
+use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::watcher::{WatcherFault, with};
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::C4;
-use crate::sys::{self, Blocked};
+use crate::case::clause::Clause::C4;
+use crate::kit::sys::signals::{self, Blocked};
 
 pub(super) const ALL: &[Broken] = &[
     Broken {
@@ -66,7 +66,7 @@ struct KeepsSignalsBlocked;
 impl WatcherFault for KeepsSignalsBlocked {
     fn wrap(&self, _pid: Pid, callback: ExitCallback) -> ExitCallback {
         Box::new(move |exit| {
-            let faults = sys::SYNCHRONOUS_SIGNALS;
+            let faults = signals::SYNCHRONOUS_SIGNALS;
             let _blocked = Blocked::signals((1..=64).filter(|signal| !faults.contains(signal)));
             callback(exit);
         })

@@ -21,10 +21,11 @@ use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher, Unregistered, WatchEr
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 
-use super::{Broken, Fails, Rule};
-use crate::Clause::{C9, C10};
-use crate::backend::{BackendUnderTest, Need};
-use crate::sys;
+use super::entry::{Broken, Fails, Rule};
+use crate::backend::feature::Feature;
+use crate::backend::under_test::BackendUnderTest;
+use crate::case::clause::Clause::{C9, C10};
+use crate::kit::sys::birth;
 
 pub(super) const ALL: &[Broken] = &[UNDER_ITS_LOCK, OUTSIDE_ITS_LOCK];
 
@@ -172,7 +173,7 @@ impl BackendUnderTest for OldDesign {
         Ok(Box::new(OldWatcher::new(*self)))
     }
 
-    fn offers(&self, _need: Need) -> Result<(), String> {
+    fn offers(&self, _feature: Feature) -> Result<(), String> {
         Ok(())
     }
 
@@ -183,7 +184,7 @@ impl BackendUnderTest for OldDesign {
     ) -> io::Result<Pid> {
         // SAFETY: the caller's promise; that a panic goes on through this frame is
         // the fault.
-        let pid = unsafe { sys::fork_copy(|| never(child())) }?;
+        let pid = unsafe { birth::fork_copy(|| never(child())) }?;
         watcher.register_pid(pid)?;
         Ok(pid)
     }

@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex};
 use childwatch_core::{ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::Fails::{InVain, Saying};
+use super::entry::Fails::{InVain, Saying};
+use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::watcher::{Shared, WatcherFault, with};
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::{C4, C11};
-use crate::locked::lock;
-use crate::sys;
+use crate::case::clause::Clause::{C4, C11};
+use crate::kit::locked::lock;
+use crate::kit::sys::signals;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {
@@ -170,7 +170,7 @@ impl WatcherFault for KeepsWhatAPanicBlocked {
         let has_panicked = Arc::clone(&self.has_panicked);
         Box::new(move |exit| {
             if has_panicked.load(Ordering::SeqCst) {
-                sys::block(libc::SIGUSR1);
+                signals::block(libc::SIGUSR1);
             }
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| callback(exit))) {
                 has_panicked.store(true, Ordering::SeqCst);

@@ -5,11 +5,11 @@ use childwatch_core::{Exit, Pid, PidWatcher, WatchError};
 use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
-use super::Fails::Saying;
+use super::entry::Fails::Saying;
+use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::source::{Good, SourceFault, over_pidfds};
 use super::watcher::{WatcherFault, with};
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::{C1, C2, C3};
+use crate::case::clause::Clause::{C1, C2, C3};
 
 pub(super) const ALL: &[Broken] = &[
     Broken {

@@ -11,13 +11,13 @@ use childwatch_core::source::{ExitSource, Token};
 use childwatch_core::{ExitCallback, Pid, PidWatcher, WatchError, WatchHandle};
 use rustix::io::Errno;
 
-use super::Fails::Saying;
+use super::entry::Fails::Saying;
+use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::source::{Good, SourceFault, over_pidfds};
 use super::watcher::{Shared, WatcherFault, with};
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::{C1, C2, C17};
-use crate::backend::BackendUnderTest;
+use crate::backend::under_test::BackendUnderTest;
 use crate::backends::{Pidfd, Sigchld};
+use crate::case::clause::Clause::{C1, C2, C17};
 
 pub(super) const ALL: &[Broken] = &[
     Broken {

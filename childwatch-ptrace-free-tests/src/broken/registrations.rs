@@ -5,11 +5,11 @@ use std::sync::Mutex;
 
 use childwatch_core::{ExitCallback, Pid, PidWatcher, WatchError, WatchHandle};
 
-use super::Fails::{InVain, Saying};
+use super::entry::Fails::{InVain, Saying};
+use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::watcher::{WatcherFault, with};
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::C8;
-use crate::locked::lock;
+use crate::case::clause::Clause::C8;
+use crate::kit::locked::lock;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {

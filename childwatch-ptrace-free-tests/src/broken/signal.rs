@@ -12,15 +12,16 @@ use childwatch_core::{Pid, PidWatcher, WatchError};
 use childwatch_sigchld::SigchldSource;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
-use super::Fails::{InVain, Saying};
+use super::entry::Fails::{InVain, Saying};
+use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::hosts::look_round;
 use super::source::{Good, SourceFault, over_pidfds, over_sigchld, start};
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::{C1, C2, C3, C13, C14, C15, C16, C18};
-use crate::backend::BackendUnderTest;
+use crate::backend::under_test::BackendUnderTest;
 use crate::backends::Sigchld;
-use crate::locked::lock;
-use crate::sys::{self, CHILD_SIGNALS, Forwarding, SigchldAction};
+use crate::case::clause::Clause::{C1, C2, C3, C13, C14, C15, C16, C18};
+use crate::kit::locked::lock;
+use crate::kit::sys::signals::{self, CHILD_SIGNALS, Forwarding, SigchldAction};
+use crate::kit::sys::{receive, threads};
 
 const ON_SIGCHLD: Broken = Broken {
     built_on: &Sigchld,
@@ -220,7 +221,8 @@ struct TrustsItsHandler {
 impl SourceFault for TrustsItsHandler {
     fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
         good.arm(pid, token)?;
-        self.handler.get_or_init(|| sys::sigchld_disposition().0);
+        self.handler
+            .get_or_init(|| signals::sigchld_disposition().0);
         Ok(())
     }
 
@@ -232,7 +234,7 @@ impl SourceFault for TrustsItsHandler {
     ) -> io::Result<()> {
         good.wait(waiter, reports)?;
         let installed = self.handler.get();
-        if installed.is_some_and(|installed| *installed != sys::sigchld_disposition().0) {
+        if installed.is_some_and(|installed| *installed != signals::sigchld_disposition().0) {
             reports.clear();
         }
         Ok(())
@@ -240,19 +242,21 @@ impl SourceFault for TrustsItsHandler {
 }
 
 fn registers_each_time() -> Result<Box<dyn PidWatcher>, WatchError> {
-    sys::count_through_signal_hook();
+    receive::count_through_signal_hook();
     Sigchld.watcher()
 }
 
 fn hears_only_signals() -> Result<Box<dyn PidWatcher>, WatchError> {
-    sys::count_through_signal_hook();
+    receive::count_through_signal_hook();
     over_sigchld::<HearsOnlySignals>()
 }
 
 /// The program's handler forwards to it, where the signal is not blocked, and counts.
 fn keeps_its_signal_blocked() -> Result<Box<dyn PidWatcher>, WatchError> {
     let (source, forwarder) = SigchldSource::with_forwarder()?;
-    mem::forget(Forwarding::to(forwarder));
+    mem::forget(Forwarding::to(move |pid, code, status| {
+        forwarder.notify_child(pid, code, status);
+    }));
     start::<HearsOnlySignals, _>(source)
 }
 
@@ -282,7 +286,7 @@ impl SourceFault for HearsOnlySignals {
 }
 
 fn waits_for_quiet() -> Result<Box<dyn PidWatcher>, WatchError> {
-    sys::count_through_signal_hook();
+    receive::count_through_signal_hook();
     over_sigchld::<WaitsForQuiet>()
 }
 
@@ -304,7 +308,7 @@ impl SourceFault for WaitsForQuiet {
         const QUIET: Duration = Duration::from_secs(1);
         let (mut kept, mut heard_at) = (lock(&self.kept), lock(&self.heard_at));
         look_round(good, waiter, &mut kept)?;
-        let (now, signals) = (sys::since_boot(), CHILD_SIGNALS.load(Ordering::SeqCst));
+        let (now, signals) = (threads::since_boot(), CHILD_SIGNALS.load(Ordering::SeqCst));
         if self.heard.swap(signals, Ordering::SeqCst) != signals {
             *heard_at = now;
         }
@@ -364,7 +368,7 @@ impl SourceFault for BelievesSignals {
         // takes no signal.
         static RECORDED: Once = Once::new();
         good.arm(pid, token)
-            .inspect(|()| RECORDED.call_once(sys::record_child_signals))
+            .inspect(|()| RECORDED.call_once(receive::record_child_signals))
     }
 
     fn wait<S: ExitSource>(
@@ -374,7 +378,7 @@ impl SourceFault for BelievesSignals {
         reports: &mut Vec<Report>,
     ) -> io::Result<()> {
         good.wait(waiter, reports)?;
-        for pid in sys::recorded_child_signals() {
+        for pid in receive::recorded_child_signals() {
             let armed = good.armed().into_iter().filter(|(_, armed)| *armed == pid);
             for (token, _) in armed {
                 if !reports.iter().any(|report| report.token == token) {
@@ -420,7 +424,7 @@ struct Clears<const FLAG: i32>;
 impl<const FLAG: i32> SourceFault for Clears<FLAG> {
     fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
         good.arm(pid, token)?;
-        sys::change_sigchld_flags(|flags| flags & !FLAG);
+        signals::change_sigchld_flags(|flags| flags & !FLAG);
         Ok(())
     }
 }
@@ -431,14 +435,14 @@ struct HidesStops;
 impl SourceFault for HidesStops {
     fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
         good.arm(pid, token)?;
-        sys::change_sigchld_flags(|flags| flags | libc::SA_NOCLDSTOP);
+        signals::change_sigchld_flags(|flags| flags | libc::SA_NOCLDSTOP);
         Ok(())
     }
 }
 
 fn blocks_its_makers_signals() -> Result<Box<dyn PidWatcher>, WatchError> {
     let watcher = Sigchld.watcher()?;
-    sys::block_sigchld();
+    signals::block_sigchld();
     Ok(watcher)
 }
 

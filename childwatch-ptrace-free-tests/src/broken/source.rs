@@ -12,7 +12,7 @@ use childwatch_pidfd::PidfdSource;
 use childwatch_sigchld::SigchldSource;
 
 use super::seldom::Calls;
-use crate::locked::lock;
+use crate::kit::locked::lock;
 
 /// What a source does wrong: one method, as a rule. The others are the good source's.
 pub(crate) trait SourceFault: Debug + Default + Send + Sync + 'static {

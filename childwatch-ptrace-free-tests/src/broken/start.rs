@@ -9,12 +9,13 @@ use std::process::{Child, Command};
 use childwatch_core::{Pid, PidWatcher, WatchError};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::Fails::Saying;
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::{C2, C18};
-use crate::backend::{BackendUnderTest, Need};
+use super::entry::Fails::Saying;
+use super::entry::{Broken, ON_PIDFDS, Rule};
+use crate::backend::feature::Feature;
+use crate::backend::under_test::BackendUnderTest;
 use crate::backends::Pidfd;
-use crate::sys;
+use crate::case::clause::Clause::{C2, C18};
+use crate::kit::sys::birth;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {
@@ -116,8 +117,8 @@ impl BackendUnderTest for Starts {
         Pidfd.is_available()
     }
 
-    fn offers(&self, need: Need) -> Result<(), String> {
-        Pidfd.offers(need)
+    fn offers(&self, feature: Feature) -> Result<(), String> {
+        Pidfd.offers(feature)
     }
 
     fn spawn_watchable(
@@ -157,7 +158,7 @@ unsafe fn waits_at_the_gate(watcher: &dyn PidWatcher, child: Body) -> io::Result
     let (gate, opener) = pipe_with(PipeFlags::CLOEXEC)?;
     // SAFETY: the caller's promise; the read before it is a system call.
     let pid = unsafe {
-        sys::fork_copy(|| match rustix::io::read(&gate, &mut [0]) {
+        birth::fork_copy(|| match rustix::io::read(&gate, &mut [0]) {
             Ok(1) => match child() {},
             _ => 0,
         })
@@ -174,7 +175,7 @@ unsafe fn lets_go_of_the_dead(watcher: &dyn PidWatcher, child: Body) -> io::Resu
     let (gate, opener) = pipe_with(PipeFlags::CLOEXEC)?;
     // SAFETY: the caller's promise; the read before it is a system call.
     let pid = unsafe {
-        sys::fork_copy(|| match rustix::io::read(&gate, &mut [0]) {
+        birth::fork_copy(|| match rustix::io::read(&gate, &mut [0]) {
             Ok(1) => match child() {},
             _ => 0,
         })

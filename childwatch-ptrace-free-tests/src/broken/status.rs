@@ -8,12 +8,12 @@ use childwatch_core::source::{ExitSource, Report};
 use childwatch_core::{Exit, ExitCallback, Pid};
 use rustix::process::{WaitOptions, waitpid};
 
-use super::Fails::{InVain, Saying};
+use super::entry::Fails::{InVain, Saying};
+use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::source::{Good, SourceFault, over_pidfds};
 use super::watcher::{WatcherFault, with};
-use super::{Broken, ON_PIDFDS, Rule};
-use crate::Clause::{C3, C6, C7};
-use crate::sys;
+use crate::case::clause::Clause::{C3, C6, C7};
+use crate::kit::sys::death;
 
 pub(super) const ALL: &[Broken] = &[
     Broken {
@@ -111,7 +111,7 @@ pub(super) const ALL: &[Broken] = &[
         fails: &[
             (
                 "the_child_is_waitable_inside_the_callback",
-                InVain("sys::is_waitable(pid)"),
+                InVain("death::is_waitable(pid)"),
             ),
             (
                 "a_callback_may_reap",
@@ -254,7 +254,7 @@ impl SourceFault for Reaps {
     ) -> io::Result<()> {
         good.wait(waiter, reports)?;
         for pid in reports.iter().filter_map(|report| good.pid(report.token)) {
-            sys::reap(pid);
+            death::reap(pid);
         }
         Ok(())
     }

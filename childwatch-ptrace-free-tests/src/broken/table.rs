@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::{Broken, all};
-use crate::{CASES, HOSTS};
+use super::all;
+use super::entry::Broken;
+use crate::cases::CASES;
+use crate::hosts::HOSTS;
 
 const HEAD: &str =
     "| watcher | breaks | built on | what it does | fails |\n|---|---|---|---|---|\n";

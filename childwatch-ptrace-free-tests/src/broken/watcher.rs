@@ -7,9 +7,9 @@ use childwatch_core::source::Canceller;
 use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
 
 use super::seldom::Calls;
-use crate::backend::BackendUnderTest;
+use crate::backend::under_test::BackendUnderTest;
 use crate::backends::Pidfd;
-use crate::locked::lock;
+use crate::kit::locked::lock;
 
 /// What a watcher does wrong: one method, as a rule. The others are the good watcher's.
 pub(super) trait WatcherFault: Debug + Send + Sync + 'static {

@@ -8,10 +8,12 @@ use std::thread;
 
 use childwatch_core::{PidWatcher, PidWatcherExt};
 
-use crate::child::End;
-use crate::footprint::{Footprint, open_files};
-use crate::probe::{Gate, Probe};
-use crate::{Stage, deadline, sys};
+use crate::backend::stage::Stage;
+use crate::kit::child::End;
+use crate::kit::deadline;
+use crate::kit::footprint::{Footprint, open_files};
+use crate::kit::probe::{Gate, Probe};
+use crate::kit::sys::threads;
 
 pub(super) fn drop_with_live_children_drops_captures(stage: &Stage<'_>) {
     let children: Vec<_> = (0..50).map(|_| stage.child()).collect();
@@ -114,11 +116,11 @@ pub(super) fn drop_waits_for_a_running_callback(stage: &Stage<'_>) {
 
     let (tell, told) = mpsc::channel();
     let dropping = thread::spawn(move || {
-        tell.send(sys::thread_id()).unwrap();
+        tell.send(threads::thread_id()).unwrap();
         drop(watcher);
     });
     let thread = told.recv().unwrap();
-    deadline::until("the drop waits, or returns", || sys::is_asleep(thread));
+    deadline::until("the drop waits, or returns", || threads::is_asleep(thread));
     for _ in 0..100 {
         thread::yield_now();
     }

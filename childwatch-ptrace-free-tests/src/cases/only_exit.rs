@@ -4,10 +4,12 @@ use std::process::{Command, ExitStatus};
 
 use rustix::process::{Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
-use crate::actor::{Actor, Role};
-use crate::child::End;
-use crate::probe::Probe;
-use crate::{Stage, deadline, sys};
+use crate::backend::stage::Stage;
+use crate::kit::actor::{Actor, Role};
+use crate::kit::child::End;
+use crate::kit::deadline;
+use crate::kit::probe::Probe;
+use crate::kit::sys::signals;
 
 pub(super) fn the_leader_exits_and_a_thread_lives(stage: &Stage<'_>) {
     status_at_the_end(stage, &mut Role::LeaderExits.command());
@@ -71,7 +73,7 @@ pub(super) fn a_child_signal_sent_by_hand(stage: &Stage<'_>) {
     let probe = Probe::new();
     watcher.watch(child.pid(), probe.callback()).unwrap();
     for _ in 0..10 {
-        sys::signal_self(libc::SIGCHLD);
+        signals::signal_self(libc::SIGCHLD);
     }
     stage.settle(&*watcher);
     assert_eq!(probe.runs(), 0, "told while it lives");

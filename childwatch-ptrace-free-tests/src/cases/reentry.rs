@@ -9,10 +9,11 @@ use std::task::{Context, Wake, Waker};
 
 use childwatch_core::{ExitCallback, Pid, PidWatcher, PidWatcherExt, Unregistered};
 
-use crate::child::End;
-use crate::footprint::Footprint;
-use crate::probe::Probe;
-use crate::{Stage, deadline};
+use crate::backend::stage::Stage;
+use crate::kit::child::End;
+use crate::kit::deadline;
+use crate::kit::footprint::Footprint;
+use crate::kit::probe::Probe;
 
 /// Calls every method on a living child, and leaves no trace of it.
 fn call_everything(watcher: &dyn PidWatcher, pid: Pid) {

@@ -6,11 +6,12 @@ use std::fmt::Debug;
 use childwatch_core::{Pid, PidWatcher, WatchError};
 use rustix::io::Errno;
 
-use crate::child::{End, GatedChild};
-use crate::footprint::Footprint;
-use crate::probe::Probe;
-use crate::refusal::{Refusal, refuse_in_process, trap_in_process, with_refused};
-use crate::{Stage, sys};
+use crate::backend::stage::Stage;
+use crate::kit::child::{End, GatedChild};
+use crate::kit::footprint::Footprint;
+use crate::kit::probe::Probe;
+use crate::kit::sys::{permits, traps};
+use crate::machine::refusal::{Refusal, refuse_in_process, trap_in_process, with_refused};
 
 use Kind::{ResourceLimit, Unsupported};
 
@@ -93,7 +94,7 @@ pub(super) fn each_call_of_the_construction_may_fail(stage: &Stage<'_>) {
 pub(super) fn construction_without_a_pid_namespace_for_threads_says_so(stage: &Stage<'_>) {
     let nothing = Footprint::now();
     // From now on this process can have children, but no threads.
-    sys::leave_pid_namespace().unwrap();
+    permits::leave_pid_namespace().unwrap();
     let refused = stage.backend().watcher().map(drop).unwrap_err();
     nothing.is_unchanged();
     let text = refused.to_string();
@@ -240,7 +241,7 @@ pub(super) fn a_call_that_a_sandbox_traps_ends_no_thread(stage: &Stage<'_>) {
     let probe = Probe::new();
     watcher.watch(child.pid(), probe.callback()).unwrap();
     let occupied = stage.occupy(&*watcher);
-    sys::answer_trapped_calls();
+    traps::answer_trapped_calls();
     trap_in_process(Refusal::pidfd_get_info(Errno::NOSYS)).unwrap();
     child.die(End::Code(6));
     // What a watcher by pidfds asks of a reaped child is the call that is trapped.

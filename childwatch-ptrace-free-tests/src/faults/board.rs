@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use super::call::Call;
 use super::exempt;
+use super::fault::Fault;
 use super::table::{BELL, CALLS, EPOLL_WAIT};
-use super::trial::Fault;
 use super::when::{Phase, When};
-use crate::sys::{Answer, Notice};
+use crate::kit::sys::notices::{Answer, Notice};
 
 /// More than any architecture's last.
 const NUMBERS: usize = 1_024;

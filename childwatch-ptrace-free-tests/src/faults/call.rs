@@ -2,10 +2,10 @@
 
 use rustix::io::Errno;
 
-use super::shortage::Limit;
+use super::limit::Limit;
 use super::when::Phase;
-use crate::refusal::Refusal;
-use crate::sys::Notice;
+use crate::kit::sys::notices::Notice;
+use crate::machine::refusal::Refusal;
 
 /// A system call that a watcher makes, in one of its uses, and every error that it may
 /// give: those of its manual page that can come up in this use, and what sandboxes answer.

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use childwatch_core::{ExitCallback, Pid};
 
 use super::board::Board;
-use crate::backend::BackendUnderTest;
-use crate::child::{End, GatedChild};
-use crate::probe::Probe;
+use crate::backend::under_test::BackendUnderTest;
+use crate::kit::child::{End, GatedChild};
+use crate::kit::probe::Probe;
 
 /// A child that is watched, and what was told of it.
 pub(super) struct Watched {

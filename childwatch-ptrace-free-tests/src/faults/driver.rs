@@ -8,10 +8,11 @@ use childwatch_core::{PidWatcher, WatchError};
 
 use super::board::Board;
 use super::supervisor::Supervisor;
-use crate::backend::BackendUnderTest;
-use crate::deadline::{patience, until};
-use crate::refusal::{self, Refusal};
-use crate::sys::{self, Listener};
+use crate::backend::under_test::BackendUnderTest;
+use crate::kit::deadline::{patience, until};
+use crate::kit::sys::notices::Listener;
+use crate::kit::sys::threads;
+use crate::machine::refusal::{self, Refusal};
 
 type Watcher = Option<Box<dyn PidWatcher>>;
 type Job = Box<dyn FnOnce(&mut Watcher) + Send>;
@@ -42,7 +43,7 @@ impl Driver {
                 let board = Arc::clone(board);
                 let (listener, obstacle) = (Arc::clone(&listener), Arc::clone(&obstacle));
                 move || {
-                    board.set_caller(sys::thread_id().unsigned_abs());
+                    board.set_caller(threads::thread_id().unsigned_abs());
                     let made = refusal::refuse_on_this_thread(&besides)
                         .and_then(|()| Listener::to_this_thread().map_err(explain));
                     match made {

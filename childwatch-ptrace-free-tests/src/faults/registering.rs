@@ -6,8 +6,8 @@ use super::children::{Children, Watched};
 use super::observed::kind_of;
 use super::scenario::Life;
 use super::shortage::Shortage;
-use crate::footprint::Footprint;
-use crate::probe::Gate;
+use crate::kit::footprint::Footprint;
+use crate::kit::probe::Gate;
 
 impl Life {
     /// Registers what is not yet.

@@ -9,17 +9,17 @@ use super::board::Board;
 use super::call::Hides;
 use super::children::{Children, Watched};
 use super::driver::Driver;
+use super::fault::Fault;
 use super::observed::{Observed, Told, clear_kind};
 use super::shortage::Shortage;
 use super::table::WAKE;
-use super::trial::Fault;
 use super::when::{Phase, When};
-use crate::backend::BackendUnderTest;
-use crate::child::End;
-use crate::deadline::until;
-use crate::footprint::Footprint;
-use crate::probe::Gate;
-use crate::sys;
+use crate::backend::under_test::BackendUnderTest;
+use crate::kit::child::End;
+use crate::kit::deadline::until;
+use crate::kit::footprint::Footprint;
+use crate::kit::probe::Gate;
+use crate::kit::sys::signals;
 
 /// What a watcher makes of the fault, from its making to its end.
 ///
@@ -38,7 +38,7 @@ pub(super) fn live(
 ) -> Result<Observed, String> {
     let before = Footprint::now();
     // So that the watcher's own threads are the ones that hear it.
-    sys::block_sigchld();
+    signals::block_sigchld();
     let besides = fault.map(|fault| (fault.call.besides)());
     let driver = Driver::start(board, besides.unwrap_or_default())?;
     let mut children = Children::of(backend);

@@ -1,20 +1,12 @@
-//! [`Shortage`]: a limit that the kernel itself refuses calls for.
+//! [`Shortage`]: a [limit](super::limit::Limit) that is reached.
 
-use super::trial::Fault;
+use super::fault::Fault;
+use super::limit::Limit;
 use super::when::When;
-use crate::sys::{self, FewFiles};
+use crate::kit::sys::limits::{self, FewFiles};
 
 /// Room for a thread's stack is not in it, nor for anything but a few pages.
 const LITTLE_MEMORY: u64 = 1 << 20;
-
-/// Which limit is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Limit {
-    /// `RLIMIT_NOFILE`: the n-th file that is opened is one too many.
-    Files,
-    /// `RLIMIT_AS`.
-    Memory,
-}
 
 /// A limit that is reached until this is dropped.
 #[derive(Debug)]
@@ -38,8 +30,8 @@ impl Shortage {
                 _few: FewFiles::left(left),
             },
             Limit::Memory => {
-                let bytes = sys::address_space_bytes() + LITTLE_MEMORY;
-                sys::limit_address_space(Some(bytes));
+                let bytes = limits::address_space_bytes() + LITTLE_MEMORY;
+                limits::limit_address_space(Some(bytes));
                 Shortage::Memory
             }
         })
@@ -49,7 +41,7 @@ impl Shortage {
 impl Drop for Shortage {
     fn drop(&mut self) {
         if matches!(self, Shortage::Memory) {
-            sys::limit_address_space(None);
+            limits::limit_address_space(None);
         }
     }
 }

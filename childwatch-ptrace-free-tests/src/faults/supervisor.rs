@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::board::Board;
-use crate::sys::Listener;
+use crate::kit::sys::notices::Listener;
 
 /// Answers every call that its listener hears of, until stopped.
 ///

@@ -8,9 +8,9 @@ use rustix::io::Errno;
 
 use super::call::MadeBy::{Caller, Watcher};
 use super::call::{Call, Hides};
-use super::shortage::Limit;
+use super::limit::Limit;
 use super::when::Phase::{Dropping, Late, Making, Registering, Telling, Unregistering};
-use crate::refusal::Refusal;
+use crate::machine::refusal::Refusal;
 
 pub(super) const GET_INFO: &str = "ioctl(PIDFD_GET_INFO)";
 pub(super) const EPOLL_WAIT: &str = "epoll_wait";

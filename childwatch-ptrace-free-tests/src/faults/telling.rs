@@ -6,9 +6,9 @@ use super::observed::Told;
 use super::scenario::Life;
 use super::table::GET_INFO;
 use super::when::Phase;
-use crate::child::End;
-use crate::deadline::until;
-use crate::probe::{Gate, Probe};
+use crate::kit::child::End;
+use crate::kit::deadline::until;
+use crate::kit::probe::{Gate, Probe};
 
 /// Failures after which it is plain that exits are hidden for as long as they last.
 const PLAINLY_HIDDEN: u32 = 4;

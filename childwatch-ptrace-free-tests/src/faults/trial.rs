@@ -10,15 +10,15 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use super::board::Board;
-use super::call::Call;
+use super::fault::Fault;
 use super::scenario::live;
 use super::table::CALLS;
-use super::when::{Phase, When};
-use crate::backend::BackendUnderTest;
+use crate::backend::under_test::BackendUnderTest;
 use crate::backends::{Pidfd, PidfdOrSigchld, Sigchld};
-use crate::deadline::{patience_under, set_patience};
-use crate::sys::Notice;
-use crate::{alone, sys};
+use crate::kit::alone;
+use crate::kit::deadline::{patience_under, set_patience};
+use crate::kit::sys::notices;
+use crate::kit::sys::permits;
 
 /// The backends that faults are planted in. The third is `Fallback`, for which every
 /// second process spills over.
@@ -27,19 +27,6 @@ pub static BACKENDS: [&dyn BackendUnderTest; 3] = [&Pidfd, &Sigchld, &PidfdOrSig
 /// The first argument of a program that is to be a trial. Backend and patience follow, and
 /// what the fault is, if there is one.
 const TRIAL_FLAG: &str = "--childwatch-fault";
-
-/// A call that fails.
-#[derive(Clone, Copy, Debug)]
-pub struct Fault {
-    /// The call.
-    pub call: &'static Call,
-    /// What it fails with.
-    pub errno: Errno,
-    /// The part of the watcher's life.
-    pub phase: Phase,
-    /// Which of that phase's calls.
-    pub when: When,
-}
 
 /// A backend, and the fault, if any, that its watcher lives with.
 #[derive(Clone, Copy)]
@@ -83,7 +70,7 @@ pub fn planned(backends: &[&'static dyn BackendUnderTest]) -> Vec<Trial> {
 ///
 /// Why not, for the report.
 pub fn can_be_planted() -> Result<(), String> {
-    sys::may_listen_to_calls().map_err(super::driver::explain)
+    notices::may_listen_to_calls().map_err(super::driver::explain)
 }
 
 /// Whether what comes out here is what comes out elsewhere, word for word.
@@ -95,34 +82,8 @@ pub fn can_be_compared() -> Result<(), String> {
     if !cfg!(all(target_arch = "x86_64", target_env = "gnu")) {
         return Err("libc makes other calls on other machines than x86-64 with glibc".to_owned());
     }
-    sys::kernel_is_at_least(6, 15)
+    permits::kernel_is_at_least(6, 15)
         .map_err(|release| format!("Linux {release} tells no status of a child that was reaped"))
-}
-
-impl Call {
-    fn faults_with(&'static self, backend: &str) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        for &(phase, times) in self.made_with(backend) {
-            for &errno in self.errors {
-                let alone = (1..=times).map(When::Nth);
-                let long = [When::Lasting, When::ForGood].into_iter();
-                let whens = alone.chain(long.filter(|_| self.can_last(errno)));
-                faults.extend(whens.map(|when| Fault {
-                    call: self,
-                    errno,
-                    phase,
-                    when,
-                }));
-            }
-        }
-        faults
-    }
-}
-
-impl Fault {
-    pub(super) fn concerns(&self, notice: &Notice, by_caller: bool) -> bool {
-        self.call.is_made(notice, by_caller)
-    }
 }
 
 impl Trial {
@@ -255,6 +216,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::faults::when::{Phase, When};
 
     #[test]
     fn no_two_calls_have_one_name_and_each_is_made_with_some_backend() {

@@ -7,15 +7,16 @@ use childwatch_core::Pid;
 
 use super::apart;
 use super::life::Life;
-use crate::backend::Need;
-use crate::child::{End, GatedChild, Nursery, RealNursery};
-use crate::deadline;
-use crate::host::Host;
+use crate::backend::facility::Facility;
+use crate::backend::need::Need;
+use crate::hosts::host::Host;
+use crate::kit::child::{End, GatedChild, Nursery, RealNursery};
+use crate::kit::deadline;
 
 pub(super) const HOST: Host = Host {
     name: "foreign-proc",
     is: "a program in a new pid namespace, whose /proc shows the pids of the one above",
-    needs: &[Need::PidNamespace],
+    needs: &[Need::Machine(Facility::PidNamespace)],
     exceptions: &[],
     live,
 };

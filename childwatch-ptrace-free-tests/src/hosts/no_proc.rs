@@ -6,15 +6,16 @@ use std::io::ErrorKind;
 use super::apart;
 use super::life::Life;
 use super::plain;
-use crate::backend::Need;
-use crate::child::{End, Nursery, RealNursery};
-use crate::host::Host;
-use crate::namespace;
+use crate::backend::facility::Facility;
+use crate::backend::need::Need;
+use crate::hosts::host::Host;
+use crate::kit::child::{End, Nursery, RealNursery};
+use crate::machine::namespace;
 
 pub(super) const HOST: Host = Host {
     name: "no-proc",
     is: "a program that has no /proc, as in a bare chroot",
-    needs: &[Need::PidNamespace],
+    needs: &[Need::Machine(Facility::PidNamespace)],
     exceptions: &[],
     live,
 };

@@ -4,17 +4,20 @@ use childwatch_core::PidWatcher;
 
 use super::life::{Around, Life};
 use super::tracing::Session;
-use crate::actor::{Actor, Role};
-use crate::backend::Need;
-use crate::child::{End, Nursery, RealNursery};
-use crate::host::Host;
-use crate::probe::Probe;
-use crate::sys::{self, Seen};
+use crate::backend::facility::Facility;
+use crate::backend::feature::Feature;
+use crate::backend::need::Need;
+use crate::hosts::host::Host;
+use crate::kit::actor::{Actor, Role};
+use crate::kit::child::{End, Nursery, RealNursery};
+use crate::kit::probe::Probe;
+use crate::kit::sys::death;
+use crate::kit::sys::tracing::Seen;
 
 pub(super) const HOST: Host = Host {
     name: "traces-its-children",
     is: "a tracer of its own children: their calls, execs, signals and group-stops",
-    needs: &[Need::Ptrace],
+    needs: &[Need::Machine(Facility::Ptrace)],
     exceptions: &[],
     live,
 };
@@ -25,7 +28,11 @@ fn live(life: &Life<'_>) {
 
 /// A watched child's stops are not exits, and its exit is reported once.
 fn watch(life: &Life<'_>, around: Around<'_>, pid: childwatch_core::Pid) -> Option<Probe> {
-    let watches = life.stage().backend().offers(Need::RealProcesses).is_ok();
+    let watches = life
+        .stage()
+        .backend()
+        .offers(Feature::RealProcesses)
+        .is_ok();
     let watcher: &dyn PidWatcher = around.watcher.filter(|_| watches)?;
     let probe = Probe::new();
     let watched = watcher.watch(pid, probe.callback());
@@ -79,13 +86,13 @@ fn traces_a_program(life: &Life<'_>, around: Around<'_>) -> Vec<Seen> {
     session.sees_and_goes_on(Seen::EXECUTED);
     program.is_ready();
 
-    sys::send(pid, libc::SIGSTOP);
+    death::send(pid, libc::SIGSTOP);
     assert_eq!(session.sees(), Seen::Signal(libc::SIGSTOP));
     session.tracee.go_on(libc::SIGSTOP).expect("it stands");
     assert_eq!(session.sees(), Seen::GROUP_STOP);
     session.tracee.stay_stopped().expect("it stands");
     is_not_reported(probe.as_ref());
-    sys::send(pid, libc::SIGCONT);
+    death::send(pid, libc::SIGCONT);
     session.sees_and_goes_on(Seen::INTERRUPTED);
     assert_eq!(session.sees(), Seen::Signal(libc::SIGCONT));
     session.tracee.go_on(libc::SIGCONT).expect("it stands");

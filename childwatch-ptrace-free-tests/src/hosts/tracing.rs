@@ -1,7 +1,7 @@
 //! Tracers: what they see of their tracees, in order.
 
-use crate::deadline;
-use crate::sys::{Seen, Tracee};
+use crate::kit::deadline;
+use crate::kit::sys::tracing::{Seen, Tracee};
 
 /// A tracee, and what has been seen of it. Repeated system calls are noted once, because how
 /// many a C library makes is no matter here.

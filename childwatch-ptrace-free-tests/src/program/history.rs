@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use childwatch_core::{Exit, Pid, Unregistered, WatchError, WatchHandle};
 
-use crate::locked::lock;
+use crate::kit::locked::lock;
 
 /// Something that happened, and on which thread.
 #[derive(Debug)]

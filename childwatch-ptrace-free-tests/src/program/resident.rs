@@ -7,8 +7,8 @@ use std::process::ExitStatus;
 use childwatch_core::Pid;
 
 use super::history::{Event, History};
-use crate::child::{End, GatedChild};
-use crate::sys;
+use crate::kit::child::{End, GatedChild};
+use crate::kit::sys::death;
 
 /// Signals that end a child and leave no core; successive children of a number end by
 /// different ones.
@@ -93,14 +93,14 @@ impl Resident {
         let may_exit = self.end.is_some();
         if !may_exit && !self.is_stopped && self.child.is_real() {
             self.is_stopped = true;
-            sys::stop(self.child.pid());
+            death::stop(self.child.pid());
         }
     }
 
     pub(super) fn continue_(&mut self, history: &History) {
         if mem::take(&mut self.is_stopped) {
             self.note_that_it_may_exit(history);
-            sys::continue_(self.child.pid());
+            death::continue_(self.child.pid());
         }
     }
 

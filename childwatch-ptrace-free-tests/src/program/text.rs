@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Body, Place, Program, Step};
+use super::steps::{Body, Place, Program, Step};
 
 /// More would make it long to find an order of their calls.
 const MOST_STEPS: usize = 100;

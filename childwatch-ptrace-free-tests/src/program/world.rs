@@ -9,12 +9,13 @@ use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher, WatchError, WatchHand
 
 use super::history::{Answer, Call, Event, History, is_over, owed};
 use super::resident::Resident;
-use super::{Body, Place, Program, Step, callbacks_of};
-use crate::backend::BackendUnderTest;
-use crate::child::GatedChild;
-use crate::deadline::{self, patience};
-use crate::locked::lock;
-use crate::{Stage, sys};
+use super::steps::{Body, Place, Program, Step, callbacks_of};
+use crate::backend::stage::Stage;
+use crate::backend::under_test::BackendUnderTest;
+use crate::kit::child::GatedChild;
+use crate::kit::deadline::{self, patience};
+use crate::kit::locked::lock;
+use crate::kit::sys::death;
 
 /// Runs the program on this process's children.
 pub(super) fn run(program: &Program, backend: &'static dyn BackendUnderTest) -> Arc<History> {
@@ -297,7 +298,7 @@ impl World {
         let is_told_of =
             exit.pid() == resident.child.pid() && (resident.predecessors == 0 || is_its_status);
         let owes = is_told_of && !resident.is_reaped && resident.child.is_real();
-        !owes || sys::is_waitable(exit.pid())
+        !owes || death::is_waitable(exit.pid())
     }
 
     fn look_at(&self, Place(place): Place) -> RwLockReadGuard<'_, Resident> {

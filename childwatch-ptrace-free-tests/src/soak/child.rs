@@ -10,8 +10,8 @@ use rustix::process::{Signal, kill_process};
 
 use super::life::{Life, TheWatcher, Ticket};
 use super::tally::Tally;
-use crate::sleeper::Sleeper;
-use crate::sys;
+use crate::kit::sleeper::Sleeper;
+use crate::kit::sys::{death, threads};
 
 /// So many callbacks wait for one child at most.
 const CALLBACKS: usize = 6;
@@ -69,7 +69,7 @@ impl Child {
 
     pub(super) fn register(&mut self, watcher: &dyn PidWatcher) {
         self.tally.count(|tally| &tally.register_pid);
-        self.armed_at = sys::since_boot();
+        self.armed_at = threads::since_boot();
         match (watcher.register_pid(self.pid()), self.is_held) {
             (Ok(()), false) => self.is_held = true,
             (Err(WatchError::AlreadyRegistered { .. }), true) => {
@@ -77,7 +77,7 @@ impl Child {
             }
             (answer, _) => self.misanswered("register_pid", &answer),
         }
-        self.armed_at = sys::since_boot();
+        self.armed_at = threads::since_boot();
     }
 
     pub(super) fn unregister(&mut self, watcher: &dyn PidWatcher) {
@@ -99,7 +99,7 @@ impl Child {
             Ok(handle) => self.keep(ticket, handle),
             Err(error) => self.misanswered("watch", &Err::<(), _>(error)),
         }
-        self.armed_at = sys::since_boot();
+        self.armed_at = threads::since_boot();
     }
 
     pub(super) fn register_callback(&mut self, watcher: &dyn PidWatcher) {
@@ -178,13 +178,13 @@ impl Child {
         } else if !self.is_let_go() && self.sleeper.is_asleep() {
             self.is_stopped = true;
             self.tally.count(|tally| &tally.stops);
-            sys::stop(self.pid());
+            death::stop(self.pid());
         }
     }
 
     fn continue_(&mut self) {
         if std::mem::take(&mut self.is_stopped) {
-            sys::continue_(self.pid());
+            death::continue_(self.pid());
         }
     }
 

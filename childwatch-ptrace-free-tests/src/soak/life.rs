@@ -10,7 +10,8 @@ use std::time::Duration;
 use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher};
 
 use super::tally::Tally;
-use crate::{deadline, sys};
+use crate::kit::deadline;
+use crate::kit::sys::death;
 
 /// The watcher that all threads use. Callbacks hold it weakly, for it holds them.
 pub(super) struct TheWatcher(pub(super) Box<dyn PidWatcher>);
@@ -79,8 +80,8 @@ impl Life {
         // Somebody else may have reaped it, and its number be that of a child that lives.
         let is_dead = (0..ROUNDS).any(|_| {
             thread::yield_now();
-            sys::is_waitable(self.pid)
-        }) || deadline::holds_within(patience, || sys::is_waitable(self.pid));
+            death::is_waitable(self.pid)
+        }) || deadline::holds_within(patience, || death::is_waitable(self.pid));
         if !is_dead {
             let words = format!("{}: it was let go, and can't be waited for", self.pid);
             self.tally.fault(|tally| &tally.stolen, words);
@@ -176,7 +177,7 @@ impl Ticket {
             }
         }
         if let Some(_number) = life.number().filter(|_| expected.is_some()) {
-            if !sys::is_waitable(life.pid) {
+            if !death::is_waitable(life.pid) {
                 let words = format!("{}: not waitable in its callback", life.pid);
                 tally.fault(|tally| &tally.stolen, words);
             }

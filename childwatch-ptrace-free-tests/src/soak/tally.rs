@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::thread::{self, ThreadId};
 
-use crate::locked::lock;
+use crate::kit::locked::lock;
 
 /// More are counted, and not told one by one.
 const FAULTS_TOLD: usize = 20;

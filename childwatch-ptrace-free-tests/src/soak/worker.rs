@@ -8,11 +8,12 @@ use std::time::Duration;
 use childwatch_core::PidWatcher;
 use rustix::process::Signal;
 
-use super::Shared;
 use super::child::{Child, Owed};
 use super::life::TheWatcher;
-use crate::sleeper::Sleeper;
-use crate::{deadline, sys};
+use super::shared::Shared;
+use crate::kit::deadline;
+use crate::kit::sleeper::Sleeper;
+use crate::kit::sys::threads;
 
 /// Steps between two looks at what is owed.
 const STEPS_A_LOOK: usize = 256;
@@ -270,6 +271,6 @@ impl Shared {
     /// Whether the backend can tell the number's next child from this one.
     fn may_reap(&self, child: &Child) -> bool {
         let unit = self.order.backend.unit_of_start_times().as_nanos();
-        unit == 0 || sys::since_boot().as_nanos() / unit > child.armed_at.as_nanos() / unit
+        unit == 0 || threads::since_boot().as_nanos() / unit > child.armed_at.as_nanos() / unit
     }
 }
