@@ -13,15 +13,14 @@ use crate::hosts::CASES_OF_HOSTS;
 use crate::kit::actor;
 use crate::kit::deadline::DEADLINE;
 use crate::kit::judged::Outcome;
-use crate::{faults, program};
 
 use cell::Cell;
 
 pub mod cell;
 mod named;
 
-/// Becomes the cell, actor or run of a [`Program`](program::Program) that this process
-/// was started to be, and never returns then. Who starts them calls it first in `main`.
+/// Becomes the cell or actor that this process was started to be, and never returns then. A
+/// runner calls it first in `main`.
 pub fn take_part(backends: &[&'static dyn BackendUnderTest]) {
     if let Some(role) = actor::from_args() {
         role.play();
@@ -29,11 +28,7 @@ pub fn take_part(backends: &[&'static dyn BackendUnderTest]) {
     if let Some(cell) = cell::from_args(backends) {
         cell.run_here();
     }
-    if let Some(program) = program::from_args(backends) {
-        program.run_here();
-    }
     availability::take_part(backends);
-    faults::take_part();
 }
 
 /// A test runner with the arguments of any Rust test: every case against every

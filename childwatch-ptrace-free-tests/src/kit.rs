@@ -8,6 +8,7 @@
 //! | waits on conditions | [`deadline`](mod@deadline) |
 //! | what a process leaves behind | [`footprint`](mod@footprint) |
 //! | a process of its own, and its verdict | [`alone`](mod@alone), [`judged`](mod@judged) |
+//! | saying why a test cannot run | [`skip`](mod@skip) |
 //! | system calls, signals, limits and threads | [`sys`](mod@sys) |
 //!
 //! Nothing here needs a watcher of this workspace, or a privilege.
@@ -23,6 +24,6 @@ pub mod judged;
 pub mod locked;
 pub(crate) mod own_proc;
 pub mod probe;
-pub mod sleeper;
+pub mod skip;
 pub mod storm;
 pub mod sys;

@@ -2,7 +2,8 @@
 //!
 //! The check fails if files of a crate import from each other in a circle. It also fails if a
 //! layer imports from another layer that does not stand below it. [rules](mod@rules) names
-//! the layers.
+//! the layers. And it fails if somebody who takes the conformance suite for a backend of their
+//! own compiles more than [wings](mod@wings) names.
 //!
 //! cargo-modules finds circles too (`dependencies --acyclic`). It stops at the first circle,
 //! and has no layers. It loads all dependencies into rust-analyzer, which takes more than a
@@ -32,6 +33,7 @@ mod test_only;
 mod tokens;
 mod tree;
 mod upwards;
+mod wings;
 
 /// Check that the files of each crate import from each other one way, layer above layer.
 ///
@@ -47,7 +49,8 @@ pub(crate) fn main(_args: &Args) -> anyhow::Result<ExitCode> {
 /// Checks every crate of the workspace, and says what was checked.
 pub(crate) fn check() -> anyhow::Result<()> {
     let sources: BTreeMap<_, _> = rust_files::all()?.into_iter().collect();
-    let checked = examine(&sources, &workspace::members()?, LAYERED)?;
+    let mut checked = examine(&sources, &workspace::members()?, LAYERED)?;
+    checked.faults.extend(wings::faults()?);
     for line in &checked.lines {
         println!("{line}");
     }

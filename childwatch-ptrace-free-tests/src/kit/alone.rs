@@ -15,22 +15,28 @@ use crate::kit::sys::death;
 
 /// What such a process exits with when what it is for is unsupported; the reason is its
 /// output.
-pub(crate) const UNSUPPORTED: u8 = 77;
+pub const UNSUPPORTED: u8 = 77;
 
 /// How such a process ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub struct Ended {
     /// `None` when it was killed at its deadline.
-    pub(crate) status: Option<ExitStatus>,
-    pub(crate) output: String,
-    pub(crate) errors: String,
+    pub status: Option<ExitStatus>,
+    /// What it has written to its standard output.
+    pub output: String,
+    /// What it has written to its standard error.
+    pub errors: String,
     /// From its start to its end.
-    pub(crate) elapsed: Duration,
+    pub elapsed: Duration,
 }
 
-/// Runs `program` with these arguments, and kills it, and all that it has started, at the
-/// deadline.
-pub(crate) fn run<'a>(
+/// Runs `program` with these arguments. At the deadline it is killed, with all that it has
+/// started.
+///
+/// # Errors
+///
+/// If the process can't be started or waited for.
+pub fn run<'a>(
     program: &Path,
     arguments: impl IntoIterator<Item = &'a str>,
     deadline: Duration,
@@ -90,14 +96,15 @@ fn ends_within(
     }
 }
 
-/// To be called first in such a process: a runner that is killed takes it along. It waits
-/// for each on the thread that has started it, which is the one whose death counts here.
-pub(crate) fn end_with_the_runner() {
+/// Has the kernel kill this process when its runner ends. Such a process calls it first. The
+/// runner waits for it on the thread that has started it, whose end counts here.
+pub fn end_with_the_runner() {
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
 }
 
-/// Why a process failed: what it has said, and how it ended.
-pub(crate) fn explain(status: ExitStatus, errors: &str) -> String {
+/// Returns why a process failed: what it has written, and how it ended.
+#[must_use]
+pub fn explain(status: ExitStatus, errors: &str) -> String {
     let errors = errors.trim();
     let ended = match status.signal() {
         Some(_) => format!("the cell ended by {status}"),

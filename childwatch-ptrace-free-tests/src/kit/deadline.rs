@@ -22,11 +22,14 @@ pub fn patience() -> Duration {
     *PATIENCE.get_or_init(|| patience_under(DEADLINE))
 }
 
-pub(crate) fn patience_under(cell_deadline: Duration) -> Duration {
+/// Returns how long one wait may take in a process with this deadline.
+#[must_use]
+pub fn patience_under(cell_deadline: Duration) -> Duration {
     cell_deadline / 4
 }
 
-pub(crate) fn set_patience(patience: Duration) {
+/// Sets [`patience`], unless that has been asked for before.
+pub fn set_patience(patience: Duration) {
     PATIENCE.get_or_init(|| patience);
 }
 
@@ -46,7 +49,7 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Waits until the next of the units of time in which the kernel counts since boot has
 /// begun. Does not wait for a unit of zero.
-pub(crate) fn await_next(unit: Duration) {
+pub fn await_next(unit: Duration) {
     let Some(unit) = NonZeroU128::new(unit.as_nanos()) else {
         return;
     };
@@ -55,7 +58,7 @@ pub(crate) fn await_next(unit: Duration) {
     until("a unit of time has passed", || current() > last);
 }
 
-/// Waits until `condition` holds, `limit` at most; whether it came to hold.
+/// Waits until `condition` holds, at most as long as `limit`. Returns `true` if it holds.
 pub fn holds_within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let start = Instant::now();
     loop {

@@ -8,14 +8,20 @@ use crate::kit::{deadline, own_proc};
 
 /// What a process has at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Footprint {
+pub struct Footprint {
     pub(crate) fds: usize,
     pub(crate) threads: usize,
     has_children: bool,
 }
 
 impl Footprint {
-    pub(crate) fn now() -> Self {
+    /// Counts what this process has now.
+    ///
+    /// # Panics
+    ///
+    /// If `/proc` is not mounted.
+    #[must_use]
+    pub fn now() -> Self {
         Footprint {
             fds: open_files(),
             threads: count(own_proc::in_own_proc("task")),
@@ -26,8 +32,12 @@ impl Footprint {
     /// Checks that nothing has come or gone since. A thread that has been joined,
     /// or told to end, may take a moment to leave the listing: it may have been counted
     /// then, and be gone now.
+    ///
+    /// # Panics
+    ///
+    /// If something has come or gone.
     #[track_caller]
-    pub(crate) fn is_unchanged(&self) {
+    pub fn is_unchanged(&self) {
         let mut now = Footprint::now();
         let is_same = deadline::holds_within(deadline::patience(), || {
             now = Footprint::now();
@@ -39,8 +49,12 @@ impl Footprint {
 
     /// Checks that nothing has come since. Something may have gone: a file that a watcher's
     /// thread had open for a moment.
+    ///
+    /// # Panics
+    ///
+    /// If something has come.
     #[track_caller]
-    pub(crate) fn has_not_grown(&self) {
+    pub fn has_not_grown(&self) {
         let mut now = Footprint::now();
         let has_not = deadline::holds_within(deadline::patience(), || {
             now = Footprint::now();
@@ -64,8 +78,13 @@ pub(crate) fn begin_sanitizers_thread() {
     }
 }
 
-/// How many files are open; one of them is the listing's own.
-pub(crate) fn open_files() -> usize {
+/// Returns how many files are open. One of them is the listing's own.
+///
+/// # Panics
+///
+/// If `/proc` is not mounted.
+#[must_use]
+pub fn open_files() -> usize {
     count(own_proc::in_own_proc("fd"))
 }
 
@@ -85,9 +104,14 @@ fn count(directory: impl AsRef<Path>) -> usize {
     fs::read_dir(directory).expect("/proc is mounted").count()
 }
 
-/// The memory that this process has allocated and touched, in bytes. Pages of files are not
-/// in it: the kernel takes them away and brings them back as it likes.
-pub(crate) fn resident_bytes() -> usize {
+/// Returns the memory that this process has allocated and touched, in bytes. Pages of files are
+/// not in it: the kernel takes them away and brings them back as it likes.
+///
+/// # Panics
+///
+/// If `/proc` is not mounted.
+#[must_use]
+pub fn resident_bytes() -> usize {
     let status = fs::read_to_string("/proc/self/status").expect("/proc is mounted");
     let mut lines = status.lines();
     let kibibytes = lines.find_map(|line| {

@@ -36,7 +36,11 @@ pub struct Verdict {
 /// Runs `program` with these arguments and, last, the patience of its waits in
 /// milliseconds. At the deadline, or when it `is_called_off`, it is killed, and all that
 /// it has started.
-pub(crate) fn run(
+///
+/// # Errors
+///
+/// If the process can't be started or waited for.
+pub fn run(
     program: &Path,
     arguments: &[&str],
     deadline: Duration,
@@ -57,7 +61,11 @@ pub(crate) fn run(
 
 /// The process itself: runs `body`, if it is supported, and never returns. It fails by a
 /// panic, or when it leaves something behind.
-pub(crate) fn run_here(supported: Result<(), String>, body: impl FnOnce()) -> ! {
+///
+/// # Panics
+///
+/// If `body` panics or leaves something behind.
+pub fn run_here(supported: Result<(), String>, body: impl FnOnce()) -> ! {
     alone::end_with_the_runner();
     if let Err(reason) = supported {
         println!("{reason}");

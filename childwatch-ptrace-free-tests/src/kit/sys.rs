@@ -1,25 +1,25 @@
-//! The system calls that the suite needs and rustix does not have, and what it
-//! reads from the kernel. All `unsafe` of the suite's own machinery is here, and in
-//! `crowd`, `sleeper`, `namespace` and the hosts that fork.
+//! System calls that rustix does not have, and what the kernel says about this process.
+//!
+//! All `unsafe` of the suite's own machinery is here, and in [`crowd`](super::crowd),
+//! [`namespace`](crate::machine::namespace) and the hosts that fork.
 
-pub mod answered;
+pub(crate) mod answered;
 pub mod birth;
-pub mod chained;
+pub(crate) mod chained;
 pub mod death;
-pub mod directory;
-pub mod heap;
+pub(crate) mod directory;
+pub(crate) mod heap;
 pub mod limits;
-pub mod notices;
-pub mod own_handler;
+pub(crate) mod own_handler;
 pub mod permits;
 pub mod receive;
-pub mod second_copy;
+pub(crate) mod second_copy;
 pub mod signals;
-pub mod stacks;
-pub mod streams;
+pub(crate) mod stacks;
+pub(crate) mod streams;
 pub mod threads;
-pub mod ticks;
-pub mod tracing;
+pub(crate) mod ticks;
+pub(crate) mod tracing;
 pub mod traps;
-pub mod users;
-pub mod wall_clock;
+pub(crate) mod users;
+pub(crate) mod wall_clock;

@@ -18,7 +18,7 @@ use crate::kit::sys::permits;
 
 /// A system call, in whole or in one of its uses, and the error that it is to give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub struct Refusal {
     call: libc::c_long,
     used: Used,
     /// `None`: the call answers 0, and does nothing.
@@ -36,7 +36,9 @@ enum Used {
 }
 
 impl Refusal {
-    pub(crate) const fn of(call: libc::c_long, errno: Errno) -> Self {
+    /// The call gives this error, whatever its arguments are.
+    #[must_use]
+    pub const fn of(call: libc::c_long, errno: Errno) -> Self {
         Refusal {
             call,
             used: Used::Anyhow,
@@ -54,7 +56,8 @@ impl Refusal {
     }
 
     /// Only with this value for the argument, which is counted from 0.
-    pub(crate) const fn with(self, argument: u8, value: u32) -> Self {
+    #[must_use]
+    pub const fn with(self, argument: u8, value: u32) -> Self {
         let used = Used::With { argument, value };
         Refusal { used, ..self }
     }
@@ -71,12 +74,12 @@ impl Refusal {
     }
 
     /// `waitid(P_PIDFD)`, Linux 5.4.
-    pub(crate) const fn waitid_of_pidfds(errno: Errno) -> Self {
+    pub const fn waitid_of_pidfds(errno: Errno) -> Self {
         Refusal::of(libc::SYS_waitid, errno).with(0, libc::P_PIDFD)
     }
 
     /// `ioctl(PIDFD_GET_INFO)` in its first version, Linux 6.13.
-    pub(crate) const fn pidfd_get_info(errno: Errno) -> Self {
+    pub const fn pidfd_get_info(errno: Errno) -> Self {
         const PIDFD_GET_INFO: u32 = 0xC040_FF0B;
         Refusal::of(libc::SYS_ioctl, errno).with(1, PIDFD_GET_INFO)
     }
@@ -156,7 +159,7 @@ pub(crate) fn trap_in_process(refusal: Refusal) -> Result<(), String> {
 /// # Errors
 ///
 /// Why it can't be had, for the report.
-pub(crate) fn refuse_on_this_thread(refusals: &[Refusal]) -> Result<(), String> {
+pub fn refuse_on_this_thread(refusals: &[Refusal]) -> Result<(), String> {
     install(refusals, seccompiler::apply_filter)
 }
 
@@ -165,7 +168,7 @@ pub(crate) fn refuse_on_this_thread(refusals: &[Refusal]) -> Result<(), String> 
 /// # Panics
 ///
 /// When filters can't be had, and when `body` does.
-pub(crate) fn with_refused<T: Send>(refusals: &[Refusal], body: impl FnOnce() -> T + Send) -> T {
+pub fn with_refused<T: Send>(refusals: &[Refusal], body: impl FnOnce() -> T + Send) -> T {
     let refused = || {
         refuse_on_this_thread(refusals).expect("a filter for one thread");
         body()
@@ -202,8 +205,8 @@ fn explain(error: impl std::error::Error) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::io::{self, Write};
+mod tests {
+    use std::io;
 
     use rustix::fs::fcntl_getfl;
     use rustix::io::fcntl_getfd;
@@ -211,16 +214,11 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::kit::child::{End, GatedChild, RealChild};
+    use crate::kit::skip;
     use crate::kit::sys::birth;
 
-    /// Whether filters can be had. If not, says why past libtest's capture: it knows no
-    /// other way to say it of a test that can't run.
-    pub(crate) fn can_be_tested() -> bool {
-        let answer = can_refuse();
-        if let Err(reason) = &answer {
-            let _ = io::stderr().write_all(format!("– {reason}\n").as_bytes());
-        }
-        answer.is_ok()
+    fn can_be_tested() -> bool {
+        skip::can_run(can_refuse())
     }
 
     // Errors that these calls never give by themselves.

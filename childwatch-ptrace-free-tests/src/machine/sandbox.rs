@@ -37,7 +37,9 @@ macro_rules! sandboxes {
                 }
             }
 
-            pub(crate) const fn refusals(self) -> &'static [Refusal] {
+            /// The calls that it refuses.
+            #[must_use]
+            pub const fn refusals(self) -> &'static [Refusal] {
                 match self {
                     $(Sandbox::$sandbox => const { &[$($refusal),*] },)*
                 }
@@ -122,15 +124,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::backend::under_test::BackendUnderTest;
-    use crate::backends::{Pidfd, PidfdOrSigchld, Sigchld};
+    use crate::kit::skip;
     use crate::kit::sys::permits;
-    use crate::machine::refusal::tests::can_be_tested;
     use crate::machine::refusal::with_refused;
-
-    fn available_in(sandbox: Sandbox, backend: &dyn BackendUnderTest) -> Result<(), String> {
-        with_refused(sandbox.refusals(), || backend.is_available())
-    }
 
     #[test]
     fn no_two_sandboxes_have_one_name() {
@@ -138,49 +134,17 @@ mod tests {
         assert_eq!(names.len(), Sandbox::ALL.len());
     }
 
-    /// So that a matrix under a sandbox that does nothing is not taken for a pass.
-    #[test]
-    fn each_sandbox_takes_from_the_backends_what_it_says() {
-        if !can_be_tested() || Pidfd.is_available().is_err() {
-            return;
-        }
-        for &sandbox in Sandbox::ALL {
-            let lacks = match sandbox {
-                Sandbox::NoPidfd | Sandbox::Gvisor2025 => Some("does not offer pidfd_open"),
-                Sandbox::Eperm | Sandbox::Eacces => Some("does not offer pidfd_open"),
-                Sandbox::NoPPidfd => Some("does not offer waitid(P_PIDFD)"),
-                Sandbox::Enomem => Some("supported, but not to be had now"),
-                Sandbox::NoInfo | Sandbox::Gvisor2026 => None,
-                Sandbox::NoClone3 | Sandbox::NoPtrace | Sandbox::NoWipeonfork => None,
-                Sandbox::IgnoresMadvise => None,
-            };
-            match (available_in(sandbox, &Pidfd), lacks) {
-                (Ok(()), None) => {}
-                (Err(reason), Some(lacks)) if reason.contains(lacks) => {}
-                (answer, _) => panic!("{sandbox:?}: {answer:?}, not {lacks:?}"),
-            }
-            assert_eq!(available_in(sandbox, &Sigchld), Ok(()), "{sandbox:?}");
-            assert_eq!(
-                available_in(sandbox, &PidfdOrSigchld),
-                Ok(()),
-                "{sandbox:?}"
-            );
-        }
-    }
-
-    /// The sandboxes that leave all backends available.
+    /// The sandboxes that leave all backends available. What a backend has lost is a test of
+    /// childwatch-proofs.
     #[test]
     fn what_backends_can_do_without_is_refused_too() {
-        if !can_be_tested() {
+        if !skip::can_run(Sandbox::can_be_applied()) {
             return;
         }
         let refuses = |sandbox: Sandbox, is_refused: fn() -> bool| {
             assert!(with_refused(sandbox.refusals(), is_refused), "{sandbox:?}");
         };
-        let get_info = || childwatch_pidfd::probe().get_info.is_err();
         let wipe = || !permits::can_wipe_on_fork();
-        refuses(Sandbox::NoInfo, get_info);
-        refuses(Sandbox::Gvisor2026, get_info);
         refuses(Sandbox::NoWipeonfork, wipe);
         refuses(Sandbox::IgnoresMadvise, permits::takes_any_advice);
         assert!(

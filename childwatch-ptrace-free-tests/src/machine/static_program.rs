@@ -46,7 +46,7 @@ pub(crate) fn file() -> Result<PathBuf, String> {
     named.or_else(beside).ok_or_else(|| {
         format!(
             "this program has not been built with musl: `cargo build -p \
-             childwatch-ptrace-free-tests --target {target}`, or set {VARIABLE}"
+             childwatch-proofs --target {target}`, or set {VARIABLE}"
         )
     })
 }

@@ -1,7 +1,7 @@
 //! What hosts notice of a backend, according to the backend's documentation.
 
+use childwatch_proofs::backends;
 use childwatch_ptrace_free_tests::Exception;
-use childwatch_ptrace_free_tests::backends;
 
 use super::finding::Finding;
 use super::report::{CellReport, Report};

@@ -52,6 +52,16 @@ pub(super) static LAYERED: &[Layered] = &[
         ],
     },
     Layered {
+        package: "childwatch-ptrace-free-tests/proofs",
+        // Each proves something else, and needs nothing of the others.
+        layers: &[
+            layer("broken", &[]),
+            layer("faults", &[]),
+            layer("program", &[]),
+            layer("soak", &[]),
+        ],
+    },
+    Layered {
         package: "xtask/bench",
         layers: &[
             layer("figures", &[]),

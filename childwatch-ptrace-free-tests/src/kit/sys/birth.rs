@@ -76,11 +76,15 @@ pub(crate) fn fork_crowd_member((read, write): (&OwnedFd, &OwnedFd), code: u8) -
 /// Forks a child that is this program's copy and runs `body` in it, then exits
 /// with what it returns.
 ///
+/// # Errors
+///
+/// If the process can't be forked.
+///
 /// # Safety
 ///
 /// `body` must do only what is sound in a copy of a threaded process: see
 /// `signal-safety(7)`. Calls of a watcher are under test for being so.
-pub(crate) unsafe fn fork_copy(body: impl FnOnce() -> i32) -> io::Result<Pid> {
+pub unsafe fn fork_copy(body: impl FnOnce() -> i32) -> io::Result<Pid> {
     // SAFETY: the caller's promise.
     unsafe {
         fork_with(Birth::default(), || {
@@ -196,7 +200,11 @@ fn end_as_ordered(gate: RawFd) {
 }
 
 /// Forks a child that shares this process's working directory, and ends with it.
-pub(crate) fn share_the_working_directory() {
+///
+/// # Panics
+///
+/// If there is no such child.
+pub fn share_the_working_directory() {
     let (gate, opener) = rustix::pipe::pipe().expect("a pipe");
     let birth = Birth {
         flags: libc::CLONE_FS as u64,
@@ -269,17 +277,22 @@ pub(crate) fn become_subreaper() {
 }
 
 /// The bytes of a stack for [`clone_sharing_memory`]: enough for a few system calls.
-pub(crate) const SMALL_STACK: usize = 8 << 10;
+pub const SMALL_STACK: usize = 8 << 10;
 
 /// Starts a child that shares this process's memory and table of files, on a stack of
 /// its own. The child ends with what `body` returns, and its end sends `exit_signal` to
 /// its parent; 0 for nothing.
 ///
+/// # Errors
+///
+/// If the kernel makes no child.
+///
 /// # Safety
 ///
 /// At `stack` begin [`SMALL_STACK`] bytes that outlive the child, and that nobody else
-/// uses until then; `argument` is what `body` wants. `body` shares this thread's thread-local storage, and must not use it.
-pub(crate) unsafe fn clone_sharing_memory<T>(
+/// uses until then; `argument` is what `body` wants. `body` shares this thread's
+/// thread-local storage, and must not use it.
+pub unsafe fn clone_sharing_memory<T>(
     body: extern "C" fn(*mut libc::c_void) -> libc::c_int,
     stack: *mut u8,
     argument: *const T,

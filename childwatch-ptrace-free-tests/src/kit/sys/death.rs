@@ -33,8 +33,8 @@ pub(crate) fn confirm_dead(pid: Pid) {
     while let Err(Errno::INTR) = waitid(WaitId::Pid(number(pid)), options) {}
 }
 
-/// Reaps a child: its status, unless somebody else has it.
-pub(crate) fn reap(pid: Pid) -> Option<ExitStatus> {
+/// Reaps a child. Returns its status, or `None` if somebody else has reaped it.
+pub fn reap(pid: Pid) -> Option<ExitStatus> {
     loop {
         match waitpid(Some(number(pid)), wall()) {
             Ok(Some((_, status))) => return Some(ExitStatus::from_raw(status.as_raw())),
@@ -50,13 +50,15 @@ fn peek(id: WaitId<'_>) -> rustix::io::Result<Option<WaitIdStatus>> {
     waitid(id, options | wall_id())
 }
 
-/// Whether a child can be waited for at this moment, without reaping it.
-pub(crate) fn is_waitable(pid: Pid) -> bool {
+/// Returns `true` if a child can be waited for at this moment. Does not reap it.
+#[must_use]
+pub fn is_waitable(pid: Pid) -> bool {
     matches!(peek(WaitId::Pid(number(pid))), Ok(Some(_)))
 }
 
-/// The first zombie in the kernel's list of this process's children.
-pub(crate) fn first_zombie() -> Option<Pid> {
+/// Returns the first zombie in the kernel's list of this process's children.
+#[must_use]
+pub fn first_zombie() -> Option<Pid> {
     // SAFETY: all zeros is a valid siginfo_t, which lives across the call; its pid may
     // be read of what waitid has filled in, and is 0 otherwise.
     let pid = unsafe {
@@ -68,8 +70,9 @@ pub(crate) fn first_zombie() -> Option<Pid> {
     Pid::try_from(pid).ok()
 }
 
-/// Whether a number is a child's, dead or alive.
-pub(crate) fn is_child(pid: Pid) -> bool {
+/// Returns `true` if a pid is a child's, dead or alive.
+#[must_use]
+pub fn is_child(pid: Pid) -> bool {
     peek(WaitId::Pid(number(pid))).is_ok()
 }
 
@@ -100,13 +103,14 @@ pub(crate) fn waitable_within(child: &Child, limit: Duration) -> io::Result<bool
     }
 }
 
-/// Whether a process is a zombie, traced or not.
-pub(crate) fn is_zombie(pid: Pid) -> bool {
+/// Returns `true` if a process is a zombie, traced or not.
+#[must_use]
+pub fn is_zombie(pid: Pid) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
 }
 
 /// Kills a child that hangs.
-pub(crate) fn kill(pid: Pid) {
+pub fn kill(pid: Pid) {
     let _ = rustix::process::kill_process(number(pid), rustix::process::Signal::KILL);
 }
 
@@ -121,14 +125,14 @@ pub(crate) fn terminate(pid: Pid) {
     let _ = rustix::process::kill_process(number(pid), rustix::process::Signal::TERM);
 }
 
-/// Stops a child, and waits until it stands.
-pub(crate) fn stop(pid: Pid) {
+/// Stops a child, and waits until it is stopped.
+pub fn stop(pid: Pid) {
     let _ = rustix::process::kill_process(number(pid), rustix::process::Signal::STOP);
     let options = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
     while let Err(Errno::INTR) = waitid(WaitId::Pid(number(pid)), options | wall_id()) {}
 }
 
-/// Lets a stopped child go on.
-pub(crate) fn continue_(pid: Pid) {
+/// Continues a stopped child.
+pub fn continue_(pid: Pid) {
     let _ = rustix::process::kill_process(number(pid), rustix::process::Signal::CONT);
 }

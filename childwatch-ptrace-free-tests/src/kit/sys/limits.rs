@@ -12,8 +12,12 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What this process may map more than it has, is measured from here.
-pub(crate) fn address_space_bytes() -> u64 {
+/// Returns the size of this process's address space now.
+///
+/// # Panics
+///
+/// If `/proc` is not mounted.
+pub fn address_space_bytes() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").expect("/proc is mounted");
     let pages = statm
         .split_whitespace()
@@ -29,14 +33,19 @@ pub(crate) fn open_files_limit() -> Result<u64, String> {
 
 /// Leaves room for only so many more open files, until dropped.
 #[derive(Debug)]
-pub(crate) struct FewFiles {
+pub struct FewFiles {
     before: Rlimit,
     /// The limit counts numbers, not files: these take every number below it.
     _fillers: Vec<OwnedFd>,
 }
 
 impl FewFiles {
-    pub(crate) fn left(room: usize) -> Self {
+    /// Leaves room for `room` more files.
+    ///
+    /// # Panics
+    ///
+    /// If `/proc` is not mounted.
+    pub fn left(room: usize) -> Self {
         let before = getrlimit(Resource::Nofile);
         let highest = std::fs::read_dir("/proc/self/fd")
             .expect("/proc is mounted")
@@ -142,8 +151,12 @@ impl Drop for Replaced {
     }
 }
 
-/// Limits this process's address space.
-pub(crate) fn limit_address_space(bytes: Option<u64>) {
+/// Limits this process's address space, or lifts the limit.
+///
+/// # Panics
+///
+/// If the limit can't be set.
+pub fn limit_address_space(bytes: Option<u64>) {
     let before = getrlimit(Resource::As);
     let limit = Rlimit {
         current: bytes.or(before.maximum),

@@ -141,8 +141,12 @@ pub(crate) fn seize(pid: Pid) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether this is Linux `major.minor` or later; its release if not.
-pub(crate) fn kernel_is_at_least(major: u32, minor: u32) -> Result<(), String> {
+/// Returns `Ok` if this is Linux `major.minor` or later.
+///
+/// # Errors
+///
+/// The kernel's release.
+pub fn kernel_is_at_least(major: u32, minor: u32) -> Result<(), String> {
     let uname = rustix::system::uname();
     let release = uname.release().to_string_lossy();
     let mut numbers = release

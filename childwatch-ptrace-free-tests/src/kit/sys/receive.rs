@@ -113,7 +113,7 @@ pub(crate) fn takes_signal(signal: i32, limit: Duration) -> bool {
 
 /// Unblocks `SIGCHLD` on this thread and sleeps, at once, as `sigsuspend` does. Returns
 /// `true` if a handler has interrupted the sleep.
-pub(crate) fn is_interrupted_within(limit: Duration) -> bool {
+pub fn is_interrupted_within(limit: Duration) -> bool {
     let limit = libc::timespec {
         tv_sec: limit.as_secs() as libc::time_t,
         tv_nsec: libc::c_long::from(limit.subsec_nanos() as i32),
@@ -201,13 +201,17 @@ pub(crate) fn read_once(fd: &OwnedFd) -> io::Result<u8> {
 }
 
 /// Takes out all that signal-hook calls for `SIGCHLD`, whoever has registered it.
-pub(crate) fn remove_all_actions() {
+pub fn remove_all_actions() {
     #[expect(deprecated, reason = "other libraries call it")]
     signal_hook_registry::unregister_signal(libc::SIGCHLD);
 }
 
 /// Counts each `SIGCHLD` as other libraries would: by an action of signal-hook.
-pub(crate) fn count_through_signal_hook() {
+///
+/// # Panics
+///
+/// If signal-hook refuses.
+pub fn count_through_signal_hook() {
     // SAFETY: the action makes one atomic operation.
     let counting = unsafe {
         signal_hook_registry::register(libc::SIGCHLD, || {
@@ -276,7 +280,11 @@ static RECORDED: [AtomicI32; 64] = [const { AtomicI32::new(0) }; 64];
 static RECORDS: AtomicUsize = AtomicUsize::new(0);
 
 /// Records the pid of each `SIGCHLD`, by an action of signal-hook.
-pub(crate) fn record_child_signals() {
+///
+/// # Panics
+///
+/// If signal-hook refuses.
+pub fn record_child_signals() {
     // SAFETY: the action makes atomic operations. The pid may be read of a siginfo that
     // came with SIGCHLD.
     let recording = unsafe {
@@ -288,8 +296,9 @@ pub(crate) fn record_child_signals() {
     recording.expect("an action of signal-hook");
 }
 
-/// What has been recorded and not been asked for before.
-pub(crate) fn recorded_child_signals() -> Vec<Pid> {
+/// Returns the pids that have been recorded since the last call.
+#[must_use]
+pub fn recorded_child_signals() -> Vec<Pid> {
     let pids = RECORDED.iter().map(|pid| pid.swap(0, Ordering::SeqCst));
     pids.filter_map(|pid| Pid::try_from(pid).ok()).collect()
 }

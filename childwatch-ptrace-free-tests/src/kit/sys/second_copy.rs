@@ -54,7 +54,7 @@ impl SecondCopy {
         let mut files = folders.map(|folder| folder.join("examples").join(FILE));
         files.find(|file| file.is_file()).ok_or_else(|| {
             "there is no second copy of the library: run `cargo build -p \
-             childwatch-ptrace-free-tests --example second_copy`"
+             childwatch-proofs --example second_copy`"
                 .to_owned()
         })
     }

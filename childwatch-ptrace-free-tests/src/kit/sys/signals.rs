@@ -5,22 +5,31 @@
     reason = "`sigaction`, masks, `kill`, `raise`, a handler that forwards, and one that repairs a page"
 )]
 
+use std::fmt;
 use std::mem;
 use std::ptr;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
-/// What SIGCHLD does to this process, until dropped.
-pub(crate) struct SigchldAction {
+/// What `SIGCHLD` does to this process, until this is dropped.
+pub struct SigchldAction {
     before: libc::sigaction,
 }
 
+impl fmt::Debug for SigchldAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigchldAction").finish_non_exhaustive()
+    }
+}
+
 impl SigchldAction {
-    pub(crate) fn ignored() -> Self {
+    /// The signal is ignored, and the kernel reaps the children.
+    pub fn ignored() -> Self {
         Self::set(libc::SIG_IGN, 0)
     }
 
-    pub(crate) fn no_child_wait() -> Self {
+    /// `SA_NOCLDWAIT`: the kernel reaps the children.
+    pub fn no_child_wait() -> Self {
         Self::set(libc::SIG_DFL, libc::SA_NOCLDWAIT)
     }
 
@@ -111,8 +120,12 @@ pub(crate) fn fatal_signals() -> impl Iterator<Item = u8> {
     })
 }
 
-/// What SIGCHLD does: its handler's address and its flags.
-pub(crate) fn sigchld_disposition() -> (usize, i32) {
+/// Returns what `SIGCHLD` does: its handler's address and its flags.
+///
+/// # Panics
+///
+/// If the kernel does not say so.
+pub fn sigchld_disposition() -> (usize, i32) {
     dispositions()
         .into_iter()
         .find(|(signal, ..)| *signal == libc::SIGCHLD)
@@ -132,8 +145,8 @@ pub(crate) fn sigchld_mask() -> Vec<i32> {
     }
 }
 
-/// Changes the flags of what SIGCHLD does.
-pub(crate) fn change_sigchld_flags(change: impl FnOnce(i32) -> i32) {
+/// Changes the flags of what `SIGCHLD` does.
+pub fn change_sigchld_flags(change: impl FnOnce(i32) -> i32) {
     // SAFETY: the action is the one just read, with other flags; both live across the
     // calls, where a null new one only reads and a null old one is allowed.
     unsafe {
@@ -144,8 +157,8 @@ pub(crate) fn change_sigchld_flags(change: impl FnOnce(i32) -> i32) {
     }
 }
 
-/// How often a handler of the suite has run.
-pub(crate) static CHILD_SIGNALS: AtomicUsize = AtomicUsize::new(0);
+/// How often a handler of the suite for `SIGCHLD` has run.
+pub static CHILD_SIGNALS: AtomicUsize = AtomicUsize::new(0);
 
 extern "C" fn count_child_signal(_signal: libc::c_int) {
     CHILD_SIGNALS.fetch_add(1, Ordering::SeqCst);
@@ -158,7 +171,7 @@ extern "C" fn spoil_errno(_signal: libc::c_int) {
 
 impl SigchldAction {
     /// A handler of the program's own, which counts.
-    pub(crate) fn counted() -> Self {
+    pub fn counted() -> Self {
         Self::set(
             count_child_signal as *const () as libc::sighandler_t,
             libc::SA_RESTART,
@@ -175,14 +188,15 @@ impl SigchldAction {
     }
 
     /// A handler that leaves another `errno` than it finds.
-    pub(crate) fn spoiling_errno() -> Self {
+    pub fn spoiling_errno() -> Self {
         Self::set(
             spoil_errno as *const () as libc::sighandler_t,
             libc::SA_RESTART | libc::SA_ONSTACK,
         )
     }
 
-    pub(crate) fn default_action() -> Self {
+    /// The default: the signal does nothing, and children stay zombies.
+    pub fn default_action() -> Self {
         Self::set(libc::SIG_DFL, 0)
     }
 }
@@ -194,24 +208,28 @@ pub fn block_sigchld() {
 }
 
 /// Lets `SIGCHLD` through on this thread.
-pub(crate) fn unblock_sigchld() {
+pub fn unblock_sigchld() {
     change_mask(libc::SIG_UNBLOCK, libc::SIGCHLD);
 }
 
 /// Blocks a signal on this thread, and on the threads and processes that it makes from
 /// then on.
-pub(crate) fn block(signal: i32) {
+pub fn block(signal: i32) {
     change_mask(libc::SIG_BLOCK, signal);
 }
 
 /// Unblocks a signal on this thread.
-pub(crate) fn unblock(signal: i32) {
+pub fn unblock(signal: i32) {
     change_mask(libc::SIG_UNBLOCK, signal);
 }
 
 /// Blocks every signal on this thread by the raw call, those too that the C library keeps to
 /// itself.
-pub(crate) fn block_every_signal() {
+///
+/// # Panics
+///
+/// If the kernel refuses.
+pub fn block_every_signal() {
     let every = u64::MAX;
     // SAFETY: the kernel reads a set of this size, which lives across the call. A null old
     // set is allowed.
@@ -343,13 +361,20 @@ impl Drop for Forwarding {
     }
 }
 
-/// What this thread blocks, until dropped: all that can be, or some.
-pub(crate) struct Blocked {
+/// Signals that this thread blocks until this is dropped.
+pub struct Blocked {
     before: libc::sigset_t,
 }
 
+impl fmt::Debug for Blocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Blocked").finish_non_exhaustive()
+    }
+}
+
 impl Blocked {
-    pub(crate) fn signals(signals: impl IntoIterator<Item = i32>) -> Self {
+    /// Blocks these signals on this thread.
+    pub fn signals(signals: impl IntoIterator<Item = i32>) -> Self {
         // SAFETY: both sets are initialised, and live across the calls.
         unsafe {
             let mut set: libc::sigset_t = mem::zeroed();
@@ -374,7 +399,7 @@ impl Drop for Blocked {
 }
 
 /// The signals that the kernel raises in a thread for what the thread does.
-pub(crate) const SYNCHRONOUS_SIGNALS: [i32; 6] = [
+pub const SYNCHRONOUS_SIGNALS: [i32; 6] = [
     libc::SIGSEGV,
     libc::SIGBUS,
     libc::SIGFPE,
@@ -420,8 +445,8 @@ pub(crate) fn raise(signal: i32) {
     unsafe { libc::raise(signal) };
 }
 
-/// A signal whose handler counts, until dropped.
-pub(crate) struct CountedSignal {
+/// A signal whose handler counts its runs, until this is dropped.
+pub struct CountedSignal {
     signal: i32,
     before: libc::sigaction,
 }
@@ -432,14 +457,22 @@ extern "C" fn count(_signal: libc::c_int) {
     COUNTED.fetch_add(1, Ordering::SeqCst);
 }
 
+impl fmt::Debug for CountedSignal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CountedSignal").finish_non_exhaustive()
+    }
+}
+
 impl CountedSignal {
-    pub(crate) fn new(signal: i32) -> Self {
+    /// Installs the handler.
+    pub fn new(signal: i32) -> Self {
         let before = set_handler(signal, count);
         CountedSignal { signal, before }
     }
 
-    /// How often the handler has run.
-    pub(crate) fn runs() -> usize {
+    /// Returns how often such handlers have run.
+    #[must_use]
+    pub fn runs() -> usize {
         COUNTED.load(Ordering::SeqCst)
     }
 }

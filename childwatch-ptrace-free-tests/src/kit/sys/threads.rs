@@ -11,8 +11,9 @@ use std::time::Duration;
 use childwatch_core::Pid;
 use rustix::time::{ClockId, clock_gettime};
 
-/// This thread's number.
-pub(crate) fn thread_id() -> i32 {
+/// Returns this thread's id.
+#[must_use]
+pub fn thread_id() -> i32 {
     rustix::thread::gettid().as_raw_nonzero().get()
 }
 
@@ -120,13 +121,15 @@ pub(crate) fn wakeups(thread: i32) -> u64 {
         .sum()
 }
 
-/// The clock that the kernel takes processes' start times from.
-pub(crate) fn since_boot() -> Duration {
+/// Returns the time since boot, from the clock that the kernel takes processes' start times from.
+#[must_use]
+pub fn since_boot() -> Duration {
     time_by(ClockId::Boottime)
 }
 
-/// What a clock shows.
-pub(crate) fn time_by(clock: ClockId) -> Duration {
+/// Returns what a clock shows.
+#[must_use]
+pub fn time_by(clock: ClockId) -> Duration {
     let now = clock_gettime(clock);
     Duration::new(
         now.tv_sec.try_into().unwrap_or_default(),

@@ -156,7 +156,7 @@ fn give(context: &mut libc::ucontext_t, answer: i64) {
 }
 
 /// Blocks `SIGSYS` on this thread: a trapped call then ends the process.
-pub(crate) fn block_trapped_calls() {
+pub fn block_trapped_calls() {
     // SAFETY: the set is initialised by sigemptyset, and lives across the calls.
     unsafe {
         let mut set: libc::sigset_t = mem::zeroed();
