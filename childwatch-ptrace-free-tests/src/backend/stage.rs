@@ -121,7 +121,7 @@ impl<'a> Stage<'a> {
             )
             .expect("watching the child whose callback is slow");
         child.die(End::Code(0));
-        gate.is_reached();
+        gate.wait_until_reached();
         Occupied {
             gate,
             _child: child,

@@ -29,7 +29,7 @@ pub(super) fn drop_with_live_children_drops_captures(stage: &Stage<'_>) {
     }
     drop(watcher);
     assert!(probe.captures_are_dropped());
-    before.is_unchanged();
+    before.assert_unchanged();
     for child in &children {
         child.die(End::Code(0));
     }
@@ -87,7 +87,7 @@ pub(super) fn drop_inside_a_callback_ends_the_thread_after_it(stage: &Stage<'_>)
     let ran = never.runs();
     assert!(ran <= 1, "callbacks ran after the drop");
     drop((child, other));
-    before.is_unchanged();
+    before.assert_unchanged();
     assert_eq!(never.runs(), ran);
 }
 
@@ -110,7 +110,7 @@ pub(super) fn drop_waits_for_a_running_callback(stage: &Stage<'_>) {
         .register_callback(child.pid(), never.callback())
         .unwrap();
     child.die(End::Code(0));
-    gate.is_reached();
+    gate.wait_until_reached();
     other.die(End::Code(0));
     watcher.watch(other.pid(), never.callback()).unwrap();
 
@@ -132,7 +132,7 @@ pub(super) fn drop_waits_for_a_running_callback(stage: &Stage<'_>) {
     // The second may have begun before the drop did; nothing runs after it.
     let ran = never.runs();
     drop((child, other));
-    before.is_unchanged();
+    before.assert_unchanged();
     assert_eq!(never.runs(), ran);
 }
 
@@ -156,7 +156,7 @@ pub(super) fn a_captured_watcher_is_dropped_by_its_own_callback(stage: &Stage<'_
     probe.ran_once();
     child.reap();
     drop(child);
-    before.is_unchanged();
+    before.assert_unchanged();
 }
 
 /// Nor does a thread that drops futures meanwhile keep anything.

@@ -57,7 +57,7 @@ pub(super) fn ten_thousand_cycles_leave_nothing(stage: &Stage<'_>) {
         grown < NOISE_BYTES,
         "{grown} bytes more after {CYCLES} cycles"
     );
-    footprint.is_unchanged();
+    footprint.assert_unchanged();
     child.die(End::Code(0));
 }
 
@@ -78,7 +78,7 @@ pub(super) fn ten_thousand_refusals_leave_nothing(stage: &Stage<'_>) {
         grown < NOISE_BYTES,
         "{grown} bytes more after {REFUSALS} refusals"
     );
-    footprint.is_unchanged();
+    footprint.assert_unchanged();
 }
 
 pub(super) fn full_lives_leave_nothing(stage: &Stage<'_>) {
@@ -100,7 +100,7 @@ pub(super) fn full_lives_leave_nothing(stage: &Stage<'_>) {
         }
         drop(watcher);
     }
-    before.is_unchanged();
+    before.assert_unchanged();
 
     // A registration without end holds on to its process only until the end.
     let watcher = stage.watcher();
@@ -113,7 +113,7 @@ pub(super) fn full_lives_leave_nothing(stage: &Stage<'_>) {
     watcher.unregister_pid(pid);
     child.reap();
     drop(child);
-    with_watcher.is_unchanged();
+    with_watcher.assert_unchanged();
 }
 
 pub(super) fn no_handler_and_no_mask_is_touched(stage: &Stage<'_>) {

@@ -222,7 +222,7 @@ pub(super) fn a_copy_that_holds_the_fds_makes_no_stale_event(stage: &Stage<'_>) 
     child.die(End::Code(0));
     child.reap();
     stage.settle(&*watcher);
-    super::status::does_not_spin(&*watcher, stage);
+    super::status::assert_no_spin(&*watcher, stage);
     assert_eq!(probe.runs(), 0);
     assert_eq!(left, entries, "epoll still watches what was unregistered");
     drop(copy);

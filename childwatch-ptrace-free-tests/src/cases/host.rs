@@ -148,7 +148,7 @@ pub(super) fn a_handlers_flags_and_mask_are_kept(stage: &Stage<'_>) {
         // It may get a siginfo, which it does not ask for.
         assert_eq!(now | libc::SA_SIGINFO, flags | libc::SA_SIGINFO, "{when}");
         assert_eq!(signals::sigchld_mask(), mask, "{when}");
-        is_interrupted(stage, &pipe, &writer, when);
+        assert_interrupted(stage, &pipe, &writer, when);
     };
     job(WITHOUT);
     let watcher = stage.watcher();
@@ -164,7 +164,7 @@ pub(super) fn a_handlers_flags_and_mask_are_kept(stage: &Stage<'_>) {
 }
 
 /// A child exits while this thread reads an empty pipe.
-fn is_interrupted(stage: &Stage<'_>, pipe: &OwnedFd, writer: &OwnedFd, when: &str) {
+fn assert_interrupted(stage: &Stage<'_>, pipe: &OwnedFd, writer: &OwnedFd, when: &str) {
     let reading = threads::thread_id();
     let has_returned = AtomicBool::new(false);
     let read = std::thread::scope(|scope| {

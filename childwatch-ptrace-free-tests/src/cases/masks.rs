@@ -45,7 +45,7 @@ pub(super) fn a_child_that_a_callback_starts_has_an_ordinary_mask(stage: &Stage<
         command.stderr(Stdio::null()).spawn()
     });
     let mut actor = Actor::direct(child.expect("an actor"));
-    let pid = actor.is_ready();
+    let pid = actor.wait_until_ready();
     assert_eq!(
         signals::blocked_by(&format!("/proc/{pid}/status")),
         creators,

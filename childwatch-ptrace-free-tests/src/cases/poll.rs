@@ -149,7 +149,7 @@ pub(super) fn a_poll_leaves_nothing(stage: &Stage<'_>) {
         );
     }
     // A pidfd of the settling may have been counted that was about to be closed.
-    before.has_not_grown();
+    before.assert_not_grown();
     // What was registered before stays so.
     watcher.register_pid(child.pid()).unwrap();
     for found in polls(&*watcher, child.pid()) {

@@ -187,7 +187,7 @@ pub(super) fn a_panicking_callback_leaves_nothing(stage: &Stage<'_>) {
     child.die(End::Code(0));
     stage.settle(&*watcher);
     drop(child);
-    before.is_unchanged();
+    before.assert_unchanged();
 }
 
 pub(super) fn a_callbacks_panic_is_told_to_the_hook(stage: &Stage<'_>) {
@@ -307,7 +307,7 @@ pub(super) fn a_panicking_drop_leaves_nothing(stage: &Stage<'_>) {
         for _ in 0..TIMES {
             let _ = panic::catch_unwind(AssertUnwindSafe(call));
         }
-        before.is_unchanged();
+        before.assert_unchanged();
     };
     is_callers(&|| {
         let handle = watcher.watch(living.pid(), callback()).unwrap();
@@ -332,7 +332,7 @@ pub(super) fn a_panicking_drop_leaves_nothing(stage: &Stage<'_>) {
     let probe = Probe::new();
     watcher.watch(dead.pid(), probe.callback()).unwrap();
     probe.ran_once();
-    before.is_unchanged();
+    before.assert_unchanged();
     stage.settle(&*watcher);
 }
 

@@ -45,14 +45,14 @@ pub(super) fn a_child_of_a_thread_that_has_exited(stage: &Stage<'_>) {
     let mut child = thread::spawn(|| RealChild::fork(birth::Birth::default()))
         .join()
         .unwrap();
-    tells_its_exit(&*watcher, &mut child);
+    assert_exit_told(&*watcher, &mut child);
 }
 
 pub(super) fn an_orphan_adopted_by_a_subreaper(stage: &Stage<'_>) {
     birth::become_subreaper();
     let watcher = stage.watcher();
     let mut parent = Actor::start(&mut Role::LeaveOrphan.command());
-    let orphan = parent.is_ready();
+    let orphan = parent.wait_until_ready();
     parent.child().wait().unwrap();
 
     let probe = Probe::new();
@@ -68,7 +68,7 @@ pub(super) fn a_child_without_an_exit_signal(stage: &Stage<'_>) {
         exit_signal: 0,
         ..birth::Birth::default()
     });
-    tells_its_exit(&*watcher, &mut child);
+    assert_exit_told(&*watcher, &mut child);
 }
 
 pub(super) fn a_process_that_is_no_child(stage: &Stage<'_>) {
@@ -179,7 +179,7 @@ pub(super) fn an_unused_number_is_refused(stage: &Stage<'_>) {
     }
     assert!(probe.captures_are_dropped());
     drop(child);
-    before.is_unchanged();
+    before.assert_unchanged();
 }
 
 /// Its number is nobody's: until somebody has it again, it means the reaped process.
@@ -227,7 +227,7 @@ pub(super) fn the_own_process_and_a_threads_id_are_refused(stage: &Stage<'_>) {
         matches!(refused.1, Err(WatchError::NoSuchProcess { .. })),
         "{refused:?}"
     );
-    before.is_unchanged();
+    before.assert_unchanged();
 }
 
 pub(super) fn a_callback_without_a_registration_is_refused(stage: &Stage<'_>) {
@@ -310,7 +310,7 @@ pub(super) fn construction_without_files_fails_cleanly(stage: &Stage<'_>) {
                 assert!(room > 0, "a watcher without a file");
                 return;
             }
-            Err(WatchError::ResourceLimit { pid: None, .. }) => before.is_unchanged(),
+            Err(WatchError::ResourceLimit { pid: None, .. }) => before.assert_unchanged(),
             Err(other) => panic!("{other:?}"),
         }
     }
@@ -325,7 +325,7 @@ pub(super) fn construction_without_memory_for_a_thread_fails_cleanly(stage: &Sta
     let before = Footprint::now();
     stage.settle(&*first);
     // It may let go of the last child only after that one's callback.
-    before.is_unchanged();
+    before.assert_unchanged();
     // A thread's stack is 2 MiB: there is room for everything but that.
     limits::limit_address_space(Some(limits::address_space_bytes() + (1 << 20)));
     let refused = stage.backend().watcher();
@@ -334,7 +334,7 @@ pub(super) fn construction_without_memory_for_a_thread_fails_cleanly(stage: &Sta
         matches!(refused, Err(WatchError::ResourceLimit { pid: None, .. })),
         "{refused:?}"
     );
-    before.is_unchanged();
+    before.assert_unchanged();
     drop(stage.watcher());
     drop(first);
 }
@@ -355,10 +355,10 @@ pub(super) fn a_refused_spawn_leaves_nothing(stage: &Stage<'_>) {
         matches!(inner, Some(WatchError::ResourceLimit { .. })),
         "{refused:?}"
     );
-    before.is_unchanged();
+    before.assert_unchanged();
 }
 
-fn tells_its_exit(watcher: &dyn PidWatcher, child: &mut RealChild) {
+fn assert_exit_told(watcher: &dyn PidWatcher, child: &mut RealChild) {
     let probe = Probe::new();
     watcher.watch(child.pid(), probe.callback()).unwrap();
     child.die(End::Code(9));

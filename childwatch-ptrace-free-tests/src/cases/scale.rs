@@ -36,6 +36,6 @@ pub(super) fn of_ten_thousand_one_exits(stage: &Stage<'_>) {
     let delay = threads::run_delay(thread) - delay;
     let allowed = Duration::from_millis(100) + (crowd::now() - start).saturating_sub(delay) / 5;
     assert!(taken < allowed, "{taken:?} of processor time");
-    super::status::does_not_spin(&*watcher, stage);
+    super::status::assert_no_spin(&*watcher, stage);
     assert_eq!(never.runs(), 0);
 }

@@ -33,7 +33,7 @@ pub(super) fn foreign_zombies_hide_no_exit(stage: &Stage<'_>) {
         assert_eq!(probe.ran_once().status().unwrap().code(), Some(1));
     }
     stage.settle(&*watcher);
-    super::status::does_not_spin(&*watcher, stage);
+    super::status::assert_no_spin(&*watcher, stage);
     for (_, probe) in &children {
         probe.ran_once();
     }
@@ -144,7 +144,7 @@ fn a_grandchild_that_is_traced_is_refused(watcher: &dyn PidWatcher) {
 
 fn a_thread_that_is_traced_is_refused(watcher: &dyn PidWatcher) {
     let mut child = Actor::start(&mut Role::LeaderExits.command());
-    let pid = child.is_ready();
+    let pid = child.wait_until_ready();
     let thread = threads::another_thread_of(pid);
     permits::seize(thread).unwrap();
     let refused = watcher.register_pid(thread);

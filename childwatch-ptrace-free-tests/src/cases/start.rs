@@ -28,29 +28,29 @@ const A_TICK: Duration = Duration::from_millis(20);
 
 pub(super) fn a_refused_spawn_leaves_nothing_that_is_still_its_own(stage: &Stage<'_>) {
     let watcher = stage.watcher();
-    is_ended_or_spared(stage, &*watcher);
+    assert_ended_or_spared(stage, &*watcher);
     let pidfds = [Refusal::pidfd_open(rustix::io::Errno::MFILE)];
-    with_refused(&pidfds, || is_ended_or_spared(stage, &*watcher));
+    with_refused(&pidfds, || assert_ended_or_spared(stage, &*watcher));
 }
 
-fn is_ended_or_spared(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
+fn assert_ended_or_spared(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
     let refuses = Interposed::new(watcher, |_, pid| Err(short(pid)));
-    is_ended(stage, &refuses, true);
+    assert_ended(stage, &refuses, true);
     // A child that the kernel reaps by itself may have gone at any time, and its number
     // may be another's. Only a pidfd is sure to be its own.
     let can_tell = permits::can_wait_for_pidfds();
     let ignored = signals::SigchldAction::ignored();
-    is_ended(stage, &refuses, can_tell);
+    assert_ended(stage, &refuses, can_tell);
     drop(ignored);
     let no_child_wait = signals::SigchldAction::no_child_wait();
-    is_ended(stage, &refuses, can_tell);
+    assert_ended(stage, &refuses, can_tell);
     drop(no_child_wait);
 }
 
 /// Spawns a child that is refused, and checks that nothing is left of it, or that it
 /// lives on until its input ends.
 #[track_caller]
-fn is_ended(stage: &Stage<'_>, refuses: &dyn PidWatcher, is_wanted: bool) {
+fn assert_ended(stage: &Stage<'_>, refuses: &dyn PidWatcher, is_wanted: bool) {
     let (input, end) = pipe_with(PipeFlags::CLOEXEC).unwrap();
     let mut command = Role::Wait.command();
     command.stdin(Stdio::from(input)).stdout(Stdio::null());
@@ -93,13 +93,13 @@ pub(super) fn a_refused_spawn_signals_no_successor(stage: &Stage<'_>) {
 
 pub(super) fn a_refused_fork_leaves_nothing(stage: &Stage<'_>) {
     let watcher = stage.watcher();
-    is_forked_in_vain(stage, &*watcher);
+    assert_forked_in_vain(stage, &*watcher);
     let ignored = signals::SigchldAction::ignored();
-    is_forked_in_vain(stage, &*watcher);
+    assert_forked_in_vain(stage, &*watcher);
     drop(ignored);
 }
 
-fn is_forked_in_vain(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
+fn assert_forked_in_vain(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
     fn exits() -> Infallible {
         exit(31)
     }

@@ -60,7 +60,7 @@ pub(super) fn a_child_reaped_first_is_told_truly(stage: &Stage<'_>) {
     child.die(End::Code(6));
     assert_eq!(child.reap().unwrap().code(), Some(6));
     occupied.release();
-    is_told_if_it_can_be(stage, probe.ran_once(), 6);
+    assert_told_if_possible(stage, probe.ran_once(), 6);
 }
 
 pub(super) fn an_ignored_child_signal_is_told_truly(stage: &Stage<'_>) {
@@ -84,7 +84,7 @@ fn auto_reaped_child_is_told_truly(stage: &Stage<'_>) {
         let probe = Probe::new();
         watcher.watch(child.pid(), probe.callback()).unwrap();
         child.let_go(End::Code(code));
-        is_told_if_it_can_be(stage, probe.ran_once(), code.into());
+        assert_told_if_possible(stage, probe.ran_once(), code.into());
         child.confirm_dead();
         assert!(!death::is_waitable(child.pid()), "the kernel reaps it");
     }
@@ -128,7 +128,7 @@ pub(super) fn a_child_that_is_never_a_zombie_is_told_truly(stage: &Stage<'_>) {
         let probe = Probe::new();
         watcher.watch(child.pid(), probe.callback()).unwrap();
         child.let_go(End::Code(code));
-        is_told_if_it_can_be(stage, probe.ran_once(), code.into());
+        assert_told_if_possible(stage, probe.ran_once(), code.into());
         child.confirm_dead();
         assert!(!death::is_waitable(child.pid()), "the kernel reaps it");
     }
@@ -136,8 +136,8 @@ pub(super) fn a_child_that_is_never_a_zombie_is_told_truly(stage: &Stage<'_>) {
 
 /// Checks what was told of a child that has been reaped before the watcher could look.
 #[track_caller]
-fn is_told_if_it_can_be(stage: &Stage<'_>, exit: Exit, code: i32) {
-    is_unknown_or(exit, code);
+fn assert_told_if_possible(stage: &Stage<'_>, exit: Exit, code: i32) {
+    assert_unknown_or(exit, code);
     let can_be = stage.backend().offers(Feature::StatusAfterReaping).is_ok();
     assert!(
         !can_be || exit.status().is_some(),
@@ -146,7 +146,7 @@ fn is_told_if_it_can_be(stage: &Stage<'_>, exit: Exit, code: i32) {
 }
 
 #[track_caller]
-pub(super) fn is_unknown_or(exit: Exit, code: i32) {
+pub(super) fn assert_unknown_or(exit: Exit, code: i32) {
     assert!(
         exit.status()
             .is_none_or(|status| status.code() == Some(code)),
@@ -226,7 +226,7 @@ pub(super) fn a_tracers_zombie_is_told_when_waitable(stage: &Stage<'_>) {
     deadline::until("the traced child is a zombie", || death::is_zombie(pid));
     stage.settle(&*watcher);
     assert_eq!(probe.runs(), 0, "told while its tracer held it");
-    does_not_spin(&*watcher, stage);
+    assert_no_spin(&*watcher, stage);
 
     tracer.cue();
     assert!(tracer.line().starts_with("Ok(Some"));
@@ -252,21 +252,21 @@ pub(super) fn a_tracers_zombie_that_the_kernel_reaps_is_told_truly(stage: &Stage
 
     tracer.cue();
     assert!(tracer.line().starts_with("Ok(Some"));
-    is_told_if_it_can_be(stage, probe.ran_once(), 13);
+    assert_told_if_possible(stage, probe.ran_once(), 13);
     child.confirm_dead();
     drop(action);
 }
 
 /// Checks that the watcher's thread is idle while nothing happens. One that listens to
 /// `SIGCHLD` may look round now and then, for a burst and a twentieth of the time.
-pub(super) fn does_not_spin(watcher: &dyn PidWatcher, stage: &Stage<'_>) {
+pub(super) fn assert_no_spin(watcher: &dyn PidWatcher, stage: &Stage<'_>) {
     let looks_round = stage.backend().offers(Feature::NoSignalHandler).is_err();
     let allowed = if looks_round { LOOKING_ROUND } else { IDLE };
     takes_no_more(watchers_thread(watcher, stage), allowed);
 }
 
 /// Checks that a thread takes next to no processor time.
-pub(super) fn is_idle(thread: i32) {
+pub(super) fn assert_idle(thread: i32) {
     takes_no_more(thread, IDLE);
 }
 

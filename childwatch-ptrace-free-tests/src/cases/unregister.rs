@@ -142,7 +142,7 @@ pub(super) fn unregister_waits_for_a_running_callback(stage: &Stage<'_>) {
         )
         .unwrap();
     child.die(End::Code(0));
-    gate.is_reached();
+    gate.wait_until_reached();
     thread::scope(|scope| {
         let (tell, told) = mpsc::channel();
         let unregistering = scope.spawn({
@@ -186,7 +186,7 @@ pub(super) fn unregister_waits_for_no_other_callback(stage: &Stage<'_>) {
     let handle = watcher.watch(child.pid(), at(&first)).unwrap();
     watcher.watch(child.pid(), at(&second)).unwrap();
     child.die(End::Code(0));
-    first.is_reached();
+    first.wait_until_reached();
     thread::scope(|scope| {
         let (tell, told) = mpsc::channel();
         let unregistering = scope.spawn({

@@ -56,7 +56,7 @@ const CASES_IN_PART: &[&str] = &[
 
 /// Holds the backend to its contract in this program.
 #[track_caller]
-pub(super) fn holds(stage: &Stage<'_>, children: Children) {
+pub(super) fn check(stage: &Stage<'_>, children: Children) {
     exits_are_told(stage, children);
     if children == Children::Stay {
         run(CASES, stage);
@@ -65,7 +65,7 @@ pub(super) fn holds(stage: &Stage<'_>, children: Children) {
 
 /// The same with a part of the cases.
 #[track_caller]
-pub(super) fn holds_in_part(stage: &Stage<'_>, children: Children) {
+pub(super) fn check_in_part(stage: &Stage<'_>, children: Children) {
     exits_are_told(stage, children);
     if children == Children::Stay {
         run(CASES_IN_PART, stage);

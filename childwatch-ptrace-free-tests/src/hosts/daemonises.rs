@@ -33,7 +33,7 @@ fn live(life: &Life<'_>) {
     apart::in_a_copy(|| {
         setsid().expect("a copy leads no group");
         let daemon = apart::begin(|| {
-            is_adopted_by(launcher);
+            wait_until_adopted_by(launcher);
             detach();
             life.goes_on(|_| what_there_is());
         });
@@ -48,7 +48,7 @@ fn live(life: &Life<'_>) {
 
 /// Waits until the copy in between has ended. From then on, the daemon ends with the
 /// launcher, because it is in no group of the runner's.
-fn is_adopted_by(launcher: u32) {
+fn wait_until_adopted_by(launcher: u32) {
     let is_adopted = || {
         let parent = getppid().map(|parent| parent.as_raw_nonzero().get());
         parent.and_then(|parent| u32::try_from(parent).ok()) == Some(launcher)

@@ -22,7 +22,7 @@ fn live(life: &Life<'_>) {
     let mut children: Vec<Actor> = Vec::new();
     life.goes_on(|around| {
         let mut child = started(life.stage(), around);
-        child.is_ready();
+        child.wait_until_ready();
         children.push(child);
         let live_on = |child: &mut Actor| matches!(child.child().try_wait(), Ok(None));
         children.iter_mut().all(live_on)

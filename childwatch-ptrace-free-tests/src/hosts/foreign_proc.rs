@@ -27,13 +27,13 @@ fn live(life: &Life<'_>) {
         assert_ne!(shown, std::process::id(), "/proc is this namespace's own");
         life.goes_on(|_| {
             let ends = [End::Code(0), End::Code(9), End::Signal(libc::SIGTERM as u8)];
-            ends.map(is_found_and_waited_for)
+            ends.map(find_and_wait_for)
         });
     });
 }
 
 /// Finds a child in `/proc` by the number that it has there, and waits for its end.
-fn is_found_and_waited_for(end: End) -> (bool, Option<i32>) {
+fn find_and_wait_for(end: End) -> (bool, Option<i32>) {
     let mut child = RealNursery.spawn();
     let is_found = deadline::holds_within(deadline::patience(), || finds(&*child));
     child.die(end);

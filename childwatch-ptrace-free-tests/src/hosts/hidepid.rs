@@ -58,7 +58,7 @@ fn become_ordinary() {
 /// Whether a program is shown, and how it ends.
 fn a_program() -> (bool, Option<i32>) {
     let mut program = Actor::start(&mut Role::Wait.command());
-    let shown = is_shown(program.is_ready());
+    let shown = is_shown(program.wait_until_ready());
     program.end_input();
     (shown, program.child().wait().expect("a child").code())
 }

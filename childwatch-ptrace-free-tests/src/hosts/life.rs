@@ -61,7 +61,7 @@ impl<'a> Life<'a> {
     where
         R: PartialEq + fmt::Debug,
     {
-        self.judge(children, contract::holds, job);
+        self.judge(children, contract::check, job);
     }
 
     /// The same as [`goes_on`](Self::goes_on) in a program that runs so slowly that there is
@@ -71,14 +71,14 @@ impl<'a> Life<'a> {
     where
         R: PartialEq + fmt::Debug,
     {
-        self.judge(Children::Stay, contract::holds_in_part, job);
+        self.judge(Children::Stay, contract::check_in_part, job);
     }
 
     #[track_caller]
     fn judge<R>(
         &self,
         children: Children,
-        contract_holds: fn(&Stage<'_>, Children),
+        check_contract: fn(&Stage<'_>, Children),
         mut job: impl FnMut(Around<'_>) -> R,
     ) where
         R: PartialEq + fmt::Debug,
@@ -108,7 +108,7 @@ impl<'a> Life<'a> {
             },
         );
         is_as_before(Around::watcher(Moment::GivenBack, &watcher));
-        contract_holds(&self.stage, children);
+        check_contract(&self.stage, children);
         drop(watcher);
         is_as_before(Around::nothing(Moment::Dropped));
     }

@@ -53,7 +53,7 @@ fn exits_are_found(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
     watched.expect("the watcher takes a child");
     let _none = limits::NoFiles::begin();
     first.die(End::Code(5));
-    gate.is_reached();
+    gate.wait_until_reached();
     second.die(End::Code(6));
     let found = watcher.try_wait(second.pid());
     gate.open();

@@ -25,12 +25,12 @@ fn live(life: &Life<'_>) {
         namespace::hide_proc().expect("an empty /proc");
         life.goes_on(|_| {
             let codes: Vec<_> = (0..10).map(plain::exits_with).collect();
-            (codes, is_killed(), what_proc_answers())
+            (codes, kill_a_child(), what_proc_answers())
         });
     });
 }
 
-fn is_killed() -> Option<std::process::ExitStatus> {
+fn kill_a_child() -> Option<std::process::ExitStatus> {
     let mut child = RealNursery.spawn();
     child.die(End::Signal(libc::SIGKILL as u8));
     child.reap()

@@ -59,7 +59,7 @@ struct Orphan {
 impl Orphan {
     fn adopted() -> Self {
         let mut family = Actor::start(&mut Role::LeaveOrphan.command());
-        let pid = family.is_ready();
+        let pid = family.wait_until_ready();
         let _ = family.child().wait();
         deadline::until("the orphan is adopted", || death::is_child(pid));
         Orphan { pid, family }

@@ -58,18 +58,18 @@ fn live(life: &Life<'_>) {
             let found = format!("{:?}", found());
             with_an_idle_watcher(life, &[(FOUND, found)])
         }
-        2 => is_as_without("with an idle watcher", || while_it_watches(life)),
-        3 => is_as_without("while it watches", || in_a_callback(life)),
-        4 => is_as_without("in a callback", || after_its_last_child(life)),
-        5 => is_as_without("after its last child", || after_it_was_dropped(life)),
-        6 => is_as_without("after it was dropped", || goes_on_with_the_crew(life)),
+        2 => assert_as_without("with an idle watcher", || while_it_watches(life)),
+        3 => assert_as_without("while it watches", || in_a_callback(life)),
+        4 => assert_as_without("in a callback", || after_its_last_child(life)),
+        5 => assert_as_without("after its last child", || after_it_was_dropped(life)),
+        6 => assert_as_without("after it was dropped", || goes_on_with_the_crew(life)),
         _ => assert!(!death::has_children(), "the crew has been reaped"),
     }
 }
 
 /// Compares what this image has found with what one finds that is executed without a watcher.
 #[track_caller]
-fn is_as_without(moment: &str, next: impl FnOnce()) {
+fn assert_as_without(moment: &str, next: impl FnOnce()) {
     let without = env::var(FOUND).expect("the second image has told it");
     assert_eq!(format!("{:?}", found()), without, "executed {moment}");
     next();

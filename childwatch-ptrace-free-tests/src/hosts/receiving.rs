@@ -63,7 +63,7 @@ fn all_the_time(life: &Life<'_>, receive: impl Fn(Duration) -> Option<ChildSigna
     beside(&heard, &receive, || {
         life.goes_on(|_| {
             comes_to_rest(&heard);
-            is_heard_of(&heard)
+            hear_of_each(&heard)
         });
     });
 }
@@ -71,7 +71,7 @@ fn all_the_time(life: &Life<'_>, receive: impl Fn(Duration) -> Option<ChildSigna
 #[track_caller]
 fn for_the_job(life: &Life<'_>, receive: impl Fn(Duration) -> Option<ChildSignal> + Sync) {
     let heard = Mutex::default();
-    life.goes_on(|_| beside(&heard, &receive, || is_heard_of(&heard)));
+    life.goes_on(|_| beside(&heard, &receive, || hear_of_each(&heard)));
 }
 
 /// Runs the loop on another thread while `body` runs on this one.
@@ -110,7 +110,7 @@ fn comes_to_rest(heard: &Mutex<Vec<i32>>) {
 }
 
 /// Returns, for some children that exit one after the other, whether the loop heard of each.
-fn is_heard_of(heard: &Mutex<Vec<i32>>) -> Vec<bool> {
+fn hear_of_each(heard: &Mutex<Vec<i32>>) -> Vec<bool> {
     let one = |_| {
         let child = RealNursery.spawn();
         let pid = child.pid().as_raw();

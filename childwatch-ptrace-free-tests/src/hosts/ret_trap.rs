@@ -33,7 +33,7 @@ fn live(life: &Life<'_>) {
         let elsewhere = around.on_another_thread(life.stage(), reads_through_the_broker);
         let mut child = RealNursery.spawn();
         child.die(End::Code(3));
-        is_reported_once_reaped(life, around);
+        assert_reported_once_reaped(life, around);
         (here, elsewhere, child.reap())
     });
 }
@@ -47,7 +47,7 @@ fn reads_through_the_broker() -> (String, usize) {
 
 /// Has the watcher's own thread ask about a child that is no zombie any more, by a call that
 /// traps.
-fn is_reported_once_reaped(life: &Life<'_>, around: Around<'_>) {
+fn assert_reported_once_reaped(life: &Life<'_>, around: Around<'_>) {
     let (Some(watcher), stage) = (around.watcher, life.stage()) else {
         return;
     };

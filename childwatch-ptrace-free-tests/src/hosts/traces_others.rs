@@ -33,7 +33,7 @@ fn debugs(life: &Life<'_>, around: Around<'_>) -> (Vec<Seen>, Vec<Seen>, [String
     let probe = watch(life, around, pid);
 
     let mut first = Session::begin(pid);
-    is_refused(life, around, pid);
+    assert_refused(life, around, pid);
     first.tracee.interrupt().expect("it lives");
     first.sees_and_goes_on(Seen::INTERRUPTED);
     // It would end the grandchild.
@@ -73,7 +73,7 @@ fn watch(life: &Life<'_>, around: Around<'_>, pid: Pid) -> Option<Probe> {
 
 /// To be traced makes no child, for a backend that watches children only.
 #[track_caller]
-fn is_refused(life: &Life<'_>, around: Around<'_>, pid: Pid) {
+fn assert_refused(life: &Life<'_>, around: Around<'_>, pid: Pid) {
     if life
         .stage()
         .backend()

@@ -27,7 +27,7 @@ fn live(life: &Life<'_>) {
     streams::open_streams_as_a_daemon();
     life.goes_on(|around| {
         if let Some(watcher) = around.watcher {
-            is_watched_without_streams(life.stage(), watcher);
+            watch_without_streams(life.stage(), watcher);
         }
         streams::open_streams_as_a_daemon();
         let streams = streams::streams_lead_nowhere();
@@ -45,7 +45,7 @@ fn closed_for_the_first_watcher(around: Around<'_>) {
 }
 
 /// Registers a child while the streams are closed, and opens them before it exits.
-fn is_watched_without_streams(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
+fn watch_without_streams(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
     // Whatever has the numbers since the watcher was made.
     streams::open_streams_as_a_daemon();
     let (mut child, probe) = (stage.child(), Probe::new());

@@ -174,7 +174,7 @@ impl Actor {
     ///
     /// When it says something else.
     #[track_caller]
-    pub fn is_ready(&mut self) -> Pid {
+    pub fn wait_until_ready(&mut self) -> Pid {
         let line = self.line();
         line.strip_prefix(READY)
             .and_then(|pid| pid.parse().ok())

@@ -37,7 +37,7 @@ impl Footprint {
     ///
     /// If something has come or gone.
     #[track_caller]
-    pub fn is_unchanged(&self) {
+    pub fn assert_unchanged(&self) {
         let mut now = Footprint::now();
         let is_same = deadline::holds_within(deadline::patience(), || {
             now = Footprint::now();
@@ -54,7 +54,7 @@ impl Footprint {
     ///
     /// If something has come.
     #[track_caller]
-    pub fn has_not_grown(&self) {
+    pub fn assert_not_grown(&self) {
         let mut now = Footprint::now();
         let has_not = deadline::holds_within(deadline::patience(), || {
             now = Footprint::now();

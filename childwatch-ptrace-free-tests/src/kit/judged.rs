@@ -74,7 +74,7 @@ pub fn run_here(supported: Result<(), String>, body: impl FnOnce()) -> ! {
     footprint::begin_sanitizers_thread();
     let before = Footprint::now();
     body();
-    before.is_unchanged();
+    before.assert_unchanged();
     std::process::exit(0);
 }
 

@@ -166,7 +166,7 @@ impl Gate {
     ///
     /// When nobody does within the deadline.
     #[track_caller]
-    pub fn is_reached(&self) {
+    pub fn wait_until_reached(&self) {
         let (state, changed) = &*self.0;
         let (_state, timeout) = changed
             .wait_timeout_while(lock(state), patience(), |state| !state.reached)

@@ -82,7 +82,7 @@ impl Children {
 impl Watched {
     /// C7: the status is there for the program.
     #[track_caller]
-    pub(super) fn is_reaped_truly(&mut self) {
+    pub(super) fn reap_and_check(&mut self) {
         let status = self.child.reap().expect("a child that nobody has reaped");
         assert_eq!(status.code(), Some(self.code.into()));
     }

@@ -110,7 +110,7 @@ impl Life {
                 let kind = self.kind(&error, Some(pid));
                 self.observed.not_registered.insert(kind);
                 if let Some(before) = before {
-                    before.has_not_grown();
+                    before.assert_not_grown();
                 }
                 None
             }

@@ -63,7 +63,7 @@ pub(super) fn live(
         return Ok(observed);
     }
     driver.finish();
-    before.is_unchanged();
+    before.assert_unchanged();
     Ok(observed)
 }
 
@@ -85,7 +85,7 @@ impl Life {
             return true;
         };
         self.observed.not_made = Some(self.kind(&error, None));
-        self.ready.is_unchanged();
+        self.ready.assert_unchanged();
         if self.lasts_for_good() {
             return false;
         }
@@ -132,7 +132,7 @@ impl Life {
             assert!(fresh.is_registered, "refused when the fault is over");
             fresh.child.die(End::Code(fresh.code));
             self.tells(fresh);
-            fresh.is_reaped_truly();
+            fresh.reap_and_check();
             let told_in = fresh.waits();
             // So that its thread has to be woken for the end.
             self.waits_again(told_in);
@@ -173,7 +173,7 @@ impl Life {
             assert!(is_right, "an exit was told {runs} times");
         }
         for child in children.told.iter_mut().chain([&mut children.held]) {
-            child.is_reaped_truly();
+            child.reap_and_check();
         }
     }
 
@@ -182,7 +182,7 @@ impl Life {
         if self.is_waking_refused() && Footprint::now() != self.ready {
             self.observed.leaves_thread = true;
         } else {
-            self.ready.is_unchanged();
+            self.ready.assert_unchanged();
         }
     }
 

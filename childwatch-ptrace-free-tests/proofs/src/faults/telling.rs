@@ -28,13 +28,13 @@ impl Life {
         // While the watcher's thread stays in a callback, another child comes and goes.
         last.child.die(End::Code(last.code));
         if last.is_registered {
-            gate.is_reached();
+            gate.wait_until_reached();
         }
         reaped_first.child.die(End::Code(reaped_first.code));
-        reaped_first.is_reaped_truly();
+        reaped_first.reap_and_check();
         gate.open();
         self.tells(last);
-        self.tells_unless_reaped(reaped_first);
+        self.await_report_unless_reaped(reaped_first);
         held.child.die(End::Code(held.code));
         self.tells(held);
     }
@@ -46,7 +46,7 @@ impl Life {
             for child in children.to_be_told() {
                 child.child.die(End::Code(child.code));
             }
-            children.reaped_first.is_reaped_truly();
+            children.reaped_first.reap_and_check();
             until("calls that are refused again and again", || {
                 let mut children = children.to_be_told();
                 life.board.failed() >= before + PLAINLY_HIDDEN
@@ -59,7 +59,7 @@ impl Life {
             return;
         }
         self.observed.is_told = Told::Afterwards { is_partly_hidden };
-        self.tells_unless_reaped(&children.reaped_first);
+        self.await_report_unless_reaped(&children.reaped_first);
         for child in children.told.iter().chain([&children.held]) {
             self.tells(child);
         }
@@ -132,7 +132,7 @@ impl Life {
     /// The same of a child that the program has reaped before: its status may be unknown,
     /// which is worth a word only where it is what was asked for.
     #[track_caller]
-    fn tells_unless_reaped(&mut self, watched: &Watched) {
+    fn await_report_unless_reaped(&mut self, watched: &Watched) {
         let had_no_status = self.observed.has_no_status;
         self.tells(watched);
         if self.fault.is_none_or(|fault| fault.call.name != GET_INFO) {

@@ -131,7 +131,7 @@ impl Trial {
         let observed =
             live(self.backend, self.fault, &board).unwrap_or_else(|reason| skip(&reason));
         assert!(!has_panicked.load(Ordering::SeqCst), "a thread panicked");
-        self.has_met(&board);
+        self.assert_met(&board);
         println!("{observed}");
         std::process::exit(0);
     }
@@ -146,7 +146,7 @@ impl Trial {
     }
 
     /// Checks that the fault came up; without one, that every call is known.
-    fn has_met(&self, board: &Board) {
+    fn assert_met(&self, board: &Board) {
         if let Some(fault) = self.fault {
             let is_due = fault.call.limit.is_none();
             assert!(board.failed() > 0 || !is_due, "the call was never made");

@@ -147,7 +147,7 @@ impl Child {
         let answer = watcher.unregister_callback(*handle);
         let fault = match answer {
             Unregistered::WillNotRun => {
-                ticket.is_over();
+                ticket.end();
                 self.tally.count(|tally| &tally.cancelled);
                 match (ticket.has_begun(), ticket.is_freed()) {
                     (false, true) => None,
@@ -190,7 +190,7 @@ impl Child {
 
     /// Lets it exit with this code.
     pub(super) fn let_go(&mut self, code: u8) {
-        if self.may_exit(i32::from(code) << 8) {
+        if self.allow_exit(i32::from(code) << 8) {
             self.sleeper.let_go(code);
             self.continue_();
         }
@@ -198,7 +198,7 @@ impl Child {
 
     /// Ends it by a signal.
     pub(super) fn kill(&mut self, signal: Signal) {
-        if self.may_exit(signal.as_raw()) {
+        if self.allow_exit(signal.as_raw()) {
             let pid = rustix::process::Pid::from_raw(self.pid().as_raw());
             // It is a child that nobody has reaped.
             let _ = pid.map(|pid| kill_process(pid, signal));
@@ -206,12 +206,12 @@ impl Child {
         }
     }
 
-    fn may_exit(&mut self, status: i32) -> bool {
+    fn allow_exit(&mut self, status: i32) -> bool {
         if self.is_let_go() {
             return false;
         }
         self.let_go = Some(Instant::now());
-        self.life.may_exit(ExitStatus::from_raw(status));
+        self.life.allow_exit(ExitStatus::from_raw(status));
         self.tally.count(|tally| &tally.exits);
         true
     }
@@ -260,7 +260,7 @@ impl Owed {
     pub(super) fn is_lost(&self, patience: Duration, tally: &Tally) -> bool {
         let is_lost = !self.ticket.has_begun() && self.since.elapsed() > patience;
         if is_lost {
-            self.ticket.is_over();
+            self.ticket.end();
             let words = format!("{}: a callback has not run for {patience:?}", self.pid);
             tally.fault(|tally| &tally.lost, words);
         }

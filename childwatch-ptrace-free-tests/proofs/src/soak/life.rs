@@ -53,8 +53,8 @@ impl Life {
         self.pid
     }
 
-    /// From here on it may exit, and so.
-    pub(super) fn may_exit(&self, status: ExitStatus) {
+    /// From here on it may exit, with this status.
+    pub(super) fn allow_exit(&self, status: ExitStatus) {
         self.status.store(status.into_raw(), Ordering::SeqCst);
     }
 
@@ -215,7 +215,7 @@ impl Ticket {
     }
 
     /// From here on it must not run.
-    pub(super) fn is_over(&self) {
+    pub(super) fn end(&self) {
         self.is_over.store(true, Ordering::SeqCst);
     }
 }

@@ -228,7 +228,7 @@ impl<'a> Worker<'a> {
         }
         drop(watcher);
         for ticket in tickets {
-            ticket.is_over();
+            ticket.end();
             if !ticket.has_begun() {
                 tally.count(|tally| &tally.dropped);
             }
