@@ -1,5 +1,4 @@
-//! The fronts' shared part: turning a program into a cell, an actor, or a test
-//! runner.
+//! The fronts' shared part: turning a program into a cell, an actor, or a test runner.
 
 use std::env;
 use std::process::ExitCode;
@@ -31,8 +30,9 @@ pub fn take_part(backends: &[&'static dyn BackendUnderTest]) {
     availability::take_part(backends);
 }
 
-/// A test runner with the arguments of any Rust test: every case against every
-/// one of `backends`, and every one of them in every host. The whole `main` of a test target with `harness = false`.
+/// A test runner with the arguments of any Rust test: every case against every one of
+/// `backends`, and every one of them in every host. It is the whole `main` of a test target
+/// with `harness = false`.
 #[must_use]
 pub fn main(backends: &'static [&'static dyn BackendUnderTest]) -> ExitCode {
     take_part(backends);

@@ -2,8 +2,8 @@
 //!
 //! The check fails if files of a crate import from each other in a circle. It also fails if a
 //! layer imports from another layer that does not stand below it. [rules](mod@rules) names
-//! the layers. And it fails if somebody who takes the conformance suite for a backend of their
-//! own compiles more than [wings](mod@wings) names.
+//! the layers. And it fails if the conformance suite depends on a package that
+//! [dependencies](mod@dependencies) does not name.
 //!
 //! cargo-modules finds circles too (`dependencies --acyclic`). It stops at the first circle,
 //! and has no layers. It loads all dependencies into rust-analyzer, which takes more than a
@@ -17,13 +17,16 @@ use anyhow::bail;
 use proc_macro2::TokenStream;
 
 use crate::{rust_files, workspace};
+use checked::Checked;
 use circles::circles;
 use imports::Imports;
 use rules::{LAYERED, Layered};
 use tree::Tree;
 use upwards::upwards;
 
+mod checked;
 mod circles;
+mod dependencies;
 mod imports;
 mod rules;
 #[cfg(test)]
@@ -33,7 +36,6 @@ mod test_only;
 mod tokens;
 mod tree;
 mod upwards;
-mod wings;
 
 /// Check that the files of each crate import from each other one way, layer above layer.
 ///
@@ -50,7 +52,9 @@ pub(crate) fn main(_args: &Args) -> anyhow::Result<ExitCode> {
 pub(crate) fn check() -> anyhow::Result<()> {
     let sources: BTreeMap<_, _> = rust_files::all()?.into_iter().collect();
     let mut checked = examine(&sources, &workspace::members()?, LAYERED)?;
-    checked.faults.extend(wings::faults()?);
+    let dependencies = dependencies::check()?;
+    checked.lines.extend(dependencies.lines);
+    checked.faults.extend(dependencies.faults);
     for line in &checked.lines {
         println!("{line}");
     }
@@ -58,13 +62,6 @@ pub(crate) fn check() -> anyhow::Result<()> {
         bail!("the layers are not kept:\n{}", checked.faults.join("\n"));
     }
     Ok(())
-}
-
-/// What an examination has found, a line each.
-#[derive(Debug, Default, PartialEq)]
-struct Checked {
-    lines: Vec<String>,
-    faults: Vec<String>,
 }
 
 fn examine(

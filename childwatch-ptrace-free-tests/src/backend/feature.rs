@@ -1,11 +1,11 @@
 //! [`Feature`]: what a backend may offer, and need not.
 
-/// Something that not every backend offers. A case that needs it is unsupported with the
-/// others, and the report has their reason.
+/// Something that not every backend offers. A backend that does not offer a feature gives the
+/// reason. A case that needs the feature is then unsupported, with that reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Feature {
-    /// Its processes are the kernel's, with signals, threads and an exec.
+    /// The backend's processes are the kernel's, with signals, threads and an exec.
     RealProcesses,
     /// The backend watches processes that are not children.
     NonChildren,
@@ -21,17 +21,17 @@ pub enum Feature {
     NoSignalHandler,
     /// The backend needs no other handler of `SIGCHLD` than a case installs.
     NoHandlerOfTheProgram,
-    /// The backend leaves the process's signal handlers alone until a process needs one. The first
-    /// process that it watches needs none.
+    /// The backend leaves the process's signal handlers alone until it watches a process that
+    /// needs one. The first process that it watches needs none.
     NoHandlerAtFirst,
     /// The backend watches by pidfds alone: without them, its constructor and its calls fail.
     PidfdsOnly,
     /// The backend watches processes where pidfds are refused.
     WithoutPidfds,
-    /// The backend reports the status of a child that has been reaped before the watcher could look.
+    /// The backend reports the status of a child that was reaped before the watcher could look.
     StatusAfterReaping,
-    /// While the backend watches, a program that receives `SIGCHLD` by `signalfd` or `sigwaitinfo` goes
-    /// on to receive it.
+    /// While the backend watches, a program that receives `SIGCHLD` by `signalfd` or
+    /// `sigwaitinfo` continues to receive it.
     SignalsLeft,
     /// The program receives `SIGCHLD` by itself and forwards it to the backend, as
     /// [`Forwarding`](crate::kit::sys::signals::Forwarding) does.

@@ -10,12 +10,12 @@ use crate::backend::under_test::BackendUnderTest;
 /// A small program that lives as a real one does: with its own signals, handlers,
 /// descriptors, children or sandboxes, and with a job that depends on them.
 ///
-/// A host is judged against a backend like a [`Case`](crate::case::Case), in a process of its own. Two things
-/// must hold:
+/// A host is judged against a backend like a [`Case`](crate::Case), in a process of its own.
+/// Two things must hold:
 ///
 /// 1. The watcher keeps its contract in this program.
-/// 2. The program's job has the same result at each [`Moment`](super::exception::Moment) in the life of a watcher as
-///    without one (C18).
+/// 2. The program's job has the same result at each [`Moment`](crate::Moment) in the life of a
+///    watcher as without one (C18).
 #[derive(Debug)]
 pub struct Host {
     /// Its name on the command line and in reports.

@@ -1,9 +1,9 @@
 //! [`Sleeper`]: a child that costs next to nothing, and is let go by itself.
 //!
 //! It shares this process's memory and table of files, as a member of a
-//! [`Crowd`](childwatch_ptrace_free_tests::kit::crowd::Crowd) does, and sleeps on a word of that memory: no file, and
-//! nothing to tear down at its end. To the kernel and to a watcher it is a child like any
-//! other.
+//! [`Crowd`](childwatch_ptrace_free_tests::kit::crowd::Crowd) does. It sleeps on a word of that
+//! memory, so it needs no file, and nothing is torn down at its end. To the kernel and to a
+//! watcher it is a child like any other.
 
 #![expect(
     unsafe_code,
