@@ -59,7 +59,7 @@ fn debugs(life: &Life<'_>, around: Around<'_>) -> (Vec<Seen>, Vec<Seen>, [String
             "{status:?}"
         );
     }
-    (first.seen, seen, [dead, reaped])
+    (first.seen.clone(), seen, [dead, reaped])
 }
 
 /// Watches a grandchild, if the backend can.
