@@ -26,7 +26,7 @@ impl Case {
     ///
     /// # Errors
     ///
-    /// The reason, for the report.
+    /// Returns the reason, which the report shows.
     pub fn is_supported(&self, backend: &dyn BackendUnderTest) -> Result<(), String> {
         if !self.needs.contains(&Need::AnAnswer) {
             backend.is_available()?;

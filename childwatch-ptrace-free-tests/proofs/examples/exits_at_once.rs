@@ -115,7 +115,7 @@ fn one_run(
     Ok(())
 }
 
-/// Has the watcher tell of one more exit, after all others.
+/// Waits until the watcher reports one more exit, after all others.
 fn settle(watcher: &dyn PidWatcher) -> Result<(), Failure> {
     let (mut crowd, gate) = Crowd::gather(1)?;
     rustix::io::write(&gate, &[1])?;

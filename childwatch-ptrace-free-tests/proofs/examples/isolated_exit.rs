@@ -3,9 +3,9 @@
 //!
 //! `cargo run --release -p childwatch-proofs --example isolated_exit -- 4000`
 //!
-//! The child stamps the time just before it exits, in memory that it shares with this
-//! process; the callback stamps its own. The backends take turns, exit by exit, so that
-//! what else the machine does falls on all of them. Each watches the idle children.
+//! The child stamps the time just before it exits, in memory shared with this process; the
+//! callback stamps its own. The backends take turns, exit by exit, so that what else the
+//! machine does falls on all of them. Each watches the idle children.
 
 #![forbid(unsafe_code)]
 

@@ -102,7 +102,7 @@ impl BackendUnderTest for Sigchld {
     }
 }
 
-/// `childwatch-sigchld` without its heartbeat, which nobody can use but this suite.
+/// `childwatch-sigchld` without its heartbeat. Only this suite can make it.
 ///
 /// A heartbeat finds each exit within about a second. So it hides a lost signal, wake-up
 /// or look from every case. Without the heartbeat such an exit is never reported.

@@ -1,5 +1,5 @@
-//! Deliberately broken watchers, and the cases that they must fail: every case is failed
-//! by one, so that none is one that cannot fail.
+//! Deliberately broken watchers, and the cases that they must fail: each case is failed by at
+//! least one broken watcher. So no case passes every watcher.
 //!
 //! Each has one fault, in a few lines. Most are a good watcher with one method gone
 //! wrong (`watcher.rs`), or the real engine over a good source with one law broken

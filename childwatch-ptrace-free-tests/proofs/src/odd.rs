@@ -29,9 +29,9 @@ use childwatch_ptrace_free_tests::kit::locked::lock;
 /// A watcher with a permitted oddity, as a backend.
 #[derive(Clone, Copy)]
 pub struct Odd {
-    /// A short name, for the list of tests and the command line.
+    /// A short name. The list of tests and the command line use it.
     pub name: &'static str,
-    /// What it does, in a sentence.
+    /// Its habit, in a sentence.
     pub habit: &'static str,
     /// The good backend that it is made from, and offers the same as.
     pub built_on: &'static dyn BackendUnderTest,

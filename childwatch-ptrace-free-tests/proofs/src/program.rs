@@ -1,11 +1,11 @@
 //! [`Program`]: a sequence of calls and exits, as a value, and its run against a backend.
 //!
-//! A program says what each of some threads does, step by step, and what each callback
-//! does in its turn. It is run in a process of its own; all that happens is written down
-//! in a history, which is judged afterwards against the contract.
-//! Whoever runs one makes sure that every exit has been allowed by the program, that
-//! every number is given up by the program, and that threads meet in the watcher alone:
-//! each call by number has a child that stays what it is until the call has returned.
+//! A program says what each of some threads does, step by step, and what each callback does in
+//! its turn. It is run in a process of its own; all that happens is written down in a history,
+//! which is judged afterwards against the contract. The runner makes sure that the program
+//! allows every exit, that the program gives up every number, and that threads meet in the
+//! watcher alone: each call by number has a child that stays what it is until the call has
+//! returned.
 //!
 //! So an answer that another thread's call may have changed is judged with it: there
 //! must be *some* order of the calls that explains all answers, and in it each call lies

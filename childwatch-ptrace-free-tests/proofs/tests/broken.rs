@@ -13,9 +13,9 @@ use childwatch_ptrace_free_tests::kit::deadline::DEADLINE;
 use childwatch_ptrace_free_tests::{Case, Cell, Outcome, front};
 use libtest_mimic::{Arguments, Failed, Trial};
 
-/// What waits in vain, for a quarter of this, or hangs is cut short. On a machine so busy
-/// that this is too little for the case's other waits it fails with other words, and is
-/// run again with all the time that it wants.
+/// Cuts a case short that waits for something that never happens (for a quarter of this time),
+/// or that hangs. On a busy machine this may be too short for the case's other waits. Then the
+/// case fails with other words, and is run again with the full deadline.
 const DEADLINE_IN_VAIN: Duration = Duration::from_secs(16);
 
 /// Nearly all of them wait for what does not come, and not for a core.
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(CELLS_AT_A_TIME);
     let mut trials: Vec<_> = broken::all().flat_map(trials_of).collect();
-    // What hangs takes longest.
+    // Cases that hang take longest.
     trials.sort_by_key(|(how, _)| *how != Some(Fails::ByHanging));
     let mut trials: Vec<_> = trials.into_iter().map(|(_, trial)| trial).collect();
     trials.push(Trial::test("the_documentation_has_the_table", || {

@@ -25,7 +25,7 @@ fn lived(trial: &Trial) -> Option<String> {
     }
 }
 
-/// It is here that a call which nobody has thought of comes to light.
+/// This test finds calls that the list does not have.
 #[rstest]
 fn without_a_fault_every_call_is_known(#[values(0, 1, 2)] index: usize) {
     let backend = BACKENDS[index];
@@ -36,8 +36,7 @@ fn without_a_fault_every_call_is_known(#[values(0, 1, 2)] index: usize) {
     assert!(words.is_none_or(|words| words == "no effect"));
 }
 
-/// So that a fault which is planted and does nothing is not taken for one that was lived
-/// with.
+/// Guards against a planted fault that does nothing, and so seems to be survived.
 #[rstest]
 #[case("pidfd", "pidfd_open", Phase::Making, "no watcher: ")]
 #[case(

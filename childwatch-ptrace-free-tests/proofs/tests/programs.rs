@@ -19,11 +19,12 @@ use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, TestCaseError, TestError, TestRunner};
 use rstest::rstest;
 
-/// For one program. What hangs is told apart from what is slow on a busy machine.
+/// For one program. A program that hangs needs more than this, and a slow one on a busy
+/// machine less.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// For one of a watcher that is known to be wrong: a lost callback is waited for in vain
-/// for a quarter of it.
+/// For one of a watcher that is known to be wrong: a wait for a lost callback lasts a quarter
+/// of it.
 const SHORT_DEADLINE: Duration = Duration::from_secs(8);
 
 /// How many programs, unless `PROPTEST_CASES` says otherwise.
@@ -62,7 +63,7 @@ fn programs_keep_to_the_contract(
     }
 }
 
-/// Programs that have found something, or all but: each several times, for they race.
+/// Programs that have found something, or all but: each runs several times, because they race.
 #[rstest]
 fn a_program_that_found_something_keeps_to_the_contract(
     #[values(&Pidfd, &Sigchld, &WithoutHeartbeat, &Forwarded, &PidfdOrSigchld, &Simulated)]

@@ -1,8 +1,8 @@
 //! What each source makes of a question that a sandbox refuses: nothing.
 //!
-//! A refusal is not an answer. A child that lives is not taken for one that has ended or
-//! has been reaped, and a child that can be watched is not said to be none. The sources are
-//! asked by themselves, on a thread to which the kernel refuses one call, or all of them.
+//! A refusal is not an answer. If a question is refused, a living child is not taken for
+//! exited or reaped, and a child is not taken for a stranger. The sources are asked by
+//! themselves, on a thread to which the kernel refuses one call, or all of them.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,8 +24,8 @@ fn can_be_tested() -> bool {
     skip::can_run(Sandbox::can_be_applied())
 }
 
-/// Errors that answer no question here: a stub's, a sandbox's, a shortage's, and one that
-/// none of these calls gives.
+/// Errors that answer no question here: those of stubs, sandboxes and shortages, and an error
+/// that none of these calls returns.
 const REFUSALS: [Errno; 8] = [
     Errno::PERM,
     Errno::ACCESS,

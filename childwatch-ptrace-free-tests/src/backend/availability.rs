@@ -14,7 +14,7 @@ const AVAILABILITY_FLAG: &str = "--childwatch-available";
 ///
 /// # Errors
 ///
-/// The reason, for the report.
+/// Returns the reason, which the report shows.
 pub(crate) fn in_interpreter(
     interpreter: Interpreter,
     backend: &dyn BackendUnderTest,

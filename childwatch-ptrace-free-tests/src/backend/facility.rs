@@ -63,7 +63,7 @@ impl Facility {
     ///
     /// # Errors
     ///
-    /// The reason, for the report.
+    /// Returns the reason, which the report shows.
     pub fn check(self, backend: &dyn BackendUnderTest) -> Result<(), String> {
         match self {
             Facility::ChosenPid => backend.nursery().can_choose_pids(),

@@ -24,7 +24,7 @@ impl Need {
     ///
     /// # Errors
     ///
-    /// The reason, for the report.
+    /// Returns the reason, which the report shows.
     pub fn check(self, backend: &dyn BackendUnderTest) -> Result<(), String> {
         match self {
             Need::Backend(feature) => backend.offers(feature),

@@ -89,7 +89,7 @@ impl<'a> Stage<'a> {
     ///
     /// # Panics
     ///
-    /// If a thread does not come to rest.
+    /// When a thread does not become idle.
     pub fn rest(&self) {
         let own = threads::thread_id();
         deadline::until("the watcher's thread rests", || {
@@ -105,7 +105,7 @@ impl<'a> Stage<'a> {
     ///
     /// # Panics
     ///
-    /// When the watcher does not tell of an exit.
+    /// When the watcher does not report an exit.
     #[must_use]
     pub fn occupy(&self, watcher: &dyn PidWatcher) -> Occupied {
         let child = self.child();

@@ -17,7 +17,7 @@ use crate::kit::child::{Nursery, RealNursery};
 
 /// A backend that the suite can run against.
 pub trait BackendUnderTest: Sync {
-    /// A short name, for the matrix and the command line.
+    /// A short name. The matrix and the command line use it.
     fn name(&self) -> &'static str;
 
     /// A new watcher.
@@ -33,7 +33,7 @@ pub trait BackendUnderTest: Sync {
     ///
     /// # Errors
     ///
-    /// Why not, for the report.
+    /// Returns the reason, which the report shows.
     fn is_available(&self) -> Result<(), String> {
         Ok(())
     }
@@ -42,7 +42,7 @@ pub trait BackendUnderTest: Sync {
     ///
     /// # Errors
     ///
-    /// The reason, for the report.
+    /// Returns the reason, which the report shows.
     fn offers(&self, feature: Feature) -> Result<(), String>;
 
     /// Where the processes come from. The default forks real ones.
@@ -50,15 +50,16 @@ pub trait BackendUnderTest: Sync {
         Box::new(RealNursery)
     }
 
-    /// How the backend tells a number's next process from the last: by the time of its
-    /// start, in units of this much, when it is registered. Two of one unit it may take
-    /// for one, and one that is never registered, too. Zero, the default: by something
-    /// that no two processes share.
+    /// How the backend tells a number's next process from the last: by the time of its start,
+    /// in units of this much, when it is registered. The backend may take two processes of one
+    /// unit for the same process. That includes a process that is never registered. Zero, the
+    /// default: by something that no two processes share.
     fn unit_of_start_times(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// [`PidWatcherExt::spawn_watchable`], for a suite that tests a broken one.
+    /// [`PidWatcherExt::spawn_watchable`]. A suite that tests a broken version overrides this
+    /// method.
     ///
     /// # Errors
     ///
@@ -71,7 +72,8 @@ pub trait BackendUnderTest: Sync {
         watcher.spawn_watchable(command)
     }
 
-    /// [`PidWatcherExt::fork_watchable`], for a suite that tests a broken one.
+    /// [`PidWatcherExt::fork_watchable`]. A suite that tests a broken version overrides this
+    /// method.
     ///
     /// # Errors
     ///

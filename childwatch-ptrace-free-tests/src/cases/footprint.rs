@@ -11,8 +11,9 @@ use crate::kit::footprint::{Footprint, resident_bytes};
 use crate::kit::probe::Probe;
 use crate::kit::sys::{limits, signals};
 
-/// A leak of one 64-byte allocation a cycle would come to more. ThreadSanitizer keeps its
-/// record of who has touched what in the same memory: only a large leak is seen beside it.
+/// A leak of one 64-byte allocation in each cycle exceeds this bound. ThreadSanitizer keeps
+/// its record of each thread's accesses in the same memory: only a large leak is seen beside
+/// it.
 const NOISE_BYTES: usize = if cfg!(thread_sanitizer) {
     16 << 20
 } else {
@@ -139,7 +140,7 @@ pub(super) fn no_handler_is_touched_before_one_is_needed(stage: &Stage<'_>) {
     first.die(End::Code(5));
     assert_eq!(probe.ran_once().status(), first.reap());
     assert_eq!(signals::dispositions(), before, "for the first process");
-    // The next is told of too, whatever that takes.
+    // The next exit is reported too, whichever way the watcher needs for it.
     stage.settle(&*watcher);
 }
 

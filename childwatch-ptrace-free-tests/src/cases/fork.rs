@@ -255,8 +255,8 @@ pub(super) fn a_copy_made_in_a_callback_ends_when_that_returns(stage: &Stage<'_>
         let forking = stage.child();
         let (tell, told) = mpsc::channel();
         let forks = move |_| {
-            // SAFETY: the copy returns to the watcher's thread, and that is under test.
-            // What it has captured it does not touch.
+            // SAFETY: the copy returns to the watcher's thread, and that is under test. The
+            // copy does not touch its captures.
             match unsafe { birth::fork_twin(fork) } {
                 Ok(None) => mem::forget(tell),
                 Ok(Some(copy)) => drop(tell.send(copy)),

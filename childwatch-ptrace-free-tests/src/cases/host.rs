@@ -29,7 +29,7 @@ fn at_rest(stage: &Stage<'_>, mut job: impl FnMut(&str)) {
     let watcher = stage.watcher();
     job(IDLE);
     watch_one(stage, &*watcher);
-    // Its thread does this when it has told of the last child.
+    // The watcher's thread blocks the signal again after it has reported the last child.
     deadline::until("no thread takes the program's signals", || {
         receive::threads_that_let_through(libc::SIGCHLD).is_empty()
     });
@@ -101,8 +101,8 @@ pub(super) fn no_signal_is_taken_once_the_last_exit_is_told(stage: &Stage<'_>) {
     }
 }
 
-/// The signal is taken from a watcher that listens to it, by a program that waits for it.
-/// Its exits are told all the same.
+/// A program waits for the signal, and so takes it from a watcher that listens to it. The
+/// watcher still reports each exit.
 pub(super) fn a_program_that_takes_the_signals_keeps_no_exit_back(stage: &Stage<'_>) {
     signals::block_sigchld();
     let signals = ChildSignals::open();
@@ -121,7 +121,7 @@ pub(super) fn a_program_that_takes_the_signals_keeps_no_exit_back(stage: &Stage<
     }
 }
 
-/// With a default action and the signal blocked, a `signalfd` also tells of stops.
+/// With a default action and the signal blocked, a `signalfd` also reports stops.
 pub(super) fn a_signalfd_reader_hears_of_every_stop(stage: &Stage<'_>) {
     signals::block_sigchld();
     let signals = ChildSignals::open();

@@ -62,8 +62,8 @@ pub(super) fn the_number_of_a_registered_process_comes_back(stage: &Stage<'_>) {
     pending.ran_once();
 }
 
-/// Two zombies of one number, of which the second alone is left to be looked at when the
-/// first is told of.
+/// Two zombies have had one number. When the first is reported, only the second is left to
+/// look at.
 pub(super) fn a_registered_processes_number_comes_back_and_exits_again(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     for _ in 0..20 {
@@ -87,8 +87,8 @@ pub(super) fn a_registered_processes_number_comes_back_and_exits_again(stage: &S
     }
 }
 
-/// The watcher's thread has been told of the old process's exit, as a rule, and is busy
-/// with another's, when the number changes hands.
+/// When the number changes hands, the watcher's thread normally knows of the old process's
+/// exit, and is busy with another exit.
 pub(super) fn a_stale_event_fires_nothing_of_the_new_process(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     let occupied = stage.occupy(&*watcher);
@@ -138,7 +138,7 @@ pub(super) fn a_watch_joins_the_process_and_not_the_number(stage: &Stage<'_>) {
     old.die(End::Code(1));
     let told = first.ran_once();
     old.reap();
-    // Nobody has the number: only the registered process can be meant.
+    // No process has the number: only the registered process can be meant.
     watcher.watch(old.pid(), late.callback()).unwrap();
     assert_eq!(late.ran_once(), told);
 

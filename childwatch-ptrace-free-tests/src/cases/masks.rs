@@ -25,7 +25,7 @@ fn in_a_callback<T: Send + 'static>(
         .watch(
             child.pid(),
             Box::new(move |_| {
-                // Nobody listens to one that comes too late.
+                // If this value comes too late, the receiver is gone.
                 let _ = tell.send(body());
             }),
         )

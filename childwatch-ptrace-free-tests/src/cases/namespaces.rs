@@ -84,8 +84,8 @@ pub(super) fn in_a_foreign_proc_no_living_process_is_told(stage: &Stage<'_>) {
     drop(decoy);
 }
 
-/// Waits until two exits are told that no signal tells of. So the watcher has looked at
-/// all its processes, of its own accord, since the first.
+/// Waits until the watcher reports two exits that raise no signal. So the watcher has looked
+/// at all its processes since the first, without a signal.
 fn two_heartbeats(watcher: &dyn PidWatcher) {
     for _ in 0..2 {
         let silent = RealChild::fork(birth::Birth {

@@ -25,8 +25,8 @@ pub(super) fn a_thread_executes_another_program(stage: &Stage<'_>) {
     assert_eq!(status.and_then(|status| status.code()), Some(7));
 }
 
-/// Watches an actor from its start to its end; by its first line it has done what is
-/// no exit. What is told of its status.
+/// Watches an actor from its start to its end; by its first line it has done what is no exit.
+/// Returns the reported status.
 fn status_at_the_end(stage: &Stage<'_>, command: &mut Command) -> Option<ExitStatus> {
     let watcher = stage.watcher();
     let mut actor = Actor::start(command);

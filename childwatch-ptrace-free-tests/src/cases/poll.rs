@@ -82,7 +82,7 @@ pub(super) fn no_poll_finds_a_live_child(stage: &Stage<'_>) {
     probe.ran_once();
 }
 
-/// The kernel tells the parent of such a process whether it lives, and nobody else.
+/// The kernel tells only the parent of such a process whether it lives.
 pub(super) fn no_poll_finds_a_live_process_that_is_no_child(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     let mut parent = Actor::start(&mut Role::KeepChild.command());
@@ -96,7 +96,7 @@ pub(super) fn no_poll_finds_a_live_process_that_is_no_child(stage: &Stage<'_>) {
     for found in polls(&*watcher, grandchild) {
         let found = found.expect("the pid can be watched");
         let status = found.expect("a poll finds the zombie").status();
-        // Its parent, who has its status, is another process.
+        // Its parent is another process, and only the parent gets its status.
         assert!(status.is_none_or(|status| status.code() == Some(5)));
     }
     parent.cue();

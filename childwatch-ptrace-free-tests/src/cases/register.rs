@@ -83,7 +83,7 @@ pub(super) fn a_process_that_is_no_child(stage: &Stage<'_>) {
     parent.cue();
     assert_eq!(parent.line(), "dead");
     let told = probe.ran_once().status();
-    // Its parent, who has its status, is another process.
+    // Its parent is another process, and only the parent gets its status.
     assert!(
         told.is_none_or(|status| status.code() == Some(5)),
         "{told:?}"
@@ -182,7 +182,7 @@ pub(super) fn an_unused_number_is_refused(stage: &Stage<'_>) {
     before.assert_unchanged();
 }
 
-/// Its number is nobody's: until somebody has it again, it means the reaped process.
+/// No process has its number: until somebody has it again, it means the reaped process.
 pub(super) fn a_refusal_leaves_the_reaped_process_registered(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     let mut child = stage.child();
@@ -241,7 +241,7 @@ pub(super) fn a_callback_without_a_registration_is_refused(stage: &Stage<'_>) {
     );
     assert!(probe.captures_are_dropped());
 
-    // A watch's own registration is not one that others may add to by number.
+    // Callbacks cannot be added by number to a registration that `watch` made.
     watcher.watch(child.pid(), Probe::new().callback()).unwrap();
     let refused = watcher.register_callback(child.pid(), probe.callback());
     assert!(
@@ -318,9 +318,9 @@ pub(super) fn construction_without_files_fails_cleanly(stage: &Stage<'_>) {
 }
 
 pub(super) fn construction_without_memory_for_a_thread_fails_cleanly(stage: &Stage<'_>) {
-    // It makes what is made once in a process, and its stack is not one that the
-    // next thread could take over. Its thread has to be up: std aborts one that
-    // finds no memory for its signal stack.
+    // The first watcher makes what a process makes only once, and the next thread cannot take
+    // over its stack. Its thread has to be up: std aborts a thread that finds no memory for
+    // its signal stack.
     let first = stage.watcher();
     let before = Footprint::now();
     stage.settle(&*first);

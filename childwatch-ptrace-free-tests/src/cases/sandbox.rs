@@ -1,5 +1,5 @@
-//! What a kernel or sandbox may refuse: to a watcher in the making, to one that has
-//! been made, and for a while.
+//! What a kernel or sandbox may refuse: while the watcher is made, once it has been made, and
+//! for a while.
 
 use std::fmt::Debug;
 
@@ -22,7 +22,7 @@ const NOT_OFFERED: [Errno; 3] = [Errno::NOSYS, Errno::PERM, Errno::ACCESS];
 /// What any call answers that makes a file, when there is no room for it.
 const SHORTAGES: [Errno; 3] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
 
-/// The errors that a refused call may come to.
+/// The errors that a refused call may return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Unsupported,
@@ -300,8 +300,7 @@ fn refuses_newcomer(watcher: &dyn PidWatcher, child: &dyn GatedChild, kind: Kind
     );
 }
 
-/// Checks the error's kind, the process that it names, and that it has the kernel's
-/// own.
+/// Checks the error's kind, its process, and its source, which is the kernel's error.
 #[track_caller]
 fn assert_refused<T: Debug>(
     refused: Result<T, WatchError>,

@@ -14,7 +14,7 @@ use crate::kit::probe::Probe;
 use crate::kit::sys::signals::{self, CHILD_SIGNALS, SigchldAction};
 use crate::kit::sys::{birth, death, permits, receive, threads};
 
-/// Zombies that nobody watches or reaps stand first in the kernel's list.
+/// Zombies that are neither watched nor reaped stand first in the kernel's list.
 pub(super) fn foreign_zombies_hide_no_exit(stage: &Stage<'_>) {
     let foreign: Vec<_> = (0..50).map(|_| stage.child()).collect();
     for child in &foreign {
@@ -62,7 +62,7 @@ pub(super) fn a_replaced_handler_is_noticed(stage: &Stage<'_>) {
                 "{told:?}"
             );
         }
-        // One that comes while the handler is another's.
+        // This exit comes while the program's handler is installed.
         let (late, probe) = (stage.child(), Probe::new());
         watcher.watch(late.pid(), probe.callback()).unwrap();
         late.let_go(End::Code(2));
@@ -235,7 +235,7 @@ fn makes_no_zombies(stage: &Stage<'_>, found: SigchldAction) {
 pub(super) fn a_blocked_child_signal_is_heard(stage: &Stage<'_>) {
     signals::block_sigchld();
     let watcher = stage.watcher();
-    // A heartbeat each, for a watcher that leaves the mask to the program.
+    // If the watcher leaves the mask to the program, each exit takes a heartbeat.
     for _ in 0..3 {
         let mut child = stage.child();
         let probe = Probe::new();

@@ -47,8 +47,8 @@ fn assert_ended_or_spared(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
     drop(no_child_wait);
 }
 
-/// Spawns a child that is refused, and checks that nothing is left of it, or that it
-/// lives on until its input ends.
+/// Spawns a child whose registration is refused. Checks that nothing is left of the child, or
+/// that it lives until its input ends.
 #[track_caller]
 fn assert_ended(stage: &Stage<'_>, refuses: &dyn PidWatcher, is_wanted: bool) {
     let (input, end) = pipe_with(PipeFlags::CLOEXEC).unwrap();
@@ -81,7 +81,7 @@ pub(super) fn a_refused_spawn_signals_no_successor(stage: &Stage<'_>) {
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let refused = stage.backend().spawn_watchable(&refuses, &mut command);
         refused_pid(&refused.expect_err("a refused registration"));
-        // So that the successor's status can be had.
+        // Without this, the successor's status would be lost.
         drop(ignored);
         let mut successor = lock(&successor).take().unwrap();
         successor.die(End::Code(5));

@@ -1,4 +1,4 @@
-//! C6 and C7: what is told of the status, and that nothing is reaped.
+//! C6 and C7: which status is reported, and that nothing is reaped.
 
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -134,7 +134,7 @@ pub(super) fn a_child_that_is_never_a_zombie_is_told_truly(stage: &Stage<'_>) {
     }
 }
 
-/// Checks what was told of a child that has been reaped before the watcher could look.
+/// Checks the report of a child that was reaped before the watcher could look.
 #[track_caller]
 fn assert_told_if_possible(stage: &Stage<'_>, exit: Exit, code: i32) {
     assert_unknown_or(exit, code);
@@ -257,8 +257,9 @@ pub(super) fn a_tracers_zombie_that_the_kernel_reaps_is_told_truly(stage: &Stage
     drop(action);
 }
 
-/// Checks that the watcher's thread is idle while nothing happens. One that listens to
-/// `SIGCHLD` may look round now and then, for a burst and a twentieth of the time.
+/// Checks that the watcher's thread is idle while nothing happens. A watcher that listens to
+/// `SIGCHLD` may sweep now and then. A sweep takes at most a burst and a twentieth of the
+/// time.
 pub(super) fn assert_no_spin(watcher: &dyn PidWatcher, stage: &Stage<'_>) {
     let looks_round = stage.backend().offers(Feature::NoSignalHandler).is_err();
     let allowed = if looks_round { LOOKING_ROUND } else { IDLE };
@@ -270,8 +271,8 @@ pub(super) fn assert_idle(thread: i32) {
     takes_no_more(thread, IDLE);
 }
 
-/// What a thread may take of `WINDOW`, as the kernel counts: in ticks of 10 ms. One that
-/// spins takes all of its core, or on a busy machine a good part.
+/// What a thread may take of `WINDOW`, as the kernel counts: in ticks of 10 ms. A thread that
+/// spins takes all of its core, or on a busy machine a large part of it.
 const IDLE: Duration = Duration::from_millis(50);
 const LOOKING_ROUND: Duration = Duration::from_millis(150);
 const WINDOW: Duration = Duration::from_millis(600);
@@ -284,7 +285,7 @@ fn takes_no_more(thread: i32, allowed: Duration) {
         has_slept |= threads::is_asleep(thread);
         threads::processor_time(thread) - before > allowed
     });
-    // On a busy machine one that spins may get next to no time, but never sleeps.
+    // On a busy machine a thread that spins may get almost no time, but it never sleeps.
     assert!(has_slept && !spins, "the watcher's thread spins");
 }
 

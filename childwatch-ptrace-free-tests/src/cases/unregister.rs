@@ -199,8 +199,8 @@ pub(super) fn unregister_waits_for_no_other_callback(stage: &Stage<'_>) {
                 outcome
             }
         });
-        // A call that came too late would have nothing to wait for. That it waits asleep
-        // is no clause: one that does otherwise is given the time.
+        // A call that came too late would have nothing to wait for. That it waits asleep is no
+        // clause: a watcher that waits awake is given the time.
         let thread = told.recv().unwrap();
         deadline::holds_within(Duration::from_millis(100), || threads::is_asleep(thread));
         first.open();
@@ -362,8 +362,8 @@ pub(super) fn of_many_at_once_one_takes_out(stage: &Stage<'_>) {
     }
 }
 
-/// The watcher's thread has been told of two exits, as a rule, and runs the callback of
-/// one, when the other's last callback is taken out.
+/// Normally the watcher's thread knows of two exits then, and runs the callback of one.
+/// Meanwhile the other's last callback is taken out.
 pub(super) fn the_last_callback_goes_as_its_exit_is_in_flight(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     let occupied = stage.occupy(&*watcher);
@@ -382,7 +382,7 @@ pub(super) fn the_last_callback_goes_as_its_exit_is_in_flight(stage: &Stage<'_>)
         let handle = watcher.register_callback(child.pid(), callback).unwrap();
         (child, gate, probe, handle)
     });
-    // While the thread is occupied both exits gather, to be told together.
+    // While the thread is occupied both exits gather, so that one wait reports both.
     for (child, ..) in &both {
         child.die(End::Code(0));
     }

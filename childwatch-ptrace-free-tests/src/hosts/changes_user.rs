@@ -1,4 +1,4 @@
-//! A server that acts as the user whom it serves, for a while.
+//! A server that for a while acts as the user of a request.
 //!
 //! The kernel keeps the user of each thread. The C library changes all of them by a signal,
 //! and waits until each thread has answered. A thread that blocks this signal, or that the

@@ -84,8 +84,9 @@ fn case(name: &str) -> Option<&'static Case> {
     cases::CASES.iter().find(|case| case.name == name)
 }
 
-/// What holds whoever reaps: each exit is reported once, and not before it; some at once,
-/// some alone, some of processes that are registered as they exit.
+/// The part of the contract that holds in every program, also if it reaps the children of
+/// others: each exit is reported once, and not before it; some at once, some alone, some of
+/// processes that are registered as they exit.
 #[track_caller]
 fn exits_are_told(stage: &Stage<'_>, children: Children) {
     const CROWD: u8 = 20;

@@ -2,8 +2,8 @@
 //! it exits.
 //!
 //! Rust's std unmaps the first thread's alternate stack for signals then, before the exit
-//! handlers run. Without a handler of `SIGCHLD` this harms nothing. With one that runs on
-//! alternate stacks, the next exit of a child ends the program by SIGSEGV.
+//! handlers run. Without a handler of `SIGCHLD` this harms nothing. With a handler that runs
+//! on alternate stacks, the next exit of a child ends the program by SIGSEGV.
 
 use std::mem;
 use std::process;

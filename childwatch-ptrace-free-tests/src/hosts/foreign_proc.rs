@@ -57,7 +57,7 @@ fn finds(child: &dyn GatedChild) -> bool {
     })
 }
 
-/// The last number of `NSpid` is the one that the process has in its own namespace.
+/// The last number of `NSpid` is the process's number in its own namespace.
 fn is_inner(status: &str, pid: Pid) -> bool {
     let numbers = field(status, "NSpid:");
     numbers.and_then(|numbers| numbers.split_whitespace().last()?.parse().ok()) == Some(pid)

@@ -79,7 +79,7 @@ fn fork_in_a_callback(stage: &Stage<'_>, watcher: &Arc<dyn PidWatcher>) -> Forke
         let inherited = inherited.upgrade();
         let forked = Forked::begin(Stage::new(backend), inherited.as_deref());
         drop(inherited);
-        // Nobody waits any more after a failure.
+        // After a failure, the receiver is gone.
         let _ = tell.send(forked);
     };
     let watched = watcher.watch(child.pid(), Box::new(fork));

@@ -1,4 +1,4 @@
-//! A program with a handler that calls the one which it found, and that installs it a second
+//! A program with a handler that calls the previous one. It installs the handler a second
 //! time, because another handler is there now.
 //!
 //! Libraries do so that start children in a host which they do not know. If the other

@@ -150,7 +150,7 @@ impl<'a> Around<'a> {
     ) -> R {
         let (tell, told) = mpsc::channel();
         let body = move || {
-            // Nobody listens to one that comes too late.
+            // If this value comes too late, the receiver is gone.
             let _ = tell.send(body());
         };
         match self.watcher {

@@ -37,8 +37,8 @@ fn live(life: &Life<'_>) {
     });
 }
 
-/// While the watcher's thread is in a callback, a child exits. `try_wait` returns its exit all
-/// the same, and the callback for it runs later.
+/// While the watcher's thread is in a callback, a child exits. `try_wait` returns its exit,
+/// and the callback for it runs later.
 #[track_caller]
 fn exits_are_found(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
     let (mut first, mut second) = (stage.child(), stage.child());

@@ -77,7 +77,8 @@ fn last_two() -> Option<(OwnedFd, OwnedFd)> {
     }
 }
 
-/// A child that is watched in time, and one that is watched when no descriptor is left.
+/// A child that is watched in time, and a second child that is watched when no descriptor is
+/// left.
 struct Exits<'a> {
     watcher: &'a dyn PidWatcher,
     costs_a_file: bool,

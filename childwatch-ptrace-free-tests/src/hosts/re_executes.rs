@@ -142,8 +142,8 @@ fn after_it_was_dropped(life: &Life<'_>) {
 /// is reaped.
 fn goes_on_with_the_crew(life: &Life<'_>) {
     let crew = workers().into_iter().map(|(pid, gate)| {
-        // SAFETY: the number is of a pipe that the first image has left open for this one,
-        // and nobody else here owns it.
+        // SAFETY: the number is of a pipe that the first image has left open for this one, and
+        // no other value here owns it.
         RealChild::inherited(pid, unsafe { OwnedFd::from_raw_fd(gate) })
     });
     let mut crew: Vec<_> = crew.collect();

@@ -31,8 +31,8 @@ const TURN: Duration = Duration::from_millis(20);
 /// Lives as a program whose loop receives `SIGCHLD` by `receive`, which waits for at most
 /// so long. The signal is blocked on all threads.
 ///
-/// If the backend is told of signals by the program, the loop runs all the time and
-/// forwards them. Otherwise it runs while the program does its job.
+/// If the program forwards signals to the backend, the loop runs all the time and forwards
+/// them. Otherwise it runs while the program does its job.
 #[track_caller]
 pub(super) fn in_a_loop(life: &Life<'_>, receive: impl Fn(Duration) -> Option<ChildSignal> + Sync) {
     if life.stage().backend().offers(Feature::Forwarding).is_ok() {
@@ -44,7 +44,7 @@ pub(super) fn in_a_loop(life: &Life<'_>, receive: impl Fn(Duration) -> Option<Ch
 }
 
 /// The same as a program whose loop lets a handler of the program's run. A backend that
-/// listens to `SIGCHLD` hears of it then, and at no other time.
+/// listens to `SIGCHLD` receives the signal then, and at no other time.
 #[track_caller]
 pub(super) fn in_a_loop_with_a_handler(
     life: &Life<'_>,
@@ -98,8 +98,8 @@ fn beside<R>(
     })
 }
 
-/// Waits until the loop hears of a child. A signal that was pending before, of a child that
-/// the watcher has watched, is merged with the next one, whose child the loop does not hear of.
+/// Waits until the loop receives a child's signal. If the signal of a watched child was
+/// pending before, the next signal is merged with it, and the loop misses the next child.
 fn comes_to_rest(heard: &Mutex<Vec<i32>>) {
     deadline::until("the loop hears of a child", || {
         let child = RealNursery.spawn();
@@ -109,7 +109,8 @@ fn comes_to_rest(heard: &Mutex<Vec<i32>>) {
     });
 }
 
-/// Returns, for some children that exit one after the other, whether the loop heard of each.
+/// Lets some children exit, one after the other. Returns for each whether the loop received
+/// its signal.
 fn hear_of_each(heard: &Mutex<Vec<i32>>) -> Vec<bool> {
     let one = |_| {
         let child = RealNursery.spawn();

@@ -137,7 +137,7 @@ impl Storm {
             if crashes < MOST && !storm.is_over.load(Ordering::SeqCst) {
                 storm.start(tell);
             } else {
-                // Nobody waits any more after a failure.
+                // After a failure, the receiver is gone.
                 let _ = tell.send(());
             }
         };

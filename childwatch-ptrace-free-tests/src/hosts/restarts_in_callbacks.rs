@@ -122,7 +122,7 @@ impl Supervisor {
         self.enter(service, run, status);
         match &self.watcher {
             Some(watcher) if run + 1 < RUNS => self.start(watcher, service, run + 1, tell),
-            // Nobody waits any more after a failure.
+            // After a failure, the receiver is gone.
             _ => drop(tell.send(())),
         }
     }

@@ -3,8 +3,8 @@
 use super::HOSTS;
 use crate::backend::under_test::BackendUnderTest;
 
-/// The hosts as a table in Markdown: what each is, and what it notices of which of these
-/// backends.
+/// The hosts as a table in Markdown: each host's kind of program, and the difference that it
+/// notices with which of these backends.
 #[must_use]
 pub fn table_of_hosts(backends: &[&dyn BackendUnderTest]) -> String {
     let head = "| host | what it is | what it notices |\n|---|---|---|\n";

@@ -71,7 +71,7 @@ fn watch(life: &Life<'_>, around: Around<'_>, pid: Pid) -> Option<Probe> {
     Some(probe)
 }
 
-/// To be traced makes no child, for a backend that watches children only.
+/// A backend that watches children only refuses a tracee that is no child.
 #[track_caller]
 fn assert_refused(life: &Life<'_>, around: Around<'_>, pid: Pid) {
     if life

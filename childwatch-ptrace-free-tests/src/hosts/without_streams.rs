@@ -1,9 +1,9 @@
 //! A program that was started without standard input and output, and opens them late, as
 //! daemons do.
 //!
-//! The kernel gives every new file the lowest free number. A library whose file has got
-//! number 0 loses it when the program calls `daemon(3)`, which leads 0 to 2 to `/dev/null`
-//! without a look at what they are. What the program prints before that goes to that file.
+//! The kernel gives every new file the lowest free number. If a library's file has number 0,
+//! the library loses it when the program calls `daemon(3)`. That call replaces the files 0 to
+//! 2 by `/dev/null`, whatever they are. What the program prints before that goes to that file.
 
 use childwatch_core::PidWatcher;
 

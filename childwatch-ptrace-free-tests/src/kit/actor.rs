@@ -233,7 +233,7 @@ pub(crate) fn from_args() -> Option<Role> {
 
 fn say(line: &str) {
     println!("{line}");
-    // A closed pipe means that nobody listens any more.
+    // A closed pipe means that the director no longer reads.
     let _ = io::stdout().flush();
 }
 

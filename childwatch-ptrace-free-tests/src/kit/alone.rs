@@ -1,5 +1,5 @@
-//! This program started anew, as a process of its own under a deadline: what it does to
-//! its limits, signals and system calls harms no other, and it may hang or crash.
+//! This program started anew, as a process of its own under a deadline: changes to its limits,
+//! signals and system calls affect no other process, and it may hang or crash.
 
 use std::io::{self, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -102,7 +102,7 @@ pub fn end_with_the_runner() {
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
 }
 
-/// Returns why a process failed: what it has written, and how it ended.
+/// Why a process failed: its output and how it ended.
 #[must_use]
 pub fn explain(status: ExitStatus, errors: &str) -> String {
     let errors = errors.trim();

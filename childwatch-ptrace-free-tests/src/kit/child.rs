@@ -96,8 +96,8 @@ impl RealChild {
         Self::try_fork(birth).expect("a forked child")
     }
 
-    /// Forks a child with the number of one that the kernel reaps by itself, as soon as
-    /// the number is free. That is a little after `waitid` answers `ECHILD`.
+    /// The kernel reaps a child by itself. As soon as its number is free, forks a child with
+    /// that number. That is a little after `waitid` answers `ECHILD`.
     pub(crate) fn fork_once_free(pid: Pid) -> Self {
         let birth = birth::Birth {
             pid: Some(pid),

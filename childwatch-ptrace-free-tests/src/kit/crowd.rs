@@ -1,8 +1,8 @@
 //! [`Crowd`]: thousands of children that cost next to nothing.
 //!
-//! They share this process's memory and table of files (`CLONE_VM`, `CLONE_FILES`), so
-//! each is a kernel task and two pages of stack, with nothing to tear down at its end. To
-//! the kernel and to a watcher they are children like any other.
+//! They share this process's memory and table of files (`CLONE_VM`, `CLONE_FILES`). So each is
+//! a kernel task and two pages of stack, with nothing to tear down at its end. To the kernel
+//! and to a watcher they are children like any other.
 
 #![expect(
     unsafe_code,
@@ -51,8 +51,9 @@ struct Part {
 }
 
 impl Crowd {
-    /// `count` children that exit, with codes 0 to 255 in turn, each when it has read a
-    /// byte from the gate whose write end comes with them, and all when that is closed.
+    /// Starts `count` children, and returns them with the write end of their gate. Each exits
+    /// when it has read a byte from the gate, with codes 0 to 255 in turn. When the write end
+    /// is closed, all exit.
     ///
     /// # Errors
     ///

@@ -33,9 +33,9 @@ pub struct Verdict {
     pub elapsed: Duration,
 }
 
-/// Runs `program` with these arguments and, last, the patience of its waits in
-/// milliseconds. At the deadline, or when it `is_called_off`, it is killed, and all that
-/// it has started.
+/// Runs `program` with these arguments and, last, the patience of its waits in milliseconds.
+/// At the deadline, or when `is_called_off` returns `true`, kills the program and all
+/// processes that it has started.
 ///
 /// # Errors
 ///

@@ -131,7 +131,8 @@ pub struct Gate(Arc<(Mutex<GateState>, Condvar)>);
 struct GateState {
     reached: bool,
     open: bool,
-    /// Somebody has waited in vain: in a callback, where a panic goes no further.
+    /// A wait has timed out, perhaps in a callback, where a panic goes no further. in a
+    /// callback, where a panic goes no further.
     given_up: bool,
 }
 
@@ -164,7 +165,7 @@ impl Gate {
     ///
     /// # Panics
     ///
-    /// When nobody does within the deadline.
+    /// When no thread reaches it within the deadline.
     #[track_caller]
     pub fn wait_until_reached(&self) {
         let (state, changed) = &*self.0;

@@ -1,4 +1,4 @@
-//! A host that begins as another program's exec: what it finds then is inherited.
+//! A host that begins as another program's exec: the program inherits its surroundings.
 
 use std::env;
 use std::ffi::OsString;

@@ -137,7 +137,7 @@ impl Refusal {
 ///
 /// # Errors
 ///
-/// Why it can't be had, for the report.
+/// Returns the reason if the call cannot be refused. The report shows it.
 pub(crate) fn refuse_in_process(refusals: &[Refusal]) -> Result<(), String> {
     install(refusals, seccompiler::apply_filter_all_threads)
 }
@@ -147,7 +147,7 @@ pub(crate) fn refuse_in_process(refusals: &[Refusal]) -> Result<(), String> {
 ///
 /// # Errors
 ///
-/// Why it can't be had, for the report.
+/// Returns the reason if the calls cannot be refused. The report shows it.
 pub(crate) fn trap_in_process(refusal: Refusal) -> Result<(), String> {
     let filter = refusal.filter_to(SeccompAction::Trap).map_err(explain)?;
     seccompiler::apply_filter_all_threads(&filter).map_err(explain)
@@ -158,16 +158,16 @@ pub(crate) fn trap_in_process(refusal: Refusal) -> Result<(), String> {
 ///
 /// # Errors
 ///
-/// Why it can't be had, for the report.
+/// Returns the reason if the calls cannot be refused. The report shows it.
 pub fn refuse_on_this_thread(refusals: &[Refusal]) -> Result<(), String> {
     install(refusals, seccompiler::apply_filter)
 }
 
-/// What `body` comes to on a thread to which the kernel refuses these calls.
+/// Returns the result of `body`, run on a thread to which the kernel refuses these calls.
 ///
 /// # Panics
 ///
-/// When filters can't be had, and when `body` does.
+/// When filters are unavailable, and when `body` panics.
 pub fn with_refused<T: Send>(refusals: &[Refusal], body: impl FnOnce() -> T + Send) -> T {
     let refused = || {
         refuse_on_this_thread(refusals).expect("a filter for one thread");
@@ -177,11 +177,11 @@ pub fn with_refused<T: Send>(refusals: &[Refusal], body: impl FnOnce() -> T + Se
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Whether filters can be had here.
+/// Checks that filters are available here.
 ///
 /// # Errors
 ///
-/// Why not, for the report.
+/// Returns the reason, which the report shows.
 pub(crate) fn can_refuse() -> Result<(), String> {
     Refusal::pidfd_open(Errno::NOSYS)
         .filter()

@@ -104,16 +104,17 @@ impl Sandbox {
     ///
     /// # Errors
     ///
-    /// Why it can't be done here, for the report. The sandbox may hold in part then.
+    /// Returns the reason if this sandbox is unavailable here. The report shows it. The
+    /// sandbox may hold in part then.
     pub fn apply(self) -> Result<(), String> {
         refusal::refuse_in_process(self.refusals())
     }
 
-    /// Whether sandboxes can be had here. It changes nothing.
+    /// Checks that sandboxes are available here. It changes nothing.
     ///
     /// # Errors
     ///
-    /// Why not, for the report.
+    /// Returns the reason, which the report shows.
     pub fn can_be_applied() -> Result<(), String> {
         refusal::can_refuse()
     }

@@ -22,9 +22,9 @@ use childwatch_ptrace_free_tests::kit::child::Nursery;
 /// A broken watcher, as a backend, and what is known of its fault.
 #[derive(Clone, Copy)]
 pub struct Broken {
-    /// A short name, for the table and the command line.
+    /// A short name. The table and the command line use it.
     pub name: &'static str,
-    /// What it does wrong, in a sentence.
+    /// Its fault, in a sentence.
     pub fault: &'static str,
     /// The rule that this breaks.
     pub breaks: Rule,

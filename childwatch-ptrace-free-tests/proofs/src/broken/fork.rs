@@ -314,8 +314,8 @@ fn one_process_for_ever() -> Result<Box<dyn PidWatcher>, WatchError> {
     Pidfd.watcher()
 }
 
-/// Beside the good source's it has pidfds of its own, in an epoll that tells of them as
-/// long as they are readable, and looks at its events whenever it wakes.
+/// Beside the good source it keeps pidfds of its own in a level-triggered epoll instance. It
+/// reads that instance's events whenever it wakes.
 #[derive(Debug)]
 struct ClosesWithoutDeleting {
     epoll: OwnedFd,

@@ -222,7 +222,7 @@ impl SourceFault for TakesTraceesForChildren {
     }
 }
 
-/// What `waitid` answers for a number, whoever has it.
+/// The answer of `waitid` for a number, whichever process has it.
 pub(super) fn peek(pid: Pid) -> rustix::io::Result<Option<rustix::process::WaitIdStatus>> {
     let number = rustix::process::Pid::from_raw(pid.as_raw()).expect("a pid is positive");
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;

@@ -113,7 +113,7 @@ impl SourceFault for KeysByPid {
     }
 }
 
-/// It tells of one exit a wait, the others stay in flight: which is no fault.
+/// Each wait reports one exit, and the others stay in flight: which is no fault.
 #[derive(Debug, Default)]
 struct LosesGenerations {
     in_flight: Mutex<VecDeque<Report>>,

@@ -1,5 +1,5 @@
 //! C18 in hosts that live at the edge of what a program may do: watchers that lose a file,
-//! leave a thread, or stand in the way of a signal there.
+//! leave a thread, or block a signal there.
 
 use std::fs::{self, File};
 use std::io;

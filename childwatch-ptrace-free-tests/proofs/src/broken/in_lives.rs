@@ -264,7 +264,7 @@ impl SourceFault for RestsByTheWallClock {
         let mut rested = lock(&self.rested);
         let until = rested.map(|rested| rested + REST);
         let left = until.and_then(|until| until.duration_since(SystemTime::now()).ok());
-        // Nobody unparks it.
+        // No thread unparks this one.
         thread::park_timeout(left.unwrap_or_default());
         *rested = Some(SystemTime::now());
         Ok(())

@@ -417,7 +417,7 @@ impl Shared {
             .expect("an event is of a watched process");
         let exit = Exit::new(pid, status(&watched.pidfd).flatten());
         let callbacks = std::mem::take(&mut watched.callbacks);
-        // Level-triggered: it would be told of for ever.
+        // Level-triggered: without the removal, its event would be reported for ever.
         let _ = epoll::delete(&self.epoll, &watched.pidfd);
         match self.callbacks_run {
             OldDesign::UnderItsLock => {

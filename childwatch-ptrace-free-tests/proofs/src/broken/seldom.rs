@@ -1,6 +1,6 @@
 //! How often a fault comes out: each time, unless this process is told otherwise.
 //!
-//! A watcher that is always wrong is found by a soak in its first moments. One that is
+//! A watcher that is always wrong is found by a soak in its first moments. A watcher that is
 //! wrong now and then, among thousands of right calls, shows what the soak overlooks.
 
 use std::num::NonZeroUsize;

@@ -266,7 +266,7 @@ fn keeps_its_signal_blocked() -> Result<Box<dyn PidWatcher>, WatchError> {
 #[derive(Debug, Default)]
 struct HearsOnlySignals {
     heard: AtomicUsize,
-    /// Exits that were found before a signal told of them.
+    /// Exits that were found before their signal was seen.
     kept: Mutex<Vec<Report>>,
 }
 
@@ -366,7 +366,7 @@ struct BelievesSignals;
 
 impl SourceFault for BelievesSignals {
     fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
-        // Before that, there is no handler. Beside one that was found, the watcher's thread
+        // Before that, there is no handler. If the program has a handler, the watcher's thread
         // takes no signal.
         static RECORDED: Once = Once::new();
         good.arm(pid, token)

@@ -1,4 +1,4 @@
-//! The broken watchers as a table, for the documentation.
+//! The broken watchers as a table. The documentation shows it.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -11,8 +11,8 @@ use childwatch_ptrace_free_tests::HOSTS;
 const HEAD: &str =
     "| watcher | breaks | built on | what it does | fails |\n|---|---|---|---|---|\n";
 
-/// How many there are, and a row for each, in Markdown: what it breaks, what it is built
-/// on, what it does, and the cases and hosts that it fails.
+/// How many there are, and a row for each, in Markdown: the rule it breaks, the backend it is
+/// built on, its fault, and the cases and hosts that it fails.
 #[must_use]
 pub fn table() -> String {
     let fails: Vec<_> = all().flat_map(|broken| broken.fails).collect();

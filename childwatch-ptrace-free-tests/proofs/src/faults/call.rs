@@ -11,7 +11,7 @@ use childwatch_ptrace_free_tests::machine::refusal::Refusal;
 /// give: those of its manual page that can come up in this use, and what sandboxes answer.
 #[derive(Debug)]
 pub struct Call {
-    /// What it is called in reports and on the command line.
+    /// Its name in reports and on the command line.
     pub name: &'static str,
     /// The errors that it is made to give.
     pub errors: &'static [Errno],
@@ -105,7 +105,7 @@ impl Call {
     }
 
     /// The phases in which this backend makes it, each with how many calls one after another
-    /// are to be refused alone: as many as there are for sure.
+    /// are to be refused alone: only calls that are certain to be made count.
     pub(super) const fn with_pidfd(mut self, made: &'static [(Phase, u32)]) -> Self {
         self.with_pidfd = made;
         self

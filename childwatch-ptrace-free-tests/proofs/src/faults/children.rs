@@ -10,7 +10,7 @@ use childwatch_ptrace_free_tests::BackendUnderTest;
 use childwatch_ptrace_free_tests::kit::child::{End, GatedChild};
 use childwatch_ptrace_free_tests::kit::probe::Probe;
 
-/// A child that is watched, and what was told of it.
+/// A watched child, and the reports of its exit.
 pub(super) struct Watched {
     pub(super) child: Box<dyn GatedChild>,
     pub(super) code: u8,

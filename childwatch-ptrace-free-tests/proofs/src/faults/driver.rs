@@ -17,8 +17,8 @@ use childwatch_ptrace_free_tests::machine::refusal::{self, Refusal};
 type Watcher = Option<Box<dyn PidWatcher>>;
 type Job = Box<dyn FnOnce(&mut Watcher) + Send>;
 
-/// A thread of its own under a [`Supervisor`], so that the watcher's calls, and those of
-/// the threads that it starts, are refused and nobody else's.
+/// A thread of its own under a [`Supervisor`]. So only the calls of the watcher and of the
+/// threads that it starts are refused.
 #[derive(Debug)]
 pub(super) struct Driver {
     jobs: Sender<Job>,

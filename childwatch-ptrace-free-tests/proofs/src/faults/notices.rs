@@ -12,8 +12,8 @@ use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use rustix::io::Errno;
 use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
 
-/// Hears of every system call of the thread that it was made on, and of the threads that
-/// this one has started since. Each call waits until it is answered.
+/// Reports every system call of the thread that made the listener, and of the threads that
+/// this thread has started since. Each call waits until it is answered.
 #[derive(Debug)]
 pub(super) struct Listener(OwnedFd);
 
@@ -30,7 +30,7 @@ pub(super) struct Notice {
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// The kernel takes it up as if nobody had been asked.
+    /// The kernel makes the call as if there were no listener.
     Proceed,
     /// The kernel leaves it alone, and the thread gets this error.
     Fail(Errno),
@@ -42,12 +42,13 @@ const SEND: Opcode = opcode::read_write::<libc::seccomp_notif_resp>(b'!', 1);
 const _: () = assert!(RECEIVE == 0xC050_2100 && SEND == 0xC018_2101);
 
 impl Listener {
-    /// Has every call of this thread wait from now on. There is no way back. It makes no
-    /// call itself once it has been made: nobody could answer.
+    /// Has every call of this thread wait from now on. There is no way back. It makes no call
+    /// itself once it has been made: no thread could answer.
     ///
     /// # Errors
     ///
-    /// What the kernel answers, for want of Linux 5.19 or of permission.
+    /// Returns the kernel's error if Linux is older than 5.19, or if the permission is
+    /// missing.
     pub(super) fn to_this_thread() -> io::Result<Self> {
         // SAFETY: takes plain values.
         if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } == -1 {
@@ -136,12 +137,12 @@ impl AsFd for Listener {
     }
 }
 
-/// With the second, no signal interrupts a call that has been heard of, so that none is
-/// made, and heard of, twice (Linux 5.19).
+/// The second flag keeps signals from interrupting a call that has been reported. Otherwise
+/// the call would be made and reported twice (Linux 5.19).
 const FLAGS: libc::c_ulong =
     libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
 
-/// Whether a [`Listener`] can be had here. It changes nothing.
+/// Checks that a [`Listener`] is available here. It changes nothing.
 pub(super) fn may_listen_to_calls() -> io::Result<()> {
     // Who could have one finds first that this filter can't be read (EFAULT).
     //
@@ -163,7 +164,7 @@ pub(super) fn may_listen_to_calls() -> io::Result<()> {
 
 #[cfg(test)]
 impl Notice {
-    /// One that nobody has made.
+    /// A call that no thread has made.
     pub(super) fn of(call: libc::c_long) -> Self {
         Notice {
             id: 0,

@@ -89,7 +89,7 @@ impl fmt::Display for Observed {
 ///
 /// # Panics
 ///
-/// When it is one that no fault of the kernel's comes to.
+/// When no fault of the kernel's causes this error.
 #[track_caller]
 pub(super) fn kind_of(error: &WatchError) -> &'static str {
     match error {

@@ -95,7 +95,7 @@ impl Life {
         handle
     }
 
-    /// What a registration comes to, which leaves nothing behind if it is refused.
+    /// Returns the result of a registration. A refused registration leaves nothing behind.
     fn registration<T: Send + 'static>(
         &mut self,
         pid: Pid,

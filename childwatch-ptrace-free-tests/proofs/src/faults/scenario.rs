@@ -37,7 +37,7 @@ pub(super) fn live(
     board: &Arc<Board>,
 ) -> Result<Observed, String> {
     let before = Footprint::now();
-    // So that the watcher's own threads are the ones that hear it.
+    // Then only the watcher's own threads receive the signal.
     signals::block_sigchld();
     let besides = fault.map(|fault| (fault.call.besides)());
     let driver = Driver::start(board, besides.unwrap_or_default())?;

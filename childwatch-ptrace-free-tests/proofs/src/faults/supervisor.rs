@@ -12,13 +12,13 @@ use rustix::io::Errno;
 use super::board::Board;
 use super::notices::Listener;
 
-/// Answers every call that its listener hears of, until stopped.
+/// Answers every call that its listener reports, until stopped.
 ///
 /// # Deadlock safety
 ///
-/// Whoever waits for an answer may hold any lock: the allocator's, or the standard
-/// output's. So this thread is there before the first call waits, and from then on it takes
-/// no lock and no memory.
+/// A thread that waits for an answer may hold any lock: the allocator's, or the standard
+/// output's. So this thread is there before the first call waits, and from then on it takes no
+/// lock and no memory.
 #[derive(Debug)]
 pub(super) struct Supervisor {
     thread: JoinHandle<()>,

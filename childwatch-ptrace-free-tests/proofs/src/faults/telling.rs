@@ -39,7 +39,7 @@ impl Life {
         self.tells(held);
     }
 
-    /// All exit, and can't be told of until the fault is over.
+    /// All exit, and cannot be reported until the fault is over.
     pub(super) fn exits_are_hidden(&mut self, children: &mut Children) {
         self.during(Phase::Telling, |life| {
             let before = life.board.failed();

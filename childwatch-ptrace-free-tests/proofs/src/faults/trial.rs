@@ -68,7 +68,7 @@ pub fn planned(backends: &[&'static dyn BackendUnderTest]) -> Vec<Trial> {
 ///
 /// # Errors
 ///
-/// Why not, for the report.
+/// Returns the reason, which the report shows.
 pub fn can_be_planted() -> Result<(), String> {
     notices::may_listen_to_calls().map_err(super::driver::explain)
 }
@@ -77,7 +77,7 @@ pub fn can_be_planted() -> Result<(), String> {
 ///
 /// # Errors
 ///
-/// Why not, for the report.
+/// Returns the reason, which the report shows.
 pub fn can_be_compared() -> Result<(), String> {
     if !cfg!(all(target_arch = "x86_64", target_env = "gnu")) {
         return Err("libc makes other calls on other machines than x86-64 with glibc".to_owned());

@@ -11,9 +11,9 @@ pub enum Phase {
     Making,
     /// Processes are registered, and some refused.
     Registering,
-    /// Processes exit, and are told of.
+    /// Processes exit, and are reported.
     Telling,
-    /// Callbacks are registered for an exit that has been told of.
+    /// Callbacks are registered for an exit that has been reported.
     Late,
     /// Callbacks and processes are unregistered.
     Unregistering,

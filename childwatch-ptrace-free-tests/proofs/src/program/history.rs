@@ -38,7 +38,7 @@ pub(super) enum Event {
     Returned { call: usize, answer: Answer },
     /// A callback has begun to run.
     Began { callback: usize, exit: Exit },
-    /// The child can't be waited for, in the callback, though nobody has reaped it.
+    /// In the callback, the child could not be waited for, although it was not reaped.
     NotWaitable { callback: usize },
     /// The callback could not take its steps to their end.
     Stuck { callback: usize },

@@ -250,7 +250,7 @@ impl Facts {
                     is_free && run.is_some_and(|run| run.ended.is_some_and(|at| at < *returned)),
                     "[C9] it was said to have run, and has not",
                 ),
-                // Whoever has taken it out at the same time may still be dropping it.
+                // The call that has taken it out at the same time may still be dropping it.
                 Answer::Unregistered(Unregistered::NotPending) => check(
                     taken_out.iter().any(|other| other.called < *returned),
                     "[C9] nothing was pending, and nobody had taken it out",
@@ -291,7 +291,7 @@ impl Facts {
         faults
     }
 
-    /// The children that a callback may have been told of.
+    /// The children whose exit a callback may have reported.
     fn told_of<'a>(&'a self, run: &'a Run) -> impl Iterator<Item = usize> + 'a {
         let told = Some((run.exit.status(), run.began));
         (0..self.children.len()).filter(move |&child| {
@@ -422,7 +422,7 @@ impl Facts {
             let run = self.callbacks.get(&label)?.runs.first()?;
             Some((run.exit.status(), run.began))
         };
-        // A number that is nobody's here may be a stranger's by now.
+        // A number that no child here has may be a stranger's by now.
         let is_nobody = matches!(answer, Answer::NoSuchProcess | Answer::NotAChild);
         Some(match (what, answer) {
             (Call::Register(_, child), Answer::Done) => (child, Outcome::Registered),
@@ -443,7 +443,8 @@ impl Facts {
             (Call::Poll(_, child), Answer::Polled(Some(status))) => {
                 (child, Outcome::Polled(Some((*status, returned))))
             }
-            // As `watch` of nobody, and as little changed.
+            // It answers as `watch` does for a number that no child has, and changes as
+            // little.
             (Call::Poll(_, child), _) if is_nobody => (child, Outcome::WatchedNobody),
             (_, Answer::Other(_)) => return None,
             _ => (None, Outcome::Impossible),

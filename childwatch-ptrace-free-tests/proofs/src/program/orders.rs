@@ -24,13 +24,13 @@ pub(super) struct Done {
 pub(super) enum Outcome {
     Registered,
     AlreadyRegistered,
-    /// `register_pid` of nobody.
+    /// `register_pid` of a number that no child has.
     RegisteredNobody,
     Unregistered,
     Joined(Told),
     NotRegistered,
     Watched(Told),
-    /// `watch` of nobody.
+    /// `watch` of a number that no child has.
     WatchedNobody,
     /// A poll that found an exit.
     Polled(Told),
@@ -43,7 +43,7 @@ pub(super) enum Outcome {
 /// What the callback was told, and when; `None` if it did not run.
 pub(super) type Told = Option<(Option<ExitStatus>, usize)>;
 
-/// Whether a child may have been told of so.
+/// Returns `true` if a callback may have reported this child so.
 pub(super) type IsTrue<'a> = &'a dyn Fn(usize, Told) -> bool;
 
 /// Whether there is such an order.
@@ -73,7 +73,7 @@ impl Search<'_> {
         if !self.seen.insert((past, registered)) {
             return false;
         }
-        // Who has begun only after another had ended can't be next.
+        // A call that began only after another had ended cannot be next.
         let next: Vec<_> = left()
             .filter(|index| self.calls[*index].span.0 <= first_end)
             .collect();
@@ -116,7 +116,7 @@ impl Search<'_> {
                 // A callback that is left may keep the last child's exit in force.
                 (None, _) => Some(None),
             },
-            // Whoever is registered for the number has it still.
+            // The registered child still has the number.
             Outcome::PolledAlive => (child.is_some()
                 && registered.is_none_or(|owner| Some(owner) == *child))
             .then_some(registered),
@@ -187,7 +187,7 @@ mod tests {
     fn a_callback_is_its_childs_whose_registration_it_joined() {
         let calls = [
             call((0, 1), 0, Outcome::Registered),
-            // The number is child 1's by now, which nobody has registered.
+            // The number is child 1's by now, and child 1 is not registered.
             call((2, 3), 1, Outcome::Joined(Some((None, 9)))),
         ];
         assert!(exists(&calls, &|owner, _| owner == 0));

@@ -22,7 +22,7 @@ pub enum Step {
     LetGo(Place),
     /// The same by a signal.
     Kill(Place),
-    /// Stops the child. It is let go in vain until it is continued.
+    /// Stops the child. If it is let go now, it does not exit until it is continued.
     Stop(Place),
     /// Continues it.
     Continue(Place),

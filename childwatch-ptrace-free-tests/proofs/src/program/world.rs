@@ -49,7 +49,7 @@ struct World {
     calls: AtomicUsize,
 }
 
-/// The watcher, which tells of its drop.
+/// The watcher, whose drop is noted in the history.
 struct Watched {
     watcher: Option<Box<dyn PidWatcher>>,
     history: Arc<History>,
@@ -204,8 +204,8 @@ impl World {
         };
         let from_itself = within == Some(callback);
         let handle = || *lock(&self.handles[callback]);
-        // A callback may run before the call that has registered it has returned, but
-        // that call does not wait for it (C17).
+        // A callback may run before the call that has registered it returns. The callback does
+        // not wait for that call (C17).
         if from_itself && !deadline::holds_within(patience(), || handle().is_some()) {
             self.history.note(Event::Stuck { callback });
         }

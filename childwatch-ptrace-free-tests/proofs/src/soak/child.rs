@@ -161,7 +161,8 @@ impl Child {
                 (true, false) => Some("what it captured is not dropped"),
             },
             Unregistered::IsRunning => Some("this is not its callback"),
-            // So it is told of one that has run, when many younger ones were cancelled.
+            // This is the answer for a callback that has run, when many younger ones were
+            // cancelled.
             Unregistered::NotPending if ticket.has_ended() && ticket.is_freed() => None,
             Unregistered::NotPending => Some("nobody else has cancelled it"),
         };
@@ -200,7 +201,7 @@ impl Child {
     pub(super) fn kill(&mut self, signal: Signal) {
         if self.allow_exit(signal.as_raw()) {
             let pid = rustix::process::Pid::from_raw(self.pid().as_raw());
-            // It is a child that nobody has reaped.
+            // It is an unreaped child of this process.
             let _ = pid.map(|pid| kill_process(pid, signal));
             self.continue_();
         }

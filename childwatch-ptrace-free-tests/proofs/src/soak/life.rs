@@ -13,7 +13,7 @@ use super::tally::Tally;
 use childwatch_ptrace_free_tests::kit::deadline;
 use childwatch_ptrace_free_tests::kit::sys::death;
 
-/// The watcher that all threads use. Callbacks hold it weakly, for it holds them.
+/// The watcher that all threads use. Callbacks hold it weakly, because it holds them.
 pub(super) struct TheWatcher(pub(super) Box<dyn PidWatcher>);
 
 /// One child, from before its exit.
@@ -65,7 +65,7 @@ impl Life {
         }
     }
 
-    /// The number, while nobody reaps the child; `None` when it is reaped.
+    /// The number, while the child is not reaped; `None` when it is reaped.
     pub(super) fn number(&self) -> Option<RwLockReadGuard<'_, bool>> {
         let guard = match self.is_reaped.try_read() {
             Ok(guard) => guard,

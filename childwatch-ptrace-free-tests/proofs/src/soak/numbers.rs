@@ -1,4 +1,4 @@
-//! [`Numbers`]: who has had a number before.
+//! [`Numbers`]: the former owners of each number.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 

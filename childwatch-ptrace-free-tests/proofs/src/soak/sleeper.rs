@@ -69,8 +69,8 @@ impl Sleeper {
         self.pid
     }
 
-    /// Whether it ends with the thread that has made it by now. If it is stopped before
-    /// that, it may outlive this process.
+    /// Whether it ends with the thread that has made it by now. A child that is stopped before
+    /// that may outlive this process.
     pub(super) fn is_asleep(&self) -> bool {
         self.order.word.load(Ordering::SeqCst) & ASLEEP != 0
     }
@@ -104,8 +104,8 @@ impl Drop for Sleeper {
 extern "C" fn sleep(order: *mut libc::c_void) -> libc::c_int {
     // SAFETY: `Sleeper` gives an order that outlives the child.
     let Order { word, parent } = unsafe { &*order.cast::<Order>() };
-    // So that it ends with the thread that has made it, whatever ends that, or has ended
-    // it already.
+    // Then it ends with the thread that has made it, whatever ends that thread. That thread
+    // may have ended already.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     if getppid() != *parent {
         return 0;

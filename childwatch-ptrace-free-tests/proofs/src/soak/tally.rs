@@ -79,7 +79,7 @@ counts! {
     unregister_callback,
     /// Callbacks that were registered.
     registered,
-    /// Callbacks that were told of an exit.
+    /// Callbacks that ran for an exit.
     told,
     /// Of those, without a status: the child had been reaped.
     unknown,
@@ -97,7 +97,7 @@ counts! {
     early,
     /// Callbacks that were told another number, or another status.
     wrong,
-    /// Callbacks that ran before one that was registered earlier, or on another thread.
+    /// Callbacks that ran before an earlier registered one, or on another thread.
     disordered,
     /// Calls that answered what they must not.
     misanswered,
@@ -159,7 +159,7 @@ impl Tally {
         lock(&self.faults).clone()
     }
 
-    /// Whether this thread is the one that the watcher's callbacks have run on so far.
+    /// Returns `true` if all of the watcher's callbacks so far have run on this thread.
     pub(super) fn is_the_watchers_thread(&self) -> bool {
         let current = thread::current().id();
         *self.thread.get_or_init(|| current) == current

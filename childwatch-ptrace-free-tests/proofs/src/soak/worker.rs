@@ -23,8 +23,7 @@ const LOOKS_A_LULL: usize = 8;
 const STEPS_A_WATCHER: usize = 4_000;
 /// So many children that watcher is given.
 const VISITED: usize = 16;
-/// Numbers that nobody has unregistered cost something until they come back: so they
-/// must come back.
+/// Numbers that stay registered cost something until they come back: so they must come back.
 const FEW_NUMBERS: usize = 1 << 16;
 
 pub(super) struct Worker<'a> {
@@ -168,7 +167,7 @@ impl<'a> Worker<'a> {
             2 => child.register_callback(&**watcher),
             3 => child.cancel(&**watcher, dice.usize(..)),
             4 => child.unregister(&**watcher),
-            // Before the watcher could tell of it, perhaps.
+            // Perhaps this comes before the watcher's report.
             5 => self.reap(bed),
             _ if child.is_told() || child.since_let_go() > self.shared.order.patience => {
                 self.reap(bed);
@@ -244,7 +243,7 @@ impl<'a> Worker<'a> {
             .retain(|owed| !owed.is_told() && !owed.is_lost(order.patience, tally));
     }
 
-    /// All children exit, are told of, and reaped.
+    /// All children exit, are reported, and are reaped.
     fn finish(&mut self) {
         let patience = self.shared.order.patience;
         for child in self.beds.iter_mut().flatten() {

@@ -73,8 +73,8 @@ pub(crate) fn fork_crowd_member((read, write): (&OwnedFd, &OwnedFd), code: u8) -
     }
 }
 
-/// Forks a child that is this program's copy and runs `body` in it, then exits
-/// with what it returns.
+/// Forks a copy of this program. The copy runs `body`, and exits with the code that `body`
+/// returns.
 ///
 /// # Errors
 ///
@@ -211,8 +211,8 @@ pub fn share_the_working_directory() {
         ..Birth::default()
     };
     let (gate, opener) = (gate.into_raw_fd(), opener.into_raw_fd());
-    // SAFETY: the child makes async-signal-safe calls only, and ends. It ends with this
-    // process and its copies, because nobody else has the pipe's other end.
+    // SAFETY: the child makes async-signal-safe calls only, and ends. It ends with this Only
+    // this process and its copies have the pipe's other end, so it ends with them.
     let child = unsafe {
         fork_with(birth, || {
             libc::close(opener);
@@ -254,7 +254,7 @@ pub(crate) fn end_children_at_exit() {
     LET_GO_AT_EXIT.store(opener, Ordering::SeqCst);
     for _ in 0..AT_EXIT {
         // SAFETY: the child makes async-signal-safe calls only, and ends. It ends with this
-        // process too, because nobody else has the pipe's other end.
+        // Only this process has the pipe's other end.
         let child = unsafe {
             fork_with(Birth::default(), || {
                 libc::close(opener);
@@ -289,9 +289,9 @@ pub const SMALL_STACK: usize = 8 << 10;
 ///
 /// # Safety
 ///
-/// At `stack` begin [`SMALL_STACK`] bytes that outlive the child, and that nobody else
-/// uses until then; `argument` is what `body` wants. `body` shares this thread's
-/// thread-local storage, and must not use it.
+/// At `stack` begin [`SMALL_STACK`] bytes that outlive the child. Only the child uses them
+/// until it ends; `argument` is what `body` wants. `body` shares this thread's thread-local
+/// storage, and must not use it.
 pub unsafe fn clone_sharing_memory<T>(
     body: extern "C" fn(*mut libc::c_void) -> libc::c_int,
     stack: *mut u8,

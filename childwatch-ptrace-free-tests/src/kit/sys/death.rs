@@ -44,7 +44,7 @@ pub fn reap(pid: Pid) -> Option<ExitStatus> {
     }
 }
 
-/// What there is to wait for at this moment, left there.
+/// Returns the state that `waitid` reports at this moment, and leaves it there.
 fn peek(id: WaitId<'_>) -> rustix::io::Result<Option<WaitIdStatus>> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
     waitid(id, options | wall_id())

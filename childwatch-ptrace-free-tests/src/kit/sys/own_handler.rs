@@ -1,5 +1,5 @@
-//! Handlers of `SIGCHLD` as programs have their own: one that is looked at while it runs,
-//! and one that reaps. Each passes the signal on to forwarders.
+//! Handlers of `SIGCHLD` as programs have their own: the first is looked at while it runs, and
+//! the second reaps. Each passes the signal on to forwarders.
 
 #![expect(
     unsafe_code,
@@ -19,7 +19,7 @@ use super::signals::forward;
 /// What a handler that is looked at has done, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// It has begun, for a child that exited with this code.
+    /// It has begun. The child exited with this code.
     Begun { pid: i32, code: i32, status: i32 },
     /// It runs on the alternate stack.
     OnAlternateStack,
@@ -103,7 +103,7 @@ fn install(handler: Handler, flags: i32, blocked: &[i32]) {
 }
 
 /// Gives this program a handler of `SIGCHLD` that interrupts system calls, runs on this
-/// thread's alternate stack, and blocks `SIGUSR1`, which it raises.
+/// thread's alternate stack, blocks `SIGUSR1`, and raises it.
 pub(crate) fn install_interrupting_handler() {
     /// Enough for a handler and the largest registers.
     const STACK: usize = 256 << 10;

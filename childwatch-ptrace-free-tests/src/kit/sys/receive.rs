@@ -187,8 +187,8 @@ pub(crate) fn threads_that_let_through(signal: i32) -> Vec<i32> {
         .collect()
 }
 
-/// Reads one byte as C programs do, and so is interrupted by a handler that was installed
-/// without `SA_RESTART`.
+/// Reads one byte as C programs do. A handler that was installed without `SA_RESTART`
+/// interrupts the call.
 pub(crate) fn read_once(fd: &OwnedFd) -> io::Result<u8> {
     let mut byte = 0_u8;
     // SAFETY: reads into one byte, which lives across the call.
@@ -200,7 +200,7 @@ pub(crate) fn read_once(fd: &OwnedFd) -> io::Result<u8> {
     }
 }
 
-/// Takes out all that signal-hook calls for `SIGCHLD`, whoever has registered it.
+/// Removes all actions that signal-hook calls for `SIGCHLD`, also those of other libraries.
 pub fn remove_all_actions() {
     #[expect(deprecated, reason = "other libraries call it")]
     signal_hook_registry::unregister_signal(libc::SIGCHLD);

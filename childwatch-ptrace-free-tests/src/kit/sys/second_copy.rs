@@ -140,7 +140,7 @@ impl TheirWatcher {
 extern "C" fn send(data: *mut c_void, _pid: c_int, status: c_int) {
     // SAFETY: the data came from a box in `watch`. A callback runs once.
     let tell = unsafe { Box::from_raw(data.cast::<Sender<Option<ExitStatus>>>()) };
-    // Nobody waits any more after a failure.
+    // After a failure, the receiver is gone.
     let _ = tell.send((status != -1).then(|| ExitStatus::from_raw(status)));
 }
 

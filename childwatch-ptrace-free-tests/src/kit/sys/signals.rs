@@ -11,7 +11,7 @@ use std::ptr;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
-/// What `SIGCHLD` does to this process, until this is dropped.
+/// Changes the action of `SIGCHLD` in this process, until this is dropped.
 pub struct SigchldAction {
     before: libc::sigaction,
 }
@@ -120,7 +120,7 @@ pub(crate) fn fatal_signals() -> impl Iterator<Item = u8> {
     })
 }
 
-/// Returns what `SIGCHLD` does: its handler's address and its flags.
+/// Returns the disposition of `SIGCHLD`: its handler's address and its flags.
 ///
 /// # Panics
 ///
@@ -502,7 +502,7 @@ pub(super) fn restore_handler(signal: i32, before: &libc::sigaction) {
     unsafe { libc::sigaction(signal, ptr::from_ref(before), ptr::null_mut()) };
 }
 
-/// A page that may not be touched, and a handler of SIGSEGV that makes it one that may.
+/// A page that may not be touched, and a handler of SIGSEGV that makes the page accessible.
 pub(crate) struct RepairedPage {
     page: *mut u8,
     before: libc::sigaction,

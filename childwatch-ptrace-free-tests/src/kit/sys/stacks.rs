@@ -1,5 +1,5 @@
-//! A signal that comes when the stack is nearly full, and one that comes between a failed
-//! call and the look at its error.
+//! Two moments of a signal: when the stack is nearly full, and between a failed call and the
+//! look at its error.
 
 #![expect(
     unsafe_code,

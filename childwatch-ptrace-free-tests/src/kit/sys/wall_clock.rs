@@ -110,7 +110,7 @@ impl ClockCode {
         code[10..].copy_from_slice(&[0xFF, 0xE0]);
         let place = self.address as *mut [u8; JUMP];
         // SAFETY: the pages are writable, and private to this process. No other thread runs
-        // the code now. The function has the type of the one that it replaces.
+        // the code now. The function has the type of the function that it replaces.
         unsafe { place.write_unaligned(code) };
     }
 }
