@@ -7,7 +7,7 @@ use crate::kit::sys::second_copy::SecondCopy;
 use crate::kit::sys::{limits, permits, traps, wall_clock};
 use crate::machine::interpreter::Interpreter;
 use crate::machine::sandbox::Sandbox;
-use crate::machine::{anew, namespace, static_program};
+use crate::machine::{anew, namespace};
 
 /// Something that not every machine offers, or not to every build of this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,7 +24,7 @@ pub enum Facility {
     PidNamespace,
     /// Process 1 of such a namespace may mount a `/proc` of its own.
     OwnProc,
-    /// This program has been built with a static musl too.
+    /// This program has been built with a static musl too, with the backend.
     StaticProgram,
     /// A process may have its system calls filtered (seccomp, with `TSYNC`: Linux 3.17).
     Seccomp,
@@ -70,7 +70,7 @@ impl Facility {
             Facility::Ptrace => permits::may_trace(),
             Facility::PidNamespace => namespace::may_leave(),
             Facility::OwnProc => namespace::may_mount_proc(),
-            Facility::StaticProgram => static_program::file().map(drop),
+            Facility::StaticProgram => availability::in_static_program(backend),
             Facility::Seccomp => Sandbox::can_be_applied(),
             Facility::TrappedCalls => {
                 Sandbox::can_be_applied().and_then(|()| traps::can_answer_trapped_calls())
