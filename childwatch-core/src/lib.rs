@@ -1,13 +1,15 @@
-//! Tells a program, once and reliably, that a process it watches has exited,
-//! without ever reaping it.
+//! Tells a program that a process has exited: once, reliably, and without reaping the process.
 //!
-//! This crate has the trait that users depend on, [`PidWatcher`] with its contract. It also
-//! has the engine that all backends share. It has no backend for real processes. A program
-//! also uses one of these:
+//! This crate has the trait that users depend on, [`PidWatcher`] with its contract, and the
+//! engine that all backends share. It has no backend for real processes. A program takes its
+//! watcher from one of these:
 //!
-//! - `childwatch-pidfd`, the primary one, for Linux 5.4 and later;
-//! - `childwatch-sigchld`, for children of the program, where pidfds are not available;
-//! - [`SimulatedWatcher`], in this crate, for tests of code that supervises processes.
+//! | watcher | for |
+//! |---|---|
+//! | `PidfdWatcher` of `childwatch-pidfd`, the primary backend | any process, on Linux 5.4 and later |
+//! | `SigchldWatcher` of `childwatch-sigchld` | children of the program, without pidfds and file descriptors |
+//! | [`FallbackWatcher`], over the sources of both crates | pidfds for as many processes as possible, `SIGCHLD` for the rest |
+//! | [`SimulatedWatcher`] | tests of code that supervises processes |
 //!
 //! # The parts
 //!
@@ -17,7 +19,6 @@
 //! | ask whether a process has exited | [`PidWatcher::try_wait`] |
 //! | start a child and watch it | [`PidWatcherExt::spawn_watchable`], [`PidWatcherExt::fork_watchable`] |
 //! | test supervising code without processes | [`SimulatedWatcher`] and its [`SimulatedProcesses`] |
-//! | watch with one backend, and with another where the first is refused | [`Fallback`] |
 //! | write a backend | the module [`source`] |
 //!
 //! # What your program must know
@@ -27,9 +28,9 @@
 //! documentation of `childwatch-pidfd` and `childwatch-sigchld`.
 //!
 //! - **Never wait for an exit inside a callback.** A callback that blocks on
-//!   [`PidWatcherExt::exited`] waits for the watcher's thread, and runs on it: it waits
-//!   for ever. [`PidWatcherExt::wait_timeout`] waits until its time is over, and then looks
-//!   once.
+//!   [`PidWatcherExt::exited`] waits for the watcher's thread while it runs on that thread: it
+//!   waits for ever. [`PidWatcherExt::wait_timeout`] waits until its time is over, and then
+//!   looks once.
 //!   *Way around:* register a callback for the next exit, or hand the work to another
 //!   thread.
 //! - **A callback must not own its own watcher.** An `Arc` of the watcher inside a
@@ -37,8 +38,8 @@
 //!   exits, neither the watcher nor its thread ends. *Way around:* give the callback a
 //!   `Weak`.
 //! - **`PR_SET_PDEATHSIG` follows the thread.** A child that asks for this signal gets it
-//!   when the thread that started it ends. For a child started in a callback that is the
-//!   watcher's thread, which ends when the watcher is dropped. *Way around:* start such
+//!   when the thread that started the child ends. For a child started in a callback that is
+//!   the watcher's thread, which ends when the watcher is dropped. *Way around:* start such
 //!   children on a thread that lives as long as they may.
 //! - **Children of callbacks inherit from the watcher's thread.** These are its
 //!   namespaces, seccomp filters, Landlock rules, `no_new_privs`, capabilities, scheduling
@@ -55,10 +56,10 @@
 //! - **No watcher after `unshare(CLONE_NEWPID)`.** The kernel refuses new threads then, so
 //!   making a watcher fails with [`Unsupported`](WatchError::Unsupported). *Way around:* make
 //!   the watcher first. It then watches the children in the new namespace too.
-//! - **Signals that faults raise go to the watcher's thread.** It never blocks SIGSEGV,
-//!   SIGBUS, SIGFPE, SIGILL, SIGTRAP and SIGSYS. If a program blocks such a signal on all of
-//!   its threads and takes it by `sigwaitinfo` or `signalfd`, the watcher's thread gets one
-//!   that somebody sends to the process. Its default action ends the program. *Way around:*
+//! - **Synchronous signals go to the watcher's thread.** This thread never blocks SIGSEGV,
+//!   SIGBUS, SIGFPE, SIGILL, SIGTRAP and SIGSYS. A program may block such a signal on all of
+//!   its threads, and receive it by `sigwaitinfo` or `signalfd`. If another process sends the
+//!   signal, the watcher's thread gets it, and the default action ends the program. *Way around:*
 //!   install a handler that passes the signal on.
 //! - **During a callback the program's handlers may run on the watcher's thread.** That thread
 //!   then has the signal mask of the thread that made the watcher. So a signal that another
@@ -98,7 +99,7 @@ pub use models::interleavings;
 pub use wait::exited::Exited;
 pub use wait::ext::PidWatcherExt;
 pub use wait::guard::WatchGuard;
-pub use watchers::fallback::Fallback;
+pub use watchers::fallback::FallbackWatcher;
 pub use watchers::simulated::{SimulatedProcesses, SimulatedWatcher};
 
 pub mod source {
@@ -119,7 +120,7 @@ pub mod source {
     //! |---|---|
     //! | a value for each armed process | [`TokenTable`] |
     //! | finding an armed process by its pid | [`PidIndex`] |
-    //! | the status in a `siginfo_t` | [`exit_status`] |
+    //! | the status in a `siginfo_t` | [`exit_status_from_siginfo`] |
     //! | the time, processor time, and the start times of processes | [`clock`] |
 
     pub(crate) mod chunked;
@@ -139,7 +140,7 @@ pub mod source {
     pub use exit_source::ExitSource;
     pub use pid_index::PidIndex;
     pub use report::Report;
-    pub use siginfo::exit_status;
+    pub use siginfo::exit_status_from_siginfo;
     pub use token::Token;
     pub use token_table::TokenTable;
 }

@@ -1,9 +1,9 @@
-//! What the contract promises of threads, model by model, in every interleaving.
+//! What the contract promises about threads, model by model, in every interleaving.
 //!
-//! Each model drives a whole watcher, thread and all: `ThreadedWatcher` over simulated
+//! Each model drives a whole watcher with its thread: a `ThreadedWatcher` over simulated
 //! processes, or over a `models::source::Source`, which refuses and fails as the model
 //! asks. Only the types of `platform::sync` are loom's. If a callback never runs, or a wait
-//! never ends, loom sees a deadlock and ends the model.
+//! never ends, loom finds a deadlock and ends the model.
 //!
 //! If a race has several outcomes, a model also checks that it has met all of them.
 

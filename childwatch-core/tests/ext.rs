@@ -52,7 +52,7 @@ impl Wake for Unpark {
     }
 }
 
-/// The least that drives a future.
+/// The smallest executor.
 fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
@@ -70,7 +70,7 @@ fn a_future_resolves_at_the_exit_on_whichever_thread_it_is_polled() {
     let (processes, watcher) = stage();
     let pid = processes.spawn();
     let mut exited = watcher.exited(pid).unwrap();
-    // Polled once here, and then driven by another thread: the waker is the last one's.
+    // Polled once here, and then driven by another thread. The waker of the last poll counts.
     let mut context = Context::from_waker(Waker::noop());
     assert!(pin!(&mut exited).poll(&mut context).is_pending());
     let driving = thread::spawn(move || block_on(exited));
@@ -104,8 +104,8 @@ fn dropping_a_future_gives_back_its_registration() {
     for _ in 0..100 {
         drop(dynamic.exited(pid).unwrap());
     }
-    assert_eq!(processes.watched(), 0);
-    // Also when the watcher is gone.
+    assert_eq!(processes.registration_count(), 0);
+    // Also after the watcher has been dropped.
     let exited = dynamic.exited(pid).unwrap();
     drop(watcher);
     drop(exited);
@@ -122,27 +122,27 @@ fn a_future_may_be_dropped_by_its_own_waker() {
     let (processes, watcher) = stage();
     let pid = processes.spawn();
     let mut exited = watcher.exited(pid).unwrap();
-    let (tell, told) = mpsc::channel();
-    let waker = Waker::from(Arc::new(DropsFuture(tell)));
+    let (sender, receiver) = mpsc::channel();
+    let waker = Waker::from(Arc::new(DropsFuture(sender)));
     assert!(
         pin!(&mut exited)
             .poll(&mut Context::from_waker(&waker))
             .is_pending()
     );
     processes.exit(pid, code(0));
-    told.recv_timeout(LONG).unwrap();
+    receiver.recv_timeout(LONG).unwrap();
     drop(exited);
     assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
 }
 
-/// What the clone of its waker waits for.
+/// The state for which the clone of the waker waits.
 struct Cloned {
     processes: SimulatedProcesses,
     pid: Pid,
-    told: mpsc::Receiver<()>,
+    receiver: mpsc::Receiver<()>,
 }
 
-/// A waker whose clone waits until the exit has been told. It does nothing else.
+/// A waker whose clone waits until the exit has been reported. It does nothing else.
 ///
 /// # Safety
 ///
@@ -153,7 +153,7 @@ unsafe fn waits_when_it_is_cloned(cloned: &Cloned) -> Waker {
         // SAFETY: the pointer is that of the value, which still lives.
         let cloned = unsafe { &*data.cast::<Cloned>() };
         cloned.processes.exit(cloned.pid, code(6));
-        cloned.told.recv_timeout(LONG).unwrap();
+        cloned.receiver.recv_timeout(LONG).unwrap();
         RawWaker::new(data, &VTABLE)
     }
     static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, nothing, nothing, nothing);
@@ -162,22 +162,22 @@ unsafe fn waits_when_it_is_cloned(cloned: &Cloned) -> Waker {
     unsafe { Waker::from_raw(RawWaker::new(data, &VTABLE)) }
 }
 
-/// The clone of a waker is the executor's code, and may take any time. The watcher's thread
-/// must not wait for it.
+/// Cloning a waker runs code of the executor, which may take any time. The watcher's thread must not
+/// wait for it.
 #[test]
 fn an_exit_is_told_while_a_poll_clones_its_waker() {
     let (processes, watcher) = stage();
     let pid = processes.spawn();
     let mut exited = watcher.exited(pid).unwrap();
-    // It runs after the future's own callback.
-    let (tell, told) = mpsc::channel();
+    // This callback runs after that of the future.
+    let (sender, receiver) = mpsc::channel();
     watcher
-        .on_exit(pid, move |_| tell.send(()).unwrap())
+        .on_exit(pid, move |_| sender.send(()).unwrap())
         .unwrap();
     let cloned = Cloned {
         processes,
         pid,
-        told,
+        receiver,
     };
     // SAFETY: the future is over, and has no waker, before the value is dropped.
     let waker = unsafe { waits_when_it_is_cloned(&cloned) };
@@ -195,7 +195,11 @@ fn wait_timeout_tells_an_exit_from_none() {
     let pid = processes.spawn();
     let none = watcher.wait_timeout(pid, Duration::from_millis(1)).unwrap();
     assert_eq!(none, None);
-    assert_eq!(processes.watched(), 0, "a wait in vain leaves nothing");
+    assert_eq!(
+        processes.registration_count(),
+        0,
+        "a wait in vain leaves nothing"
+    );
     processes.exit(pid, code(8));
     let exit = watcher.wait_timeout(pid, Duration::MAX).unwrap().unwrap();
     assert_eq!(exit.to_string(), format!("process {pid}: exit status: 8"));
@@ -217,9 +221,9 @@ struct ExitsMeanwhile {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// The callbacks run there too.
+    /// The callbacks run in this step too.
     BeforeUnregistering,
-    /// The process is reaped there too.
+    /// The process is reaped in this step too.
     AfterUnregistering,
 }
 
@@ -242,11 +246,11 @@ impl PidWatcher for ExitsMeanwhile {
 
     fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
         if self.step == Step::BeforeUnregistering {
-            let (tell, told) = mpsc::channel();
-            let last = move |_| tell.send(()).unwrap();
+            let (sender, receiver) = mpsc::channel();
+            let last = move |_| sender.send(()).unwrap();
             self.watcher.on_exit(self.pid, last).unwrap();
             self.processes.exit(self.pid, code(8));
-            told.recv_timeout(LONG).unwrap();
+            receiver.recv_timeout(LONG).unwrap();
         }
         let unregistered = self.watcher.unregister_callback(handle);
         if self.step == Step::AfterUnregistering {
@@ -265,8 +269,8 @@ impl PidWatcher for ExitsMeanwhile {
     }
 }
 
-/// The answer is that of the registration: no other process can be meant, and what the
-/// callback was told is not lost.
+/// The answer is that of the registration. It means no other process, and the exit that was
+/// reported to the callback is not lost.
 #[test]
 fn an_exit_at_the_end_of_a_wait_is_told_or_comes_after_it() {
     for (step, expected) in [
@@ -290,10 +294,10 @@ fn an_exit_at_the_end_of_a_wait_is_told_or_comes_after_it() {
 fn a_guard_unregisters_unless_it_is_let_go() {
     let (processes, watcher) = stage();
     let pid = processes.spawn();
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let sends = |what: &'static str| {
-        let tell = tell.clone();
-        move |_| tell.send(what).unwrap()
+        let sender = sender.clone();
+        move |_| sender.send(what).unwrap()
     };
     drop(watcher.watch_guard(pid, sends("dropped")).unwrap());
     let guard = watcher.watch_guard(pid, sends("unregistered")).unwrap();
@@ -301,28 +305,28 @@ fn a_guard_unregisters_unless_it_is_let_go() {
     let kept = watcher.watch_guard(pid, sends("kept")).unwrap();
     let handle = kept.handle();
     assert_eq!(kept.into_handle(), handle);
-    drop(tell);
+    drop(sender);
 
     processes.exit(pid, code(0));
-    assert_eq!(told.recv_timeout(LONG), Ok("kept"));
-    assert!(told.recv_timeout(LONG).is_err(), "and nothing else");
+    assert_eq!(receiver.recv_timeout(LONG), Ok("kept"));
+    assert!(receiver.recv_timeout(LONG).is_err(), "and nothing else");
 }
 
-/// The callback's captures may belong to the work that the panic has ended.
+/// The captures of the callback may belong to the work that the panic has ended.
 #[test]
 fn a_guard_unregisters_when_a_panic_drops_it() {
     let (processes, watcher) = stage();
     let pid = processes.spawn();
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let panicked = catch_unwind(AssertUnwindSafe(|| {
-        let _guard = watcher.watch_guard(pid, move |_| tell.send(()).unwrap());
+        let _guard = watcher.watch_guard(pid, move |_| sender.send(()).unwrap());
         // Without the hook's message.
         resume_unwind(Box::new("the work has failed"));
     }));
     assert!(panicked.is_err());
-    assert_eq!(processes.watched(), 0);
+    assert_eq!(processes.registration_count(), 0);
     processes.exit(pid, code(0));
-    assert_eq!(told.recv(), Err(mpsc::RecvError));
+    assert_eq!(receiver.recv(), Err(mpsc::RecvError));
 }
 
 #[test]
@@ -334,7 +338,7 @@ fn a_command_that_cannot_be_spawned_is_the_commands_error() {
 
 #[test]
 fn a_spawned_child_that_is_refused_is_killed_and_reaped() {
-    // It would wait for its input for ever: this process holds the other end.
+    // It would wait for its input for ever, because this process holds the other end.
     let (input, _end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     let refused = Registers(refuses_slowly).spawn_watchable(Command::new("cat").stdin(input));
     let refused = refused.unwrap_err();
@@ -365,7 +369,7 @@ fn a_spawned_child_that_is_said_to_be_gone_is_not_signalled() {
     assert_eq!(status.exit_status(), Some(0));
 }
 
-/// Takes its time to refuse a process: until that waits, or has ended.
+/// Refuses a process, but not before that process waits or has exited.
 fn refuses_slowly(pid: Pid) -> Result<(), WatchError> {
     loop {
         match state(&format!("{pid}")) {
@@ -390,7 +394,7 @@ fn until_state(of: &str, wanted: char) {
     }
 }
 
-/// Registers as it is told to, and does nothing else.
+/// Runs a given `register_pid`, and does nothing else.
 struct Registers<F>(F);
 
 impl<F> fmt::Debug for Registers<F> {
@@ -423,7 +427,7 @@ impl<F: Fn(Pid) -> Result<(), WatchError> + Send + Sync> PidWatcher for Register
     }
 }
 
-/// A forked child that does nothing.
+/// A forked child that only exits.
 fn exits() -> Infallible {
     // SAFETY: ends the copy at once.
     unsafe { libc::_exit(0) }
@@ -504,7 +508,7 @@ fn a_forked_child_that_is_refused_is_reaped_though_a_signal_interrupts_that() {
     let helper = thread::spawn(move || {
         let pid = refused.recv().unwrap();
         let task = format!("self/task/{own}");
-        // It waits for the child, which has stopped.
+        // The call waits for the child, which has stopped.
         until_state(&task, 'S');
         // SAFETY: the thread lives until this one has been joined.
         assert_eq!(unsafe { libc::pthread_kill(own_thread, libc::SIGUSR1) }, 0);
@@ -527,7 +531,7 @@ fn a_forked_child_that_is_refused_is_reaped_though_a_signal_interrupts_that() {
     assert_eq!(left.unwrap_err(), rustix::io::Errno::CHILD);
 }
 
-/// The parent ends in the middle of the registration. Its end of the pipe is the only one.
+/// The parent exits in the middle of the registration. Only the parent has the pipe's other end.
 #[test]
 fn a_forked_child_ends_when_its_parent_does_before_it_is_let_go() {
     let (ended, end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
@@ -555,21 +559,21 @@ fn a_forked_child_ends_when_its_parent_does_before_it_is_let_go() {
     assert_eq!(rustix::io::read(&ended, &mut number), Ok(4));
     let child = Pid::try_from(i32::from_ne_bytes(number)).unwrap();
     // The child has the pipe's other end until it ends.
-    let (tell, told) = mpsc::channel();
-    let reading = thread::spawn(move || tell.send(rustix::io::read(&ended, &mut [0])));
-    let read = told.recv_timeout(LONG);
+    let (sender, receiver) = mpsc::channel();
+    let reading = thread::spawn(move || sender.send(rustix::io::read(&ended, &mut [0])));
+    let read = receiver.recv_timeout(LONG);
     if read.is_err() {
-        // It waits still, so its pid is its own.
+        // The child still waits, so the pid is its own.
         signal(child, rustix::process::Signal::KILL);
     }
     reading.join().unwrap().unwrap();
     assert_eq!(read, Ok(Ok(0)));
 }
 
-/// The test's own process.
+/// The process of the test.
 static TESTS_PROCESS: AtomicU32 = AtomicU32::new(0);
 
-/// What a program does at its end is done once, and not by the child too.
+/// A program's exit handlers run once, and not in the child too.
 #[test]
 fn a_forked_child_that_panics_runs_nothing_of_its_parents_end() {
     const RAN: i32 = 55;
@@ -596,13 +600,13 @@ fn a_forked_child_that_panics_runs_nothing_of_its_parents_end() {
     assert_eq!(status.exit_status(), Some(101));
 }
 
-/// A child may count on the numbers of its files, and may live long.
+/// A child may rely on the numbers of its files, and may live long.
 #[test]
 fn a_forked_child_that_is_let_go_has_no_end_of_its_gate() {
     let files = |pid: Pid| fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
     let at_the_gate = AtomicUsize::new(0);
     let watcher = Registers(|pid: Pid| {
-        // It waits at the gate.
+        // The child waits at the gate.
         until_state(&format!("{pid}"), 'S');
         at_the_gate.store(files(pid), Ordering::SeqCst);
         Ok(())
@@ -646,8 +650,8 @@ fn the_gate_of_a_forked_child_is_closed_on_exec() {
 /// Set in a forked copy.
 static IS_COPY: AtomicBool = AtomicBool::new(false);
 
-/// A source of nothing, which must not be dropped in a copy: another one would join a
-/// thread there, or close what is the parent's.
+/// A source without processes, which must not be dropped in a copy. Another source would join a
+/// thread there, or close files of the parent.
 #[derive(Debug, Default)]
 struct Parents {
     is_woken: Mutex<bool>,
@@ -709,12 +713,12 @@ impl Drop for Forks {
     }
 }
 
-/// The copy is made in the middle of the watcher's drop, and goes on there.
+/// The copy is made in the middle of the watcher's drop, and continues that drop.
 #[test]
 fn a_copy_that_a_captured_value_makes_at_the_end_leaves_the_source_alone() {
     let watcher = ThreadedWatcher::start(Parents::default(), ()).unwrap();
-    let (tell, told) = mpsc::channel();
-    let forks = Forks(tell);
+    let (sender, receiver) = mpsc::channel();
+    let forks = Forks(sender);
     let pid = Pid::try_from(7).unwrap();
     watcher.on_exit(pid, move |_| drop(forks)).unwrap();
     drop(watcher);
@@ -722,28 +726,28 @@ fn a_copy_that_a_captured_value_makes_at_the_end_leaves_the_source_alone() {
         // SAFETY: ends the copy at once.
         unsafe { libc::_exit(0) }
     }
-    let copy = rustix::process::Pid::from_raw(told.recv().unwrap());
+    let copy = rustix::process::Pid::from_raw(receiver.recv().unwrap());
     let waited = rustix::process::waitpid(copy, rustix::process::WaitOptions::empty());
     let (_, status) = waited.unwrap().unwrap();
     assert_eq!(status.exit_status(), Some(0));
 }
 
-/// Its own callback's thread is the one that would tell of the exit.
+/// The call runs on the thread that would report the exit.
 #[test]
 fn a_callback_may_wait_for_an_exit_that_has_happened() {
     let processes = SimulatedProcesses::new();
     let watcher = Arc::new(SimulatedWatcher::new(&processes).unwrap());
     let [first, dead, live] = [(); 3].map(|()| processes.spawn());
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let shared = Arc::clone(&watcher);
     let callback = move |_| {
         let found = [dead, live].map(|pid| shared.wait_timeout(pid, Duration::ZERO).unwrap());
-        tell.send(found).unwrap();
+        sender.send(found).unwrap();
     };
     watcher.on_exit(first, callback).unwrap();
     assert!(processes.exit(dead, ExitStatus::from_raw(3 << 8)));
     assert!(processes.exit(first, ExitStatus::from_raw(0)));
-    let [dead_found, live_found] = told.recv().unwrap();
+    let [dead_found, live_found] = receiver.recv().unwrap();
     assert_eq!(
         dead_found.map(|exit| exit.status()),
         Some(Some(ExitStatus::from_raw(3 << 8)))

@@ -1,4 +1,4 @@
-//! Starts a command, or takes processes that run already, and tells of each exit.
+//! Starts a command, or takes processes that are already running, and prints each exit.
 //!
 //! ```text
 //! cargo run -p childwatch-pidfd --example watch -- sh -c 'sleep 1; exit 3'
@@ -24,16 +24,16 @@ use clap::{CommandFactory, Parser};
 
 const BACKEND: &str = "pidfd";
 
-/// Tells of the exit of a command, and of processes that run already.
+/// Prints the exit of a command, and of processes that are already running.
 ///
-/// It ends when all have exited, with the command's own code, or 128+N when signal
-/// N has killed it; with 0 when there is no command. It ends with 127 when there is
-/// no such program, 126 when it cannot be executed, 2 after wrong usage, and 1 when
-/// anything else fails.
+/// It exits when all of them have exited: with the command's own code, with 128+N if
+/// signal N has killed the command, and with 0 without a command. It exits with 127 if
+/// there is no such program, and with 126 if the program cannot be executed. It exits with
+/// 2 after wrong usage, and with 1 if anything else fails.
 #[derive(Parser)]
 #[command(name = "watch")]
 struct Args {
-    /// A process that runs already; may be given several times
+    /// A process that is already running; may be given several times
     #[arg(long = "pid", value_name = "PID", allow_negative_numbers = true)]
     pids: Vec<Pid>,
 
@@ -58,43 +58,43 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     watch(&watcher, args)
 }
 
-/// From here on any backend would do.
+/// From here on any backend fits.
 fn watch(watcher: &dyn PidWatcher, args: &Args) -> anyhow::Result<u8> {
-    let (tell, told) = mpsc::channel();
-    // Before the command starts: a refused pid leaves no command behind.
+    let (sender, receiver) = mpsc::channel();
+    // This comes before the command starts, so that a refused pid leaves no command behind.
     let pids: BTreeSet<Pid> = args.pids.iter().copied().collect();
     let mut subjects: Vec<_> = pids.into_iter().map(Subject::running).collect();
     for subject in &subjects {
-        tell_of_exit(watcher, subject, &tell)?;
+        send_exit(watcher, subject, &sender)?;
     }
     let started = match args.command.split_first() {
         Some((program, arguments)) => Some(Started::start(watcher, program, arguments)?),
         None => None,
     };
     if let Some(Started { subject, .. }) = &started {
-        tell_of_exit(watcher, subject, &tell)?;
+        send_exit(watcher, subject, &sender)?;
         subjects.push(subject.clone());
     }
-    // The callbacks own the other senders, so the last callback ends the news.
-    drop(tell);
-    let exits = print(&subjects, told).context("cannot print")?;
+    // The callbacks own the other senders, so the channel closes after the last callback.
+    drop(sender);
+    let exits = print(&subjects, receiver).context("cannot print")?;
     started.map_or(Ok(0), |started| {
         let exit = exits.get(&started.subject.pid).copied();
         started.reap(exit.and_then(Exit::status)).map(shell_code)
     })
 }
 
-fn tell_of_exit(
+fn send_exit(
     watcher: &dyn PidWatcher,
     subject: &Subject,
-    tell: &Sender<News>,
+    sender: &Sender<News>,
 ) -> Result<(), WatchError> {
     let subject = subject.clone();
-    let tell = tell.clone();
+    let sender = sender.clone();
     watcher.on_exit(subject.pid, move |exit| {
         let watched_for = subject.since.elapsed();
-        // The receiver is gone only when `watch` has failed.
-        let _ = tell.send(News {
+        // The receiver is gone only if `watch` has failed.
+        let _ = sender.send(News {
             subject,
             exit,
             watched_for,
@@ -103,20 +103,20 @@ fn tell_of_exit(
     Ok(())
 }
 
-/// Prints what happens until all have exited, and returns the exits.
-fn print(subjects: &[Subject], told: Receiver<News>) -> io::Result<BTreeMap<Pid, Exit>> {
+/// Prints each exit until all processes have exited, and returns the exits.
+fn print(subjects: &[Subject], receiver: Receiver<News>) -> io::Result<BTreeMap<Pid, Exit>> {
     let mut out = io::stdout().lock();
     let names: Vec<_> = subjects.iter().map(Subject::to_string).collect();
     writeln!(out, "watching {} by {BACKEND}", names.join(", "))?;
     let mut exits = BTreeMap::new();
-    for news in told {
+    for news in receiver {
         writeln!(out, "{news} by {BACKEND}")?;
         exits.insert(news.exit.pid(), news.exit);
     }
     Ok(exits)
 }
 
-/// A watched process, as the user knows it.
+/// A watched process, under the name that the user knows.
 #[derive(Clone)]
 struct Subject {
     pid: Pid,
@@ -161,8 +161,8 @@ impl fmt::Display for News {
     }
 }
 
-/// The command's process, which no error leaves running: it is killed and reaped
-/// when this is dropped.
+/// The command's process. It is killed and reaped when this value is dropped, so no error leaves it
+/// running.
 struct Started {
     subject: Subject,
     child: Child,
@@ -189,18 +189,18 @@ impl Started {
         Ok(Started { subject, child })
     }
 
-    /// Reaps the command. If there is nothing to reap, because this program was started
-    /// with `SIGCHLD` ignored, the status is the one that the watcher has told.
-    fn reap(mut self, told: Option<ExitStatus>) -> anyhow::Result<ExitStatus> {
-        let reaped = self.child.wait().or_else(|error| told.ok_or(error));
+    /// Reaps the command, and returns its status. If this program was started with `SIGCHLD`
+    /// ignored, there is nothing to reap. Then the watcher's report has the status.
+    fn reap(mut self, reported: Option<ExitStatus>) -> anyhow::Result<ExitStatus> {
+        let reaped = self.child.wait().or_else(|error| reported.ok_or(error));
         reaped.with_context(|| format!("cannot reap {}", self.subject))
     }
 }
 
 impl Drop for Started {
     fn drop(&mut self) {
-        // Only what is surely still ours: where SIGCHLD is ignored the kernel reaps,
-        // and the number may be another process's.
+        // The command is killed only if it is certainly still ours. If SIGCHLD is ignored, the
+        // kernel reaps it, and its pid may belong to another process.
         if let Ok(None) = self.child.try_wait() {
             let _ = self.child.kill();
             let _ = self.child.wait();
@@ -224,10 +224,10 @@ fn parse() -> Result<Args, clap::Error> {
     Ok(args)
 }
 
-/// clap's first line says what is wrong; what follows it is in `--help`.
+/// clap's first line says what is wrong. The rest of its text is in `--help` too.
 fn explain_usage(error: &clap::Error) -> u8 {
     if !error.use_stderr() {
-        error.exit(); // It is no error but --help.
+        error.exit(); // This is --help, and no error.
     }
     let text = error.to_string();
     let line = text.lines().next().unwrap_or_default();
@@ -235,7 +235,7 @@ fn explain_usage(error: &clap::Error) -> u8 {
     2
 }
 
-/// As a shell has it for a program that it cannot start; 1 for all else.
+/// The code of a shell that cannot start a program, or 1 for any other error.
 fn code_of_failure(error: &anyhow::Error) -> u8 {
     let errno = error
         .downcast_ref::<CannotStart>()
@@ -247,7 +247,7 @@ fn code_of_failure(error: &anyhow::Error) -> u8 {
     }
 }
 
-/// As a shell has it for a program that has ended.
+/// The code of a shell whose program has exited.
 fn shell_code(status: ExitStatus) -> u8 {
     let code = status
         .code()

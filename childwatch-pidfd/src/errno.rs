@@ -1,4 +1,4 @@
-//! Which [`WatchError`] a refused system call comes to.
+//! Which [`WatchError`] a refused system call becomes.
 
 use std::io;
 
@@ -29,13 +29,12 @@ impl Call {
     }
 }
 
-/// The error for a call that was refused, for a process or while making the
-/// watcher.
+/// Returns the error for a refused call. `pid` is `None` if the watcher is being made.
 pub(crate) fn refuse(pid: Option<Pid>, call: Call, source: io::Error) -> WatchError {
     let operation = call.name();
     match (Errno::from_io_error(&source), call, pid) {
-        // EINVAL: before 6.16, for a thread's id and for a process just reaped;
-        // ENOENT: since then, for a thread's id.
+        // EINVAL (before 6.16): the id is a thread's, or its process has just been reaped.
+        // ENOENT (since 6.16): the id is a thread's.
         (Some(Errno::SRCH | Errno::INVAL | Errno::NOENT), Call::PidfdOpen, Some(pid)) => {
             WatchError::NoSuchProcess {
                 pid,

@@ -42,7 +42,7 @@ const _: () = assert!(GET_INFO == 0xC040_FF0B);
 
 /// What the kernel returns about a process that has exited and cannot be waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Remains {
+pub(crate) enum ExitInfo {
     /// The process has been released, and this was its status.
     Status(ExitStatus),
     /// The process is still in the kernel's table, as a child of `parent`, and its
@@ -56,31 +56,31 @@ pub(crate) enum Remains {
 }
 
 /// Asks for the status of a process that has exited and cannot be waited for.
-pub(crate) fn remains(pidfd: &OwnedFd) -> Remains {
-    remains_by(|| get(pidfd, INFO_EXIT))
+pub(crate) fn exit_info(pidfd: &OwnedFd) -> ExitInfo {
+    exit_info_by(|| get(pidfd, INFO_EXIT))
 }
 
-fn remains_by(ask: impl Fn() -> Result<PidfdInfo, Errno>) -> Remains {
+fn exit_info_by(ask: impl Fn() -> Result<PidfdInfo, Errno>) -> ExitInfo {
     let answer = match ask() {
-        // The call found the process and lost it halfway, because the kernel was
-        // removing it from the table. The status has been stored before that.
+        // The call found the process and then lost it, because the kernel was removing it from
+        // the table. The status had been stored before that.
         Err(Errno::SRCH) => ask(),
         first => first,
     };
     match answer {
         Ok(info) if info.mask & INFO_EXIT != 0 => {
-            Remains::Status(ExitStatus::from_raw(info.exit_code))
+            ExitInfo::Status(ExitStatus::from_raw(info.exit_code))
         }
-        Ok(info) if info.mask & INFO_PID != 0 => Remains::Unreleased { parent: info.ppid },
+        Ok(info) if info.mask & INFO_PID != 0 => ExitInfo::Unreleased { parent: info.ppid },
         // In 6.13 and 6.14 a released process has no entry (ESRCH). A process whose
         // parent lives outside our pid namespace is ESRCH too. Anything else is an
         // older kernel, or a sandbox.
-        Ok(_) | Err(_) => Remains::Unknown,
+        Ok(_) | Err(_) => ExitInfo::Unknown,
     }
 }
 
-/// Whether the kernel knows the ioctl, asked of any pidfd.
-pub(crate) fn is_known(pidfd: &OwnedFd) -> Result<(), Errno> {
+/// Returns an error if the kernel does not know the ioctl. Any pidfd will do to find out.
+pub(crate) fn check(pidfd: &OwnedFd) -> Result<(), Errno> {
     get(pidfd, 0).map(drop)
 }
 
@@ -125,18 +125,18 @@ mod tests {
         // Alive, or a zombie. Older kernels do not know the ioctl.
         let parent = std::process::id();
         let before = if kernel_is_at_least(6, 13) {
-            Remains::Unreleased { parent }
+            ExitInfo::Unreleased { parent }
         } else {
-            Remains::Unknown
+            ExitInfo::Unknown
         };
-        assert_eq!(remains(&pidfd), before);
+        assert_eq!(exit_info(&pidfd), before);
         let reaped = child.wait().unwrap();
         let after = if kernel_is_at_least(6, 15) {
-            Remains::Status(reaped)
+            ExitInfo::Status(reaped)
         } else {
-            Remains::Unknown
+            ExitInfo::Unknown
         };
-        assert_eq!(remains(&pidfd), after);
+        assert_eq!(exit_info(&pidfd), after);
     }
 
     #[test]
@@ -144,7 +144,7 @@ mod tests {
         let asked = Cell::new(0);
         let ask = |answers: [Result<PidfdInfo, Errno>; 2]| {
             asked.set(0);
-            remains_by(|| answers[asked.replace(asked.get() + 1)])
+            exit_info_by(|| answers[asked.replace(asked.get() + 1)])
         };
         let stored = PidfdInfo {
             mask: INFO_EXIT,
@@ -152,15 +152,15 @@ mod tests {
             ..PidfdInfo::default()
         };
         let lost = Err(Errno::SRCH);
-        let status = Remains::Status(ExitStatus::from_raw(7 << 8));
+        let status = ExitInfo::Status(ExitStatus::from_raw(7 << 8));
         assert_eq!(ask([lost, Ok(stored)]), status);
-        assert_eq!(ask([lost, lost]), Remains::Unknown);
-        // No other refusal passes by itself.
-        assert_eq!(ask([Err(Errno::NOTTY), Ok(stored)]), Remains::Unknown);
+        assert_eq!(ask([lost, lost]), ExitInfo::Unknown);
+        // Every other error is permanent, so the call is not repeated.
+        assert_eq!(ask([Err(Errno::NOTTY), Ok(stored)]), ExitInfo::Unknown);
         assert_eq!(asked.get(), 1);
     }
 
-    /// The kernel stores the status before it takes the process out of its table.
+    /// The kernel stores the status before it removes the process from its table.
     #[test]
     fn a_process_that_still_has_a_number_and_has_a_status_is_told_with_it() {
         let both = PidfdInfo {
@@ -169,8 +169,8 @@ mod tests {
             exit_code: 7 << 8,
             ..PidfdInfo::default()
         };
-        let status = Remains::Status(ExitStatus::from_raw(7 << 8));
-        assert_eq!(remains_by(|| Ok(both)), status);
+        let status = ExitInfo::Status(ExitStatus::from_raw(7 << 8));
+        assert_eq!(exit_info_by(|| Ok(both)), status);
     }
 
     #[test]
@@ -178,7 +178,7 @@ mod tests {
         let own_parent = rustix::process::getppid().unwrap();
         let stranger = pidfd_open(own_parent, PidfdFlags::empty()).unwrap();
         let own = std::process::id();
-        assert_ne!(remains(&stranger), Remains::Unreleased { parent: own });
+        assert_ne!(exit_info(&stranger), ExitInfo::Unreleased { parent: own });
     }
 
     #[test]
@@ -190,9 +190,9 @@ mod tests {
         } else {
             Err(Errno::NOTTY)
         };
-        assert_eq!(is_known(&pidfd), known);
+        assert_eq!(check(&pidfd), known);
         let no_pidfd = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
-        assert_eq!(is_known(&no_pidfd), Err(Errno::NOTTY));
+        assert_eq!(check(&no_pidfd), Err(Errno::NOTTY));
         child.wait().unwrap();
     }
 }

@@ -1,62 +1,62 @@
-//! Tells of a process's exit through pidfds in epoll: the primary backend of
+//! Reports the exit of a process through pidfds in epoll: the primary backend of
 //! childwatch.
 //!
 //! [`PidfdWatcher`] watches children and any other process. Each watched process
-//! costs one file descriptor while it is registered; a watcher costs three, and
+//! costs one file descriptor while it is registered. A watcher costs three, and
 //! one thread, named `childwatch-pid`. Outside callbacks that thread blocks every
-//! signal but those that faults raise. The watcher touches no signal handler, and
-//! no mask but that thread's.
+//! signal except SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP and SIGSYS. The watcher
+//! changes no signal handler, and no mask except that of its thread.
 //!
 //! # Kernels
 //!
 //! Linux 5.4 or later (`pidfd_open` is 5.3, `waitid(P_PIDFD)` 5.4), 64-bit.
-//! [`probe`] says what this kernel and sandbox offer, and why not.
+//! [`probe`] returns what this kernel and sandbox offer.
 //!
-//! | from | what more |
+//! | from | also |
 //! |---|---|
-//! | 6.15 | the status of a process that somebody else has reaped (`PIDFD_GET_INFO`) |
-//! | 7.1 | children made with `CLONE_AUTOREAP`, with their status: they never become zombies |
+//! | 6.15 | the status of a process that the kernel or somebody else has reaped (`PIDFD_GET_INFO`) |
+//! | 7.1 | children made with `CLONE_AUTOREAP`, with their status, though they never become zombies |
 //!
-//! # What this backend tells beyond the contract
+//! # When the status is known
 //!
-//! - A process that is not a child can be watched. Its status is known only if it
-//!   has been reaped by the time the watcher looks, on 6.15 or later.
-//! - A child that somebody else reaps, or the kernel (`SIGCHLD` ignored,
-//!   `SA_NOCLDWAIT`), is reported with its status on 6.15 or later. On older kernels it
-//!   is reported at once, without a status.
+//! | the process | status |
+//! |---|---|
+//! | a child that has not been reaped | known |
+//! | a child that the kernel reaps (`SIGCHLD` ignored, `SA_NOCLDWAIT`), or another part of the program | known from 6.15 on; before, the exit is reported at once without a status |
+//! | another process | known from 6.15 on, if its parent has reaped it before the watcher looks |
 //!
 //! # What your program must know
 //!
-//! The list of [`childwatch_core`](childwatch_core#what-your-program-must-know) is for
-//! every backend. These points are for this one:
+//! The list of [`childwatch_core`](childwatch_core#what-your-program-must-know) holds for
+//! every backend. These points hold for this one:
 //!
 //! - **Do not close descriptors that your program has not opened.** Some programs close
-//!   all descriptors from 3 on, as daemons do at their start. Under a watcher that ends
-//!   every watch: no exit is reported any more. The numbers then go to other files, and
-//!   the watcher does not know. When it ends a watch it closes the number of its pidfd,
-//!   which may be a file of yours by then. If the number of its epoll instance becomes
-//!   another epoll instance, the watcher's thread takes that one's events. A wake does
-//!   no harm: it fails, and the call that needed it returns
+//!   all descriptors from 3 on, as daemons do at their start. If a watcher exists, this ends
+//!   every watch, and no exit is reported any more. The numbers then go to other files,
+//!   which the watcher does not know. When the watcher ends a watch, it closes the number of
+//!   its pidfd, which may be a file of yours by then. If the number of its epoll instance
+//!   goes to another epoll instance, the watcher's thread takes the events of that one. A
+//!   wake does no harm: it fails, and the call that needed it returns
 //!   [`Os`](WatchError::Os). *Way around:* close descriptors before the first watcher is
 //!   made, or set close-on-exec on them (`close_range` with `CLOSE_RANGE_CLOEXEC`).
 //! - **Do not use the watcher on a thread that has called `unshare(CLONE_FILES)`**, or
 //!   `close_range` with `CLOSE_RANGE_UNSHARE`. A registration opens the pidfd in the table of
 //!   that thread, and the watcher's thread looks for the number in its own. The exit may be
-//!   reported without a status. The end of a registration closes a number there that may
+//!   reported without a status. When a registration ends there, it closes a number that may
 //!   belong to another file. `try_wait` does not find an exit that the watcher has not
 //!   reported yet. If the thread has inherited the pidfd of a former process, `try_wait` may
-//!   return the exit of that one. *Way around:* use the watcher on another thread, or make it
+//!   return the exit of that process. *Way around:* use the watcher on another thread, or make it
 //!   on that thread.
 //! - **CRIU.** CRIU saves a pidfd only if its process belongs to the saved tree, and
 //!   older releases refuse every pidfd. *Way around:* drop the watcher before the
 //!   checkpoint, or use `childwatch-sigchld`, which keeps no descriptor open.
 //! - **A sandbox can hide the status.** If it refuses `waitid` or `PIDFD_GET_INFO`, exits
 //!   are reported without a status where these calls would have told it. If it answers
-//!   `ECHILD` for a child that nobody has reaped, such an exit is reported two seconds
+//!   `ECHILD` for a child that has not been reaped, such an exit is reported two seconds
 //!   late. *Way around:* allow both calls.
-//! - **A sandbox can kill.** If a filter of system calls kills, allow what the watcher
-//!   calls. *Way around:* the table has the calls. If they are refused with an error, nothing
-//!   is killed.
+//! - **A sandbox can kill the program.** A filter of system calls may kill a process for a call
+//!   that it does not allow. *Way around:* allow the calls in this table, or refuse them with
+//!   an error.
 //!
 //!   | when | calls |
 //!   |---|---|
@@ -80,9 +80,9 @@
 //! let watcher = PidfdWatcher::new()?;
 //! let mut child = Command::new("sh").args(["-c", "exit 3"]).spawn()?;
 //!
-//! let (tell, told) = mpsc::channel();
-//! watcher.on_exit(Pid::from(&child), move |exit| tell.send(exit).unwrap())?;
-//! assert_eq!(told.recv()?.status().unwrap().code(), Some(3));
+//! let (sender, receiver) = mpsc::channel();
+//! watcher.on_exit(Pid::from(&child), move |exit| sender.send(exit).unwrap())?;
+//! assert_eq!(receiver.recv()?.status().unwrap().code(), Some(3));
 //!
 //! child.wait()?; // reaping is left to the program
 //! # Ok::<(), Box<dyn std::error::Error>>(())

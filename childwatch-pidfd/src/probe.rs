@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use childwatch_core::WatchError;
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
@@ -9,29 +10,29 @@ use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use crate::errno::{self, Call};
 use crate::{info, zombie};
 
-/// What this kernel and sandbox say to the calls that pidfd watching is made of.
-/// [`probe`] makes it; its `Display` is a line a call.
+/// The answers of this kernel and sandbox to the system calls that the backend needs. [`probe`]
+/// returns it. Its `Display` prints a line for each call.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Probe {
-    /// `pidfd_open` (Linux 5.3): needed.
+    /// `pidfd_open` (Linux 5.3). It is needed.
     pub pidfd_open: io::Result<()>,
-    /// `waitid(P_PIDFD)` (Linux 5.4): needed. Not asked without a pidfd.
+    /// `waitid(P_PIDFD)` (Linux 5.4). It is needed. Without a pidfd it is not tried.
     pub waitid_pidfd: io::Result<()>,
-    /// `PIDFD_GET_INFO` (Linux 6.13; statuses from 6.15): gives the status of
-    /// processes that somebody else has reaped.
+    /// `PIDFD_GET_INFO` (Linux 6.13, with statuses from 6.15 on). It returns the status of a
+    /// process that somebody else has reaped.
     pub get_info: io::Result<()>,
 }
 
-/// Asks the kernel, without a fork and leaving nothing behind: a pidfd of the
-/// own process is opened, and waiting for it must answer that it is no child.
+/// Asks the kernel what it offers, without a fork and without leaving anything behind. The call
+/// opens a pidfd of this process and waits for it. The kernel must answer that it is no child.
 #[must_use]
 pub fn probe() -> Probe {
     match pidfd_open(getpid(), PidfdFlags::empty()) {
         Ok(pidfd) => Probe {
             pidfd_open: Ok(()),
-            waitid_pidfd: zombie::can_be_waited_for(&pidfd).map_err(io::Error::from),
-            get_info: info::is_known(&pidfd).map_err(io::Error::from),
+            waitid_pidfd: zombie::check_waitid(&pidfd).map_err(io::Error::from),
+            get_info: info::check(&pidfd).map_err(io::Error::from),
         },
         Err(errno) => Probe {
             pidfd_open: Err(errno.into()),
@@ -42,18 +43,22 @@ pub fn probe() -> Probe {
 }
 
 impl Probe {
-    /// Whether a [`PidfdWatcher`](crate::PidfdWatcher) can be made here.
+    /// Returns `Ok` if a [`PidfdWatcher`](crate::PidfdWatcher) can be made here.
     ///
     /// # Errors
     ///
-    /// The error that [`PidfdWatcher::new`](crate::PidfdWatcher::new) would give.
-    pub fn verdict(self) -> Result<(), WatchError> {
+    /// The error that [`PidfdWatcher::new`](crate::PidfdWatcher::new) would return.
+    pub fn check(self) -> Result<(), WatchError> {
         self.pidfd_open
             .map_err(|error| errno::refuse(None, Call::PidfdOpen, error))?;
         self.waitid_pidfd
             .map_err(|error| errno::refuse(None, Call::WaitidPidfd, error))
     }
 }
+
+// As for a `WatchError`: nothing changes the answers after they were given.
+impl UnwindSafe for Probe {}
+impl RefUnwindSafe for Probe {}
 
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -103,7 +108,7 @@ mod tests {
         assert_eq!(lines.len(), 3);
         assert!(lines[0].starts_with("pidfd_open       yes"));
         assert!(lines[2].contains("no   Inappropriate ioctl"), "{text}");
-        assert!(probe.verdict().is_ok());
+        assert!(probe.check().is_ok());
     }
 
     #[test]
@@ -113,12 +118,12 @@ mod tests {
             waitid_pidfd,
             get_info: Ok(()),
         };
-        let refused = probe(Err(Errno::NOSYS.into()), Err(not_asked())).verdict();
+        let refused = probe(Err(Errno::NOSYS.into()), Err(not_asked())).check();
         let Err(WatchError::Unsupported { operation, .. }) = refused else {
             panic!("{refused:?}");
         };
         assert_eq!(operation, "pidfd_open");
-        let refused = probe(Ok(()), Err(Errno::INVAL.into())).verdict();
+        let refused = probe(Ok(()), Err(Errno::INVAL.into())).check();
         let Err(WatchError::Unsupported { operation, .. }) = refused else {
             panic!("{refused:?}");
         };

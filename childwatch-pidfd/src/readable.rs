@@ -1,8 +1,8 @@
-//! [`is_readable`]: a readable pidfd is that of a process that has exited.
+//! [`is_readable`]: if a pidfd is readable, its process has exited.
 //!
 //! `poll` fails with `EINVAL` if it is asked about more descriptors than `RLIMIT_NOFILE`
 //! allows. A sandboxed program may have set this limit to 0, after it has opened what it
-//! needs. `select` does not look at the limit. A filter of system calls may refuse either.
+//! needs. `select` does not check the limit. A filter of system calls may refuse either call.
 
 #![expect(unsafe_code, reason = "`select`")]
 
@@ -21,7 +21,7 @@ pub(crate) fn is_readable(pidfd: &OwnedFd) -> Option<bool> {
 fn by_poll(pidfd: &OwnedFd) -> Result<bool, Errno> {
     let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
     poll(&mut fds, Some(&Timespec::default()))?;
-    // POLLNVAL: the number leads nowhere on this thread. That is no exit.
+    // POLLNVAL: the number is not open on this thread. That is no exit.
     Ok(fds[0].revents().contains(PollFlags::IN))
 }
 

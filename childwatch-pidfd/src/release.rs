@@ -1,4 +1,4 @@
-//! [`Releases`]: children that are reaped at the very time when the watcher looks.
+//! [`Releases`]: children that are being reaped while the watcher looks.
 //!
 //! The kernel ends a process in steps:
 //!
@@ -9,14 +9,14 @@
 //! | 3. Its status is stored. | the same thread as 2 | `ECHILD` | its status | |
 //! | 4. It leaves the table of processes. | the same thread as 2 | `ECHILD` | its status | `EPOLLHUP` |
 //!
-//! The process itself takes steps 2 to 4 where nobody waits for it: `SIGCHLD` is
-//! ignored, the handler has `SA_NOCLDWAIT`, or the child was made with `CLONE_AUTOREAP`
-//! (Linux 7.1). Steps 1 and 2 are then one, under one lock.
+//! The process itself takes steps 2 to 4 if its parent does not wait for children: `SIGCHLD`
+//! is ignored, the handler has `SA_NOCLDWAIT`, or the child was made with `CLONE_AUTOREAP`
+//! (Linux 7.1). Steps 1 and 2 are then one step, under one lock.
 //!
-//! The first edge may be looked at between steps 2 and 3. `waitid` answers `ECHILD`
-//! then, and `PIDFD_GET_INFO` names this process as the parent, without a status: that is
-//! [`BeingReleased`](crate::zombie::Zombie::BeingReleased). Such a child stays armed, and
-//! step 4 reports it.
+//! The look after the first edge may come between steps 2 and 3. `waitid` then fails with
+//! `ECHILD`, and `PIDFD_GET_INFO` names this process as the parent, without a status. That
+//! is [`BeingReleased`](crate::zombie::Zombie::BeingReleased). Such a child stays armed, and
+//! the edge of step 4 leads to its report.
 //!
 //! # Why the edge of step 4 always follows
 //!
@@ -24,30 +24,30 @@
 //!    at that time, and still is: no other process becomes its parent while this one
 //!    lives. A pid in the answer is one of this process's pid namespace, as our own is. A
 //!    child of another thread of ours has the same parent.
-//! 2. `waitid` answers `ECHILD` for a child of ours only after step 2. The thread that
-//!    has taken step 2 takes step 4 inside the same system call, and no signal ends it
+//! 2. `waitid` fails with `ECHILD` for a child of ours only after step 2. The thread that
+//!    has taken step 2 takes step 4 inside the same system call, and no signal interrupts it
 //!    there.
 //! 3. A process that has taken step 4 has no parent in the answer. So step 4 comes after
 //!    the answer. The event that led to the look was taken before it, so the edge of
 //!    step 4 is a new one.
 //! 4. Step 4 makes an edge since Linux 6.9, and the ioctl exists since 6.13. On an older
 //!    kernel the ioctl fails, and the exit is reported at once without a status.
-//! 5. After step 4 the ioctl returns the status, or on 6.13 and 6.14 fails. Both end the
+//! 5. After step 4 the ioctl returns the status. On 6.13 and 6.14 it fails. Both end the
 //!    wait.
 //!
-//! In one case 2 does not hold: the process was not our child at the time of `waitid`, and
-//! is adopted before the ioctl, because we are a subreaper or process 1. Then the kernel
-//! notifies the new parent of the zombie, which is an edge too.
+//! Step 2 of the argument does not hold in one case: the process was not our child at the
+//! time of `waitid`, and is adopted before the ioctl, because we are a subreaper or process 1.
+//! Then the kernel notifies the new parent of the zombie, and this is an edge too.
 //!
-//! A tracer changes nothing. While it holds the zombie, `waitid` answers that there is
-//! nothing to wait for, and the tracer's letting go is an edge. Where the parent ignores
-//! the zombie then, the thread of the tracer takes steps 2 to 4.
+//! A tracer changes nothing. While it holds the zombie, `waitid` returns nothing, and an edge
+//! follows when the tracer lets the zombie go. If the parent ignores the zombie then, the
+//! thread of the tracer takes steps 2 to 4.
 //!
-//! The zombie of another parent is reported at once, without a status: nobody knows
-//! whether that parent reaps it.
+//! The zombie of another parent is reported at once, without a status, because that parent
+//! may never reap it.
 //!
-//! A sandbox may answer `ECHILD` for a child that nobody has reaped. So the wait ends
-//! after two seconds, and the exit is reported without a status. Linux needs no such end.
+//! A sandbox may answer `ECHILD` for a child that has not been reaped. So the wait ends after
+//! two seconds, and the exit is reported without a status. Linux alone needs no such limit.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -55,8 +55,8 @@ use std::time::{Duration, Instant};
 use childwatch_core::source::Token;
 
 /// How long a child may be in release before its exit is reported without a status.
-/// The kernel takes microseconds, or as long as the thread that releases the child is
-/// kept from running.
+/// The kernel takes microseconds, or longer if the thread that releases the child does not
+/// get a processor.
 const RELEASE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The children that are being released.
@@ -67,10 +67,9 @@ pub(crate) struct Releases {
 }
 
 impl Releases {
-    /// A child is being released. Of a child that is waited for already, the deadline
-    /// stays.
+    /// Notes that a child is being released. If that was noted before, the deadline stays.
     pub(crate) fn begin(&mut self, token: Token) {
-        if self.place(token).is_none() {
+        if self.position(token).is_none() {
             self.waiting
                 .push_back((token, Instant::now() + RELEASE_DEADLINE));
         }
@@ -78,8 +77,8 @@ impl Releases {
 
     /// A child's exit is reported.
     pub(crate) fn end(&mut self, token: Token) {
-        if let Some(place) = self.place(token) {
-            self.waiting.remove(place);
+        if let Some(position) = self.position(token) {
+            self.waiting.remove(position);
         }
     }
 
@@ -98,7 +97,7 @@ impl Releases {
         self.waiting.pop_front().map(|(token, _)| token)
     }
 
-    fn place(&self, token: Token) -> Option<usize> {
+    fn position(&self, token: Token) -> Option<usize> {
         self.waiting
             .iter()
             .position(|(waiting, _)| *waiting == token)

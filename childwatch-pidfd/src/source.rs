@@ -2,37 +2,36 @@
 //!
 //! # From event to report
 //!
-//! A readable pidfd is not always waitable: while a tracer holds the zombie,
-//! `waitid` has nothing to tell (Linux 5.10 to 6.18). So each event is confirmed
-//! by [`zombie::look`]. One that can't be stays armed: mio's registrations are
-//! edge-triggered, so nothing spins, and the tracer's letting go is a second edge.
+//! A readable pidfd is not always waitable: while a tracer holds the zombie, `waitid`
+//! returns nothing (Linux 5.10 to 6.18). So each event is confirmed by [`zombie::look`]. If
+//! the process is not waitable, it stays armed. mio's registrations are edge-triggered, so
+//! the thread does not spin. When the tracer lets the process go, a second edge follows.
 //!
-//! A child that is reaped at the very time of the look stays armed too, until the kernel
-//! has stored its status: [`release`](crate::release) has the argument.
+//! A child that is being reaped during the look stays armed too, until the kernel has stored
+//! its status: [`release`](crate::release) has the argument.
 //!
 //! # Tokens
 //!
-//! An epoll event carries the engine's [`Token`] and nothing else; `armed` has the
-//! pidfd for it, if the generation is still the same. An event of a watch that has
-//! been disarmed since finds nothing. Such events are real: reaping gives a second
-//! edge since Linux 6.9.
+//! An epoll event carries the engine's [`Token`] and nothing else. The table `armed` has the
+//! pidfd for it, if the generation is still the same. If the token has been disarmed since,
+//! the event finds nothing. Such events happen: from Linux 6.9 on, reaping gives a second
+//! edge.
 //!
 //! # Disarming
 //!
-//! Closing ends a registration by itself, unless a forked copy of the process holds
-//! the pidfd too. So the watch of a living process is ended by `EPOLL_CTL_DEL` before
-//! `close`. Once the exit is confirmed the one event has come, and all that a copy can
-//! keep is an entry in the kernel, for as long as it keeps the fd: that system call is
-//! saved (6 % of what an exit costs). A forked copy itself never disarms: its epoll
-//! instance is the parent's.
+//! Closing a pidfd removes it from epoll, unless a forked copy of the process holds the pidfd
+//! too. So for a living process `EPOLL_CTL_DEL` comes before `close`. After a confirmed exit
+//! that system call is left out, which saves 6 % of the cost of an exit. In the worst case
+//! an entry then stays in the kernel until the copy closes its pidfd. A forked copy itself
+//! never disarms, because its epoll instance is the parent's.
 //!
 //! # Waking
 //!
-//! `EPOLL_CTL_MOD` on a file that is readable makes an event, each time. So the watcher is
-//! woken by that call, on an eventfd that is always readable, and nothing is ever written.
-//! The kernel looks the file up by its number and by the file itself. If the program has
-//! closed the descriptors of the watcher, and their numbers belong to other files by now,
-//! the call fails and those files are left alone. It costs no more than a write does.
+//! Each `EPOLL_CTL_MOD` on a readable file makes an event. So this call, on an eventfd that
+//! is always readable, wakes the watcher. Nothing is ever written. The kernel identifies the
+//! entry by the number and by the open file. If the program has closed the watcher's
+//! descriptors and their numbers belong to other files by now, the call fails, and those
+//! files are left alone. The call costs no more than a `write`.
 
 use std::fmt;
 use std::io;
@@ -50,32 +49,32 @@ use crate::errno::{self, Call};
 use crate::readable;
 use crate::release::Releases;
 use crate::streams;
-use crate::zombie::{self, Zombie};
+use crate::zombie::{self, WaitState};
 
-/// Exits taken from the kernel at a time: as many as stay in the cache between the event
-/// and its callback.
-const EVENTS_A_WAIT: usize = 128;
+/// How many events one wait takes from the kernel. So many exits stay in the cache between the
+/// event and the callback.
+const EVENTS_PER_WAIT: usize = 128;
 
-/// What an eventfd never has.
+/// An event that an eventfd never has.
 const SILENT: Interest = Interest::PRIORITY;
 
-/// What [`Token::to_bits`] never is.
+/// A number that [`Token::to_bits`] never returns for a token of the engine.
 const WAKE: mio::Token = mio::Token(usize::MAX);
 
 /// The [`ExitSource`] behind [`PidfdWatcher`](crate::PidfdWatcher), for a
-/// [`Fallback`](childwatch_core::Fallback).
+/// [`FallbackWatcher`](childwatch_core::FallbackWatcher).
 pub struct PidfdSource {
     registry: Registry,
     /// An eventfd that is always readable.
-    bell: OwnedFd,
+    wake_fd: OwnedFd,
     /// The armed pidfds.
     ///
-    /// Held over one `waitid` at a time, so that the fd looked at is the one that
-    /// was armed, and never over a wait. Nothing else is locked under it.
+    /// The lock is held during the non-blocking calls on one pidfd. So the pidfd cannot be
+    /// closed, and its number cannot go to another file, during a call. It is never held
+    /// during `epoll_wait`. Nothing else is locked under it.
     armed: Mutex<TokenTable<Armed>>,
     own_pid: u32,
-    /// Set once the kernel has been seen to wait for pidfds. A refusal is not kept: it may
-    /// pass.
+    /// Set once `waitid(P_PIDFD)` has worked. A refusal is not kept, because it may be temporary.
     waits_for_pidfds: OnceLock<()>,
 }
 
@@ -92,9 +91,9 @@ pub struct PidfdWaiter {
 enum Confirmed {
     /// The process has exited.
     Exit(Report),
-    /// The status is not stored yet; an event follows.
+    /// The kernel has not stored the status yet. An event follows.
     BeingReleased,
-    /// The event is stale, the exit is reported already, or the process is not waitable
+    /// The event is stale, the exit has been reported already, or the process is not waitable
     /// yet.
     Nothing,
 }
@@ -102,38 +101,38 @@ enum Confirmed {
 #[derive(Debug)]
 struct Armed {
     pidfd: OwnedFd,
-    /// It has been confirmed.
+    /// The exit has been confirmed.
     has_exited: bool,
 }
 
 impl PidfdSource {
-    /// A source that watches nothing yet. It can be made where the kernel does not
-    /// offer pidfds, and refuses each process then.
+    /// Creates a source that watches nothing yet. It can be created also if the kernel does not
+    /// offer pidfds. It refuses each process then.
     ///
     /// # Errors
     ///
     /// [`ResourceLimit`](WatchError::ResourceLimit),
-    /// [`Unsupported`](WatchError::Unsupported) where there is no epoll or eventfd, or
+    /// [`Unsupported`](WatchError::Unsupported) if there is no epoll or eventfd, or
     /// [`Os`](WatchError::Os).
     pub fn new() -> Result<(Self, PidfdWaiter), WatchError> {
         let failed = |call| move |error: io::Error| errno::refuse(None, call, error);
         let poll = streams::keep_clear(Poll::new).map_err(failed(Call::EpollCreate))?;
         let registry = streams::keep_clear(|| poll.registry().try_clone())
             .map_err(failed(Call::EpollCreate))?;
-        let bell =
+        let wake_fd =
             streams::keep_clear(|| eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK))
                 .map_err(|errno| failed(Call::Eventfd)(errno.into()))?;
         registry
-            .register(&mut SourceFd(&bell.as_raw_fd()), WAKE, SILENT)
+            .register(&mut SourceFd(&wake_fd.as_raw_fd()), WAKE, SILENT)
             .map_err(failed(Call::Eventfd))?;
         let source = PidfdSource {
             registry,
-            bell,
+            wake_fd,
             armed: Mutex::default(),
             own_pid: std::process::id(),
             waits_for_pidfds: OnceLock::new(),
         };
-        let events = Events::with_capacity(EVENTS_A_WAIT);
+        let events = Events::with_capacity(EVENTS_PER_WAIT);
         let releases = Releases::default();
         let waiter = PidfdWaiter {
             poll,
@@ -143,7 +142,7 @@ impl PidfdSource {
         Ok((source, waiter))
     }
 
-    /// What an event of `token` means.
+    /// Returns what an event of `token` means.
     fn confirm(&self, token: Token) -> Confirmed {
         let mut armed = self.lock();
         let Some(Armed { pidfd, has_exited }) = armed.get_mut(token) else {
@@ -153,22 +152,23 @@ impl PidfdSource {
             return Confirmed::Nothing;
         }
         match zombie::look(pidfd, self.own_pid) {
-            Zombie::Exited(status) => {
+            WaitState::Exited(status) => {
                 *has_exited = true;
                 Confirmed::Exit(Report::new(token, status))
             }
-            // The event itself is of the pidfd, and says that the process has exited.
-            Zombie::NoPidfd => {
+            // The event came from the pidfd, so the process has exited.
+            WaitState::NoPidfd => {
                 *has_exited = true;
                 let status = None;
                 Confirmed::Exit(Report::new(token, status))
             }
-            Zombie::NotWaitable => Confirmed::Nothing,
-            Zombie::BeingReleased => Confirmed::BeingReleased,
+            WaitState::NotWaitable => Confirmed::Nothing,
+            WaitState::BeingReleased => Confirmed::BeingReleased,
         }
     }
 
-    /// Reports a child whose release takes too long, without a status if need be.
+    /// Reports a child whose release takes too long. If its status is still not stored, the
+    /// report has none.
     fn give_up(&self, token: Token) -> Option<Report> {
         match self.confirm(token) {
             Confirmed::Exit(report) => Some(report),
@@ -193,7 +193,7 @@ impl ExitSource for PidfdSource {
 
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
         if pid.as_raw().unsigned_abs() == self.own_pid {
-            return Err(WatchError::NotAChild { pid, source: None });
+            return Err(WatchError::OwnProcess { pid });
         }
         let refuse = |call, error| errno::refuse(Some(pid), call, error);
         let number = rustix::process::Pid::from_raw(pid.as_raw())
@@ -201,7 +201,7 @@ impl ExitSource for PidfdSource {
         let pidfd = streams::keep_clear(|| pidfd_open(number, PidfdFlags::empty()))
             .map_err(|error| refuse(Call::PidfdOpen, error.into()))?;
         if self.waits_for_pidfds.get().is_none() {
-            zombie::can_be_waited_for(&pidfd)
+            zombie::check_waitid(&pidfd)
                 .map_err(|errno| refuse(Call::WaitidPidfd, errno.into()))?;
             let _ = self.waits_for_pidfds.set(());
         }
@@ -227,8 +227,8 @@ impl ExitSource for PidfdSource {
             has_exited: false,
         }) = armed
         {
-            // It was added, so it can be deleted; were it refused, the generation
-            // still keeps its events harmless.
+            // It was added, so it can be deleted. If that were refused, the generation would
+            // still make its events harmless.
             let _ = self.registry.deregister(&mut SourceFd(&pidfd.as_raw_fd()));
         }
     }
@@ -240,23 +240,23 @@ impl ExitSource for PidfdSource {
             .is_none_or(|armed| zombie::is_reaped(&armed.pidfd))
     }
 
-    /// A pidfd that is not readable belongs to a process that lives: `waitid` could
-    /// not tell, because it answers `ECHILD` for every process that is not a child. If the
-    /// kernel does not say whether the pidfd is readable, `waitid` can still tell a zombie.
+    /// A pidfd that is not readable belongs to a living process. `waitid` cannot show that,
+    /// because it fails with `ECHILD` for every process that is not a child. If the kernel does
+    /// not say whether the pidfd is readable, `waitid` can still find a zombie.
     fn look(&self, token: Token) -> Option<Report> {
         let armed = self.lock();
         let Armed { pidfd, .. } = armed.get(token)?;
         let found = match readable::is_readable(pidfd) {
             Some(true) => zombie::look(pidfd, self.own_pid),
             Some(false) => return None,
-            None => zombie::look_unasked(pidfd),
+            None => zombie::look_unpolled(pidfd),
         };
         match found {
-            Zombie::Exited(status) => Some(Report::new(token, status)),
-            // `wait` reports it, or a later look, once the kernel tells its status.
-            Zombie::NotWaitable | Zombie::BeingReleased => None,
-            // What is readable is another file.
-            Zombie::NoPidfd => None,
+            WaitState::Exited(status) => Some(Report::new(token, status)),
+            // `wait` or a later look reports it, once the kernel returns its status.
+            WaitState::NotWaitable | WaitState::BeingReleased => None,
+            // The number belongs to another file, which is readable.
+            WaitState::NoPidfd => None,
         }
     }
 
@@ -285,9 +285,9 @@ impl ExitSource for PidfdSource {
     }
 
     fn wake(&self) -> io::Result<()> {
-        let bell = self.bell.as_raw_fd();
+        let wake_fd = self.wake_fd.as_raw_fd();
         self.registry
-            .reregister(&mut SourceFd(&bell), WAKE, Interest::READABLE)
+            .reregister(&mut SourceFd(&wake_fd), WAKE, Interest::READABLE)
     }
 }
 
@@ -328,16 +328,18 @@ mod tests {
         let (source, mut waiter) = PidfdSource::new().unwrap();
         let mut child = zombie();
         let pid = Pid::from(&child);
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         thread::scope(|scope| {
             let table = source.lock();
             let arming = scope.spawn(|| {
                 let own = fs::read_link("/proc/thread-self").unwrap();
-                tell.send(own).unwrap();
+                sender.send(own).unwrap();
                 source.arm(pid, TOKEN)
             });
-            // Until it waits for the table.
-            let stat = Path::new("/proc").join(told.recv().unwrap()).join("stat");
+            // Until the thread waits for the table.
+            let stat = Path::new("/proc")
+                .join(receiver.recv().unwrap())
+                .join("stat");
             let is_asleep = || {
                 let stat = fs::read_to_string(&stat).unwrap();
                 stat.rsplit_once(") ").unwrap().1.starts_with('S')

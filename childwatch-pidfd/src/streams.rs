@@ -1,19 +1,19 @@
-//! Files whose numbers are not those of the standard streams.
+//! [`keep_clear`]: opens files without taking the numbers of the standard streams.
 //!
 //! A program may run without standard streams. The kernel then gives the numbers 0 to 2 to
-//! the next files, and some may be the watcher's. The program does not expect that: it prints
-//! to them, and `daemon(3)` leads them to `/dev/null` without a look at what they are. If the
-//! watcher's epoll instance or a pidfd is lost in this way, exits are not reported any more.
+//! the next files, which may be the watcher's. The program does not expect that: it prints
+//! to these numbers, and `daemon(3)` redirects them to `/dev/null`. If the watcher lost its
+//! epoll instance or a pidfd in this way, exits would not be reported any more.
 
 use std::os::fd::{AsRawFd, RawFd};
 
-/// The first number that is not that of a standard stream.
+/// The first number after those of the standard streams.
 const FIRST: RawFd = 3;
 
 /// Makes a file that has none of these numbers. Calls `make` up to four times.
 pub(crate) fn keep_clear<F: AsRawFd, E>(make: impl Fn() -> Result<F, E>) -> Result<F, E> {
     let mut file = make()?;
-    // While they are open, the next file gets another number.
+    // While these are open, the next file gets another number.
     let mut low = Vec::new();
     while file.as_raw_fd() < FIRST {
         low.push(file);

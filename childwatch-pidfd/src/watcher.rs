@@ -5,8 +5,8 @@ use childwatch_core::source::{ThreadedWatcher, delegate_pid_watcher};
 
 use crate::source::PidfdSource;
 
-/// A [`PidWatcher`](crate::PidWatcher) that holds a pidfd for each process; see the
-/// [crate's documentation](crate) for its cost and its kernels.
+/// A [`PidWatcher`](crate::PidWatcher) that holds a pidfd for each process. The
+/// [crate's documentation](crate) describes its cost and its kernels.
 #[derive(Debug)]
 pub struct PidfdWatcher(ThreadedWatcher<PidfdSource>);
 
@@ -15,13 +15,15 @@ impl PidfdWatcher {
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](WatchError::Unsupported) where kernel or sandbox do not
-    /// offer pidfds, as [`probe`](crate::probe) tells in more words;
-    /// [`ResourceLimit`](WatchError::ResourceLimit) when out of file descriptors,
-    /// memory or threads; [`Os`](WatchError::Os) for anything else. Nothing is
-    /// left behind.
+    /// Each error leaves nothing behind.
+    ///
+    /// - [`Unsupported`](WatchError::Unsupported) if the kernel or a sandbox does not offer
+    ///   pidfds. [`probe`](crate::probe) returns the details.
+    /// - [`ResourceLimit`](WatchError::ResourceLimit) if there are no file descriptors, memory
+    ///   or threads.
+    /// - [`Os`](WatchError::Os) for anything else.
     pub fn new() -> Result<Self, WatchError> {
-        crate::probe().verdict()?;
+        crate::probe().check()?;
         let (source, waiter) = PidfdSource::new()?;
         ThreadedWatcher::start(source, waiter).map(PidfdWatcher)
     }

@@ -1,4 +1,4 @@
-//! What can be learnt of a process through its pidfd, without reaping it.
+//! The state of a process, asked through its pidfd without reaping the process.
 
 #![expect(unsafe_code, reason = "`pidfd_send_signal` with signal 0")]
 
@@ -11,25 +11,25 @@ use std::ptr;
 use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
-use crate::info::{self, Remains};
+use crate::info::{self, ExitInfo};
 
-/// What `look` found behind a readable pidfd.
+/// What a wait for the process of a pidfd would find.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Zombie {
-    /// The process has exited, with this status if it can be known.
+pub(crate) enum WaitState {
+    /// The process has exited, with this status if it is known.
     Exited(Option<ExitStatus>),
-    /// A tracer holds it: its parent cannot wait for it yet.
+    /// A tracer holds the process, so its parent cannot wait for it yet.
     NotWaitable,
-    /// The number is not that of a pidfd: the program has closed it, or the calling thread
+    /// The number does not belong to a pidfd. The program has closed it, or the calling thread
     /// has a table of descriptors of its own (`unshare(CLONE_FILES)`).
     NoPidfd,
-    /// A child that is reaped at this moment. The kernel has not stored its status yet,
-    /// and makes the pidfd readable once more when it has.
+    /// A child that is being reaped. The kernel has not stored its status yet. An edge follows
+    /// when it has.
     BeingReleased,
 }
 
-/// Exits only, of any kind of child (`__WALL`: also of one made with another
-/// exit signal than `SIGCHLD`), neither waiting nor reaping.
+/// Options to look for an exit of any kind of child, without waiting or reaping. `__WALL`
+/// includes children whose exit signal is not `SIGCHLD`.
 fn peek_options() -> WaitIdOptions {
     const WALL: u32 = libc::__WALL as u32;
     WaitIdOptions::EXITED
@@ -38,64 +38,65 @@ fn peek_options() -> WaitIdOptions {
         | WaitIdOptions::from_bits_retain(WALL)
 }
 
-/// Tells what a readable pidfd means. `own_pid` is this process's.
-pub(crate) fn look(pidfd: &OwnedFd, own_pid: u32) -> Zombie {
+/// Returns what a readable pidfd means. `own_pid` is the pid of this process.
+pub(crate) fn look(pidfd: &OwnedFd, own_pid: u32) -> WaitState {
     match waitid(WaitId::PidFd(pidfd.as_fd()), peek_options()) {
         Ok(Some(status)) => match exit_status(&status) {
-            known @ Some(_) => Zombie::Exited(known),
+            known @ Some(_) => WaitState::Exited(known),
             // CLD_STOPPED, CLD_TRAPPED, CLD_CONTINUED: no exit.
-            None => Zombie::NotWaitable,
+            None => WaitState::NotWaitable,
         },
-        Ok(None) => Zombie::NotWaitable,
+        Ok(None) => WaitState::NotWaitable,
         // ECHILD: not a child, or reaped already. The pidfd is readable, so the process
         // has exited.
-        Err(Errno::CHILD) => match info::remains(pidfd) {
-            Remains::Status(status) => Zombie::Exited(Some(status)),
-            Remains::Unreleased { parent } if parent == own_pid => Zombie::BeingReleased,
+        Err(Errno::CHILD) => match info::exit_info(pidfd) {
+            ExitInfo::Status(status) => WaitState::Exited(Some(status)),
+            ExitInfo::Unreleased { parent } if parent == own_pid => WaitState::BeingReleased,
             // The zombie of another parent: that parent may never reap it.
-            Remains::Unreleased { .. } | Remains::Unknown => Zombie::Exited(None),
+            ExitInfo::Unreleased { .. } | ExitInfo::Unknown => WaitState::Exited(None),
         },
-        Err(Errno::BADF) => Zombie::NoPidfd,
-        // A sandbox refuses the question. The process has exited all the same, and
-        // perhaps nobody reaps it before the callback has run.
-        Err(_) => match info::remains(pidfd) {
-            Remains::Status(status) => Zombie::Exited(Some(status)),
-            Remains::Unreleased { .. } | Remains::Unknown => Zombie::Exited(None),
+        Err(Errno::BADF) => WaitState::NoPidfd,
+        // A sandbox refuses the question. The pidfd is readable, so the process has exited. It
+        // may stay a zombie until the callback has run, so there is nothing to wait for.
+        Err(_) => match info::exit_info(pidfd) {
+            ExitInfo::Status(status) => WaitState::Exited(Some(status)),
+            ExitInfo::Unreleased { .. } | ExitInfo::Unknown => WaitState::Exited(None),
         },
     }
 }
 
-/// Tells what a pidfd means of which it is not known whether it is readable.
-pub(crate) fn look_unasked(pidfd: &OwnedFd) -> Zombie {
+/// Returns what a pidfd means if it is not known whether the pidfd is readable.
+pub(crate) fn look_unpolled(pidfd: &OwnedFd) -> WaitState {
     let status = waitid(WaitId::PidFd(pidfd.as_fd()), peek_options());
     match status.ok().flatten().as_ref().and_then(exit_status) {
-        known @ Some(_) => Zombie::Exited(known),
-        None => Zombie::NotWaitable,
+        known @ Some(_) => WaitState::Exited(known),
+        None => WaitState::NotWaitable,
     }
 }
 
-/// Whether the kernel waits for pidfds at all (Linux 5.4), asked of any of them.
-pub(crate) fn can_be_waited_for(pidfd: &OwnedFd) -> Result<(), Errno> {
+/// Returns an error if the kernel does not offer `waitid(P_PIDFD)` (Linux 5.4). Any pidfd will do
+/// to find out.
+pub(crate) fn check_waitid(pidfd: &OwnedFd) -> Result<(), Errno> {
     match waitid(WaitId::PidFd(pidfd.as_fd()), peek_options()) {
         Err(Errno::CHILD) | Ok(_) => Ok(()),
         Err(errno) => Err(errno),
     }
 }
 
-/// Whether the process has been reaped, so that its number is free. `false` also
-/// when that cannot be told.
+/// Returns `true` if the process has been reaped, so that its pid is free. Returns `false` also if
+/// that is unknown.
 pub(crate) fn is_reaped(pidfd: &OwnedFd) -> bool {
     match signal_nothing(pidfd) {
         Ok(()) => false,
         Err(Errno::SRCH) => true,
-        // EPERM of the kernel's means that there is a process, one of another user's;
-        // a sandbox may mean anything by it.
+        // If the kernel answers EPERM, the process exists and belongs to another user. If a
+        // sandbox answers EPERM, nothing is known.
         Err(_) => has_no_pid(pidfd),
     }
 }
 
-/// Signal 0 asks whether there is a process to signal: a zombie counts, a reaped
-/// process does not (`pidfd_send_signal` is Linux 5.1). rustix's `Signal` has no 0.
+/// Signal 0 asks whether there is a process to signal (`pidfd_send_signal`, Linux 5.1). A zombie
+/// counts, a reaped process does not. rustix's `Signal` has no 0.
 fn signal_nothing(pidfd: &OwnedFd) -> Result<(), Errno> {
     // SAFETY: the call reads an open fd's number, and a null siginfo is allowed.
     let answer = unsafe {
@@ -114,7 +115,8 @@ fn signal_nothing(pidfd: &OwnedFd) -> Result<(), Errno> {
     Err(Errno::from_io_error(&error).unwrap_or(Errno::INVAL))
 }
 
-/// `/proc` shows a reaped process's pidfd with the pid -1: slower, and seldom asked.
+/// Returns `true` if `/proc` shows the pidfd with the pid -1, as it does for a reaped process. This
+/// is slower, and rarely needed.
 fn has_no_pid(pidfd: &OwnedFd) -> bool {
     let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
     let info = fs::read_to_string(path).unwrap_or_default();
@@ -125,7 +127,7 @@ fn has_no_pid(pidfd: &OwnedFd) -> bool {
 
 fn exit_status(status: &WaitIdStatus) -> Option<ExitStatus> {
     let value = status.exit_status().or(status.terminating_signal())?;
-    childwatch_core::source::exit_status(status.raw_code(), value)
+    childwatch_core::source::exit_status_from_siginfo(status.raw_code(), value)
 }
 
 #[cfg(test)]
@@ -145,13 +147,13 @@ mod tests {
         pidfd_open(number(child), PidfdFlags::empty()).unwrap()
     }
 
-    /// A child that ends with its standard input.
+    /// A child that exits at the end of its standard input.
     fn cat() -> Child {
         let mut cat = Command::new("cat");
         cat.stdin(Stdio::piped()).spawn().unwrap()
     }
 
-    fn is_dead(pidfd: &OwnedFd) {
+    fn wait_until_exited(pidfd: &OwnedFd) {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         assert!(waitid(WaitId::PidFd(pidfd.as_fd()), options).is_ok());
     }
@@ -160,12 +162,12 @@ mod tests {
     fn a_zombie_is_looked_at_and_not_reaped() {
         let mut child = Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
         let pidfd = pidfd(&child);
-        is_dead(&pidfd);
-        let Zombie::Exited(first) = look(&pidfd, std::process::id()) else {
+        wait_until_exited(&pidfd);
+        let WaitState::Exited(first) = look(&pidfd, std::process::id()) else {
             panic!("it is waitable");
         };
-        assert_eq!(look(&pidfd, std::process::id()), Zombie::Exited(first));
-        assert_eq!(look_unasked(&pidfd), Zombie::Exited(first));
+        assert_eq!(look(&pidfd, std::process::id()), WaitState::Exited(first));
+        assert_eq!(look_unpolled(&pidfd), WaitState::Exited(first));
         assert_eq!(first, Some(child.wait().unwrap()));
     }
 
@@ -173,11 +175,11 @@ mod tests {
     fn what_has_only_stopped_is_no_zombie() {
         let mut child = cat();
         let pidfd = pidfd(&child);
-        assert_eq!(look(&pidfd, std::process::id()), Zombie::NotWaitable);
-        assert_eq!(look_unasked(&pidfd), Zombie::NotWaitable);
+        assert_eq!(look(&pidfd, std::process::id()), WaitState::NotWaitable);
+        assert_eq!(look_unpolled(&pidfd), WaitState::NotWaitable);
         kill_process(number(&child), Signal::STOP).unwrap();
         waitpid(Some(number(&child)), WaitOptions::UNTRACED).unwrap();
-        assert_eq!(look(&pidfd, std::process::id()), Zombie::NotWaitable);
+        assert_eq!(look(&pidfd, std::process::id()), WaitState::NotWaitable);
         child.kill().unwrap();
         child.wait().unwrap();
     }
@@ -185,28 +187,28 @@ mod tests {
     #[test]
     fn another_file_is_no_exit() {
         let readable = OwnedFd::from(fs::File::open("/dev/zero").unwrap());
-        assert_eq!(look(&readable, std::process::id()), Zombie::NoPidfd);
-        assert_eq!(look_unasked(&readable), Zombie::NotWaitable);
+        assert_eq!(look(&readable, std::process::id()), WaitState::NoPidfd);
+        assert_eq!(look_unpolled(&readable), WaitState::NotWaitable);
     }
 
     #[test]
     fn a_pidfd_can_be_waited_for_and_another_file_cannot() {
         let own = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
-        assert_eq!(can_be_waited_for(&own), Ok(()));
+        assert_eq!(check_waitid(&own), Ok(()));
         let no_pidfd = OwnedFd::from(fs::File::open("/dev/null").unwrap());
-        assert_eq!(can_be_waited_for(&no_pidfd), Err(Errno::BADF));
+        assert_eq!(check_waitid(&no_pidfd), Err(Errno::BADF));
     }
 
-    /// The kernel takes it out of its table, and tells its status when that is done. Here
-    /// this process's parent stands for it: no child of the asker, and not released.
+    /// A child that is being released is still in the kernel's table, without a status. Here the
+    /// parent of this process stands for it: it is no child of the caller, and not released.
     #[test]
     fn an_own_child_that_is_being_released_is_waited_for_and_a_strangers_is_not() {
         let stranger = rustix::process::getppid().unwrap();
         let stranger = pidfd_open(stranger, PidfdFlags::empty()).unwrap();
-        // Older kernels do not tell the parent.
-        if let Remains::Unreleased { parent } = info::remains(&stranger) {
-            assert_eq!(look(&stranger, parent), Zombie::BeingReleased);
-            assert_eq!(look(&stranger, parent + 1), Zombie::Exited(None));
+        // Older kernels do not return the parent.
+        if let ExitInfo::Unreleased { parent } = info::exit_info(&stranger) {
+            assert_eq!(look(&stranger, parent), WaitState::BeingReleased);
+            assert_eq!(look(&stranger, parent + 1), WaitState::Exited(None));
         }
     }
 
@@ -214,7 +216,7 @@ mod tests {
     fn both_ways_of_asking_agree_on_who_has_been_reaped() {
         let mut child = Command::new("true").spawn().unwrap();
         let pidfd = pidfd(&child);
-        // Alive or a zombie: not reaped.
+        // Alive or a zombie, so not reaped.
         assert_eq!(signal_nothing(&pidfd), Ok(()));
         assert!(!has_no_pid(&pidfd));
         assert!(!is_reaped(&pidfd));

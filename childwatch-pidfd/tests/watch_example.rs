@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::str;
 
-/// More than any kernel gives: `PID_MAX_LIMIT` is 2^22.
+/// Greater than every pid: `PID_MAX_LIMIT` is 2^22.
 const NO_PID: &str = "2147483647";
 
 #[test]
@@ -40,7 +40,7 @@ fn a_killed_commands_code_is_128_and_the_signals_number() {
     assert!(news.contains(": signal: 15 (SIGTERM), watched"), "{news}");
 }
 
-/// The kernel then reaps the command, and leaves nothing to wait for.
+/// The kernel then reaps the command, so `waitpid` finds nothing.
 #[test]
 fn the_commands_code_is_passed_on_where_sigchld_is_ignored() {
     let mut command = ignoring_sigchld(Command::new(example()));
@@ -48,10 +48,10 @@ fn the_commands_code_is_passed_on_where_sigchld_is_ignored() {
     let mut watching = Watching::start_as(command.stdin(Stdio::piped()));
     let watched = watching.line();
     assert!(watched.starts_with("watching process "), "{watched}");
-    // Once it is watched its input ends, and then the command.
+    // Once the command is watched, its input ends, and then the command exits.
     watching.child.stdin = None;
     let news = watching.line();
-    // Before Linux 6.15 a pidfd does not tell the status of a child that is gone.
+    // Before Linux 6.15 a pidfd does not return the status of a reaped child.
     let code = if news.contains(": status unknown, ") {
         1
     } else {
@@ -91,7 +91,7 @@ fn a_command_that_cannot_be_executed_is_126() {
 fn text_that_is_no_pid_is_2() {
     for text in ["12x", "0", "-1", "4294967296", ""] {
         let output = watch(&["--pid", text]);
-        let message = format!("{text:?} is not a process id: a positive number is wanted");
+        let message = format!("{text:?} is not a process id: it must be a positive number");
         assert_refused(&output, 2, &message);
     }
 }
@@ -109,7 +109,7 @@ fn an_unknown_option_is_2() {
 
 #[test]
 fn a_pid_without_a_process_is_1_and_the_command_is_not_started() {
-    let message = format!("no process has the id {NO_PID}");
+    let message = format!("no process has the pid {NO_PID}");
     assert_refused(&watch(&["--pid", NO_PID]), 1, &message);
     let output = watch(&["--pid", NO_PID, "--", "echo", "started"]);
     assert_refused(&output, 1, &message);
@@ -129,7 +129,7 @@ fn a_running_process_is_told_when_it_exits() {
     let subject = format!("process {}", cat.pid());
     assert_eq!(watching.line(), format!("watching {subject} by pidfd"));
     cat.end();
-    // Nobody has reaped it yet, and it is not the example's own child.
+    // The process has not been reaped, and it is not the example's own child.
     assert_news(&watching.line(), &subject, "status unknown");
     assert_eq!(watching.code(), Some(0));
 }
@@ -169,8 +169,7 @@ fn watch(arguments: &[&str]) -> Output {
     Command::new(example()).args(arguments).output().unwrap()
 }
 
-/// Has `command` start with `SIGCHLD` ignored, as some shells and supervisors start
-/// programs.
+/// Makes `command` start with `SIGCHLD` ignored, as some shells and supervisors start programs.
 fn ignoring_sigchld(mut command: Command) -> Command {
     // SAFETY: `signal` is async-signal-safe, and takes plain values.
     unsafe {
@@ -204,7 +203,7 @@ fn example() -> PathBuf {
     example
 }
 
-/// The example at work; killed and reaped when dropped.
+/// The running example. It is killed and reaped when dropped.
 struct Watching {
     child: Child,
     stdout: BufReader<ChildStdout>,
@@ -221,14 +220,14 @@ impl Watching {
         Watching { child, stdout }
     }
 
-    /// The next line, when it comes.
+    /// Waits for the next line, and returns it.
     fn line(&mut self) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
         line.trim_end().to_owned()
     }
 
-    /// The code it ends with, when it ends, having said nothing more.
+    /// Waits until the example exits without printing more, and returns its code.
     fn code(mut self) -> Option<i32> {
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).unwrap();
@@ -244,7 +243,7 @@ impl Drop for Watching {
     }
 }
 
-/// A process that lasts until its input ends; killed and reaped when dropped.
+/// A process that lasts until its input ends. It is killed and reaped when dropped.
 struct Cat {
     child: Child,
     stdin: Option<ChildStdin>,

@@ -1,9 +1,8 @@
-//! Picks a backend for the kernel that the program finds itself on, by a flag or by
-//! what the probes say, and watches a command with it.
+//! Chooses a backend by a flag or by the answers of the probes, and watches a command with it.
 //!
 //! `cargo run -p childwatch-sigchld --example deployment -- [--backend pidfd|sigchld|fallback] COMMAND [ARG]…`
 //!
-//! The program itself depends on `PidWatcher` alone; only `choose` names backends.
+//! The program itself depends on `PidWatcher` alone. Only `choose` names backends.
 
 #![forbid(unsafe_code)]
 
@@ -11,7 +10,7 @@ use std::process::{Command, ExitCode};
 use std::sync::mpsc;
 
 use anyhow::{Context, Result};
-use childwatch_core::{Fallback, Pid, PidWatcher, PidWatcherExt, WatchError};
+use childwatch_core::{FallbackWatcher, Pid, PidWatcher, PidWatcherExt, WatchError};
 use childwatch_pidfd::{PidfdSource, PidfdWatcher};
 use childwatch_sigchld::{SigchldSource, SigchldWatcher};
 use clap::{Parser, ValueEnum};
@@ -19,7 +18,7 @@ use clap::{Parser, ValueEnum};
 /// Watches a command with the backend that suits this kernel.
 #[derive(Parser)]
 struct Args {
-    /// The backend; without it the probes decide.
+    /// The backend. Without this option the probes decide.
     #[arg(long, value_enum)]
     backend: Option<Backend>,
     /// The command and its arguments.
@@ -29,11 +28,11 @@ struct Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Backend {
-    /// One file descriptor a process; nothing global to the program.
+    /// One file descriptor for each process, and nothing global to the program.
     Pidfd,
-    /// No file descriptors; a handler of SIGCHLD, children only.
+    /// No file descriptors, but a handler of SIGCHLD, and children only.
     Sigchld,
-    /// Pidfds as long as there are file descriptors for them, then SIGCHLD.
+    /// Pidfds for as many processes as possible, SIGCHLD for the rest.
     Fallback,
 }
 
@@ -54,15 +53,15 @@ fn run(args: &Args) -> Result<ExitCode> {
     supervise(&*watcher, &args.command)
 }
 
-/// What the kernel and the sandbox suggest. A program with more children than file
-/// descriptors would choose `Fallback` wherever there are pidfds.
+/// Chooses by what the kernel and the sandbox offer. A program with more children than file
+/// descriptors would choose `FallbackWatcher` if pidfds are available.
 fn choose() -> Backend {
-    let has_pidfds = childwatch_pidfd::probe().verdict().is_ok();
-    let hears_children = childwatch_sigchld::probe().verdict().is_ok();
+    let has_pidfds = childwatch_pidfd::probe().check().is_ok();
+    let hears_children = childwatch_sigchld::probe().check().is_ok();
     match (has_pidfds, hears_children) {
         (true, true) => Backend::Fallback,
         (true, false) => Backend::Pidfd,
-        // Its constructor has the words for it when that isn't offered either.
+        // If this is not available either, the constructor returns the reason.
         (false, _) => Backend::Sigchld,
     }
 }
@@ -71,30 +70,33 @@ fn make(backend: Backend) -> Result<Box<dyn PidWatcher>, WatchError> {
     Ok(match backend {
         Backend::Pidfd => Box::new(PidfdWatcher::new()?),
         Backend::Sigchld => Box::new(SigchldWatcher::new()?),
-        Backend::Fallback => Box::new(Fallback::new(PidfdSource::new()?, SigchldSource::new()?)?),
+        Backend::Fallback => Box::new(FallbackWatcher::new(
+            PidfdSource::new()?,
+            SigchldSource::new()?,
+        )?),
     })
 }
 
-/// The program's own business, in terms of the trait.
+/// The program's own work, in terms of the trait.
 fn supervise(watcher: &dyn PidWatcher, command: &[String]) -> Result<ExitCode> {
     let (program, arguments) = command.split_first().context("a command is needed")?;
     let mut child = watcher
         .spawn_watchable(Command::new(program).args(arguments))
         .with_context(|| format!("cannot start {program:?}"))?;
     let pid = Pid::from(&child);
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let watched = watcher.on_exit(pid, move |exit| {
-        // A receiver that is gone has nothing to be told.
-        let _ = tell.send(exit);
+        // An error means that the receiver is gone, and needs no exit any more.
+        let _ = sender.send(exit);
     });
     watcher.unregister_pid(pid);
     println!("watching process {pid}");
-    let exit = watched.map(|_| told.recv());
+    let exit = watched.map(|_| receiver.recv());
     let reaped = child.wait();
     let exit = exit??;
     println!("{exit}");
-    // If this program was started with SIGCHLD ignored, the kernel has reaped the child,
-    // and only the watcher tells its status.
+    // If this program was started with SIGCHLD ignored, the kernel has reaped the child. Then
+    // only the watcher knows its status.
     let status = reaped.or_else(|error| exit.status().ok_or(error))?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))

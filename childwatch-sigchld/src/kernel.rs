@@ -1,7 +1,7 @@
 //! [`Kernel`]: all that a [`SigchldSource`](crate::SigchldSource) asks of the kernel.
 //!
-//! In a model (`--cfg childwatch_loom`) the kernel is a simulated one. So loom can run the
-//! source itself in every interleaving of its threads, of exits and of signals.
+//! In a model (`--cfg childwatch_loom`) the kernel is simulated. So loom can run the real source
+//! in every interleaving of its threads, of exits and of signals.
 
 cfg_if::cfg_if! {
     if #[cfg(childwatch_loom)] {

@@ -2,9 +2,9 @@
 //! of childwatch.
 //!
 //! It is for kernels before 5.4, for sandboxes without `pidfd_open`, and for programs that
-//! run out of file descriptors: [`SigchldWatcher`] keeps none open. It costs one thread, named
-//! `childwatch-chld`, and keeps the contract of [`PidWatcher`] for children of this
-//! process. Where pidfds are available, `childwatch-pidfd` is the backend to choose.
+//! run out of file descriptors: [`SigchldWatcher`] keeps none open. A watcher costs one
+//! thread, named `childwatch-chld`, and keeps the contract of [`PidWatcher`] for children of
+//! this process. If pidfds are available, choose `childwatch-pidfd`.
 //!
 //! # Examples
 //!
@@ -16,43 +16,44 @@
 //! let watcher = SigchldWatcher::new()?;
 //! let mut child = Command::new("sh").args(["-c", "exit 3"]).spawn()?;
 //!
-//! let (tell, told) = mpsc::channel();
-//! watcher.on_exit(Pid::from(&child), move |exit| tell.send(exit).unwrap())?;
-//! assert_eq!(told.recv()?.status().unwrap().code(), Some(3));
+//! let (sender, receiver) = mpsc::channel();
+//! watcher.on_exit(Pid::from(&child), move |exit| sender.send(exit).unwrap())?;
+//! assert_eq!(receiver.recv()?.status().unwrap().code(), Some(3));
 //!
 //! child.wait()?; // reaping is left to the program
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Pidfds as long as there are file descriptors for them, and `SIGCHLD` for the rest:
+//! Pidfds for as many processes as possible, and `SIGCHLD` for the rest:
 //!
 //! ```
-//! use childwatch_core::Fallback;
+//! use childwatch_core::FallbackWatcher;
 //! use childwatch_pidfd::PidfdSource;
 //! use childwatch_sigchld::SigchldSource;
 //!
-//! let watcher = Fallback::new(PidfdSource::new()?, SigchldSource::new()?)?;
-//! assert_eq!(watcher.spilled(), 0);
+//! let watcher = FallbackWatcher::new(PidfdSource::new()?, SigchldSource::new()?)?;
+//! assert_eq!(watcher.watched_by_secondary(), 0);
 //! # Ok::<(), childwatch_core::WatchError>(())
 //! ```
 //!
 //! # What changes in the process
 //!
-//! - **The handler of `SIGCHLD`.** The first child that is watched in a process installs
-//!   signal-hook's handler, which calls the handler that it found first. It **stays
-//!   installed**, because it cannot be removed without races. While nothing is watched it
-//!   does next to nothing.
+//! - **The handler of `SIGCHLD`.** When the first child is watched, signal-hook's handler is
+//!   installed. It first calls the handler that was there before. It **stays installed**,
+//!   because it cannot be removed without races. While nothing is watched it does next to
+//!   nothing.
 //! - **The flags and the mask of the handler.** If a handler was found, its flags and its
 //!   mask stay, except that `SA_SIGINFO` is added and `SA_RESETHAND` removed. If none was
 //!   found, `SA_RESTART` and `SA_ONSTACK` are set. `SA_NOCLDSTOP` and `SA_NOCLDWAIT` stay
 //!   as they were. If `SIGCHLD` was ignored, `SA_NOCLDWAIT` lets the kernel go on reaping.
-//! - **The mask of one thread.** The watcher's thread unblocks `SIGCHLD` while it rests and
-//!   an exit is still to be reported, and blocks it otherwise. If the program had a handler of
-//!   its own, the thread always blocks it. It blocks all other signals except the synchronous ones. While a callback runs, the thread has the mask of the
-//!   thread that created the watcher.
+//! - **The mask of one thread.** The watcher's thread unblocks `SIGCHLD` while it sleeps and
+//!   an exit is still to be reported. Otherwise it blocks the signal. If the program had a
+//!   handler of its own, the thread always blocks it. It blocks all other signals except the
+//!   synchronous ones. While a callback runs, the thread has the mask of the thread that
+//!   created the watcher.
 //!
-//! A program that receives `SIGCHLD` itself takes
-//! [`SigchldWatcher::with_forwarder`] instead. Then none of these three changes.
+//! If a program receives `SIGCHLD` itself, it should use [`SigchldWatcher::with_forwarder`].
+//! Then none of these three changes.
 //!
 //! # What your program must know
 //!
@@ -86,55 +87,59 @@
 //!
 //! - Only children can be watched. Other processes are refused with
 //!   [`NotAChild`](WatchError::NotAChild), also a process that this one traces.
-//! - **Lateness.** An exit whose signal names it is reported at once. An exit whose signal
-//!   was merged into another is found by a sweep over all watched children. It begins at
-//!   once after a pause, and otherwise when 20 times the processor time of the last sweep
-//!   has passed (0.02 to 0.07 s with 4,000 children). What no signal reports is found by the
-//!   heartbeat: a sweep every second, or less often so that it takes 0.1 % of a core
-//!   (with more than about 1,000 children; 1 to 4 s with 4,000). Signals do not postpone it. Callbacks do,
-//!   because exits are reported between callbacks: a sweep takes at least a twentieth of
-//!   their time.
-//! - **The status of a child that another part of the program has reaped** is known if the
-//!   child's own signal brought it. A signal is lost when several children exit within
-//!   microseconds, or when more than 256 exit while one callback runs. Then the status is
+//! - **Lateness.**
+//!
+//!   | the exit | is reported |
+//!   |---|---|
+//!   | its signal names it | at once |
+//!   | its signal was merged into another | by a sweep over all watched children: at once after a pause, and otherwise when 20 times the processor time of the last sweep has passed (0.02 to 0.07 s with 4,000 children) |
+//!   | no signal came | by the heartbeat: a sweep every second, or less often so that it takes 0.1 % of a core (with more than about 1,000 children; every 1 to 4 s with 4,000) |
+//!
+//!   Signals do not postpone the heartbeat. Callbacks do, because exits are reported between
+//!   callbacks. A sweep gets at least a twentieth of their time.
+//! - **A child that another part of the program has reaped.** Its status is known if its own
+//!   signal brought the status. A signal is lost if several children exit within
+//!   microseconds, or if more than 256 exit while one callback runs. Then the status is
 //!   `None`.
-//! - **A late signal.** If `SIGCHLD` is blocked on all threads, or forwarded late, the signal
-//!   of a pid's former process may come when the pid is registered again. If the new child
-//!   is reaped before the watcher looks, it may be reported with the former one's status.
-//!   If it was registered in the tick in which it was started, it may be reported without a
-//!   status.
-//! - **A reused pid.** If `/proc` proves that the pid was reused, the watcher reports the
-//!   old process: at once if its signal was not merged, or else within a heartbeat or two.
+//! - **A reused pid.** The watcher reports the old process as follows:
+//!
+//!   | reuse of the pid | the old process is reported |
+//!   |---|---|
+//!   | proven by `/proc`, and the signal of the old process was not merged | at once |
+//!   | proven by `/proc`, and the signal was merged or lost | within a heartbeat or two |
+//!   | not proven | when the new process ends, with the status from its own signal or `None`; until then the new process cannot be registered |
+//!
 //!   The proof needs a `/proc` of the program's own pid namespace, and a file descriptor to
 //!   read it. The new process must have started in a later tick (10 ms) than that in which
-//!   the old one was registered. Without the proof the old process is
-//!   reported when the new one ends. Its status is then the one that its own signal brought,
-//!   or `None`. Until then the new process cannot be registered. [`probe`] tells what
-//!   `/proc` is.
-//! - **A second process within one look.** A child is reaped, its signal was merged, and its
-//!   pid is reused by a child that ends before the watcher looks. Then the status of the
-//!   second is reported for the first, because no signal brought that of the first.
-//! - Before Linux 6.18, and for a traced child on every kernel, the signal of a process whose
-//!   first thread ended before the others carries the status of that thread. If such a process was registered in the tick in
-//!   which it was started, it is reported without a status.
+//!   the old one was registered. [`probe`] returns what `/proc` is.
+//! - **A late signal.** If `SIGCHLD` is blocked on all threads, or forwarded late, the signal
+//!   of a pid's former process may come when the pid is registered again. If the new child
+//!   is reaped before the watcher looks, it may be reported with the status of the former
+//!   process. If the new child was registered in the tick of its start, it may be reported
+//!   without a status.
+//! - **Two exits before one look.** A child is reaped, its signal was merged, and its pid is
+//!   reused by a child that ends before the watcher looks. Then the status of the second
+//!   child is reported for the first, because no signal brought that of the first.
+//! - **A process whose first thread ended before the others.** Before Linux 6.18, and for a
+//!   traced child on every kernel, its signal carries the status of that thread. If such a
+//!   process was registered in the tick of its start, it is reported without a status.
 //!
 //! # Cost
 //!
-//! An exit that comes alone costs one `waitid`, and then a sweep: 0.3 to 0.9 µs for each
-//! watched child, at most 5 % of a core while exits keep coming. With no child watched nothing runs
-//! at all.
+//! A lone exit costs one `waitid`, and then a sweep: 0.3 to 0.9 µs for each watched child, at
+//! most 5 % of a core while exits keep coming. While no child is watched, nothing runs.
 //!
-//! The signal costs most when many children exit at once. The kernel interrupts the thread
-//! that has started the child, some microseconds for each, and turns to another thread only
-//! if that one blocks `SIGCHLD`. If a program has no handler of its own and blocks it on all
-//! of its own threads, the signals go to the watcher's thread, which is awake anyway. Such
-//! exits then take about half the processor time. Children inherit the mask, through
-//! [`Command`](std::process::Command) too, and some programs mind: a child should unblock
-//! the signal before its `exec`.
+//! If many children exit at once, the signal costs most. For each exit the kernel interrupts
+//! the thread that has started the child, which takes some microseconds. It chooses another
+//! thread only if that one blocks `SIGCHLD`. A program without a handler of its own can block
+//! the signal on all of its own threads. The signals then go to the watcher's thread, which is
+//! awake anyway, and such exits take about half the processor time. Children inherit the mask,
+//! also through [`Command`](std::process::Command), and some programs depend on it. So a child
+//! should unblock the signal before its `exec`.
 //!
 //! # Kernels
 //!
-//! Linux 4.7 or later (`__WALL` in `waitid`); [`probe`] says what is available. Before 5.13
+//! Linux 4.7 or later (`__WALL` in `waitid`). [`probe`] returns what is available. Before 5.13
 //! a `waitid` of one child walks over all of them (268 µs at 1,000 children on 5.10), so a
 //! sweep reads `/proc/PID/stat` first.
 

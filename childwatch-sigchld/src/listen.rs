@@ -1,15 +1,15 @@
 //! What listens: from a `SIGCHLD` to the watcher's thread.
 //!
 //! ```text
-//!  SIGCHLD ──▶ handler ──┐                      ┌─▶ generation   how many signals so far
+//!  SIGCHLD ──▶ handler ──┐                      ┌─▶ epoch        how many signals so far
 //!                        ├──▶ Inbox::signal ────┼─▶ hints        which child, which status
-//!  Forwarder::notify ────┘                      └─▶ bell         ends the wait of the thread
+//!  Forwarder::notify ────┘                      └─▶ event count  ends the wait of the thread
 //! ```
 //!
 //! Everything on this way is async-signal-safe: atomic operations, and the system call
 //! `futex` if the thread waits.
 
-pub(crate) mod bell;
+pub(crate) mod event_count;
 pub(crate) mod forwarder;
 mod futex;
 pub(crate) mod handler;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use childwatch_core::WatchError;
 
@@ -10,14 +11,14 @@ use crate::look::{child, proc};
 
 pub use crate::look::proc::ProcView;
 
-/// What there is for watching children by `SIGCHLD`. [`probe`] makes it; its
-/// `Display` is a line an item.
+/// What this kernel, sandbox and process offer to watch children by `SIGCHLD`. [`probe`] returns
+/// it. Its `Display` prints a line for each item.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Probe {
-    /// `waitid` with `WNOWAIT` and `__WALL` (Linux 4.7): needed.
+    /// `waitid` with `WNOWAIT` and `__WALL` (Linux 4.7). It is needed.
     pub waitid: io::Result<()>,
-    /// What `SIGCHLD` does to this process now; to be able to ask is needed.
+    /// What `SIGCHLD` does to this process now. The backend must be able to ask this.
     pub disposition: io::Result<Disposition>,
     /// `true` if `SIGCHLD` is blocked on the calling thread. A watcher still receives
     /// it: the watcher's thread unblocks it while it watches a child.
@@ -29,14 +30,14 @@ pub struct Probe {
 }
 
 /// What a `SIGCHLD` does to the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Disposition {
-    /// Nothing; children become zombies until they are waited for.
+    /// Nothing. Children become zombies until they are waited for.
     Default,
-    /// Nothing; the kernel reaps children by itself.
+    /// Nothing. The kernel reaps children by itself.
     Ignored,
-    /// It calls a handler, which a watcher will go on calling.
+    /// It calls a handler, which will be called with a watcher too.
     Handled,
 }
 
@@ -44,7 +45,7 @@ pub enum Disposition {
 #[must_use]
 pub fn probe() -> Probe {
     Probe {
-        waitid: child::can_be_looked_at().map_err(io::Error::from),
+        waitid: child::check_waitid().map_err(io::Error::from),
         disposition: handler::disposition().map(|action| Disposition::of(action.sa_sigaction)),
         is_blocked: mask::is_blocked(),
         proc: proc::view_with_mount(),
@@ -62,12 +63,12 @@ impl Disposition {
 }
 
 impl Probe {
-    /// Whether a [`SigchldWatcher`](crate::SigchldWatcher) can be made here.
+    /// Returns `Ok` if a [`SigchldWatcher`](crate::SigchldWatcher) can be made here.
     ///
     /// # Errors
     ///
-    /// The error that [`SigchldWatcher::new`](crate::SigchldWatcher::new) would give.
-    pub fn verdict(self) -> Result<(), WatchError> {
+    /// The error that [`SigchldWatcher::new`](crate::SigchldWatcher::new) would return.
+    pub fn check(self) -> Result<(), WatchError> {
         let unsupported = |operation, source| WatchError::Unsupported {
             operation,
             pid: None,
@@ -80,6 +81,10 @@ impl Probe {
             .map_err(|error| unsupported("rt_sigaction", error))
     }
 }
+
+// As for a `WatchError`: nothing changes the answers after they were given.
+impl UnwindSafe for Probe {}
+impl RefUnwindSafe for Probe {}
 
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -159,7 +164,7 @@ mod tests {
         };
         let text = refused.to_string();
         assert!(text.contains("no   Invalid argument"), "{text}");
-        let refused = refused.verdict();
+        let refused = refused.check();
         let Err(WatchError::Unsupported { operation, .. }) = refused else {
             panic!("{refused:?}");
         };
@@ -171,7 +176,7 @@ mod tests {
             is_blocked: false,
             proc: ProcView::Missing,
         };
-        let refused = refused.verdict();
+        let refused = refused.check();
         let Err(WatchError::Unsupported { operation, .. }) = refused else {
             panic!("{refused:?}");
         };

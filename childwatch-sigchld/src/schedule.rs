@@ -2,9 +2,10 @@
 //!
 //! It decides and keeps count. It asks the kernel for nothing.
 //!
-//! A *sweep* looks at every armed child that has not been reported. One is due when signals
-//! have come that no sweep has answered, and at each *heartbeat*, whether signals come or
-//! not. A sweep is made in chunks, so that hints wait for a chunk and not for a sweep.
+//! A *sweep* looks at every armed child that has not been reported. A sweep is due when signals
+//! have come that no sweep has answered. Another one is due at each *heartbeat*, whether
+//! signals come or not. A sweep is made in chunks, so that hints wait for a chunk and not for
+//! a sweep.
 //!
 //! # The constants, and what each trades
 //!
@@ -12,8 +13,8 @@
 //! |---|---|---|---|
 //! | [`CHUNK`] | 64 children, about 40 µs | hints wait longer | more locking |
 //! | [`SWEEP_SHARE`] | 1/20 of a core | processor time while exits keep coming | merged exits are reported later |
-//! | [`HEARTBEAT_SHARE`] | 1/1000 of a core | processor time while idle | what nothing signals is reported later |
-//! | [`HEARTBEAT`] | 1 s | what nothing signals is reported later | more wake-ups of an idle program |
+//! | [`HEARTBEAT_SHARE`] | 1/1000 of a core | processor time while idle | exits without a signal are reported later |
+//! | [`HEARTBEAT`] | 1 s | exits without a signal are reported later | more wake-ups of an idle program |
 
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_secs(1);
 /// All times are of [`clock::monotonic`](childwatch_core::source::clock::monotonic).
 #[derive(Debug)]
 pub(crate) struct Schedule {
-    /// Every exit whose signal belongs to this generation, or to one before, has been
+    /// Every exit whose signal belongs to this epoch, or to one before, has been
     /// reported.
     answered: u32,
     sweep: Option<Sweep>,
@@ -51,18 +52,18 @@ pub(crate) struct Schedule {
 /// A sweep that has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sweep {
-    /// What it answers: the generation before its first look.
-    generation: u32,
-    /// The index at which it goes on.
+    /// The epoch that the sweep answers: that before its first look.
+    epoch: u32,
+    /// The index at which the sweep goes on.
     cursor: u32,
     is_heartbeat: bool,
-    /// How many starts it has still to compare.
+    /// How many starts are still to be compared.
     checks_left: usize,
     cost: Duration,
     cost_in_vain: Duration,
 }
 
-/// What a chunk has come to.
+/// The result of a chunk.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Chunk {
     pub(crate) looks: usize,
@@ -84,9 +85,9 @@ impl Schedule {
         }
     }
 
-    /// A schedule without heartbeats. What no signal reports is not found.
+    /// A schedule without heartbeats. An exit that no signal reports is not found.
     ///
-    /// It is for tests: a heartbeat finds within a second what a fault has lost.
+    /// It is for tests, because a heartbeat finds within a second what a fault has lost.
     pub(crate) fn without_heartbeat(now: Duration) -> Self {
         Schedule {
             next_heartbeat: None,
@@ -108,22 +109,22 @@ impl Schedule {
     }
 
     /// Returns how long to rest before a chunk is due: zero if one is due now.
-    /// `generation` is that of the last signal.
-    pub(crate) fn rest(&self, now: Duration, generation: u32) -> Duration {
+    /// `epoch` is that of the last signal.
+    pub(crate) fn rest(&self, now: Duration, epoch: u32) -> Duration {
         if self.sweep.is_some() {
             return Duration::ZERO;
         }
-        let sweep = (generation != self.answered).then_some(self.next_sweep);
+        let sweep = (epoch != self.answered).then_some(self.next_sweep);
         let due = sweep.into_iter().chain(self.next_heartbeat).min();
         due.map_or(Duration::MAX, |due| due.saturating_sub(now))
     }
 
     /// Begins the sweep that is due, unless one has begun, and returns the index at which
-    /// its next chunk begins. `generation` must have been read before this call.
-    pub(crate) fn begin_chunk(&mut self, now: Duration, generation: u32) -> u32 {
+    /// its next chunk begins. `epoch` must have been read before this call.
+    pub(crate) fn begin_chunk(&mut self, now: Duration, epoch: u32) -> u32 {
         let is_heartbeat = self.next_heartbeat.is_some_and(|next| now >= next);
         let sweep = self.sweep.get_or_insert(Sweep {
-            generation,
+            epoch,
             cursor: 0,
             is_heartbeat,
             checks_left: if is_heartbeat { CHUNK } else { 0 },
@@ -160,12 +161,12 @@ impl Schedule {
         }
         let sweep = *sweep;
         self.sweep = None;
-        self.answered = sweep.generation;
+        self.answered = sweep.epoch;
         self.next_sweep = now + sweep.cost_in_vain * SWEEP_SHARE;
         if sweep.is_heartbeat {
             self.postpone_heartbeat(now + HEARTBEAT.max(sweep.cost * HEARTBEAT_SHARE));
             if sweep.checks_left > 0 {
-                // The end was reached, so the next one begins with the first child.
+                // The end was reached, so the next heartbeat begins with the first child.
                 self.next_check = 0;
             }
         }
@@ -173,8 +174,8 @@ impl Schedule {
 }
 
 impl Chunk {
-    /// A look that finds an exit is not charged: each child exits once, so there cannot be
-    /// many of them.
+    /// A look that finds an exit is not charged. Each child exits once, so there cannot be many
+    /// such looks.
     fn cost_in_vain(&self) -> Duration {
         let in_vain = self.looks.saturating_sub(self.found);
         match u32::try_from(self.looks) {

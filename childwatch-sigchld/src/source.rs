@@ -2,14 +2,14 @@
 //!
 //! ```text
 //!  a child exits
-//!    │ the kernel makes it a zombie, then sends SIGCHLD (or merges it into one queued)
+//!    │ the kernel makes it a zombie, then sends SIGCHLD (or merges it into a pending one)
 //!    ▼
-//!  Inbox::signal          generation + 1 · a hint: this pid, this status · ring the bell
+//!  Inbox::signal          epoch + 1 · a hint: this pid, this status · notify
 //!    │
 //!    ▼                    the watcher's thread, in `wait`
 //!  look_at_hinted         one waitid for each child that a hint names
 //!    │
-//!    ▼                    if a generation is not answered, or at a heartbeat
+//!    ▼                    if an epoch is not answered, or at a heartbeat
 //!  sweep_a_chunk          one waitid for each of the next 64 unreported children
 //!    │
 //!    ▼
@@ -18,21 +18,25 @@
 //!
 //! # Why no exit is lost
 //!
-//! 1. `arm` reads the generation, opens the inbox, inserts the entry, and only then looks
+//! 1. `arm` reads the epoch, opens the inbox, inserts the entry, and only then looks
 //!    at the child. So the look sees an exit that came before it.
 //! 2. The kernel makes a child a zombie before it queues or merges the signal. So after
-//!    each exit a run of the handler follows, which raises the generation and then rings.
-//! 3. The thread reads the bell, then the generation, and then sleeps on the bell. So it
-//!    misses no ring. A generation that is not answered makes a sweep begin after a finite
-//!    time.
-//! 4. A sweep answers only the generation that was read before its first look. An entry
-//!    that is armed behind its cursor exits in a later generation.
-//! 5. What no signal reports is found by a heartbeat, which signals cannot postpone.
+//!    each exit a run of the handler follows, which raises the epoch and then notifies.
+//! 3. The thread reads the event count, then the epoch, and then waits on the event count.
+//!    So it misses no notification. If an epoch is not answered, a sweep begins after a finite time.
+//! 4. A sweep answers only the epoch that was read before its first look. An entry
+//!    that is armed behind its cursor exits in a later epoch.
+//! 5. A heartbeat finds an exit that no signal reports. Signals cannot postpone it.
+//!
+//! For example, two children exit, and the kernel merges the second signal into the first,
+//! which is still pending. One run of the handler follows, with one hint. The first child is
+//! looked at because of the hint. No sweep has answered this epoch, so a sweep is due. It
+//! looks at the second child too.
 //!
 //! # Why none is invented
 //!
-//! A hint alone is never an exit. It chooses whom to look at, and lends its status where
-//! the zombie is gone. What a look means is decided in [`judge`](crate::look::judge).
+//! A hint alone is never an exit. It chooses which child to look at. If the zombie is gone, the
+//! hint also provides the status. [`judge`](crate::look::judge) decides what a look means.
 //!
 //! # Progress
 //!
@@ -60,18 +64,18 @@ use crate::look::judge::{Start, Verdict, judge, start};
 use crate::schedule::{CHUNK, Chunk, SWEEP_SHARE, Schedule};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
-use crate::table::{Heard, Known, Suspect, Table};
+use crate::table::{Candidate, HintedStatus, Known, Table};
 
 /// The [`ExitSource`] behind [`SigchldWatcher`](crate::SigchldWatcher), for a
-/// [`Fallback`](childwatch_core::Fallback).
+/// [`FallbackWatcher`](childwatch_core::FallbackWatcher).
 pub struct SigchldSource {
     kernel: Kernel,
     signals: Signals,
-    /// Guards what is armed. No system call is made under it, and nothing else is
+    /// The armed children. While the lock is held, no system call is made, and nothing else is
     /// locked.
     table: Mutex<Table>,
     is_woken: AtomicBool,
-    /// A `waitid` of one child walks over all of them, so `/proc` is asked first.
+    /// `true` if a `waitid` of one child walks over all of them, so that `/proc` is asked first.
     asks_proc_first: bool,
 }
 
@@ -99,19 +103,19 @@ impl Deref for Signals {
 #[derive(Debug)]
 pub struct SigchldWaiter {
     schedule: Schedule,
-    /// The thread lets `SIGCHLD` through. The engine blocks it at first.
+    /// `true` if the thread lets `SIGCHLD` through. At first the engine blocks it.
     lets_signal_through: bool,
     /// When the last wait ended.
     returned_at: Duration,
-    suspects: Vec<Suspect>,
+    candidates: Vec<Candidate>,
     states: Vec<State>,
     verdicts: Vec<Verdict>,
 }
 
-/// What came of asking whether a chunk is due.
+/// The result of asking whether a chunk is due.
 enum Step {
     Swept,
-    /// Nothing is due for so long, or for ever if no exit is still to be reported.
+    /// Nothing is due for this long. `None`: no exit is still to be reported, so nothing is due.
     Rest(Option<Duration>),
 }
 
@@ -148,7 +152,7 @@ impl SigchldSource {
     /// As [`new`](Self::new), but without heartbeats: an exit that no signal reports is
     /// never reported, and a reused pid is not noticed.
     ///
-    /// It is for this project's tests, and no part of the public interface. A heartbeat
+    /// It is for this project's tests, and not part of the public interface. A heartbeat
     /// finds within a second what a fault in this crate has lost, and so hides the fault.
     ///
     /// # Errors
@@ -165,7 +169,7 @@ impl SigchldSource {
         kernel: Kernel,
         signals: Signals,
     ) -> Result<(Self, SigchldWaiter), WatchError> {
-        kernel.verdict()?;
+        kernel.check()?;
         let now = kernel.monotonic();
         let source = SigchldSource {
             signals,
@@ -178,7 +182,7 @@ impl SigchldSource {
             schedule: Schedule::new(now),
             lets_signal_through: false,
             returned_at: now,
-            suspects: Vec::new(),
+            candidates: Vec::new(),
             states: Vec::new(),
             verdicts: Vec::new(),
         };
@@ -191,8 +195,8 @@ impl SigchldSource {
 impl SigchldWaiter {
     /// Returns `true` if every signal has been answered.
     pub(crate) fn is_at_rest(&self, source: &SigchldSource) -> bool {
-        let generation = source.signals.generation();
-        !self.schedule.rest(Duration::ZERO, generation).is_zero()
+        let epoch = source.signals.epoch();
+        !self.schedule.rest(Duration::ZERO, epoch).is_zero()
     }
 }
 
@@ -206,27 +210,27 @@ impl ExitSource for SigchldSource {
             self.install_handler_for(pid)?;
         }
         // The order is that of the argument above.
-        let generation = self.signals.generation();
+        let epoch = self.signals.epoch();
         let is_first = {
             let mut table = self.table();
             self.signals.open();
             let is_first = !table.has_unreported();
-            table.insert(pid, token, generation);
+            table.insert(pid, token, epoch);
             is_first
         };
         if is_first {
-            self.signals.bell.ring();
+            self.signals.event_count.notify();
         }
         match (self.kernel.look(pid), self.kernel.kinship(pid)) {
             (State::NotYet, Kinship::Child) => {
-                // After the look: the child had the pid by then.
+                // After the look, because the child had the pid by then.
                 let armed_at = self.kernel.ticks();
                 self.table().set_armed_at(token, armed_at);
                 Ok(())
             }
             (State::Exited(status), Kinship::Child) => {
                 let armed_at = self.kernel.ticks();
-                self.keep(|table| {
+                self.hand_over(|table| {
                     table.set_armed_at(token, armed_at);
                     table.report_ended(token, Some(status))
                 });
@@ -234,7 +238,7 @@ impl ExitSource for SigchldSource {
             }
             (State::Refused(errno), _) => {
                 self.disarm(token);
-                Err(child::not_to_be_looked_at(pid, errno))
+                Err(child::look_refused(pid, errno))
             }
             (State::Gone | State::NotYet | State::Exited(_), _) => {
                 self.disarm(token);
@@ -257,7 +261,7 @@ impl ExitSource for SigchldSource {
         };
         if is_last {
             // The thread gives the signal back to the program.
-            self.signals.bell.ring();
+            self.signals.event_count.notify();
         }
     }
 
@@ -265,7 +269,7 @@ impl ExitSource for SigchldSource {
         let known = self.table().known(token);
         match known {
             None => true,
-            Some(Known::Unreported(suspect)) => self.is_unreported_reaped(suspect),
+            Some(Known::Unreported(candidate)) => self.report_if_reaped(candidate),
             Some(Known::Reported {
                 pid,
                 armed_at,
@@ -279,7 +283,7 @@ impl ExitSource for SigchldSource {
         let known = self.table().known(token)?;
         let status = match known {
             Known::Reported { status, .. } => status,
-            Known::Unreported(suspect) => self.look_at_one(suspect)?,
+            Known::Unreported(candidate) => self.look_at_one(candidate)?,
         };
         Some(Report::new(token, status))
     }
@@ -288,11 +292,11 @@ impl ExitSource for SigchldSource {
         self.sweep_after_callbacks(waiter, reports);
         loop {
             // The order is that of the argument above.
-            let rings = self.signals.bell.rings();
+            let seen = self.signals.event_count.count();
             self.look_at_hinted(waiter, reports);
             let is_woken = self.is_woken.swap(false, Ordering::SeqCst);
             if is_woken || !reports.is_empty() {
-                // Before a callback tells the program that the last child is gone.
+                // This comes before a callback tells the program that the last child is gone.
                 self.let_signal_through(waiter, false);
                 waiter.returned_at = self.kernel.monotonic();
                 return Ok(());
@@ -301,7 +305,7 @@ impl ExitSource for SigchldSource {
                 Step::Swept => {}
                 Step::Rest(limit) => {
                     self.let_signal_through(waiter, limit.is_some());
-                    self.signals.bell.listen(rings, limit)?;
+                    self.signals.event_count.wait(seen, limit)?;
                 }
             }
         }
@@ -310,7 +314,7 @@ impl ExitSource for SigchldSource {
     fn wake(&self) -> io::Result<()> {
         // A swap as in `wait`. loom lets a store come between the two halves of a swap.
         self.is_woken.swap(true, Ordering::SeqCst);
-        self.signals.bell.ring();
+        self.signals.event_count.notify();
         Ok(())
     }
 }
@@ -322,17 +326,17 @@ impl SigchldSource {
             let mut table = self.table();
             table.take_hints(&self.signals);
             table.take_reports(reports);
-            table.take_hinted(&mut waiter.suspects);
+            table.take_hinted(&mut waiter.candidates);
         }
-        if !waiter.suspects.is_empty() {
-            self.look_at_suspects(waiter, reports, |_| false);
+        if !waiter.candidates.is_empty() {
+            self.look_at_candidates(waiter, reports, |_| false);
         }
     }
 
     /// Makes at least one chunk of the sweep that is due, if one is.
     ///
     /// Callbacks have run since the last wait. If they took long, a sweep of many chunks
-    /// with callbacks between them would take far longer. So it may take its share of that
+    /// with callbacks between them would take far longer. So the sweep gets its share of that
     /// time now.
     fn sweep_after_callbacks(&self, waiter: &mut SigchldWaiter, reports: &mut Vec<Report>) {
         let start = self.kernel.monotonic();
@@ -351,12 +355,12 @@ impl SigchldSource {
             waiter.schedule.mark_idle(now);
             return Step::Rest(None);
         }
-        let generation = self.signals.generation();
-        let rest = waiter.schedule.rest(now, generation);
+        let epoch = self.signals.epoch();
+        let rest = waiter.schedule.rest(now, epoch);
         if !rest.is_zero() {
             return Step::Rest(Some(rest));
         }
-        self.sweep_a_chunk(waiter, now, generation, reports);
+        self.sweep_a_chunk(waiter, now, epoch, reports);
         Step::Swept
     }
 
@@ -364,26 +368,26 @@ impl SigchldSource {
         &self,
         waiter: &mut SigchldWaiter,
         now: Duration,
-        generation: u32,
+        epoch: u32,
         reports: &mut Vec<Report>,
     ) {
         let stopwatch = self.kernel.stopwatch();
-        let cursor = waiter.schedule.begin_chunk(now, generation);
+        let cursor = waiter.schedule.begin_chunk(now, epoch);
         let cursor = self
             .table()
-            .unreported_from(cursor, CHUNK, &mut waiter.suspects);
-        for suspect in &mut waiter.suspects {
-            suspect.checks_identity = waiter.schedule.take_check(suspect.token);
+            .unreported_from(cursor, CHUNK, &mut waiter.candidates);
+        for candidate in &mut waiter.candidates {
+            candidate.checks_identity = waiter.schedule.take_check(candidate.token);
         }
         let proc = if self.asks_proc_first {
             self.kernel.prove_proc()
         } else {
             None
         };
-        let (looks, before) = (waiter.suspects.len(), reports.len());
-        self.look_at_suspects(waiter, reports, |suspect| {
-            suspect.heard == Heard::Nothing
-                && proc.is_some_and(|proc| proc.shows_alive(suspect.pid))
+        let (looks, before) = (waiter.candidates.len(), reports.len());
+        self.look_at_candidates(waiter, reports, |candidate| {
+            candidate.hinted_status == HintedStatus::Nothing
+                && proc.is_some_and(|proc| proc.shows_alive(candidate.pid))
         });
         let chunk = Chunk {
             looks,
@@ -394,142 +398,145 @@ impl SigchldSource {
         waiter.schedule.end_chunk(self.kernel.monotonic(), &chunk);
     }
 
-    /// Looks at each of the waiter's suspects, and adds the reports of those that are over.
-    /// A suspect that `is_known_alive` costs no look.
-    fn look_at_suspects(
+    /// Looks at each of the waiter's candidates, and adds the reports of those that have exited.
+    /// If a candidate `is_known_alive`, there is no look.
+    fn look_at_candidates(
         &self,
         waiter: &mut SigchldWaiter,
         reports: &mut Vec<Report>,
-        is_known_alive: impl Fn(&Suspect) -> bool,
+        is_known_alive: impl Fn(&Candidate) -> bool,
     ) {
         let SigchldWaiter {
-            suspects,
+            candidates,
             states,
             verdicts,
             ..
         } = waiter;
-        states.extend(suspects.iter().map(|suspect| {
-            if is_known_alive(suspect) {
+        states.extend(candidates.iter().map(|candidate| {
+            if is_known_alive(candidate) {
                 State::NotYet
             } else {
-                self.kernel.look(suspect.pid)
+                self.kernel.look(candidate.pid)
             }
         }));
         if states.iter().any(|state| *state != State::NotYet) {
-            self.refresh(suspects);
+            self.refresh(candidates);
         }
         let proof = OnceCell::new();
         let prove = || *proof.get_or_init(|| self.kernel.prove_proc());
         let states = states.drain(..);
         verdicts.extend(
-            suspects
+            candidates
                 .iter()
                 .zip(states)
-                .map(|(suspect, state)| judge(suspect, state, prove)),
+                .map(|(candidate, state)| judge(candidate, state, prove)),
         );
-        // Now, because `judge` may have read files.
+        // The lock is taken only now, because `judge` may have read files.
         let mut table = self.table();
-        for (suspect, verdict) in suspects.drain(..).zip(verdicts.drain(..)) {
+        for (candidate, verdict) in candidates.drain(..).zip(verdicts.drain(..)) {
             reports.extend(match verdict {
                 Verdict::Alive => None,
-                Verdict::Ended(status) => table.report_ended(suspect.token, status),
-                Verdict::Gone => table.report_gone(suspect.token),
+                Verdict::Ended(status) => table.report_ended(candidate.token, status),
+                Verdict::Gone => table.report_gone(candidate.token),
             });
         }
     }
 
-    /// Renews what has been heard of each suspect. A signal that came before the look, and
-    /// whose hint had not been taken in, counts in the verdict.
-    fn refresh(&self, suspects: &mut [Suspect]) {
+    /// Renews the hinted status of each candidate. If a signal came before the look, and its hint
+    /// had not been taken in, the hint now counts in the verdict.
+    fn refresh(&self, candidates: &mut [Candidate]) {
         let mut table = self.table();
         table.take_hints(&self.signals);
-        for suspect in suspects {
-            if let Some(Suspect { heard, .. }) = table.suspect(suspect.token) {
-                suspect.heard = heard;
+        for candidate in candidates {
+            if let Some(Candidate { hinted_status, .. }) = table.candidate(candidate.token) {
+                candidate.hinted_status = hinted_status;
             }
         }
     }
 
-    /// Looks at one child on a caller's thread. Returns its status if it is over.
-    fn look_at_one(&self, suspect: Suspect) -> Option<Option<ExitStatus>> {
-        let (suspect, state) = self.look_afresh(suspect);
-        let verdict = judge(&suspect, state, || self.kernel.prove_proc());
+    /// Looks at one child on a caller's thread. Returns its status if it has exited.
+    fn look_at_one(&self, candidate: Candidate) -> Option<Option<ExitStatus>> {
+        let (candidate, state) = self.look_afresh(candidate);
+        let verdict = judge(&candidate, state, || self.kernel.prove_proc());
         // The watcher's thread may have taken the hint since, and reported the child.
-        if let Some(Known::Reported { status, .. }) = self.table().known(suspect.token) {
+        if let Some(Known::Reported { status, .. }) = self.table().known(candidate.token) {
             return Some(status);
         }
         match verdict {
             Verdict::Alive => None,
             Verdict::Ended(status) => Some(status),
-            Verdict::Gone => Some(suspect.heard.status()),
+            Verdict::Gone => Some(candidate.hinted_status.status()),
         }
     }
 
-    fn look_afresh(&self, suspect: Suspect) -> (Suspect, State) {
-        let state = self.kernel.look(suspect.pid);
-        let mut suspects = [suspect];
-        self.refresh(&mut suspects);
-        let [suspect] = suspects;
-        (suspect, state)
+    fn look_afresh(&self, candidate: Candidate) -> (Candidate, State) {
+        let state = self.kernel.look(candidate.pid);
+        let mut candidates = [candidate];
+        self.refresh(&mut candidates);
+        let [candidate] = candidates;
+        (candidate, state)
     }
 
-    fn is_unreported_reaped(&self, suspect: Suspect) -> bool {
-        let (suspect, state) = self.look_afresh(Suspect {
+    /// Looks afresh at a child that has not been reported, and reports it if it has been reaped.
+    /// Returns `true` then.
+    fn report_if_reaped(&self, candidate: Candidate) -> bool {
+        let (candidate, state) = self.look_afresh(Candidate {
             checks_identity: true,
-            ..suspect
+            ..candidate
         });
-        let is_reaped = match judge(&suspect, state, || self.kernel.prove_proc()) {
+        let is_reaped = match judge(&candidate, state, || self.kernel.prove_proc()) {
             Verdict::Gone => true,
             Verdict::Alive => false,
-            // Also if nothing that was heard gives rise to doubt.
+            // The start is compared even if no hinted status gives rise to doubt.
             Verdict::Ended(_) => {
                 let prove = || self.kernel.prove_proc();
-                start(suspect.pid, suspect.armed_at, prove) == Start::Later
+                start(candidate.pid, candidate.armed_at, prove) == Start::Later
             }
         };
         if is_reaped {
-            self.keep(|table| table.report_gone(suspect.token));
+            self.hand_over(|table| table.report_gone(candidate.token));
         }
         is_reaped
     }
 
-    /// Lets `SIGCHLD` through on this thread while it rests and something is watched, for
-    /// programs that block the signal on all of their threads. At other times the thread
-    /// blocks it, so that a `signalfd` or `sigwaitinfo` of the program loses none to us.
+    /// Lets `SIGCHLD` through on this thread while it sleeps and an exit is still to be
+    /// reported. Programs that block the signal on all of their threads need this. At other
+    /// times the thread blocks it, so that it takes no signal from a `signalfd` or `sigwaitinfo`
+    /// of the program.
     ///
     /// If the program has a handler of its own, the thread always blocks the signal. The
-    /// program may block it for a while because the handler must not run meanwhile, as
-    /// `system` does. The handler would run on this thread then.
+    /// program may block the signal for a while because the handler must not run meanwhile, as
+    /// `system` does. Otherwise the handler would run on this thread then.
     fn let_signal_through(&self, waiter: &mut SigchldWaiter, is_wanted: bool) {
         if let Signals::Forwarder(_) = self.signals {
             return;
         }
         let is_wanted = is_wanted && !self.kernel.has_found_another_handler();
-        // A sandbox may refuse: then heartbeats find what no other thread is interrupted for.
+        // A sandbox may refuse. Then heartbeats find the exits whose signals no thread takes.
         if waiter.lets_signal_through != is_wanted && self.kernel.set_blocked(!is_wanted).is_ok() {
             waiter.lets_signal_through = is_wanted;
         }
     }
 
     /// Lets the watcher's thread report what another thread has found.
-    fn keep(&self, report: impl FnOnce(&mut Table) -> Option<Report>) {
+    fn hand_over(&self, report: impl FnOnce(&mut Table) -> Option<Report>) {
         {
             let mut table = self.table();
             let report = report(&mut table);
-            table.keep(report);
+            table.push_report(report);
         }
-        self.signals.bell.ring();
+        self.signals.event_count.notify();
     }
 
-    /// Installs the handler, unless that has been done. A pid that will be refused changes
-    /// nothing in the process.
+    /// Installs the handler, unless that has been done. If the pid will be refused, nothing is
+    /// installed.
     fn install_handler_for(&self, pid: Pid) -> Result<(), WatchError> {
         if self.kernel.has_handler() {
             return Ok(());
         }
         match self.kernel.look(pid) {
             State::Gone => return Err(self.kernel.not_a_child(pid)),
-            State::Refused(errno) => return Err(child::not_to_be_looked_at(pid, errno)),
+            State::Refused(errno) => return Err(child::look_refused(pid, errno)),
             State::NotYet | State::Exited(_) if self.kernel.kinship(pid) != Kinship::Child => {
                 return Err(self.kernel.not_a_child(pid));
             }
@@ -544,8 +551,8 @@ impl SigchldSource {
             })
     }
 
-    /// Returns `true` if the pid belongs to another process than the one that was reported,
-    /// which was a zombie then. A zombie has one status.
+    /// Returns `true` if the pid now belongs to another process than the reported one, which was a
+    /// zombie then. A zombie has one status.
     fn is_other_than_reported(
         &self,
         pid: Pid,

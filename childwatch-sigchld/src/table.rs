@@ -1,4 +1,4 @@
-//! [`Table`]: the armed children, and what signals have brought of each.
+//! [`Table`]: the armed children, and the statuses that signals have brought for them.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -12,19 +12,19 @@ use crate::listen::inbox::Inbox;
 
 /// # Invariants
 ///
-/// 1. `by_pid` leads to the chain of a pid's entries, newest first, through `older`. Each
-///    armed entry stands in exactly one chain.
-/// 2. All unreported entries of one pid belong to the same process, or are doubtful: as
-///    soon as a pid is proven to be reused, its old entries are reported.
+/// 1. `by_pid` leads to the newest entry of a pid, and `older` from each entry to the next
+///    older one. Each armed entry is in exactly one such chain.
+/// 2. As soon as a pid is proven to be reused, its old entries are reported. So all unreported
+///    entries of a pid belong to the same process, as far as is proven.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     entries: TokenTable<Entry>,
     by_pid: PidIndex,
     /// How many entries have not been reported.
     unreported: usize,
-    /// Entries that a hint has named, to be looked at next: each once.
+    /// Entries that a hint has named, to be looked at next. Each is listed once.
     hinted: Vec<Token>,
-    /// Reports that other threads than the watcher's have found.
+    /// Reports that callers' threads have found.
     reports: Vec<Report>,
 }
 
@@ -32,50 +32,50 @@ pub(crate) struct Table {
 struct Entry {
     pid: Pid,
     older: Option<u32>,
-    /// A moment at which the child had the pid. [`Ticks::NEVER`] until that is known.
+    /// A moment at which the child had the pid. [`Ticks::NEVER`] until such a moment is known.
     armed_at: Ticks,
-    /// The generation of signals when it was armed.
-    armed_in: u32,
+    /// The epoch when the child was armed.
+    armed_epoch: u32,
     progress: Progress,
-    /// It stands in `hinted`.
+    /// `true` if the entry is in `hinted`.
     is_hinted: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
-    Watched(Heard),
+    Watched(HintedStatus),
     Reported {
         status: Option<ExitStatus>,
-        /// It had been reaped by then, so the pid may be another process's.
+        /// The child had been reaped by then, so the pid may belong to another process.
         was_gone: bool,
     },
 }
 
-/// What signals have brought of a child's status since it was armed.
+/// The status that signals have brought for a child since it was armed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum HintedStatus {
     Nothing,
     /// A wait status.
     Status(i32),
-    /// Two that differ, so one of them is another process's.
+    /// Two statuses that differ, so one of them belongs to another process.
     Conflicting,
 }
 
 /// A child to be looked at.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Suspect {
+pub(crate) struct Candidate {
     pub(crate) token: Token,
     pub(crate) pid: Pid,
     pub(crate) armed_at: Ticks,
-    pub(crate) heard: Heard,
-    /// Its start is to be compared though nothing gives rise to doubt.
+    pub(crate) hinted_status: HintedStatus,
+    /// The child's start is to be compared, even if no hinted status gives rise to doubt.
     pub(crate) checks_identity: bool,
 }
 
 /// What is known of an armed child.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Known {
-    Unreported(Suspect),
+    Unreported(Candidate),
     Reported {
         pid: Pid,
         armed_at: Ticks,
@@ -84,36 +84,36 @@ pub(crate) enum Known {
     },
 }
 
-impl Heard {
+impl HintedStatus {
     fn and(self, status: i32) -> Self {
         match self {
-            Heard::Nothing => Heard::Status(status),
-            Heard::Status(heard) if heard == status => self,
-            Heard::Status(_) | Heard::Conflicting => Heard::Conflicting,
+            HintedStatus::Nothing => HintedStatus::Status(status),
+            HintedStatus::Status(hinted_status) if hinted_status == status => self,
+            HintedStatus::Status(_) | HintedStatus::Conflicting => HintedStatus::Conflicting,
         }
     }
 
-    /// Returns `true` if nothing heard speaks against this status.
+    /// Returns `true` if no hinted status differs from this one.
     pub(crate) fn agrees_with(self, status: ExitStatus) -> bool {
         match self {
-            Heard::Nothing => true,
-            Heard::Status(heard) => heard == status.into_raw(),
-            Heard::Conflicting => false,
+            HintedStatus::Nothing => true,
+            HintedStatus::Status(hinted_status) => hinted_status == status.into_raw(),
+            HintedStatus::Conflicting => false,
         }
     }
 
     pub(crate) fn status(self) -> Option<ExitStatus> {
         match self {
-            Heard::Status(status) => Some(ExitStatus::from_raw(status)),
-            Heard::Nothing | Heard::Conflicting => None,
+            HintedStatus::Status(status) => Some(ExitStatus::from_raw(status)),
+            HintedStatus::Nothing | HintedStatus::Conflicting => None,
         }
     }
 }
 
-impl Suspect {
-    /// Returns `true` if the pid may be another child's by now.
+impl Candidate {
+    /// Returns `true` if the pid may belong to another child by now.
     pub(crate) fn is_doubtful(&self) -> bool {
-        self.checks_identity || self.heard != Heard::Nothing
+        self.checks_identity || self.hinted_status != HintedStatus::Nothing
     }
 }
 
@@ -127,7 +127,7 @@ impl Table {
         self.unreported > 0
     }
 
-    pub(crate) fn insert(&mut self, pid: Pid, token: Token, generation: u32) {
+    pub(crate) fn insert(&mut self, pid: Pid, token: Token, epoch: u32) {
         self.unreported += 1;
         self.entries.insert(
             token,
@@ -135,8 +135,8 @@ impl Table {
                 pid,
                 older: None,
                 armed_at: Ticks::NEVER,
-                armed_in: generation,
-                progress: Progress::Watched(Heard::Nothing),
+                armed_epoch: epoch,
+                progress: Progress::Watched(HintedStatus::Nothing),
                 is_hinted: false,
             },
         );
@@ -158,7 +158,7 @@ impl Table {
             return;
         };
         self.unlink(pid, token.index(), older);
-        if self.suspect(token).is_some() {
+        if self.candidate(token).is_some() {
             self.unreported -= 1;
         }
         self.entries.remove(token);
@@ -205,10 +205,11 @@ impl Table {
         };
         let mut at = self.newest(pid);
         while let Some((token, entry)) = at.and_then(|index| self.entries.at_mut(index)) {
-            // A signal of an earlier generation is a former process's.
-            let is_since_arming = hint.generation.wrapping_sub(entry.armed_in) as i32 > 0;
-            if let (Progress::Watched(heard), true) = (&mut entry.progress, is_since_arming) {
-                *heard = heard.and(hint.status);
+            // A signal of an earlier epoch belongs to a former process.
+            let is_since_arming = hint.epoch.wrapping_sub(entry.armed_epoch) as i32 > 0;
+            if let (Progress::Watched(hinted_status), true) = (&mut entry.progress, is_since_arming)
+            {
+                *hinted_status = hinted_status.and(hint.status);
                 if !std::mem::replace(&mut entry.is_hinted, true) {
                     self.hinted.push(token);
                 }
@@ -217,14 +218,14 @@ impl Table {
         }
     }
 
-    /// Moves the hinted entries to `suspects`.
-    pub(crate) fn take_hinted(&mut self, suspects: &mut Vec<Suspect>) {
-        // Its room is kept.
+    /// Moves the hinted entries to `candidates`.
+    pub(crate) fn take_hinted(&mut self, candidates: &mut Vec<Candidate>) {
+        // The capacity of the list is kept.
         let mut hinted = std::mem::take(&mut self.hinted);
         for token in hinted.drain(..) {
             if let Some(entry) = self.entries.get_mut(token) {
                 entry.is_hinted = false;
-                suspects.extend(entry.suspect(token));
+                candidates.extend(entry.candidate(token));
             }
         }
         self.hinted = hinted;
@@ -236,11 +237,11 @@ impl Table {
         &self,
         cursor: u32,
         count: usize,
-        suspects: &mut Vec<Suspect>,
+        candidates: &mut Vec<Candidate>,
     ) -> Option<u32> {
         for (token, entry) in self.entries.iter_from(cursor) {
-            suspects.extend(entry.suspect(token));
-            if suspects.len() == count {
+            candidates.extend(entry.candidate(token));
+            if candidates.len() == count {
                 return token.index().checked_add(1);
             }
         }
@@ -248,21 +249,21 @@ impl Table {
     }
 
     /// The entry, unless it has been reported or disarmed.
-    pub(crate) fn suspect(&self, token: Token) -> Option<Suspect> {
-        self.entries.get(token)?.suspect(token)
+    pub(crate) fn candidate(&self, token: Token) -> Option<Candidate> {
+        self.entries.get(token)?.candidate(token)
     }
 
     /// What is known of an armed entry.
     pub(crate) fn known(&self, token: Token) -> Option<Known> {
         let entry = self.entries.get(token)?;
-        Some(match (entry.progress, entry.suspect(token)) {
+        Some(match (entry.progress, entry.candidate(token)) {
             (Progress::Reported { status, was_gone }, _) => Known::Reported {
                 pid: entry.pid,
                 armed_at: entry.armed_at,
                 status,
                 was_gone,
             },
-            (Progress::Watched(_), suspect) => Known::Unreported(suspect?),
+            (Progress::Watched(_), candidate) => Known::Unreported(candidate?),
         })
     }
 
@@ -276,29 +277,29 @@ impl Table {
         self.report(token, false, |_| status)
     }
 
-    /// The same for a child that has been reaped: its status is the one heard, if any.
+    /// The same for a child that has been reaped. The report has the hinted status, if any.
     pub(crate) fn report_gone(&mut self, token: Token) -> Option<Report> {
-        self.report(token, true, Heard::status)
+        self.report(token, true, HintedStatus::status)
     }
 
     fn report(
         &mut self,
         token: Token,
         was_gone: bool,
-        status: impl FnOnce(Heard) -> Option<ExitStatus>,
+        status: impl FnOnce(HintedStatus) -> Option<ExitStatus>,
     ) -> Option<Report> {
         let entry = self.entries.get_mut(token)?;
-        let Progress::Watched(heard) = entry.progress else {
+        let Progress::Watched(hinted_status) = entry.progress else {
             return None;
         };
-        let status = status(heard);
+        let status = status(hinted_status);
         entry.progress = Progress::Reported { status, was_gone };
         self.unreported -= 1;
         Some(Report::new(token, status))
     }
 
     /// Keeps a report for the watcher's thread.
-    pub(crate) fn keep(&mut self, report: Option<Report>) {
+    pub(crate) fn push_report(&mut self, report: Option<Report>) {
         self.reports.extend(report);
     }
 
@@ -316,15 +317,15 @@ fn pid_of(entries: &TokenTable<Entry>) -> impl Fn(u32) -> Pid {
 }
 
 impl Entry {
-    fn suspect(&self, token: Token) -> Option<Suspect> {
-        let Progress::Watched(heard) = self.progress else {
+    fn candidate(&self, token: Token) -> Option<Candidate> {
+        let Progress::Watched(hinted_status) = self.progress else {
             return None;
         };
-        Some(Suspect {
+        Some(Candidate {
             token,
             pid: self.pid,
             armed_at: self.armed_at,
-            heard,
+            hinted_status,
             checks_identity: false,
         })
     }

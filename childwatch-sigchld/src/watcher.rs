@@ -8,7 +8,7 @@ use crate::source::SigchldSource;
 
 /// A [`PidWatcher`](crate::PidWatcher) of children that receives `SIGCHLD`.
 ///
-/// The [crate's documentation](crate) says what is global to the process, and where this
+/// The [crate's documentation](crate) describes what is global to the process, and where this
 /// watcher differs from others.
 #[derive(Debug)]
 pub struct SigchldWatcher(ThreadedWatcher<SigchldSource>);
@@ -16,21 +16,21 @@ pub struct SigchldWatcher(ThreadedWatcher<SigchldSource>);
 impl SigchldWatcher {
     /// Starts a watcher, which lasts until dropped.
     ///
-    /// The first child that is watched in a process installs a handler of `SIGCHLD`, which
-    /// stays.
+    /// When the first child is watched, a handler of `SIGCHLD` is installed, which stays.
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](WatchError::Unsupported) if the kernel or a sandbox does not allow
-    /// to look at children or at the disposition of `SIGCHLD`;
-    /// [`ResourceLimit`](WatchError::ResourceLimit) if the thread cannot be created.
+    /// - [`Unsupported`](WatchError::Unsupported) if the kernel or a sandbox does not allow to
+    ///   look at children or at the disposition of `SIGCHLD`, or forbids threads.
+    /// - [`ResourceLimit`](WatchError::ResourceLimit) if no thread can be created at the moment.
+    /// - [`Os`](WatchError::Os) for anything else.
     pub fn new() -> Result<Self, WatchError> {
         let (source, waiter) = SigchldSource::new()?;
         ThreadedWatcher::start(source, waiter).map(SigchldWatcher)
     }
 
-    /// Starts a watcher that installs no handler and touches no mask, for a program that
-    /// owns `SIGCHLD`. The program passes each signal on through the [`Forwarder`].
+    /// Starts a watcher for a program that owns `SIGCHLD`. It installs no handler, and changes
+    /// no mask of the signal. The program passes each signal on through the [`Forwarder`].
     ///
     /// # Errors
     ///

@@ -14,8 +14,8 @@ use std::process::{Command, Stdio};
 
 const BACKENDS: [&str; 3] = ["pidfd", "sigchld", "fallback"];
 
-/// Runs a command that ends with its input, which ends once the example watches it. The
-/// example's code, and what it says.
+/// Runs a command that exits at the end of its input. The input ends once the example watches the
+/// command. Returns the example's code and its output.
 fn run(program: &mut Command, backend: &str) -> (Option<i32>, String) {
     program.args(["--backend", backend, "sh", "-c", "read line; exit 3"]);
     let piped = program.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -39,21 +39,20 @@ fn the_commands_code_is_passed_on() {
     }
 }
 
-/// The kernel then reaps the command, and leaves nothing to wait for.
+/// The kernel then reaps the command, so `waitpid` finds nothing.
 #[test]
 fn the_commands_code_is_passed_on_where_sigchld_is_ignored() {
     for backend in BACKENDS {
         let mut program = ignoring_sigchld(Command::new(example()));
         let (code, said) = run(&mut program, backend);
-        // Before Linux 6.15 a pidfd does not tell the status of a child that is gone.
+        // Before Linux 6.15 a pidfd does not return the status of a reaped child.
         let is_known = said.ends_with(": exit status: 3\n");
         assert_eq!(code, Some(if is_known { 3 } else { 1 }), "{said}");
         assert!(is_known || backend != "sigchld", "{said}");
     }
 }
 
-/// Has `command` start with `SIGCHLD` ignored, as some shells and supervisors start
-/// programs.
+/// Makes `command` start with `SIGCHLD` ignored, as some shells and supervisors start programs.
 fn ignoring_sigchld(mut command: Command) -> Command {
     // SAFETY: `signal` is async-signal-safe, and takes plain values.
     unsafe {

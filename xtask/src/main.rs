@@ -9,8 +9,9 @@
 //! - `cargo xtask soak` makes random calls on thousands of children for minutes, and
 //!   counts what is lost, doubled, early, wrong or leaked.
 //! - `cargo xtask bench` compares childwatch with other ways to learn of an exit.
-//! - `cargo xtask unsafe` compares ARCHITECTURE's table of unsafe code with the sources.
+//! - `cargo xtask unsafe` compares docs/unsafe.md with the sources.
 //! - `cargo xtask layers` checks that the files of each crate import from each other one way.
+//! - `cargo xtask api` compares the public interface of the published crates with docs/api.
 //! - `cargo xtask mutants` breaks the library on purpose, and sees whether a test notices.
 //! - `cargo xtask ci` is the whole CI, at home.
 //!
@@ -26,16 +27,20 @@ use clap::Parser;
 
 use conformance::guest;
 
+mod api;
 mod bench;
 mod ci;
 mod conformance;
+mod differences;
 mod faults;
 mod kernel;
 mod layers;
 mod models;
 mod mutants;
+mod nightly;
 mod parallelism;
 mod probe;
+mod quietly;
 mod rust_files;
 mod seconds;
 mod soak;
@@ -52,6 +57,7 @@ enum Chore {
     Bench(bench::Args),
     Unsafe(unsafe_code::Args),
     Layers(layers::Args),
+    Api(api::Args),
     Mutants(mutants::Args),
     Soak(soak::Args),
     Ci(ci::Args),
@@ -70,6 +76,7 @@ fn main() -> ExitCode {
         Chore::Bench(args) => bench::main(&args),
         Chore::Unsafe(args) => unsafe_code::main(&args),
         Chore::Layers(args) => layers::main(&args),
+        Chore::Api(args) => api::main(&args),
         Chore::Mutants(args) => mutants::main(&args),
         Chore::Soak(args) => soak::main(&args),
         Chore::Ci(args) => ci::main(&args),

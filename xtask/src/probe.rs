@@ -56,9 +56,9 @@ fn pidfd() -> Candidate {
     Candidate {
         package: "childwatch-pidfd",
         answers: probe.to_string(),
-        verdict: probe.verdict(),
+        verdict: probe.check(),
         merit: "the kernel tells it of each exit, whatever the program does with SIGCHLD. \
-                With more children than open files, Fallback over both.",
+                With more children than open files, FallbackWatcher over both.",
     }
 }
 
@@ -67,7 +67,7 @@ fn sigchld() -> Candidate {
     Candidate {
         package: "childwatch-sigchld",
         answers: probe.to_string(),
-        verdict: probe.verdict(),
+        verdict: probe.check(),
         merit: "this kernel or sandbox has no pidfds, and children can be heard of by SIGCHLD.",
     }
 }

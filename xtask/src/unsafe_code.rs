@@ -1,8 +1,8 @@
 //! `cargo xtask unsafe`: lists the unsafe code of the workspace: where it is, how much, and
 //! why.
 //!
-//! The table stands in ARCHITECTURE.md, and is made from the sources alone. The counts come
-//! from the tokens of each file. The purpose is the reason with which the file expects the
+//! The table is in docs/unsafe.md, and is made from the sources alone. The counts come from the
+//! tokens of each file. The purpose is the reason with which the file expects the
 //! lint `unsafe_code`. CI compares the table with the sources.
 
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
+use crate::differences::differences;
 use crate::{rust_files, workspace};
 use page::Page;
 use source::Source;
@@ -18,7 +19,7 @@ mod page;
 mod source;
 mod tokens;
 
-/// Compare the table of unsafe code in ARCHITECTURE.md with the sources.
+/// Compare the table of unsafe code in docs/unsafe.md with the sources.
 ///
 /// Exits with 1 if they differ.
 #[derive(clap::Args)]
@@ -39,12 +40,12 @@ pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// Checks that the table is true.
 pub(crate) fn check() -> anyhow::Result<()> {
-    let page = Page::read(&architecture())?;
+    let page = Page::read(&document())?;
     let table = table(&sources()?);
     let differences = differences(page.table(), &table);
     if !differences.is_empty() {
         bail!(
-            "ARCHITECTURE.md's table of unsafe code is not true:\n{}\n\
+            "the table in docs/unsafe.md is not true:\n{}\n\
              `cargo xtask unsafe --write` writes it anew",
             differences.join("\n")
         );
@@ -53,12 +54,12 @@ pub(crate) fn check() -> anyhow::Result<()> {
 }
 
 fn write() -> anyhow::Result<()> {
-    let mut page = Page::read(&architecture())?;
+    let mut page = Page::read(&document())?;
     page.replace_table(&table(&sources()?))
 }
 
-fn architecture() -> PathBuf {
-    workspace::root().join("ARCHITECTURE.md")
+fn document() -> PathBuf {
+    workspace::root().join("docs").join("unsafe.md")
 }
 
 /// Returns every file with unsafe code, in the order of their paths.
@@ -76,38 +77,4 @@ fn table(sources: &[Source]) -> String {
         table += &format!("{source}\n");
     }
     table
-}
-
-/// Returns the lines of only one of two tables, as a diff shows them.
-fn differences(before: &str, now: &str) -> Vec<String> {
-    let only = |sign, of: &str, other: &str| -> Vec<String> {
-        of.lines()
-            .filter(|line| !other.lines().any(|known| known == *line))
-            .map(|line| format!("{sign} {line}"))
-            .collect()
-    };
-    let mut differences = only('-', before, now);
-    differences.extend(only('+', now, before));
-    if differences.is_empty() && before != now {
-        differences.push("the same lines in another order".to_owned());
-    }
-    differences
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_difference_is_shown_from_both_sides() {
-        assert_eq!(
-            differences("| a | 1 |\n| b | 1 |\n", "| a | 1 |\n| b | 2 |\n"),
-            ["- | b | 1 |", "+ | b | 2 |"]
-        );
-        assert_eq!(differences("same\n", "same\n"), [""; 0]);
-        assert_eq!(
-            differences("a\nb\n", "b\na\n"),
-            ["the same lines in another order"]
-        );
-    }
 }

@@ -27,14 +27,14 @@ pub struct WatchHandle {
 }
 
 impl WatchHandle {
-    /// A handle that no watcher of this process has returned before. It is for your own
+    /// Returns a handle that no watcher of this process has returned before. It is for your own
     /// implementations of [`PidWatcher`](crate::PidWatcher).
     #[must_use]
-    pub fn next(pid: Pid) -> Self {
-        Self::next_in_slot(0, pid, 0)
+    pub fn new_unique(pid: Pid) -> Self {
+        Self::new_in_slot(0, pid, 0)
     }
 
-    pub(crate) fn next_in_slot(registry: u64, pid: Pid, slot: u32) -> Self {
+    pub(crate) fn new_in_slot(registry: u64, pid: Pid, slot: u32) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         // Relaxed: the ids must differ, and must grow in the order in which one watcher's lock
         // is taken. They publish nothing else.
@@ -47,14 +47,14 @@ impl WatchHandle {
         }
     }
 
-    /// The id of this callback. No two callbacks of a process have one id, whatever their
-    /// watchers.
+    /// Returns the id of this callback. No two callbacks in a process have the same id, also if
+    /// their watchers differ.
     #[must_use]
     pub const fn id(self) -> NonZeroU64 {
         self.id
     }
 
-    /// The process that is watched.
+    /// Returns the pid of the watched process.
     #[must_use]
     pub const fn pid(self) -> Pid {
         self.pid
@@ -71,24 +71,24 @@ impl WatchHandle {
 
 /// The answer of [`unregister_callback`](crate::PidWatcher::unregister_callback) (C9).
 ///
-/// The four answers are all that there are. Each says something else about the data that the
-/// callback uses, so a caller should match every one of them.
+/// There are exactly these four answers. Each means something else for the data that the callback
+/// uses, so a caller should match all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unregistered {
-    /// This call took the callback out: it has not run and never will, and what
-    /// it captured has been dropped.
+    /// This call has removed the callback. It has not run and never will, and its captures
+    /// have been dropped.
     WillNotRun,
-    /// The callback has returned, what it captured has been dropped, and its effects
-    /// are visible to the caller.
+    /// The callback has returned, its captures have been dropped, and its effects are visible
+    /// to the caller.
     HasRun,
-    /// The call came from inside that very callback, which goes on running.
+    /// The call came from inside the callback itself, which continues to run.
     IsRunning,
     /// The watcher found nothing to remove, and does not claim that the callback
     /// ran. An earlier call, or the watcher's `Drop`, has removed it (and may still
     /// be dropping its captures), or the handle is another watcher's.
     ///
-    /// A watcher of this crate remembers which callbacks were cancelled: of all that
-    /// were, the 1,024 that were registered last. If 1,024 younger callbacks have been
-    /// cancelled, it gives this answer for a callback that has run, too.
+    /// A watcher of this crate remembers cancelled callbacks: the 1,024 that were registered
+    /// last. If more than 1,024 callbacks that were registered later have been cancelled, it
+    /// returns this answer also for a callback that has run.
     NotPending,
 }

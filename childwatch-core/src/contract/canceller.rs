@@ -1,6 +1,7 @@
 //! [`Canceller`]: a way to unregister callbacks that does not borrow their watcher.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use crate::contract::callback::{Unregistered, WatchHandle};
@@ -35,6 +36,10 @@ impl Canceller {
         self.0.is_in_copy()
     }
 }
+
+// What cancels is the engine, whose state is whole after a panic (C11).
+impl UnwindSafe for Canceller {}
+impl RefUnwindSafe for Canceller {}
 
 impl fmt::Debug for Canceller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

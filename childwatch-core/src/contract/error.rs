@@ -1,19 +1,23 @@
-//! [`WatchError`]: why a watcher refuses.
+//! [`WatchError`]: why a watcher could not be made, or refused a process or a callback.
 
 use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::contract::pid::Pid;
 
-/// Why a watcher could not be made, or refused a process.
+/// Why a watcher could not be made, or refused a process or a callback.
 ///
-/// A refused call leaves nothing behind (C2). Each error says what the caller
-/// can do; the kernel's own error, where there is one, is its
+/// A refused call leaves nothing behind (C2, which has a table of the causes). The text of each
+/// error says what the caller can do. If the kernel returned an error, that is the
 /// [`source`](std::error::Error::source).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WatchError {
     /// No process has this id now.
-    #[error("no process has the id {pid}: it has been reaped, never was, or is a thread's id")]
+    #[error(
+        "no process has the pid {pid}: it has been reaped, it never existed, or the pid is that of \
+         a thread"
+    )]
     NoSuchProcess {
         /// The id that was asked for.
         pid: Pid,
@@ -21,11 +25,11 @@ pub enum WatchError {
         source: Option<io::Error>,
     },
 
-    /// The process exists, but this watcher cannot watch it. It is not a child of this process,
-    /// and the watcher needs that. Or it is this process itself.
+    /// The process exists, but is not a child of this process. This watcher watches children
+    /// only.
     #[error(
-        "process {pid} cannot be watched here: it is this process itself, or not a child of it, \
-         which this watcher needs"
+        "process {pid} cannot be watched here: it is not a child of this process, and this \
+         watcher watches children only"
     )]
     NotAChild {
         /// The process that was asked for.
@@ -34,7 +38,14 @@ pub enum WatchError {
         source: Option<io::Error>,
     },
 
-    /// This watcher has a registration for the same live (or unreaped) process.
+    /// The process is the caller's own. No watcher can report its exit to it.
+    #[error("process {pid} is this process itself: a process cannot watch its own exit")]
+    OwnProcess {
+        /// The id of this process.
+        pid: Pid,
+    },
+
+    /// This watcher has a registration for the same process, which has not been reaped.
     #[error(
         "process {pid} is registered with this watcher already: add a callback to that \
          registration, or unregister the pid first"
@@ -44,14 +55,14 @@ pub enum WatchError {
         pid: Pid,
     },
 
-    /// A callback was offered for a pid that has no registration (any more).
+    /// A callback was offered for a pid without a `register_pid` in force.
     #[error("process {pid} is not registered with this watcher: call register_pid first, or watch")]
     NotRegistered {
         /// The process that was asked for.
         pid: Pid,
     },
 
-    /// There are no file descriptors, memory or threads at the moment. A later try may succeed.
+    /// File descriptors, memory or threads are not available at the moment. A later try may succeed.
     /// The text names the limit, by the errno of `source`.
     #[error(
         "{} ({operation}{}): {}",
@@ -69,8 +80,8 @@ pub enum WatchError {
     },
 
     /// The kernel or a sandbox does not offer a system call or a thread that this backend needs.
-    /// It may be refused to this process alone: a process that has unshared its pid namespace
-    /// cannot start threads.
+    /// It may be refused to this process alone. For example, a process that has unshared its pid
+    /// namespace cannot start threads.
     #[error("{}", absence(operation, *.pid, source))]
     Unsupported {
         /// The system call that was refused, or the thread that could not be started.
@@ -83,8 +94,8 @@ pub enum WatchError {
 
     /// The caller is a forked copy of the process that made the watcher (C15).
     #[error(
-        "this process is a forked copy of the one that made the watcher, which lives on only \
-         there: make a new watcher here"
+        "this process is a forked copy of the process that made the watcher: make a new watcher \
+         here"
     )]
     Forked,
 
@@ -108,6 +119,11 @@ pub enum WatchError {
         source: io::Error,
     },
 }
+
+// The compiler cannot know this, because an `io::Error` may hold any value inside. A `WatchError`
+// is not changed after it was made, so no panic can leave one half changed.
+impl UnwindSafe for WatchError {}
+impl RefUnwindSafe for WatchError {}
 
 fn for_process(pid: &Option<Pid>) -> String {
     pid.map_or_else(String::new, |pid| format!(" for process {pid}"))
@@ -170,7 +186,7 @@ fn is_a_thread(operation: &str) -> bool {
     operation.ends_with("thread")
 }
 
-/// Keeps the whole error as the [`io::Error`]'s inner one, under the nearest
+/// Keeps the whole error as the inner error of the [`io::Error`], which has the nearest
 /// [`io::ErrorKind`].
 impl From<WatchError> for io::Error {
     fn from(error: WatchError) -> Self {
@@ -178,7 +194,9 @@ impl From<WatchError> for io::Error {
             WatchError::NoSuchProcess { .. } | WatchError::NotRegistered { .. } => {
                 io::ErrorKind::NotFound
             }
-            WatchError::NotAChild { .. } => io::ErrorKind::InvalidInput,
+            WatchError::NotAChild { .. } | WatchError::OwnProcess { .. } => {
+                io::ErrorKind::InvalidInput
+            }
             WatchError::AlreadyRegistered { .. } => io::ErrorKind::AlreadyExists,
             WatchError::Unsupported { .. } => io::ErrorKind::Unsupported,
             WatchError::ResourceLimit { source, .. } | WatchError::Os { source, .. } => {
@@ -310,6 +328,7 @@ mod tests {
                 WatchError::NotAChild { pid, source: None },
                 io::ErrorKind::InvalidInput,
             ),
+            (WatchError::OwnProcess { pid }, io::ErrorKind::InvalidInput),
             (
                 WatchError::AlreadyRegistered { pid },
                 io::ErrorKind::AlreadyExists,

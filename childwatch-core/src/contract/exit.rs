@@ -13,13 +13,13 @@ pub struct Exit {
 }
 
 impl Exit {
-    /// An exit of `pid`. Watchers make exits, and tests may make them too.
+    /// Creates the exit of `pid`. Watchers create exits, and tests may create them too.
     #[must_use]
     pub const fn new(pid: Pid, status: Option<ExitStatus>) -> Self {
         Exit { pid, status }
     }
 
-    /// The process that has exited.
+    /// Returns the pid of the process that has exited.
     ///
     /// Until the process is reaped, the pid belongs to it.
     #[must_use]
@@ -27,12 +27,15 @@ impl Exit {
         self.pid
     }
 
-    /// The code, or the signal and core-dump flag. `None` if the status is unknown.
+    /// Returns the code, or the signal and core-dump flag, or `None` if the status is unknown.
     ///
-    /// The status of a child that has not been reaped is always known. It may be unknown if the
-    /// process is not a child. It may be unknown too if the kernel or another part of the program
-    /// reaped the child before the watcher looked. From Linux 6.15 on, a pidfd still reports the
-    /// status then. `None` does not mean success: a status is never invented.
+    /// The status of a child that has not been reaped is known. It may be unknown in two cases:
+    ///
+    /// - The process is not a child.
+    /// - The kernel or another part of the program reaped the child before the watcher looked.
+    ///   From Linux 6.15 on, a pidfd still reports the status then.
+    ///
+    /// `None` does not mean success: a status is never invented.
     #[must_use]
     pub const fn status(self) -> Option<ExitStatus> {
         self.status

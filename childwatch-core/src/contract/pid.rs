@@ -31,7 +31,7 @@ use std::str::FromStr;
 pub struct Pid(NonZeroI32);
 
 impl Pid {
-    /// The number as the system calls take it (`pid_t`).
+    /// Returns the number as system calls take it (`pid_t`).
     #[must_use]
     pub const fn as_raw(self) -> i32 {
         self.0.get()
@@ -88,7 +88,7 @@ impl fmt::Debug for Pid {
 }
 
 /// A number or text that no process can have as its id.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{0:?} is not a process id: a positive number is wanted")]
 pub struct InvalidPid(String);
 
@@ -114,7 +114,7 @@ mod tests {
         let message = "-7".parse::<Pid>().unwrap_err().to_string();
         assert_eq!(
             message,
-            r#""-7" is not a process id: a positive number is wanted"#
+            r#""-7" is not a process id: it must be a positive number"#
         );
     }
 }

@@ -18,120 +18,120 @@ use crate::contract::pid::Pid;
 ///
 /// # Contract
 ///
-/// The conformance suite holds every backend to these clauses; each of its cases
-/// names the clause that it proves.
+/// A watcher keeps these clauses. The conformance suite holds every backend to them, and each of
+/// its cases names the clause that it proves.
 ///
-/// ## Registering
+/// | about | clauses |
+/// |---|---|
+/// | registering | C1 register, C2 refuse, C13 identity |
+/// | callbacks | C3 once, C4 where, C5 late, C6 truth, C7 no reaping, C10 re-entry, C11 panics, C14 only exit |
+/// | unregistering and the end | C8 `unregister_pid`, C9 `unregister_callback`, C12 drop |
+/// | the process around it | C15 fork, C16 footprint, C17 concurrency, C18 host |
 ///
-/// - **\[C1\] register.** The process may be alive or a zombie. After `Ok` its
-///   exit cannot be missed. `try_wait` returns an exit that the watcher knows of or that
-///   one look at the process finds. So it finds every process that is a zombie at the
-///   call. It registers nothing.
-/// - **\[C2\] refuse.** No such process, a thread's id, not a child (where the
-///   backend needs one; the watcher's own process never can be watched), already
-///   registered (the same process, not reaped yet), out of file descriptors or
-///   memory, unsupported kernel, forked copy: each is its own [`WatchError`]. A
-///   refused call leaves nothing behind: no fd, no entry, no changed state. A
-///   refused callback has been dropped when the call returns.
-/// - **\[C13\] identity.** A registration means a process, not a pid. If the pid
-///   is reused, nothing of the old process fires for the new one. The new process
-///   can be registered while callbacks of the old one are pending. Registering it
-///   ends the registration of the old process as `unregister_pid` does. Between the
-///   reaping of the old process and the next `register_pid` or `watch` of the pid,
-///   `register_callback`, `unregister_pid` and `try_wait` mean the old process. Doubt never
-///   becomes an exit: a process that `waitid` shows alive is not reported, unless
-///   there is proof that its pid now belongs to another process.
+/// - **\[C1\] register.** The process may be alive or a zombie. After `Ok` its exit cannot be
+///   missed. `try_wait` returns an exit that the watcher knows, or that one look at the process
+///   finds. So it finds every process that is a zombie at the call. It registers nothing.
+/// - **\[C2\] refuse.** A refused call leaves nothing behind: no file descriptor, no entry, no
+///   changed state. A refused callback has been dropped when the call returns. The
+///   [`WatchError`] tells these causes apart:
 ///
-/// ## Callbacks
+///   | cause | error |
+///   |---|---|
+///   | no process has this pid, or it is a thread's id | [`NoSuchProcess`](WatchError::NoSuchProcess) |
+///   | the process is not a child, and the backend needs that; or it is the watcher's own process | [`NotAChild`](WatchError::NotAChild) |
+///   | the pid is registered, and its process has not been reaped | [`AlreadyRegistered`](WatchError::AlreadyRegistered) |
+///   | a callback is added to a pid without a `register_pid` in force | [`NotRegistered`](WatchError::NotRegistered) |
+///   | there are no file descriptors, memory or threads left | [`ResourceLimit`](WatchError::ResourceLimit) |
+///   | the kernel or a sandbox does not offer what the backend needs | [`Unsupported`](WatchError::Unsupported) |
+///   | the caller is a forked copy | [`Forked`](WatchError::Forked) |
+///   | a source has panicked, and so the watcher has ended | [`Stopped`](WatchError::Stopped) |
+///   | the kernel answers anything else | [`Os`](WatchError::Os) |
+/// - **\[C3\] once.** A callback runs exactly once, after the exit and never before it.
+/// - **\[C4\] where.** Callbacks run on the watcher's own thread, one at a time, with no lock of
+///   the watcher held. The closure and its captures are never dropped under a lock either.
+///   - *Order.* The callbacks of one process run in the order of their registration. Callbacks of
+///     different processes may run in any order: the exit that came first may be reported last,
+///     and later by any time.
+///   - *Signal mask.* While a callback runs, the thread has the signal mask of the thread that
+///     created the watcher. So a process or thread that is started there has an ordinary mask. A
+///     callback that changes the mask restores it before it returns. If it panics instead, the
+///     watcher restores the mask.
+///   - *Between callbacks* the thread blocks all signals except SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+///     SIGTRAP and SIGSYS. No thread of the library ever blocks these six. (If the creator of the
+///     watcher blocks them, they are blocked during callbacks.)
+/// - **\[C5\] late.** A callback that is registered after the exit, and before `unregister_pid`,
+///   runs at once on the watcher's thread.
+/// - **\[C6\] truth.** [`Exit`](crate::Exit) has the code, or the signal and core-dump flag,
+///   whenever the kernel can still tell them to this backend. From Linux 6.15 on, a pidfd also
+///   tells the status of every child that the kernel or another part of the program has reaped.
+///   Otherwise the status is `None`, and never an invented 0. (Before Linux 5.17 the kernel itself
+///   errs until the child is reaped: if the first thread of a process ended before the others, the
+///   kernel shows the code of that thread.)
+/// - **\[C7\] no reaping.** No child's status is consumed, whether the child is watched or not.
+///   Inside the callback, `waitpid(pid, WNOHANG)` by the program returns the child, unless the
+///   program or the kernel has reaped it before. A child that a tracer holds is not waitable yet:
+///   its callback waits, without spinning.
+/// - **\[C8\] `unregister_pid`.** The call is idempotent, and does nothing for an unknown pid. No
+///   further callbacks are accepted. Those already registered still run. When the last one is
+///   gone, every resource of that pid is gone.
+/// - **\[C9\] `unregister_callback`.** The answer says what has become of the callback:
 ///
-/// - **\[C3\] once.** A callback runs exactly once, after the exit, never before
-///   it.
-/// - **\[C4\] where.** Callbacks run on the watcher's own thread, one at a time, with no
-///   lock of the watcher held. The callbacks of one process run in the order of their
-///   registration. Callbacks of different processes may run in any order: the exit that
-///   came first may be reported last, and later by any time. The
-///   closure and its captures are never dropped under a lock either. While a
-///   callback runs, that thread has the signal mask of the thread that created the
-///   watcher, so a process or thread started there has an ordinary mask. A callback
-///   that changes the mask restores it before it returns; if it panics instead, the
-///   watcher does. When no
-///   callback is due, the thread blocks all signals except SIGSEGV, SIGBUS, SIGFPE,
-///   SIGILL, SIGTRAP and SIGSYS. No thread of the library ever blocks these six (but
-///   if the watcher's creator does, they are blocked during callbacks).
-/// - **\[C5\] late.** A callback registered after the exit, before
-///   `unregister_pid`, runs at once (on the watcher's thread).
-/// - **\[C6\] truth.** [`Exit`](crate::Exit) carries code, signal and core-dump
-///   flag whenever the kernel can still tell them to this backend. From Linux 6.15
-///   on a pidfd also tells the status of every child that the kernel or another
-///   part of the program has reaped. Otherwise the status is `None`, and never an
-///   invented 0. (Before Linux 5.17 the kernel itself errs until the child is
-///   reaped: if the first thread of a process ended before the others, the kernel
-///   shows the code of that thread.)
-/// - **\[C7\] no reaping.** No child's status is consumed, watched or not. Inside
-///   the callback `waitpid(pid, WNOHANG)` by the program returns the child, unless
-///   somebody reaped it before. A child held by a tracer is not yet waitable: the
-///   callback waits, without spinning.
-/// - **\[C14\] only exit.** Stop, continue, exec (by any thread), the exit of a
-///   thread (the leader's too, while others live), a `SIGCHLD` sent by hand:
-///   nothing fires.
-/// - **\[C10\] re-entry.** Every method may be called from a callback, and from
-///   the `Drop` of a captured value: dropping the watcher itself there too.
-/// - **\[C11\] panics.** A panicking callback is reported by the panic hook and
-///   harms no other callback, no later call, and not the watcher's `Drop`. Nothing of its
-///   registration is left behind, and the payload of the panic is dropped once. The same
-///   holds if the `Drop` of a captured value panics, or that of a payload. If a captured
-///   value is dropped on a caller's thread, its panic goes on to the caller when the
-///   registration has been given back. (If a backend of somebody else's panics, the
-///   watcher ends: see [`Stopped`](WatchError::Stopped).)
+///   | answer | meaning |
+///   |---|---|
+///   | [`WillNotRun`](Unregistered::WillNotRun) | The callback will never run. Its captures have been dropped. |
+///   | [`HasRun`](Unregistered::HasRun) | The callback has returned, and its captures have been dropped. Its effects happen-before the return of this call. |
+///   | [`IsRunning`](Unregistered::IsRunning) | The call came from inside that callback. It returns at once. |
+///   | [`NotPending`](Unregistered::NotPending) | The call found nothing to remove, and the watcher does not claim that the callback ran. |
 ///
-/// ## Unregistering
-///
-/// - **\[C8\] `unregister_pid`.** Idempotent, harmless on unknown pids. No
-///   further callbacks are accepted; those already there still run. When the last
-///   is gone, every resource of that pid is gone.
-/// - **\[C9\] `unregister_callback`.**
-///   [`WillNotRun`](Unregistered::WillNotRun): it will never run, and its captures
-///   are dropped before the call returns. [`HasRun`](Unregistered::HasRun): it has
-///   returned, its captures are dropped, its effects happen-before the return. If
-///   it is running on the watcher's thread, the call waits for it. A call from
-///   inside that callback itself returns [`IsRunning`](Unregistered::IsRunning) at once.
-///   [`NotPending`](Unregistered::NotPending): this call found nothing to remove,
-///   and the watcher does not claim that the callback ran. This is the answer to a
-///   second cancellation, to a handle of another watcher, and for a callback that
-///   `Drop` has removed. It may also be the answer for a callback that ran long ago.
-/// - **\[C12\] drop.** After `Drop` returns no callback runs or will run, captures
-///   are dropped, fds closed, the thread joined (from inside a callback: the
-///   thread ends after it, running no other). So `Drop` waits for a callback that
-///   is running, as C9 does. Nothing else that a program can hold, such as an
-///   [`Exited`](crate::Exited), keeps a file descriptor or a thread of the watcher
-///   beyond that.
-///
-/// ## The process around it
-///
-/// - **\[C15\] fork.** In a forked copy of the process every call answers
-///   [`Forked`](WatchError::Forked) (or does nothing: `unregister_callback` answers
-///   [`NotPending`](Unregistered::NotPending)), `Drop` returns at once
-///   without dropping captures, and the parent's watcher is unharmed. This holds
-///   too for a copy that is forked inside a callback and returns from it: that copy
-///   runs no further callback and makes no system call on the parent's epoll
-///   instance, and its only thread ends. (A copy made while a thread is being
-///   started, a watcher's for one, may be unable to start threads of its own, and so
-///   a watcher: std holds a lock then.)
-/// - **\[C16\] footprint.** Close-on-exec everywhere; no fd, thread or memory left
-///   over after any number of cycles.
-/// - **\[C17\] concurrency.** `Send + Sync`. No call waits for a callback, except
-///   those of C9 and C12.
-/// - **\[C18\] host.** A program with a watcher behaves as it did without one: while
-///   the watcher is idle, while it watches, and after it is dropped. This holds for
-///   signals, handlers, masks, signalfd and sigwait loops, file descriptors, children
-///   and sandboxes. Each exception is listed in the documentation of the
-///   backend, with what the program will notice and how to avoid it.
+///   If the callback is running, and the call comes from elsewhere, the call waits until the
+///   callback has returned. `NotPending` is the answer to a second cancellation, to a handle of
+///   another watcher, and for a callback that `Drop` has removed. It may also be the answer for a
+///   callback that ran long ago.
+/// - **\[C10\] re-entry.** Every method may be called from a callback, and from the `Drop` of a
+///   captured value. The watcher itself may be dropped there too.
+/// - **\[C11\] panics.** A panicking callback is reported by the panic hook. It harms no other
+///   callback, no later call, and not the watcher's `Drop`. Nothing of its registration is left
+///   behind, and the payload of the panic is dropped once. The same holds if the `Drop` of a
+///   captured value panics, or that of a payload. If a captured value is dropped on a caller's
+///   thread, its panic goes on to the caller when the registration has been given back. (If a
+///   source that is not of this project panics, the watcher ends: see
+///   [`Stopped`](WatchError::Stopped).)
+/// - **\[C12\] drop.** After `Drop` has returned, no callback runs or will run. The captures have
+///   been dropped, the file descriptors closed, and the thread joined. So `Drop` waits for a
+///   callback that is running, as C9 does. If a callback drops its own watcher, the thread ends
+///   after that callback, and runs no other. Nothing else that a program can hold, such as an
+///   [`Exited`](crate::Exited), keeps a file descriptor or a thread of the watcher beyond that.
+/// - **\[C13\] identity.** A registration means a process, not a pid. If the pid is reused, nothing
+///   of the old process fires for the new one. The new process can be registered while callbacks
+///   of the old one are pending. Registering it, by `register_pid` or `watch`, ends the registration
+///   of the old process as `unregister_pid` does. Until then, `register_callback`,
+///   `unregister_pid` and `try_wait` of the pid mean the old process. Doubt never becomes an exit:
+///   a process that `waitid` shows alive is not reported, unless there is proof that its pid now
+///   belongs to another process.
+/// - **\[C14\] only exit.** Nothing fires when a process stops, continues, or executes a program on
+///   any of its threads. Nothing fires when one thread exits while others live, also if it is the
+///   first thread. A `SIGCHLD` that was sent by hand fires nothing either.
+/// - **\[C15\] fork.** In a forked copy of the process, every call returns
+///   [`Forked`](WatchError::Forked) or does nothing; `unregister_callback` returns
+///   [`NotPending`](Unregistered::NotPending). `Drop` returns at once and drops no captures. The
+///   parent's watcher is unharmed. This holds too for a copy that is forked inside a callback and
+///   returns from it: that copy runs no further callback, makes no system call on the parent's
+///   epoll instance, and its only thread ends. (A copy that is made while a thread is being
+///   started may be unable to start threads, and so watchers, because std holds a lock then.)
+/// - **\[C16\] footprint.** Every file descriptor is close-on-exec. No file descriptor, thread or
+///   memory is left over after any number of cycles.
+/// - **\[C17\] concurrency.** A watcher is `Send + Sync`. No call waits for a callback, except those
+///   of C9 and C12.
+/// - **\[C18\] host.** A program with a watcher behaves as it did without one: while the watcher is
+///   idle, while it watches, and after it is dropped. This holds for signals, handlers, masks,
+///   signalfd and sigwait loops, file descriptors, children and sandboxes. Each exception is listed
+///   in the documentation of the backend, with what the program notices and how to avoid it.
 ///
 /// # What waits for what
 ///
-/// If two watchers have callbacks that each unregister the other's running callback, they wait for
-/// each other for ever, as two threads do that join each other. Within one watcher no calls can
-/// wait in a circle.
+/// Within one watcher, no calls can wait in a circle. With two watchers they can: if a callback of
+/// each unregisters the other's running callback, both wait for ever, like two threads that join
+/// each other.
 ///
 /// # Examples
 ///
@@ -145,21 +145,21 @@ use crate::contract::pid::Pid;
 /// use childwatch_core::{Pid, PidWatcher, SimulatedProcesses, SimulatedWatcher};
 ///
 /// fn supervise(watcher: &dyn PidWatcher, pid: Pid) -> mpsc::Receiver<String> {
-///     let (tell, told) = mpsc::channel();
+///     let (sender, receiver) = mpsc::channel();
 ///     watcher.register_pid(pid).unwrap();
 ///     watcher
-///         .register_callback(pid, Box::new(move |exit| tell.send(exit.to_string()).unwrap()))
+///         .register_callback(pid, Box::new(move |exit| sender.send(exit.to_string()).unwrap()))
 ///         .unwrap();
 ///     watcher.unregister_pid(pid); // the callback stays; the rest goes with it
-///     told
+///     receiver
 /// }
 ///
 /// let processes = SimulatedProcesses::new();
 /// let watcher = SimulatedWatcher::new(&processes)?;
 /// let pid = processes.spawn();
-/// let told = supervise(&watcher, pid);
+/// let receiver = supervise(&watcher, pid);
 /// processes.exit(pid, ExitStatus::from_raw(3 << 8));
-/// assert_eq!(told.recv()?, format!("process {pid}: exit status: 3"));
+/// assert_eq!(receiver.recv()?, format!("process {pid}: exit status: 3"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait PidWatcher: Debug + Send + Sync {

@@ -1,5 +1,5 @@
-//! [`Cancellations`]: remembers which callbacks were taken out. A caller who asks for one of
-//! them must not get the answer that it has run.
+//! [`Cancellations`]: remembers which callbacks were cancelled. A caller that cancels such a
+//! callback again must not get the answer `HasRun`.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;

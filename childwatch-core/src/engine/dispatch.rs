@@ -18,9 +18,11 @@
 //!    `finished`.
 //! 2. The watcher's thread waits for no caller. It takes the lock, and in `pause` it waits for
 //!    time to pass or for `stop`. It waits for callers only if a callback drops the watcher.
-//! 3. The thread that drops the watcher waits for the disarmings that cancellers have begun. It
-//!    waits on `finished`. A disarming makes quick system calls, runs no code of the user's,
-//!    and does not wait. The captures of the cancelled callback are dropped after it.
+//! 3. The thread that drops the watcher joins the watcher's thread. If the kernel refuses to end
+//!    the wait of that thread, it waits for the end of the round instead, on `finished`.
+//! 4. Then it waits, on `finished` too, for the disarmings that cancellers have begun. A
+//!    disarming makes quick system calls, runs no code of the user's, and does not wait. The
+//!    captures of the cancelled callback are dropped after it.
 //!
 //! So no circle of waits goes through one watcher, whatever a callback or the `Drop` of a
 //! captured value calls.
@@ -48,7 +50,7 @@ use crate::source::token::Token;
 
 /// How many callbacks run before the source is asked again. Without a limit, callbacks that
 /// register ever more late callbacks would keep the thread from seeing exits.
-const CALLBACKS_A_ROUND: usize = 1024;
+const CALLBACKS_PER_ROUND: usize = 1024;
 
 pub(crate) struct Dispatch {
     state: Mutex<State>,
@@ -62,7 +64,7 @@ pub(crate) struct Context {
     /// The process that made the watcher.
     pub(crate) origin: Origin,
     /// The mask of the thread that made the watcher (C4).
-    pub(crate) creators: SignalMask,
+    pub(crate) creator_mask: SignalMask,
 }
 
 struct State {
@@ -268,7 +270,7 @@ impl Dispatch {
         for report in reports.drain(..) {
             state.registry.process_exited(report);
         }
-        for _ in 0..CALLBACKS_A_ROUND {
+        for _ in 0..CALLBACKS_PER_ROUND {
             if state.is_stopping {
                 break;
             }
@@ -283,13 +285,13 @@ impl Dispatch {
             drop(state);
             if own_mask.is_none() {
                 // Only a sandbox refuses this. The thread then keeps its own mask.
-                own_mask = context.creators.set().ok();
+                own_mask = context.creator_mask.set().ok();
             }
             match run_callback(callback, exit, &context.origin) {
                 Ended::Returned => {}
                 Ended::Panicked if own_mask.is_some() => {
                     // The callback may have changed the mask and not restored it.
-                    let _ = context.creators.set();
+                    let _ = context.creator_mask.set();
                 }
                 Ended::Panicked => {}
                 Ended::InCopy => return Next::Forked,
@@ -306,9 +308,9 @@ impl Dispatch {
                 self.finished.notify_all();
             }
         }
-        // No notification is needed. The lock was free only while a callback ran. So each
-        // waiter began to wait then, and was notified when that callback had finished. It wakes
-        // when the lock is released.
+        // A thread that waits for the end of the round needs no notification here. It began to
+        // wait while the lock was free: while a callback ran, or while its token was disarmed.
+        // It was notified after that, and goes on when the lock is released.
         state.in_round = false;
         let next = if state.is_stopping {
             Next::Stop

@@ -1,5 +1,14 @@
 //! [`Origin`]: tells the process that made a watcher from its forked copies.
 //!
+//! # Why
+//!
+//! A copy has the watcher's memory, but not its thread. It shares the epoll instance with its
+//! parent, so one `EPOLL_CTL_DEL` in the copy would end a watch of the parent's. Therefore each
+//! call of a watcher first asks whether this is still the process that made the watcher. In a
+//! copy the call takes no lock, because another thread may have held the lock at the fork.
+//!
+//! # How
+//!
 //! Normally this takes no system call. A page that the kernel wipes in every forked copy
 //! (`MADV_WIPEONFORK`, Linux 4.14) carries the process's mark. The mark is a number that
 //! no ancestor of the process has had, so a copy finds zero there, or a mark of its own.
@@ -9,7 +18,26 @@
 //! trusted to wipe the page only if it refuses an advice that does not exist.
 //! Otherwise the process is known by its pid and its pid namespace, which costs two system
 //! calls each time. The pid alone is not enough: in a new pid namespace the copy of a
-//! process 1 is a process 1 too.
+//! process 1 is a process 1 too. Without wiped pages two cases are left:
+//!
+//! - Without `/proc`, a copy that is process 1 of a new pid namespace, made by a process 1, is
+//!   taken for its parent.
+//! - A copy that outlives its parent, and whose own copy then gets the parent's pid, is taken for
+//!   the parent.
+//!
+//! # What a copy may still wait for
+//!
+//! A lock that another thread held at the fork stays locked in the copy. Who takes each lock
+//! there:
+//!
+//! | lock | taken in a copy by |
+//! |---|---|
+//! | the engine's, a source's | nothing: every call asks for the origin first |
+//! | the page here, the counters of marks and handles | nothing: they are atomics |
+//! | that of an [`Exited`](crate::Exited) | nothing, if the engine made it: `poll` and `Drop` ask for the origin first |
+//! | that of a `SimulatedProcesses` | its methods |
+//! | std's, while any thread begins or ends | a thread that begins in the copy, such as a new watcher's |
+//! | the allocator's | nothing after `fork`, which glibc prepares it for; any code after a raw `clone` |
 
 #![expect(unsafe_code, reason = "the wiped page: map, advise, read, unmap")]
 
@@ -59,7 +87,7 @@ impl Origin {
         Origin { pid, sign }
     }
 
-    /// Returns `Forked` in every process but the one that called `here`.
+    /// Returns `Forked` in every process except the caller of `here`.
     pub(crate) fn check(&self) -> Result<(), WatchError> {
         let is_here = match self.sign {
             // Relaxed: within one process the word goes from zero to the mark
@@ -163,7 +191,7 @@ impl FreshPage {
 
     /// Returns `Unsupported` if the kernel does not read the advice that it is given about
     /// this page.
-    fn is_advised(&self) -> io::Result<()> {
+    fn check_advice_is_read(&self) -> io::Result<()> {
         const NO_ADVICE: libc::c_int = -1;
         // SAFETY: the page is nobody else's, and a kernel that knew this advice would be
         // advised about a page without contents.
@@ -203,7 +231,7 @@ fn map_wiped_page() -> io::Result<FreshPage> {
     let advised = unsafe { madvise(address, PAGE_BYTES, Advice::LinuxWipeOnFork) };
     match advised
         .map_err(io::Error::from)
-        .and_then(|()| page.is_advised())
+        .and_then(|()| page.check_advice_is_read())
     {
         Ok(()) => Ok(page),
         Err(error) => {

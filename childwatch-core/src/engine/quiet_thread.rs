@@ -11,14 +11,14 @@ use crate::contract::error::WatchError;
 use crate::engine::signal_mask::SignalMask;
 use crate::platform::sync::thread::{self, Builder, JoinHandle};
 
-/// How much of a thread's name Linux shows.
+/// The number of bytes of a thread's name that Linux shows.
 pub(crate) const NAME_BYTES: usize = 15;
 
 /// A thread of the library's own.
 #[derive(Debug)]
 pub(crate) struct QuietThread {
     handle: JoinHandle<()>,
-    /// The thread's number. Empty until the thread runs.
+    /// The thread's id (`gettid`). Empty until the thread runs.
     number: Arc<OnceLock<Pid>>,
 }
 
@@ -47,8 +47,8 @@ impl QuietThread {
     }
 }
 
-/// Waits until no thread has this number, but 0.1 s at most. A thread that a debugger traces
-/// stays until the debugger has waited for it.
+/// Waits until no thread has this id, but not much longer than 0.1 s. A thread that a debugger
+/// traces stays until the debugger has waited for it.
 fn await_release(number: Pid) {
     const YIELDS: u32 = 100;
     const PAUSES: u32 = 100;
@@ -67,7 +67,7 @@ fn await_release(number: Pid) {
     }
 }
 
-/// Rests between two looks. `park_timeout` would take an `unpark` that the caller's executor
+/// Sleeps between two looks. `park_timeout` would consume an `unpark` that the caller's executor
 /// relies on.
 #[expect(
     clippy::disallowed_methods,
@@ -78,16 +78,16 @@ fn pause(time: Duration) {
 }
 
 /// Spawns a thread that blocks every signal except the synchronous ones. `body` gets the
-/// mask of the calling thread. `whose` names the new thread in the error. It must end in
+/// mask of the calling thread. `operation` names the new thread in the error. It must end in
 /// "thread", because the text of the error depends on that.
 ///
 /// A new thread inherits the mask of its creator, so the creator blocks the signals while
 /// it creates the thread. If the new thread blocked them itself, a handler could run there
-/// before that. The creator unblocks nothing: a synchronous signal that it blocks is
-/// unblocked by the new thread, first of all.
+/// before that. The creator unblocks nothing. If it blocks a synchronous signal, the new thread
+/// unblocks that signal first of all.
 pub(crate) fn spawn(
     name: &str,
-    whose: &'static str,
+    operation: &'static str,
     body: impl FnOnce(SignalMask) + Send + 'static,
 ) -> Result<QuietThread, WatchError> {
     debug_assert!(name.len() <= NAME_BYTES, "Linux cuts {name:?}");
@@ -108,7 +108,7 @@ pub(crate) fn spawn(
     });
     match spawned {
         Ok(handle) => Ok(QuietThread { handle, number }),
-        Err(source) => Err(refused(whose, source)),
+        Err(source) => Err(refused(operation, source)),
     }
 }
 
@@ -126,7 +126,7 @@ impl Drop for Restored {
 /// - EAGAIN, ENOMEM: there are no more threads, or no memory.
 /// - EPERM, EACCES, ENOSYS: a sandbox forbids threads, or forbids to block signals.
 /// - EINVAL: the process has unshared its pid namespace. A thread cannot be created in another
-///   namespace than that of its process. From Linux 5.6 on this held for time namespaces too.
+///   pid namespace than that of its process. From Linux 5.6 on the same held for time namespaces.
 ///   Linux 6.18 allows it for them.
 ///
 /// In the last two cases a retry does not help.
@@ -164,12 +164,12 @@ mod tests {
 
     /// What a quiet thread blocks, and the mask that its body is given.
     fn masks_of_a_new_thread() -> (Vec<i32>, Vec<i32>) {
-        let (tell, told) = mpsc::channel();
-        let thread = spawn("quiet", "a test's thread", move |creators| {
+        let (sender, receiver) = mpsc::channel();
+        let thread = spawn("quiet", "a test's thread", move |creator_mask| {
             let own = SignalMask::current().unwrap().blocked();
-            tell.send((own, creators.blocked())).unwrap();
+            sender.send((own, creator_mask.blocked())).unwrap();
         });
-        let masks = told.recv().unwrap();
+        let masks = receiver.recv().unwrap();
         thread.unwrap().join();
         masks
     }
@@ -177,9 +177,9 @@ mod tests {
     #[test]
     fn the_new_thread_blocks_every_signal_and_its_creator_what_it_blocked() {
         let before = SignalMask::current().unwrap().blocked();
-        let (quiet, creators) = masks_of_a_new_thread();
+        let (quiet, creator_mask) = masks_of_a_new_thread();
         assert_eq!(SignalMask::current().unwrap().blocked(), before);
-        assert_eq!(creators, before);
+        assert_eq!(creator_mask, before);
         // KILL and STOP can't be blocked, nor what the C library keeps to itself.
         for signal in [libc::SIGCHLD, libc::SIGTERM, libc::SIGALRM, libc::SIGUSR1] {
             assert!(quiet.contains(&signal), "{signal}");
@@ -190,10 +190,10 @@ mod tests {
     fn a_synchronous_signal_is_blocked_by_the_creator_alone() {
         let former = SignalMask::block(libc::SIGSYS);
         let before = SignalMask::current().unwrap().blocked();
-        let (quiet, creators) = masks_of_a_new_thread();
+        let (quiet, creator_mask) = masks_of_a_new_thread();
         assert_eq!(SignalMask::current().unwrap().blocked(), before);
         former.set().unwrap();
-        assert!(creators.contains(&libc::SIGSYS));
+        assert!(creator_mask.contains(&libc::SIGSYS));
         for signal in SYNCHRONOUS {
             assert!(!quiet.contains(&signal), "{signal}");
         }
@@ -229,15 +229,15 @@ mod tests {
     /// An executor's thread drops a watcher, and has been unparked for a task meanwhile.
     #[test]
     fn the_wait_for_a_thread_keeps_the_callers_token_of_unpark() {
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || {
             std::thread::current().unpark();
             // This thread lives on, so the wait lasts as long as it can.
             await_release(gettid());
             std::thread::park();
-            tell.send(())
+            sender.send(())
         });
-        let is_told = told.recv_timeout(Duration::from_secs(60)).is_ok();
-        assert!(is_told, "the token is gone");
+        let is_received = receiver.recv_timeout(Duration::from_secs(60)).is_ok();
+        assert!(is_received, "the token is gone");
     }
 }

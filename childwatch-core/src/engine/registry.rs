@@ -73,7 +73,7 @@ pub(crate) struct Registry<C> {
     is_emptied: bool,
     /// How many entries of `ready` have been looked at.
     #[cfg(test)]
-    inspected: usize,
+    inspected: std::cell::Cell<usize>,
 }
 
 /// An entry in the order of the registrations that are due.
@@ -193,7 +193,7 @@ impl<C> Registry<C> {
             cancelled: Cancellations::new(),
             is_emptied: false,
             #[cfg(test)]
-            inspected: 0,
+            inspected: std::cell::Cell::new(0),
         }
     }
 
@@ -247,7 +247,7 @@ impl<C> Registry<C> {
         Ok(self.enter(pid, token, former, Tenure::Held, Queue::new()))
     }
 
-    /// As [`commit`](Self::commit), for a registration that ends with its last callback.
+    /// As [`commit`](Self::commit), but the registration ends with its last callback.
     /// `callback` is its first one. An `Err` returns it.
     pub(crate) fn commit_watch(
         &mut self,
@@ -259,7 +259,7 @@ impl<C> Registry<C> {
         if self.is_contended(pid, former) {
             return Err(callback);
         }
-        let handle = WatchHandle::next_in_slot(self.number, pid, token.index());
+        let handle = WatchHandle::new_in_slot(self.number, pid, token.index());
         let mut callbacks = Queue::new();
         callbacks.push(Waiting {
             id: handle.id(),
@@ -296,7 +296,7 @@ impl<C> Registry<C> {
         let Some((pid, registration)) = self.registered(token) else {
             return Err(callback);
         };
-        let handle = WatchHandle::next_in_slot(number, pid, token.index());
+        let handle = WatchHandle::new_in_slot(number, pid, token.index());
         let is_due = registration.has_exited();
         registration.callbacks.push(Waiting {
             id: handle.id(),
@@ -422,8 +422,8 @@ impl<C> Registry<C> {
         self.due != 0
     }
 
-    /// Empties the registry, for the end of the watcher. Returns every callback that has not
-    /// begun to run.
+    /// Empties the registry at the end of the watcher. Returns every callback that has not begun
+    /// to run.
     pub(crate) fn take_all(&mut self) -> Vec<C> {
         self.is_emptied = true;
         self.ready.clear();
@@ -529,12 +529,17 @@ impl<C> Registry<C> {
     }
 
     /// Returns `true` if the entry is not stale.
-    fn has_turn(&mut self, Ready { token, turn }: Ready) -> bool {
+    fn has_turn(&self, Ready { token, turn }: Ready) -> bool {
         #[cfg(test)]
-        {
-            self.inspected += 1;
+        self.inspected.set(self.inspected.get() + 1);
+        match self.slots.get(token.index() as usize) {
+            Some(Slot {
+                generation,
+                state: State::Registered(registration),
+                ..
+            }) => *generation == token.generation() && registration.turn == turn,
+            _ => false,
         }
-        matches!(self.registered(token), Some((_, registration)) if registration.turn == turn)
     }
 
     /// Upholds invariant 1.

@@ -11,7 +11,7 @@ use crate::platform::sync::thread::{self, ThreadId};
 use crate::source::token::Token;
 
 /// Cancels callbacks while the watcher exists, and keeps no file descriptor or thread of it.
-pub(crate) struct EnginesCanceller {
+pub(crate) struct EngineCanceller {
     pub(crate) remains: Arc<Remains>,
     pub(crate) source: Weak<dyn Disarms>,
 }
@@ -29,7 +29,7 @@ pub(crate) trait Disarms: Send + Sync {
     fn disarm(&self, token: Token);
 }
 
-impl Cancels for EnginesCanceller {
+impl Cancels for EngineCanceller {
     fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
         self.remains.unregister_callback(handle, |token| {
             // The watcher's `Drop` waits for this disarming. So the source still exists, and
@@ -64,12 +64,12 @@ impl Remains {
                 // take any time or panic. It may also drop the watcher, which waits for the
                 // disarming.
                 if let Some(token) = retired {
-                    let counted = Counted {
+                    let disarming = Disarming {
                         dispatch: &self.dispatch,
                         token,
                     };
                     disarm(token);
-                    drop(counted);
+                    drop(disarming);
                 }
                 drop(callback);
                 Unregistered::WillNotRun
@@ -90,12 +90,12 @@ impl Remains {
 }
 
 /// A disarming for which the watcher's `Drop` waits. It ends even if the source panics.
-struct Counted<'a> {
+struct Disarming<'a> {
     dispatch: &'a Dispatch,
     token: Token,
 }
 
-impl Drop for Counted<'_> {
+impl Drop for Disarming<'_> {
     fn drop(&mut self) {
         self.dispatch.disarmed(self.token);
     }

@@ -24,7 +24,7 @@ pub(crate) const SYNCHRONOUS: [libc::c_int; 6] = [
 pub(crate) struct SignalMask(libc::sigset_t);
 
 impl SignalMask {
-    /// The mask of the calling thread.
+    /// Returns the mask of the calling thread.
     pub(crate) fn current() -> io::Result<Self> {
         change(libc::SIG_BLOCK, None)
     }
@@ -33,9 +33,8 @@ impl SignalMask {
     /// [synchronous](SYNCHRONOUS) signals that the thread does not block already.
     /// Returns the former mask.
     ///
-    /// The kernel never refuses this. A sandbox may. The call is that of
-    /// [`set`](Self::set), so a sandbox that lets signals be blocked by it also lets them
-    /// be unblocked again.
+    /// The kernel never refuses this. A sandbox may. The call is the same as that of
+    /// [`set`](Self::set), so a sandbox that allows the blocking also allows to restore the mask.
     pub(crate) fn block_asynchronous() -> io::Result<SignalMask> {
         let before = SignalMask::current()?;
         let mut all = MaybeUninit::uninit();

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io;
 use std::mem::{self, ManuallyDrop};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock, Weak};
 
 use crate::contract::callback::{ExitCallback, Unregistered, WatchHandle};
@@ -18,7 +18,7 @@ use crate::engine::dispatch::{AddedCallback, Context, Dispatch, Next};
 use crate::engine::origin::Origin;
 use crate::engine::quiet_thread::{self, NAME_BYTES, QuietThread};
 use crate::engine::registry::{Contended, Current, Tenure};
-use crate::engine::remains::{Disarms, EnginesCanceller, Remains};
+use crate::engine::remains::{Disarms, EngineCanceller, Remains};
 use crate::engine::signal_mask::SignalMask;
 use crate::engine::user_code::{drop_all, drop_quietly};
 use crate::platform::sync::thread;
@@ -73,10 +73,10 @@ impl<S: ExitSource> ThreadedWatcher<S> {
         });
         let thread = quiet_thread::spawn(S::THREAD_NAME, "the watcher's thread", {
             let shared = Arc::clone(&shared);
-            move |creators| run(shared, waiter, creators)
+            move |creator_mask| run(shared, waiter, creator_mask)
         })?;
         let source: Weak<Shared<S>> = Arc::downgrade(&shared);
-        let canceller = Canceller::new(Arc::new(EnginesCanceller {
+        let canceller = Canceller::new(Arc::new(EngineCanceller {
             remains: Arc::clone(&shared.remains),
             source,
         }));
@@ -92,6 +92,12 @@ impl<S: ExitSource> ThreadedWatcher<S> {
         &self.shared.source
     }
 }
+
+// A panic of a callback or of a captured value leaves the registry whole (C11). A panic of the
+// source on the watcher's thread ends the watcher (S9). On a caller's thread the source panics
+// without the lock of the engine, and the token is given back.
+impl<S: ExitSource> UnwindSafe for ThreadedWatcher<S> {}
+impl<S: ExitSource> RefUnwindSafe for ThreadedWatcher<S> {}
 
 impl<S: ExitSource> PidWatcher for ThreadedWatcher<S> {
     fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
@@ -365,11 +371,11 @@ impl<S: ExitSource> Shared<S> {
         &self,
         waiter: &mut S::Waiter,
         reports: &mut Vec<Report>,
-        creators: SignalMask,
+        creator_mask: SignalMask,
     ) -> Ended {
         let context = Context {
             origin: self.remains.origin,
-            creators,
+            creator_mask,
         };
         self.source.start(waiter);
         let mut pauses = Backoff::new();
@@ -412,13 +418,13 @@ enum Ended {
 }
 
 /// The watcher's thread.
-fn run<S: ExitSource>(shared: Arc<Shared<S>>, waiter: S::Waiter, creators: SignalMask) {
+fn run<S: ExitSource>(shared: Arc<Shared<S>>, waiter: S::Waiter, creator_mask: SignalMask) {
     shared.remains.thread.get_or_init(|| thread::current().id());
     let mut waiter = ManuallyDrop::new(waiter);
     let mut reports = ManuallyDrop::new(Vec::new());
     let shared = ManuallyDrop::new(shared);
     let ended = catch_unwind(AssertUnwindSafe(|| {
-        shared.run(&mut waiter, &mut reports, creators)
+        shared.run(&mut waiter, &mut reports, creator_mask)
     }));
     match ended {
         // Everything here belongs to the parent (C15). The copy's thread ends.

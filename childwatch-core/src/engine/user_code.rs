@@ -8,8 +8,8 @@ use crate::contract::callback::ExitCallback;
 use crate::contract::exit::Exit;
 use crate::engine::origin::Origin;
 
-/// How many payloads are dropped one after the other, where dropping one panics with the next.
-/// A payload may panic with another one of its kind without end.
+/// How many payloads are dropped in a row, if dropping one panics with the next. Without a limit,
+/// a payload whose `Drop` always panics with another such payload would keep the thread for ever.
 const PAYLOADS: usize = 16;
 
 /// How a callback has ended.

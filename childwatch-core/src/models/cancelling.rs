@@ -100,8 +100,8 @@ fn a_cancel_from_inside_is_told_so_at_once_while_another_waits() {
     met.assert([Fate::HasRun, Fate::DroppedUnrun]);
 }
 
-/// One of them at most has taken it out, and the other one is told that nothing was
-/// pending: the first may be dropping what it captured. Both wait for it when it runs.
+/// At most one of the two removes the callback. The other one gets `NotPending`, because the first
+/// may still be dropping the captures. If the callback is running, both wait for it.
 #[test]
 fn two_cancellers_agree() {
     let met = Met::new();
@@ -136,7 +136,7 @@ fn two_cancellers_agree() {
     met.assert([Fate::HasRun, Fate::DroppedUnrun]);
 }
 
-/// C10: a callback cancels the next one, and somebody else does too.
+/// C10: a callback cancels the next one, and another thread does so too.
 #[test]
 fn a_callback_may_cancel_another_that_is_being_cancelled() {
     interleavings::preempted(3, || {
@@ -165,7 +165,7 @@ fn a_callback_may_cancel_another_that_is_being_cancelled() {
     });
 }
 
-/// C4, C10: nothing that a callback captured is dropped under a lock, neither when it is
+/// C4, C10: no capture of a callback is dropped under a lock, neither when the callback is
 /// cancelled nor when it has run.
 #[test]
 fn a_captured_value_may_call_the_watcher_when_it_is_dropped() {
@@ -184,7 +184,7 @@ fn a_captured_value_may_call_the_watcher_when_it_is_dropped() {
         watcher.register_pid(other).unwrap();
         assert!(processes.exit(other, status(0)));
         let captured = CallsWhenDropped(Box::new({
-            // Not the watcher itself, which would then hold itself.
+            // Not the watcher itself, which would then own itself.
             let (watcher, second) = (Arc::downgrade(&watcher), Arc::clone(&second));
             move || {
                 if let Some(watcher) = watcher.upgrade() {

@@ -26,7 +26,7 @@ fn after_drop_no_callback_runs() {
             let fates = [traces[0].fate(), traces[1].fate()];
             exiting.join().unwrap();
             assert_eq!([traces[0].fate(), traces[1].fate()], fates);
-            assert_eq!(processes.watched(), 0);
+            assert_eq!(processes.registration_count(), 0);
             met.note(fates);
         }
     });
@@ -37,7 +37,7 @@ fn after_drop_no_callback_runs() {
     ]);
 }
 
-/// The thread ends when the callback has returned: loom waits for it.
+/// The thread ends when the callback has returned. Loom waits for that.
 #[test]
 fn a_drop_from_inside_a_callback_lets_no_other_run() {
     interleavings::preempted(5, || {
@@ -63,7 +63,7 @@ fn a_drop_from_inside_a_callback_lets_no_other_run() {
     });
 }
 
-/// The thread that drops the last share is the watcher's own, or another.
+/// The last owner of the watcher is dropped on the watcher's own thread, or on another.
 #[test]
 fn a_drop_from_inside_and_one_from_outside_end_the_watcher_once() {
     let met = Met::new();
@@ -91,7 +91,7 @@ fn a_drop_from_inside_and_one_from_outside_end_the_watcher_once() {
     met.assert([Fate::HasRun]);
 }
 
-/// C11. The panic does not call the hook, because that would be loom's own in each interleaving.
+/// C11. The panic does not call the hook, because loom has set a hook of its own.
 #[test]
 fn a_panic_harms_neither_the_next_callback_nor_a_canceller_nor_the_drop() {
     let met = Met::new();
@@ -103,8 +103,8 @@ fn a_panic_harms_neither_the_next_callback_nor_a_canceller_nor_the_drop() {
             let [first, second] = [Trace::new(), Trace::new()];
             let handle = {
                 let callback = first.callback();
-                // What it captured is dropped before, as an unwinding thread that loom
-                // interrupts would make the others seem to panic.
+                // The captures are dropped before. If loom interrupted an unwinding thread, the
+                // other threads would seem to panic.
                 let panics: crate::contract::callback::ExitCallback = Box::new(move |exit| {
                     callback(exit);
                     panic::resume_unwind(Box::new(()));
@@ -123,8 +123,8 @@ fn a_panic_harms_neither_the_next_callback_nor_a_canceller_nor_the_drop() {
     met.assert([Fate::HasRun, Fate::DroppedUnrun]);
 }
 
-/// C12: the watcher is dropped inside the callback that another thread waits for, by a
-/// canceller, which holds nothing of the watcher.
+/// C12: the watcher is dropped inside a callback for which another thread waits. That thread
+/// uses a canceller, which owns nothing of the watcher.
 #[test]
 fn a_canceller_may_wait_for_the_callback_that_drops_the_watcher() {
     let met = Met::new();
@@ -148,9 +148,9 @@ fn a_canceller_may_wait_for_the_callback_that_drops_the_watcher() {
             trace.wait_until_over();
             match answer {
                 Unregistered::HasRun => assert_eq!(trace.fate(), Fate::HasRun),
-                // What was captured has been dropped here, and the watcher with it.
+                // The captures have been dropped here, and the watcher with them.
                 Unregistered::WillNotRun => assert_eq!(trace.fate(), Fate::DroppedUnrun),
-                // The watcher has stopped, so it claims nothing.
+                // The watcher has stopped, so it does not claim that the callback ran.
                 Unregistered::NotPending => assert_eq!(trace.fate(), Fate::HasRun),
                 Unregistered::IsRunning => unreachable!("not on the watcher's thread"),
             }

@@ -14,12 +14,12 @@ use crate::engine::threaded::ThreadedWatcher;
 use crate::models::interleavings;
 use crate::platform::sync::time_runs_out;
 
-/// C12. The pause would last for ever, no time passing in a model.
+/// C12. The pause would last for ever, because no time passes in a model.
 #[test]
 fn a_pause_after_a_failed_wait_ends_with_the_watcher() {
     interleavings::all(|| {
         let kernel = Kernel::default();
-        kernel.fails_waits();
+        kernel.fail_waits();
         let watcher = ThreadedWatcher::start(kernel.source(), ()).unwrap();
         let trace = Trace::new();
         watcher.watch(pid(1), trace.callback()).unwrap();
@@ -28,13 +28,13 @@ fn a_pause_after_a_failed_wait_ends_with_the_watcher() {
     });
 }
 
-/// C3: what a failed wait has reported does not wait for the end of the pause, which never
-/// comes here.
+/// C3: the reports of a failed wait do not wait for the end of the pause. The pause never ends
+/// here.
 #[test]
 fn the_reports_of_a_failed_wait_are_handed_over_before_the_pause() {
     interleavings::preempted(3, || {
         let kernel = Kernel::default();
-        kernel.fails_reporting_waits();
+        kernel.fail_reporting_waits();
         let watcher = ThreadedWatcher::start(kernel.source(), ()).unwrap();
         let pid = pid(1);
         let trace = Trace::new();
@@ -50,7 +50,7 @@ fn the_reports_of_a_failed_wait_are_handed_over_before_the_pause() {
     });
 }
 
-/// C1, C3: exits are late then, and not lost.
+/// C1, C3: exits are then reported late, and not lost.
 #[test]
 fn an_exit_is_told_after_waits_that_fail_and_pauses_that_run_out() {
     let met = Met::new();
@@ -59,7 +59,7 @@ fn an_exit_is_told_after_waits_that_fail_and_pauses_that_run_out() {
         move || {
             time_runs_out(2);
             let kernel = Kernel::default();
-            kernel.fails_some_waits(2);
+            kernel.fail_some_waits(2);
             let watcher = ThreadedWatcher::start(kernel.source(), ()).unwrap();
             let pid = pid(1);
             let trace = Trace::new();
@@ -78,7 +78,8 @@ fn an_exit_is_told_after_waits_that_fail_and_pauses_that_run_out() {
     met.assert([true]);
 }
 
-/// S3: no other process gets the place before the source has disarmed it. The source checks that.
+/// S3: no other process gets the slot before the source has disarmed its token. The source checks
+/// that.
 #[test]
 fn a_place_that_is_given_back_goes_to_another_when_it_is_disarmed() {
     interleavings::preempted(3, || {
@@ -96,7 +97,7 @@ fn a_place_that_is_given_back_goes_to_another_when_it_is_disarmed() {
         other.join().unwrap();
         drop(watcher);
         assert_eq!(second.fate(), Fate::DroppedUnrun);
-        // What is armed at the end goes with the source.
+        // Tokens that are armed at the end are dropped with the source.
         assert!(kernel.armed() <= 1);
     });
 }
@@ -109,7 +110,7 @@ fn a_late_callback_for_which_the_thread_cannot_be_woken_is_refused_unless_it_run
         let met = met.clone();
         move || {
             let kernel = Kernel::default();
-            kernel.fails_wakes(1);
+            kernel.fail_wakes(1);
             let watcher = ThreadedWatcher::start(kernel.source(), ()).unwrap();
             let pid = pid(1);
             let [first, late] = [Trace::new(), Trace::new()];
@@ -131,8 +132,8 @@ fn a_late_callback_for_which_the_thread_cannot_be_woken_is_refused_unless_it_run
                 }
                 Err(error) => panic!("{error}"),
             };
-            // If there was no need to wake it for that, then for the drop.
-            kernel.fails_wakes(0);
+            // If the thread need not be woken for that, it is woken for the drop.
+            kernel.fail_wakes(0);
             drop(watcher);
             assert_eq!(late.fate(), expected);
             met.note(expected);
@@ -142,7 +143,7 @@ fn a_late_callback_for_which_the_thread_cannot_be_woken_is_refused_unless_it_run
     met.assert([Fate::HasRun, Fate::DroppedUnrun]);
 }
 
-/// C12: the thread is left alone, but runs nothing any more.
+/// C12: the thread is not joined, but it runs no further callback.
 #[test]
 fn a_drop_that_cannot_end_the_wait_still_waits_for_a_running_callback() {
     let met = Met::new();
@@ -150,7 +151,7 @@ fn a_drop_that_cannot_end_the_wait_still_waits_for_a_running_callback() {
         let met = met.clone();
         move || {
             let kernel = Kernel::default();
-            kernel.fails_wakes(1);
+            kernel.fail_wakes(1);
             let watcher = ThreadedWatcher::start(kernel.source(), ()).unwrap();
             let pid = pid(1);
             let traces = [Trace::new(), Trace::new()];
@@ -194,7 +195,7 @@ fn a_source_that_panics_leaves_no_callback_behind() {
                 let kernel = kernel.clone();
                 move || {
                     kernel.exit(pid);
-                    kernel.panics_in_waits();
+                    kernel.panic_in_waits();
                 }
             });
             let refused = match watcher.watch(pid, late.callback()) {

@@ -1,4 +1,5 @@
-//! One watcher over two sources: the second one's thread, and whose a token is.
+//! One watcher over two sources: the thread of the second source, and which source a token
+//! belongs to.
 
 use std::sync::Arc;
 
@@ -10,12 +11,12 @@ use super::trace::{Fate, Trace};
 use crate::contract::watcher::PidWatcher;
 use crate::models::interleavings;
 use crate::platform::sync::time_runs_out;
-use crate::watchers::fallback::Fallback;
+use crate::watchers::fallback::FallbackWatcher;
 
-/// A watcher, its primary's kernel and its secondary's.
-fn stage() -> (Fallback<Source, Source>, Kernel, Kernel) {
+/// A watcher, the kernel of its primary and that of its secondary.
+fn stage() -> (FallbackWatcher<Source, Source>, Kernel, Kernel) {
     let [primary, secondary] = [Kernel::default(), Kernel::default()];
-    let watcher = Fallback::new((primary.source(), ()), (secondary.source(), ())).unwrap();
+    let watcher = FallbackWatcher::new((primary.source(), ()), (secondary.source(), ())).unwrap();
     (watcher, primary, secondary)
 }
 
@@ -25,7 +26,7 @@ fn an_exit_that_the_secondary_sees_is_told_once() {
     interleavings::preempted(2, || {
         let (watcher, primary, secondary) = stage();
         let pid = pid(1);
-        primary.has_no_room_for(pid);
+        primary.run_out_of_room_for(pid);
         let trace = Trace::new();
         let exiting = thread::spawn({
             let secondary = secondary.clone();
@@ -40,15 +41,15 @@ fn an_exit_that_the_secondary_sees_is_told_once() {
     });
 }
 
-/// S3: a watch ends in the source that began it, however many others do so beside it;
-/// the sources check.
+/// S3: a watch ends in the source that began it, also if other watches end at the same time. The
+/// sources check that.
 #[test]
 fn each_token_is_disarmed_where_it_is_armed() {
     interleavings::preempted(2, || {
         let (watcher, primary, secondary) = stage();
         let watcher = Arc::new(watcher);
         let [near, far] = [pid(1), pid(2)];
-        primary.has_no_room_for(far);
+        primary.run_out_of_room_for(far);
         secondary.exit(far);
         let traces = [Trace::new(), Trace::new()];
         let other = thread::spawn({
@@ -68,8 +69,8 @@ fn each_token_is_disarmed_where_it_is_armed() {
     });
 }
 
-/// C12: the secondary's thread tries again and again to wake the watcher's; the end of
-/// the watcher ends that.
+/// C12: the secondary's thread tries again and again to wake the watcher's thread. The end of the
+/// watcher ends that.
 #[test]
 fn a_drop_ends_a_hand_over_that_cannot_wake_the_watchers_thread() {
     let met = Met::new();
@@ -78,17 +79,17 @@ fn a_drop_ends_a_hand_over_that_cannot_wake_the_watchers_thread() {
         move || {
             let (watcher, primary, secondary) = stage();
             let pid = pid(1);
-            primary.has_no_room_for(pid);
+            primary.run_out_of_room_for(pid);
             let trace = Trace::new();
             watcher.watch(pid, trace.callback()).unwrap();
-            primary.fails_wakes(1);
+            primary.fail_wakes(1);
             let exiting = thread::spawn({
                 let secondary = secondary.clone();
                 move || secondary.exit(pid)
             });
             exiting.join().unwrap();
             drop(watcher);
-            // The drop's wake may be the one that fails.
+            // The wake that fails may be that of the drop.
             primary.end_wait();
             met.note(trace.fate());
         }
@@ -96,17 +97,17 @@ fn a_drop_ends_a_hand_over_that_cannot_wake_the_watchers_thread() {
     met.assert([Fate::DroppedUnrun]);
 }
 
-/// C1, C3: the secondary's thread tries again when its pause has run out.
+/// C1, C3: the secondary's thread tries again after its pause.
 #[test]
 fn a_hand_over_that_cannot_wake_the_watchers_thread_is_tried_again() {
     interleavings::preempted(2, || {
         time_runs_out(1);
         let (watcher, primary, secondary) = stage();
         let pid = pid(1);
-        primary.has_no_room_for(pid);
+        primary.run_out_of_room_for(pid);
         let trace = Trace::new();
         watcher.watch(pid, trace.callback()).unwrap();
-        primary.fails_wakes(1);
+        primary.fail_wakes(1);
         secondary.exit(pid);
         trace.wait_until_over();
         assert_eq!(trace.fate(), Fate::HasRun);
@@ -121,9 +122,9 @@ fn an_exit_that_the_secondary_sees_is_told_while_the_primary_cannot_wait() {
         time_runs_out(1);
         let (watcher, primary, secondary) = stage();
         let pid = pid(1);
-        primary.has_no_room_for(pid);
+        primary.run_out_of_room_for(pid);
         let trace = Trace::new();
-        primary.fails_some_waits(1);
+        primary.fail_some_waits(1);
         watcher.watch(pid, trace.callback()).unwrap();
         secondary.exit(pid);
         trace.wait_until_over();
@@ -138,8 +139,8 @@ fn the_reports_of_a_failed_wait_of_the_secondary_are_handed_over_before_the_paus
     interleavings::preempted(2, || {
         let (watcher, primary, secondary) = stage();
         let pid = pid(1);
-        primary.has_no_room_for(pid);
-        secondary.fails_reporting_waits();
+        primary.run_out_of_room_for(pid);
+        secondary.fail_reporting_waits();
         let trace = Trace::new();
         watcher.watch(pid, trace.callback()).unwrap();
         secondary.exit(pid);
@@ -154,19 +155,19 @@ fn the_reports_of_a_failed_wait_of_the_secondary_are_handed_over_before_the_paus
 fn a_drop_ends_the_pause_of_a_secondary_that_cannot_wait() {
     interleavings::preempted(3, || {
         let (watcher, _primary, secondary) = stage();
-        secondary.fails_waits();
+        secondary.fail_waits();
         drop(watcher);
     });
 }
 
-/// S9: nobody wakes the watcher's thread afterwards.
+/// S9: no other call wakes the watcher's thread afterwards.
 #[test]
 fn a_panic_of_the_secondary_ends_the_watcher() {
     interleavings::preempted(2, || {
         let (watcher, _primary, secondary) = stage();
         let trace = Trace::new();
         watcher.watch(pid(1), trace.callback()).unwrap();
-        secondary.panics_in_waits();
+        secondary.panic_in_waits();
         trace.wait_until_over();
         assert_eq!(trace.fate(), Fate::DroppedUnrun);
         drop(watcher);

@@ -23,7 +23,7 @@ impl Wake for Task {
     }
 }
 
-/// Polls once; if that is to no avail, the task that will be woken.
+/// Polls once. If the future is pending, returns the task that will be woken.
 fn poll(exited: &mut Exited) -> Result<Option<Exit>, Arc<Task>> {
     let task = Arc::new(Task(Gate::default()));
     let waker = Waker::from(Arc::clone(&task));
@@ -33,7 +33,7 @@ fn poll(exited: &mut Exited) -> Result<Option<Exit>, Arc<Task>> {
     }
 }
 
-/// Polls twice, as two tasks, of which the second waits.
+/// Polls as two tasks, one after the other. The second task waits.
 fn block_on(mut exited: Exited) -> Option<Exit> {
     if let Ok(outcome) = poll(&mut exited) {
         return outcome;
@@ -78,8 +78,8 @@ fn the_end_of_the_watcher_wakes_the_task() {
     met.assert([false, true]);
 }
 
-/// C12: the future's canceller keeps nothing of a watcher that has been dropped, whatever
-/// it is doing then. The other process is watched until the source goes.
+/// C12: the future's canceller keeps nothing of a watcher that has been dropped, also if it is in
+/// use then. The other process is watched until the source is dropped.
 #[test]
 fn a_future_may_be_dropped_while_its_watcher_is() {
     interleavings::preempted(3, || {
@@ -92,12 +92,12 @@ fn a_future_may_be_dropped_while_its_watcher_is() {
             let processes = processes.clone();
             move || {
                 drop(watcher);
-                assert_eq!(processes.watched(), 0);
+                assert_eq!(processes.registration_count(), 0);
             }
         });
         drop(exited);
         ending.join().unwrap();
         exiting.join().unwrap();
-        assert_eq!(processes.watched(), 0);
+        assert_eq!(processes.registration_count(), 0);
     });
 }

@@ -1,4 +1,4 @@
-//! Places and pids that are used again.
+//! Slots and pids that are used again.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::contract::error::WatchError;
 use crate::contract::watcher::PidWatcher;
 use crate::models::interleavings;
 
-/// S2: a report may be in flight when its place in the registry goes to another process.
+/// S2: a report may be in flight when its slot in the registry goes to another process.
 #[test]
 fn a_report_of_a_places_former_holder_is_not_believed() {
     interleavings::preempted(4, || {
@@ -27,8 +27,8 @@ fn a_report_of_a_places_former_holder_is_not_believed() {
     });
 }
 
-/// C13: a process exits, is reaped, and its pid is reused, while the pid is being
-/// registered: what is meant is the old process or the new one, and nothing between.
+/// C13: a process exits, is reaped, and its pid is reused, while the pid is being registered. The
+/// registration means either the old process or the new one.
 #[test]
 fn a_number_that_comes_back_belongs_to_another_process() {
     let met = Met::new();
@@ -45,7 +45,7 @@ fn a_number_that_comes_back_belongs_to_another_process() {
                 move || {
                     assert!(processes.exit(pid, status(1)));
                     assert!(processes.reap(pid).is_some());
-                    assert!(processes.spawn_as(pid));
+                    assert!(processes.spawn_with_pid(pid));
                 }
             });
             let registered = watcher.register_pid(pid);
@@ -58,10 +58,10 @@ fn a_number_that_comes_back_belongs_to_another_process() {
             });
             let expected = if registered.is_ok() {
                 watcher.register_callback(pid, new.callback()).unwrap();
-                // The old one's callback comes, the new one's does not.
+                // The callback of the old process runs. That of the new one does not.
                 Fate::DroppedUnrun
             } else {
-                // The old one's registration is in force still.
+                // The registration of the old process is still in force.
                 watcher.register_callback(pid, new.callback()).unwrap();
                 new.wait_until_over();
                 Fate::HasRun
@@ -75,7 +75,7 @@ fn a_number_that_comes_back_belongs_to_another_process() {
     met.assert(["the new one", "the old one", "none between"]);
 }
 
-/// C13, C3: two threads find the number free at once.
+/// C13, C3: two threads find at the same time that the pid is free.
 #[test]
 fn two_threads_that_watch_a_number_that_has_come_back_are_told_of_the_new_process() {
     interleavings::preempted(2, || {
@@ -85,7 +85,7 @@ fn two_threads_that_watch_a_number_that_has_come_back_are_told_of_the_new_proces
         watcher.register_pid(pid).unwrap();
         assert!(processes.exit(pid, status(1)));
         assert!(processes.reap(pid).is_some());
-        assert!(processes.spawn_as(pid));
+        assert!(processes.spawn_with_pid(pid));
         watcher.register_callback(pid, old.callback()).unwrap();
         let new = [Trace::new(), Trace::new()];
         let other = thread::spawn({

@@ -1,7 +1,7 @@
 //! Runs a model in every interleaving of its threads, and prints how many there were.
 //!
-//! Only the order of its threads may make a difference in a model, and it ends in each order.
-//! The engine catches a panic of a callback. So a model keeps what a callback sees, and asserts
+//! A model must end in each order of its threads, and nothing else may make a difference in it.
+//! The engine catches the panic of a callback. So a model keeps what a callback sees, and asserts
 //! it outside.
 
 use std::any;
@@ -25,7 +25,7 @@ pub fn preempted<F: Fn() + Send + Sync + 'static>(bound: usize, model: F) {
 }
 
 fn explore<F: Fn() + Send + Sync + 'static>(bound: Option<usize>, model: F) {
-    // std's, which loom does not see.
+    // These types are std's, so loom does not see them.
     let count = Arc::new(AtomicUsize::new(0));
     let mut builder = Builder::new();
     // The bound in loom's own variable, LOOM_MAX_PREEMPTIONS, takes precedence.
@@ -48,7 +48,7 @@ fn explore<F: Fn() + Send + Sync + 'static>(bound: Option<usize>, model: F) {
     println!("model\t{}\t{bound}\t{count}\t{seconds:.1}", name_of::<F>());
 }
 
-/// The test that the closure stands in.
+/// Returns the name of the test that has the closure.
 fn name_of<F>() -> &'static str {
     any::type_name::<F>().trim_end_matches("::{{closure}}")
 }

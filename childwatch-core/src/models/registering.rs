@@ -30,7 +30,7 @@ fn an_exit_that_races_its_registration_is_told_once() {
 }
 
 /// C8: the registration ends with `unregister_pid` or with its last callback, whichever is later.
-/// The source then disarms it, and the place is free for the next process.
+/// The source then disarms its token, and the slot is free for the next process.
 #[test]
 fn a_registration_ends_with_unregister_pid_or_with_its_last_callback() {
     interleavings::preempted(3, || {
@@ -44,18 +44,18 @@ fn a_registration_ends_with_unregister_pid_or_with_its_last_callback() {
         exiting.join().unwrap();
         trace.wait_until_over();
 
-        // What a callback of another process sees comes after.
+        // A callback of another process runs after that.
         let watched = Arc::new(AtomicUsize::new(usize::MAX));
         let other = processes.spawn();
         assert!(processes.exit(other, status(0)));
         let next = Trace::new();
         let look = next.callback_that({
             let (processes, watched) = (processes.clone(), Arc::clone(&watched));
-            move |_| watched.store(processes.watched(), Ordering::Relaxed)
+            move |_| watched.store(processes.registration_count(), Ordering::Relaxed)
         });
         watcher.watch(other, look).unwrap();
         next.wait_until_over();
-        // The other's own registration.
+        // The registration of the other process.
         assert_eq!(watched.load(Ordering::Relaxed), 1);
         assert_eq!(trace.fate(), Fate::HasRun);
     });
@@ -77,11 +77,11 @@ fn of_two_threads_that_register_a_process_one_is_told_that_it_is_registered() {
         };
         assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
         assert_eq!(answers.iter().filter(is_refused).count(), 1);
-        assert_eq!(processes.watched(), 1);
+        assert_eq!(processes.registration_count(), 1);
     });
 }
 
-/// C1, C3: each joins the other's registration, or makes one of its own.
+/// C1, C3: each thread joins the registration of the other, or makes its own.
 #[test]
 fn two_threads_that_watch_an_exiting_process_are_both_told() {
     interleavings::preempted(2, || {
@@ -103,7 +103,7 @@ fn two_threads_that_watch_an_exiting_process_are_both_told() {
     });
 }
 
-/// C5: the watcher's thread is woken, or looks once more before it sleeps.
+/// C5: the watcher's thread is woken, or looks at the registry once more before it sleeps.
 #[test]
 fn a_late_callback_is_run_whatever_the_thread_is_about_to_do() {
     interleavings::preempted(3, || {

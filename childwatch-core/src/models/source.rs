@@ -14,7 +14,7 @@ use crate::source::exit_source::ExitSource;
 use crate::source::report::Report;
 use crate::source::token::Token;
 
-/// A kernel's view of processes that are never reaped. Clones are the same kernel.
+/// A kernel with processes that are never reaped. Clones are the same kernel.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kernel(Arc<Shared>);
 
@@ -42,25 +42,25 @@ impl Kernel {
         Source(self.clone())
     }
 
-    pub(super) fn has_no_room_for(&self, pid: Pid) {
+    pub(super) fn run_out_of_room_for(&self, pid: Pid) {
         self.state().no_room_for.insert(pid);
     }
 
-    /// Has every wait fail that has not begun.
-    pub(super) fn fails_waits(&self) {
+    /// Makes every wait fail that has not begun.
+    pub(super) fn fail_waits(&self) {
         self.state().waits_to_fail = usize::MAX;
     }
 
-    /// Has so many waits fail, from the next one on. A wait under way ends.
-    pub(super) fn fails_some_waits(&self, count: usize) {
+    /// Makes so many waits fail, from the next one on. A wait that is under way ends.
+    pub(super) fn fail_some_waits(&self, count: usize) {
         let mut state = self.state();
         state.waits_to_fail = count;
         state.is_woken = true;
         self.0.changed.notify_all();
     }
 
-    /// Lets each wait that has something to report add its reports, and then fail.
-    pub(super) fn fails_reporting_waits(&self) {
+    /// Makes each wait that has reports add them, and then fail.
+    pub(super) fn fail_reporting_waits(&self) {
         self.state().do_reporting_waits_fail = true;
     }
 
@@ -68,13 +68,13 @@ impl Kernel {
         self.state().waits_to_fail == 0
     }
 
-    /// Has the wait under way panic, and each after it.
-    pub(super) fn panics_in_waits(&self) {
+    /// Makes the wait that is under way panic, and each wait after it.
+    pub(super) fn panic_in_waits(&self) {
         self.state().do_waits_panic = true;
         self.0.changed.notify_all();
     }
 
-    pub(super) fn fails_wakes(&self, count: usize) {
+    pub(super) fn fail_wakes(&self, count: usize) {
         self.state().wakes_to_fail = count;
     }
 
@@ -87,7 +87,7 @@ impl Kernel {
         self.0.changed.notify_all();
     }
 
-    /// Ends the wait without being asked.
+    /// Ends the wait, though the engine has not called `wake`.
     pub(super) fn end_wait(&self) {
         self.state().is_woken = true;
         self.0.changed.notify_all();
@@ -132,8 +132,8 @@ impl ExitSource for Source {
         Ok(())
     }
 
-    /// Law S3 is checked here, and in `arm`: the engine disarms once, and only what is armed,
-    /// and gives a place to another process only after that.
+    /// Law S3 is checked here and in `arm`. The engine disarms a token once, and only if it is
+    /// armed. It gives the slot to another process only after that.
     fn disarm(&self, token: Token) {
         let mut state = self.0.state();
         let place = state.armed.iter().position(|armed| armed.1 == token);
@@ -164,7 +164,7 @@ impl ExitSource for Source {
         }
         if state.do_waits_panic {
             drop(state);
-            // Without the hook's message: there is one of loom's own.
+            // Without the hook's message, because loom prints its own.
             panic::resume_unwind(Box::new(()));
         }
         state.is_woken = false;

@@ -1,4 +1,4 @@
-//! The stage of a model: simulated processes and a watcher, and what a model has met.
+//! The stage of a model: simulated processes, a watcher, and the outcomes that were met.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -18,7 +18,7 @@ pub(super) fn stage() -> (SimulatedProcesses, Arc<SimulatedWatcher>) {
     (processes, Arc::new(watcher))
 }
 
-/// Begins a thread in which the process exits.
+/// Starts a thread in which the process exits.
 pub(super) fn begin_exit(processes: &SimulatedProcesses, pid: Pid) -> JoinHandle<()> {
     let processes = processes.clone();
     thread::spawn(move || assert!(processes.exit(pid, status(0))))

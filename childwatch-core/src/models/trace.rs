@@ -8,10 +8,10 @@ use loom::sync::{Condvar, Mutex};
 use crate::contract::callback::ExitCallback;
 use crate::contract::exit::Exit;
 
-/// Counts a callback's runs, and what it captured being dropped.
+/// Counts the runs of a callback, and the drops of its captures.
 ///
-/// The counts are relaxed: a thread is only sure to see them when something else has put
-/// them before its look, and that is what the models want to know.
+/// The counts are relaxed. A thread is sure to see them only if something else has ordered them
+/// before its load. The models check that.
 #[derive(Default)]
 pub(super) struct Trace {
     runs: AtomicUsize,
@@ -22,9 +22,9 @@ pub(super) struct Trace {
 /// A callback's fate, as far as a thread can see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fate {
-    /// Once, and what it captured is gone.
+    /// It has run once, and its captures have been dropped.
     HasRun,
-    /// Not at all, and what it captured is gone.
+    /// It has not run, and its captures have been dropped.
     DroppedUnrun,
     Other {
         runs: usize,
@@ -62,7 +62,7 @@ impl Trace {
         }
     }
 
-    /// Waits until what it captured is dropped: that it has run, if it does.
+    /// Waits until the captures are dropped. If the callback runs, it has run then.
     pub(super) fn wait_until_over(&self) {
         self.is_over.wait();
     }

@@ -76,7 +76,7 @@ const USER_HZ: u64 = 100;
 
 /// A moment, as `/proc` shows the start times of processes: the time since boot, in ticks
 /// of 10 ms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticks(u64);
 
 impl Ticks {
@@ -147,7 +147,7 @@ mod tests {
     /// A clock that somebody sets could go back, and no heartbeat would come for so long.
     #[test]
     fn it_is_the_clock_that_nobody_sets() {
-        let kernels = || {
+        let kernel_time = || {
             let mut time = libc::timespec {
                 tv_sec: 0,
                 tv_nsec: 0,
@@ -157,9 +157,9 @@ mod tests {
             assert_eq!(answer, 0);
             Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
         };
-        let before = kernels();
+        let before = kernel_time();
         let between = monotonic();
-        assert!(before <= between && between <= kernels());
+        assert!(before <= between && between <= kernel_time());
     }
 
     #[test]
@@ -186,8 +186,8 @@ mod tests {
     }
 
     /// The kernel shows start times by the clock that counts the time asleep too. The other
-    /// clock of the time since boot agrees with it until the machine first sleeps, but not in
-    /// a time namespace that has an offset for one of the two.
+    /// clock of the time since boot agrees with it until the machine first sleeps. In a time
+    /// namespace with an offset for one of the two they differ at once.
     #[test]
     fn the_present_tick_counts_the_time_that_the_machine_has_slept() {
         const ASLEEP_SECONDS: u64 = 1_000_000;
@@ -221,13 +221,13 @@ mod tests {
     }
 
     /// Forks, and returns the code that the copy exits with.
-    fn code_of_copy(copys: impl FnOnce() -> i32) -> i32 {
+    fn code_of_copy(body: impl FnOnce() -> i32) -> i32 {
         // SAFETY: the copy makes system calls, and allocates, which glibc and musl allow in a
         // copy that `fork` has made. It runs no other code of this process, and never returns.
         match unsafe { libc::fork() } {
             -1 => panic!("{}", std::io::Error::last_os_error()),
             // SAFETY: ends the copy at once.
-            0 => unsafe { libc::_exit(copys()) },
+            0 => unsafe { libc::_exit(body()) },
             copy => {
                 let mut status = 0;
                 // SAFETY: the status lives across the call.

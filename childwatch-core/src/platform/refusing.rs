@@ -4,8 +4,8 @@
 
 use std::thread;
 
-/// Runs `body` on a thread whose calls of this number fail with `EPERM`. Returns `None` if
-/// filters cannot be had here.
+/// Runs `body` on a thread whose calls of this number fail with `EPERM`. Returns `None` if the
+/// system does not allow filters.
 pub(crate) fn on_a_thread_without<T: Send>(
     call: libc::c_long,
     body: impl FnOnce() -> T + Send,
@@ -16,7 +16,7 @@ pub(crate) fn on_a_thread_without<T: Send>(
     })
 }
 
-/// Sets the filter on this thread, for good. Returns `true` if that has succeeded.
+/// Sets the filter on this thread, until the thread ends. Returns `true` if that has succeeded.
 fn refuse(call: libc::c_long) -> bool {
     let refuse = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
     let mut code = [

@@ -15,30 +15,31 @@ use crate::source::token::Token;
 ///
 /// # Laws
 ///
-/// - **S1 before or after.** `arm` on a process that has exited already is
-///   reported just as an exit that comes later.
+/// - **S1 before or after.** If a process has exited before `arm`, its exit is reported just
+///   as a later exit.
 /// - **S2 at least once, never early.** Each armed token is reported at least
 ///   once after its process's exit, and never before. Repeats, and reports of
 ///   tokens disarmed since, are harmless: the engine drops them.
-/// - **S3 disarm.** `disarm` ends the watch and gives back whatever it held. The
-///   engine disarms each armed token at most once, never one whose `arm` failed,
-///   and never in a forked copy of the process; tokens still armed when the
+/// - **S3 disarm.** `disarm` ends the watch and releases all that it held. The
+///   engine disarms each armed token at most once. It never disarms a token whose `arm`
+///   failed, and never in a forked copy of the process. Tokens that are armed when the
 ///   source is dropped are not disarmed one by one.
-/// - **S4 wake.** `wake` ends the wait under way, or else the next one.
-/// - **S5 nothing behind.** A failed `arm` leaves nothing: no fd, no entry.
+/// - **S4 wake.** `wake` ends the wait that is under way. If there is none, it ends the next
+///   one.
+/// - **S5 nothing behind.** A failed `arm` leaves no file descriptor and no entry.
 /// - **S6 no engine lock.** `arm`, `disarm`, `is_reaped` and `look` run on the
 ///   caller's thread, several at once, without the engine's lock; `wait` runs on
 ///   the watcher's thread alone. None of them may call the watcher.
-/// - **S7 status.** A report carries what is known of the status, and `None`
-///   rather than a guess.
+/// - **S7 status.** A report has the status if it is known, and otherwise `None`. It never has
+///   a guess.
 /// - **S8 look.** `look` makes one non-blocking look at one armed process. It
 ///   returns a report as soon as the process has exited and its parent can wait
 ///   for it, and never before. It does not replace a report: `wait` still gives
 ///   one.
-/// - **S9 no panic.** No method panics. If `start`, `wait`, `wake` or `disarm` does so
-///   on the watcher's thread, the watcher ends: pending callbacks are dropped without
-///   running, and every later call answers [`Stopped`](WatchError::Stopped). A panic on
-///   a caller's thread goes on to the caller.
+/// - **S9 no panic.** No method panics. If `start`, `wait`, `wake` or `disarm` panics on the
+///   watcher's thread, the watcher ends: pending callbacks are dropped without running, and
+///   every later call returns [`Stopped`](WatchError::Stopped). A panic on a caller's
+///   thread goes on to the caller.
 pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     /// State that only the watcher's thread uses, such as a poller and its event buffer.
     type Waiter: Send + 'static;
@@ -53,6 +54,7 @@ pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     ///
     /// [`NoSuchProcess`](WatchError::NoSuchProcess),
     /// [`NotAChild`](WatchError::NotAChild),
+    /// [`OwnProcess`](WatchError::OwnProcess),
     /// [`ResourceLimit`](WatchError::ResourceLimit),
     /// [`Unsupported`](WatchError::Unsupported) or [`Os`](WatchError::Os).
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError>;
@@ -86,8 +88,8 @@ pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Any error of the kernel. The engine calls it again after a pause, which grows with each
-    /// failure.
+    /// Any error of the kernel. The engine calls the method again after a pause, which grows with
+    /// each failure.
     fn wait(&self, waiter: &mut Self::Waiter, reports: &mut Vec<Report>) -> io::Result<()>;
 
     /// Ends the wait that is under way, or else the next one (S4).

@@ -15,7 +15,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// The exit of the process that was armed under `token`.
+    /// Creates the report that the process armed under `token` has exited.
     #[must_use]
     pub const fn new(token: Token, status: Option<ExitStatus>) -> Self {
         Report { token, status }

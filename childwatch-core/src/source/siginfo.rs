@@ -1,4 +1,4 @@
-//! [`exit_status`]: the exit status in a `siginfo_t`.
+//! [`exit_status_from_siginfo`]: the exit status in a `siginfo_t`.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -8,7 +8,7 @@ use std::process::ExitStatus;
 /// Returns `None` if they report no exit: a child stopped, trapped or continued, or a signal
 /// sent by hand.
 #[must_use]
-pub fn exit_status(si_code: i32, si_status: i32) -> Option<ExitStatus> {
+pub fn exit_status_from_siginfo(si_code: i32, si_status: i32) -> Option<ExitStatus> {
     // The wait status of wait(2): the code in the second byte, or the signal in the
     // first, with its top bit for a core dump.
     let raw = match si_code {
@@ -26,12 +26,12 @@ mod tests {
 
     #[test]
     fn ends_are_told_and_stops_are_not() {
-        let code = exit_status(libc::CLD_EXITED, 3).unwrap();
+        let code = exit_status_from_siginfo(libc::CLD_EXITED, 3).unwrap();
         assert_eq!(code.code(), Some(3));
-        let killed = exit_status(libc::CLD_KILLED, libc::SIGKILL).unwrap();
+        let killed = exit_status_from_siginfo(libc::CLD_KILLED, libc::SIGKILL).unwrap();
         assert_eq!(killed.signal(), Some(libc::SIGKILL));
         assert!(!killed.core_dumped());
-        let dumped = exit_status(libc::CLD_DUMPED, libc::SIGSEGV).unwrap();
+        let dumped = exit_status_from_siginfo(libc::CLD_DUMPED, libc::SIGSEGV).unwrap();
         assert_eq!(dumped.signal(), Some(libc::SIGSEGV));
         assert!(dumped.core_dumped());
         for code in [
@@ -40,7 +40,7 @@ mod tests {
             libc::CLD_CONTINUED,
             libc::SI_USER,
         ] {
-            assert_eq!(exit_status(code, libc::SIGSTOP), None);
+            assert_eq!(exit_status_from_siginfo(code, libc::SIGSTOP), None);
         }
     }
 }

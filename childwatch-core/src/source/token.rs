@@ -13,32 +13,32 @@ pub struct Token {
 }
 
 impl Token {
-    /// The token with this index and generation.
+    /// Returns the token with this index and generation.
     #[must_use]
     pub const fn from_parts(index: u32, generation: u32) -> Self {
         Token { index, generation }
     }
 
-    /// The index, unique among the tokens that are armed at one time.
+    /// Returns the index, which is unique among the tokens that are armed at one time.
     #[must_use]
     pub const fn index(self) -> u32 {
         self.index
     }
 
-    /// The generation, which distinguishes the processes that have had this index.
+    /// Returns the generation, which distinguishes the processes that have had this index.
     #[must_use]
     pub const fn generation(self) -> u32 {
         self.generation
     }
 
-    /// Returns index and generation in one number, as an event queue carries it. No token of the
-    /// engine is `u64::MAX`.
+    /// Returns index and generation in one number, for example for the data of an epoll event. No
+    /// token of the engine gives `u64::MAX`.
     #[must_use]
     pub const fn to_bits(self) -> u64 {
         (self.generation as u64) << 32 | self.index as u64
     }
 
-    /// The token for which [`to_bits`](Self::to_bits) returns this number.
+    /// Returns the token for which [`to_bits`](Self::to_bits) returns this number.
     #[must_use]
     pub const fn from_bits(bits: u64) -> Self {
         Token {

@@ -18,8 +18,8 @@ use crate::platform::sync::{Mutex, MutexGuard};
 /// [`PidWatcherExt::exited`](crate::PidWatcherExt::exited).
 ///
 /// The future works on any executor and borrows nothing, so it may be spawned. If the watcher is
-/// dropped before the exit, it resolves to `None`. It does so too in a forked copy of the
-/// process. Dropping the future unregisters its callback.
+/// dropped before the exit, the future resolves to `None`. In a forked copy of the process it
+/// resolves to `None` too. Dropping the future unregisters its callback.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct Exited {
@@ -169,7 +169,7 @@ mod tests {
         let mut exited = Exited {
             progress: Arc::clone(&progress),
             canceller: Some(Canceller::new(Arc::new(InCopy))),
-            handle: WatchHandle::next(Pid::try_from(7).unwrap()),
+            handle: WatchHandle::new_unique(Pid::try_from(7).unwrap()),
         };
         assert_eq!(
             polled(&mut exited, &Arc::new(Counted::default())),
@@ -191,7 +191,7 @@ mod tests {
         }
         assert_eq!(task.0.load(Ordering::SeqCst), 0);
         assert_eq!(Arc::strong_count(&task), 1);
-        assert_eq!(processes.watched(), 0);
+        assert_eq!(processes.registration_count(), 0);
     }
 
     #[test]
@@ -215,26 +215,26 @@ mod tests {
     /// lock.
     struct Executor {
         progress: Arc<Mutex<Progress>>,
-        tell: std::sync::mpsc::Sender<(&'static str, bool)>,
+        sender: std::sync::mpsc::Sender<(&'static str, bool)>,
     }
 
     impl Executor {
-        fn notes(&self, what: &'static str) {
+        fn note(&self, what: &'static str) {
             let is_free = self.progress.try_lock().is_ok();
             // The test may have failed already.
-            let _ = self.tell.send((what, is_free));
+            let _ = self.sender.send((what, is_free));
         }
     }
 
     impl Wake for Executor {
         fn wake(self: Arc<Self>) {
-            self.notes("woken");
+            self.note("woken");
         }
     }
 
     impl Drop for Executor {
         fn drop(&mut self) {
-            self.notes("dropped");
+            self.note("dropped");
         }
     }
 
@@ -243,20 +243,20 @@ mod tests {
         let processes = SimulatedProcesses::new();
         let watcher = SimulatedWatcher::new(&processes).unwrap();
         let [ending, live] = [(); 2].map(|()| processes.spawn());
-        let [mut told, mut never] = [ending, live].map(|pid| watcher.exited(pid).unwrap());
-        let (tell, noted) = std::sync::mpsc::channel();
+        let [mut exited, mut never] = [ending, live].map(|pid| watcher.exited(pid).unwrap());
+        let (sender, noted) = std::sync::mpsc::channel();
         let polled = |exited: &mut Exited| {
             let executor = Executor {
                 progress: Arc::clone(&exited.progress),
-                tell: tell.clone(),
+                sender: sender.clone(),
             };
             let waker = Waker::from(Arc::new(executor));
             Pin::new(exited).poll(&mut Context::from_waker(&waker))
         };
-        assert_eq!(polled(&mut told), Poll::Pending);
+        assert_eq!(polled(&mut exited), Poll::Pending);
         assert_eq!(noted.try_recv(), Err(TryRecvError::Empty));
         // The next poll replaces the waker of the last one.
-        assert_eq!(polled(&mut told), Poll::Pending);
+        assert_eq!(polled(&mut exited), Poll::Pending);
         assert_eq!(noted.recv(), Ok(("dropped", true)));
         processes.exit(ending, ExitStatus::from_raw(0));
         assert_eq!(noted.recv(), Ok(("woken", true)));
@@ -272,9 +272,9 @@ mod tests {
         let watcher = SimulatedWatcher::new(&processes).unwrap();
         let (ending, live) = (processes.spawn(), processes.spawn());
         let task = Arc::new(Counted::default());
-        let mut told = watcher.exited(ending).unwrap();
+        let mut exited = watcher.exited(ending).unwrap();
         let mut never = watcher.exited(live).unwrap();
-        assert_eq!(polled(&mut told, &task), Poll::Pending);
+        assert_eq!(polled(&mut exited, &task), Poll::Pending);
         assert_eq!(polled(&mut never, &task), Poll::Pending);
         processes.exit(ending, ExitStatus::from_raw(0));
         drop(watcher);

@@ -136,14 +136,15 @@ pub trait PidWatcherExt: PidWatcher {
         spawn::spawn_watchable(self, command)
     }
 
-    /// Forks, [registers](PidWatcher::register_pid) the child, and lets it run
-    /// `child` only then: no exit comes before the registration.
+    /// Forks, and [registers](PidWatcher::register_pid) the child. Only then the child runs
+    /// `child`, so it cannot exit before the registration.
     ///
-    /// `child` never returns, and a panic in it ends the child with code 101
-    /// after the panic hook's message: it never unwinds into the copy of the
-    /// parent's stack. If the registration fails, the child ends without having run
-    /// anything, and is reaped before the error is returned. It is not signalled. Nor is
-    /// the parent (`SIGPIPE`), if the child is killed before it is let go.
+    /// `child` never returns. If it panics, the panic hook prints its message, and the child exits
+    /// with code 101. The panic never unwinds into the copy of the parent's stack.
+    ///
+    /// If the registration fails, the child ends without having run `child`, and is reaped before
+    /// the error is returned. It gets no signal. If the child is killed before it is let go, the
+    /// parent gets no `SIGPIPE`.
     ///
     /// The call needs two file descriptors, besides those that the registration needs.
     ///
@@ -153,10 +154,10 @@ pub trait PidWatcherExt: PidWatcher {
     ///
     /// # Safety
     ///
-    /// `child` runs in the forked copy of a process that may have had other
-    /// threads. Until it calls `exec` or `_exit` it may do only what is
-    /// async-signal-safe (`signal-safety(7)`): a lock that another thread held at
-    /// the fork, the allocator's too, is held for ever in the copy.
+    /// `child` runs in the forked copy of a process that may have had other threads. Until it
+    /// calls `exec` or `_exit`, it may do only what is async-signal-safe (`signal-safety(7)`). A
+    /// lock that another thread held at the fork is held for ever in the copy. This includes the
+    /// locks of the allocator.
     unsafe fn fork_watchable(&self, child: impl FnOnce() -> Infallible) -> io::Result<Pid> {
         // SAFETY: the caller's promise is this function's own.
         unsafe { spawn::fork_watchable(self, child) }

@@ -22,7 +22,7 @@ impl<'a, W: PidWatcher + ?Sized> WatchGuard<'a, W> {
         WatchGuard { watcher, handle }
     }
 
-    /// The callback's handle.
+    /// Returns the handle of the callback.
     #[must_use]
     pub fn handle(&self) -> WatchHandle {
         self.handle
@@ -75,7 +75,7 @@ mod tests {
             pid: Pid,
             _callback: ExitCallback,
         ) -> Result<WatchHandle, WatchError> {
-            Ok(WatchHandle::next(pid))
+            Ok(WatchHandle::new_unique(pid))
         }
 
         fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {

@@ -30,16 +30,16 @@ use crate::platform::clock::Ticks;
 
 /// A spawned child, until it is registered.
 #[derive(Debug)]
-pub(crate) struct Unregistered {
+pub(crate) struct SpawnedChild {
     child: Child,
     /// The moment when `spawn` had returned. The child did not start later.
     spawned: Ticks,
 }
 
-impl Unregistered {
+impl SpawnedChild {
     /// To be called as soon as the child has been spawned.
     pub(crate) fn new(child: Child) -> Self {
-        Unregistered {
+        SpawnedChild {
             child,
             spawned: Ticks::now(),
         }
@@ -50,12 +50,12 @@ impl Unregistered {
     }
 
     /// The child, which has been registered.
-    pub(crate) fn registered(self) -> Child {
+    pub(crate) fn into_child(self) -> Child {
         self.child
     }
 
     /// Kills and reaps the child, if the process is certainly the child.
-    pub(crate) fn end(self) {
+    pub(crate) fn kill_and_reap(self) {
         let raw = i32::try_from(self.child.id()).ok();
         if let Some(pid) = raw.and_then(Pid::from_raw) {
             end(pid, self.spawned);
@@ -74,7 +74,7 @@ fn end(pid: Pid, spawned: Ticks) {
         let is_old_enough = is_old_enough();
         // Asked after `started` has read `/proc` by the pid. So the pid still belonged to this
         // process when it was read.
-        match is_child(by_pidfd.clone()) {
+        match check_is_child(by_pidfd.clone()) {
             Ok(()) if !is_old_enough => return,
             Ok(()) if pidfd_send_signal(&pidfd, Signal::KILL).is_ok() => return reap(by_pidfd),
             // The signal is not allowed.
@@ -84,7 +84,7 @@ fn end(pid: Pid, spawned: Ticks) {
             Err(_) => {}
         }
     }
-    let is_it = keeps_zombies && is_old_enough() && is_child(WaitId::Pid(pid)).is_ok();
+    let is_it = keeps_zombies && is_old_enough() && check_is_child(WaitId::Pid(pid)).is_ok();
     // A child of another user, such as a setuid program, is not killed, so there is no wait.
     if is_it && kill_process(pid, Signal::KILL).is_ok() {
         reap(WaitId::Pid(pid));
@@ -92,7 +92,7 @@ fn end(pid: Pid, spawned: Ticks) {
 }
 
 /// `ECHILD` if the process is no child of this one, or has been reaped.
-fn is_child(process: WaitId<'_>) -> Result<(), Errno> {
+fn check_is_child(process: WaitId<'_>) -> Result<(), Errno> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
     waitid(process, options).map(drop)
 }
@@ -146,15 +146,15 @@ mod tests {
     fn a_child_that_lives_or_is_a_zombie_is_ended() {
         let lives = cat();
         let pid = number(&lives);
-        Unregistered::new(lives).end();
-        assert_eq!(is_child(WaitId::Pid(pid)), Err(Errno::CHILD));
+        SpawnedChild::new(lives).kill_and_reap();
+        assert_eq!(check_is_child(WaitId::Pid(pid)), Err(Errno::CHILD));
 
         let zombie = Command::new("true").spawn().unwrap();
         let pid = number(&zombie);
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         waitid(WaitId::Pid(pid), options).unwrap();
-        Unregistered::new(zombie).end();
-        assert_eq!(is_child(WaitId::Pid(pid)), Err(Errno::CHILD));
+        SpawnedChild::new(zombie).kill_and_reap();
+        assert_eq!(check_is_child(WaitId::Pid(pid)), Err(Errno::CHILD));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use rustix::process::WaitOptions;
 use crate::contract::error::WatchError;
 use crate::contract::pid::Pid;
 use crate::contract::watcher::PidWatcher;
-use crate::wait::refused_child::Unregistered;
+use crate::wait::refused_child::SpawnedChild;
 
 /// The code with which a Rust program exits after a panic in `main`.
 const PANICKED: i32 = 101;
@@ -29,13 +29,13 @@ pub(crate) fn spawn_watchable<W: PidWatcher + ?Sized>(
     watcher: &W,
     command: &mut Command,
 ) -> io::Result<Child> {
-    let spawned = Unregistered::new(command.spawn()?);
+    let spawned = SpawnedChild::new(command.spawn()?);
     match watcher.register_pid(Pid::from(spawned.child())) {
-        Ok(()) => Ok(spawned.registered()),
+        Ok(()) => Ok(spawned.into_child()),
         // The child has been reaped, so its pid may belong to another process now.
         Err(gone @ WatchError::NoSuchProcess { .. }) => Err(gone.into()),
         Err(refused) => {
-            spawned.end();
+            spawned.kill_and_reap();
             Err(refused.into())
         }
     }

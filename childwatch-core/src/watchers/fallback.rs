@@ -1,4 +1,10 @@
-//! [`Fallback`]: one watcher over two sources.
+//! [`FallbackWatcher`]: one watcher over two sources.
+//!
+//! `FallbackWatcher` composes sources and not watchers. Two watchers would have two threads that run
+//! callbacks, and therefore two orders. A callback of the one could unregister a running callback
+//! of the other and wait for it. So there is one engine. The watcher's thread waits in the
+//! primary. The secondary waits on a thread of its own, which hands its reports over and wakes the
+//! watcher's thread. A process belongs to the source that has armed its token.
 
 use std::any::Any;
 use std::collections::HashSet;
@@ -37,9 +43,9 @@ use crate::source::token::Token;
 ///
 /// The documentation of `childwatch-sigchld` has an example; its example `deployment`
 /// chooses between the two backends and this, by a flag or by what their probes say.
-pub struct Fallback<P: ExitSource, S: ExitSource>(ThreadedWatcher<FallbackSource<P, S>>);
+pub struct FallbackWatcher<P: ExitSource, S: ExitSource>(ThreadedWatcher<FallbackSource<P, S>>);
 
-impl<P: ExitSource, S: ExitSource> Fallback<P, S> {
+impl<P: ExitSource, S: ExitSource> FallbackWatcher<P, S> {
     /// Starts a watcher over `primary` and `secondary`, each a source with its waiter.
     ///
     /// # Errors
@@ -56,24 +62,24 @@ impl<P: ExitSource, S: ExitSource> Fallback<P, S> {
         secondary: (S, S::Waiter),
     ) -> Result<Self, WatchError> {
         let source = FallbackSource::new(primary, secondary)?;
-        ThreadedWatcher::start(source, waiter).map(Fallback)
+        ThreadedWatcher::start(source, waiter).map(FallbackWatcher)
     }
 
     /// Returns how many processes the secondary watches now.
-    pub fn spilled(&self) -> usize {
+    pub fn watched_by_secondary(&self) -> usize {
         self.0.source().spilled.len.load(Ordering::SeqCst)
     }
 }
 
-delegate_pid_watcher!(impl[P: ExitSource, S: ExitSource] for Fallback<P, S>, |this| this.0);
+delegate_pid_watcher!(impl[P: ExitSource, S: ExitSource] for FallbackWatcher<P, S>, |this| this.0);
 
-impl<P: ExitSource, S: ExitSource> fmt::Debug for Fallback<P, S> {
+impl<P: ExitSource, S: ExitSource> fmt::Debug for FallbackWatcher<P, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let FallbackSource { primary, link, .. } = self.0.source();
-        f.debug_struct("Fallback")
+        f.debug_struct("FallbackWatcher")
             .field("primary", &primary)
             .field("secondary", &link.secondary)
-            .field("spilled", &self.spilled())
+            .field("watched_by_secondary", &self.watched_by_secondary())
             .finish()
     }
 }
@@ -137,13 +143,13 @@ impl<P: ExitSource, S: ExitSource> FallbackSource<P, S> {
         &self,
         pid: Pid,
         token: Token,
-        primarys: WatchError,
+        primary_error: WatchError,
     ) -> Result<(), WatchError> {
         self.link
             .secondary
             .arm(pid, token)
-            .map_err(|secondarys| match secondarys {
-                WatchError::NotAChild { .. } => primarys,
+            .map_err(|secondary_error| match secondary_error {
+                WatchError::NotAChild { .. } => primary_error,
                 other => other,
             })?;
         // The engine asks about a token, and disarms it, only after this call. So a process

@@ -17,6 +17,9 @@ use crate::source::token::Token;
 /// A [`PidWatcher`](crate::PidWatcher) over [`SimulatedProcesses`], for tests of code that
 /// supervises processes.
 ///
+/// A simulated process may have any pid, that of the test itself too. A pid that none has is
+/// refused as a real watcher refuses it.
+///
 /// The watcher has the real engine with its thread. For the clauses that need no kernel, it
 /// passes the same conformance suite as the backends. So code that works with it works with them.
 ///
@@ -107,7 +110,7 @@ impl SimulatedProcesses {
 
     /// Spawns a live process with this pid, if the pid is free. Returns `false` if it is not. A
     /// test reuses a pid in this way.
-    pub fn spawn_as(&self, pid: Pid) -> bool {
+    pub fn spawn_with_pid(&self, pid: Pid) -> bool {
         let mut table = lock(&self.0);
         let is_free = !table.by_pid.contains_key(&pid);
         if is_free {
@@ -145,7 +148,7 @@ impl SimulatedProcesses {
     /// Returns how many registrations all watchers of these processes have. It is for tests that
     /// look for leaks.
     #[must_use]
-    pub fn watched(&self) -> usize {
+    pub fn registration_count(&self) -> usize {
         lock(&self.0)
             .by_pid
             .values()
@@ -225,7 +228,7 @@ impl ExitSource for SimulatedSource {
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
         let mut table = lock(&self.table);
         let Some(process) = table.by_pid.get_mut(&pid) else {
-            return Err(WatchError::NoSuchProcess { pid, source: None });
+            return Err(absent(pid));
         };
         process.watched.push(Watched {
             token,
@@ -293,6 +296,16 @@ impl ExitSource for SimulatedSource {
     }
 }
 
+/// The error for a pid that no simulated process has. A real watcher refuses the pid of its own
+/// process by another error, so this one does too.
+fn absent(pid: Pid) -> WatchError {
+    if pid.as_raw().unsigned_abs() == std::process::id() {
+        WatchError::OwnProcess { pid }
+    } else {
+        WatchError::NoSuchProcess { pid, source: None }
+    }
+}
+
 impl Drop for SimulatedSource {
     fn drop(&mut self) {
         for process in lock(&self.table).by_pid.values_mut() {
@@ -330,9 +343,9 @@ mod tests {
     fn a_process_takes_the_lowest_free_number_or_the_one_it_is_given() {
         let processes = SimulatedProcesses::new();
         assert_eq!(processes.spawn(), pid(1000));
-        assert!(processes.spawn_as(pid(1001)));
+        assert!(processes.spawn_with_pid(pid(1001)));
         assert_eq!(processes.spawn(), pid(1002));
-        assert!(!processes.spawn_as(pid(1001)), "it is taken");
+        assert!(!processes.spawn_with_pid(pid(1001)), "it is taken");
     }
 
     #[test]
@@ -344,10 +357,23 @@ mod tests {
         assert_eq!(processes.reap(child), None, "it lives");
         assert!(processes.exit(child, three));
         assert!(!processes.exit(child, nine), "it is dead");
-        assert!(!processes.spawn_as(child), "a zombie has its number");
+        assert!(!processes.spawn_with_pid(child), "a zombie has its number");
         assert_eq!(processes.reap(child), Some(three));
         assert_eq!(processes.reap(child), None);
         assert_eq!(processes.spawn(), child, "the number is free");
+    }
+
+    #[test]
+    fn the_own_process_is_absent_in_its_own_way_unless_its_number_is_simulated() {
+        let processes = SimulatedProcesses::new();
+        let watcher = SimulatedWatcher::new(&processes).unwrap();
+        let own = Pid::try_from(std::process::id()).unwrap();
+        let refused = watcher.register_pid(own);
+        assert!(matches!(refused, Err(WatchError::OwnProcess { pid }) if pid == own));
+        let refused = watcher.register_pid(pid(i32::MAX));
+        assert!(matches!(refused, Err(WatchError::NoSuchProcess { .. })));
+        assert!(processes.spawn_with_pid(own));
+        assert!(watcher.register_pid(own).is_ok());
     }
 
     #[test]
@@ -360,12 +386,12 @@ mod tests {
                 watcher.register_pid(child).unwrap();
             }
         }
-        assert_eq!(processes.watched(), 4);
+        assert_eq!(processes.registration_count(), 4);
         let [first, second] = watchers;
         first.unregister_pid(children[0]);
-        assert_eq!(processes.watched(), 3);
+        assert_eq!(processes.registration_count(), 3);
         drop(second);
-        assert_eq!(processes.watched(), 1);
+        assert_eq!(processes.registration_count(), 1);
     }
 
     #[test]
@@ -381,14 +407,14 @@ mod tests {
         assert!(processes.reap(child).is_some());
         assert!(source.is_reaped(old));
 
-        assert!(processes.spawn_as(child));
+        assert!(processes.spawn_with_pid(child));
         source.arm(child, new).unwrap();
         assert!(source.is_reaped(old));
         assert!(!source.is_reaped(new));
         source.disarm(old);
-        assert_eq!(processes.watched(), 1);
+        assert_eq!(processes.registration_count(), 1);
         source.disarm(new);
-        assert_eq!(processes.watched(), 0);
+        assert_eq!(processes.registration_count(), 0);
         assert!(source.is_reaped(new), "it is not armed");
     }
 }

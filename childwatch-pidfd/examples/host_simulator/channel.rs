@@ -1,4 +1,4 @@
-//! [`Channel`]: where a managed process and its worker talk.
+//! [`Channel`]: the connection between a managed process and its worker.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::iter;
@@ -9,11 +9,11 @@ use std::sync::Arc;
 /// The result of every system call.
 pub(crate) const RESULT: &str = "done\n";
 
-/// System calls one way, a line each, and their results the other way. Clones are
-/// the same channel.
+/// Carries system calls one way, one line each, and their results the other way. Clones are the
+/// same channel.
 ///
-/// As with Shadow's, which is memory that both sides map, a process's death alone
-/// does not close it: both ends are kept open here.
+/// The death of a process alone does not close the channel, because both ends are kept open here.
+/// In Shadow the same holds: its channel is memory that both sides map.
 #[derive(Clone)]
 pub(crate) struct Channel(Arc<Ends>);
 
@@ -28,30 +28,30 @@ impl Channel {
         Ok(Channel(Arc::new(Ends { workers, process })))
     }
 
-    /// The end that the process is given.
+    /// The process's end of the channel.
     pub(crate) fn process_end(&self) -> &UnixStream {
         &self.0.process
     }
 
-    /// The process's calls, waiting for each, until the channel is closed and those
-    /// made before are told.
+    /// Returns the process's calls, and waits for each. The iterator ends when the channel is closed
+    /// and the calls made before have been returned.
     pub(crate) fn calls(&self) -> impl Iterator<Item = io::Result<String>> {
         let mut lines = BufReader::new(&self.0.workers);
         iter::from_fn(move || next_call(&mut lines).transpose())
     }
 
-    /// Gives the process its call's result.
+    /// Sends the process the result of its call.
     pub(crate) fn answer(&self) -> io::Result<()> {
         match (&self.0.workers).write_all(RESULT.as_bytes()) {
-            // Closed since the call, which `calls` tells next.
+            // The channel has been closed since the call. `calls` ends next.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             answered => answered,
         }
     }
 
-    /// Wakes the worker, wherever it waits.
+    /// Closes the channel, and wakes the worker if it waits.
     pub(crate) fn close(&self) {
-        // Nothing to do where it is refused: it is closed already.
+        // If this is refused, the channel is closed already.
         let _ = self.0.workers.shutdown(Shutdown::Both);
     }
 }
@@ -59,6 +59,6 @@ impl Channel {
 fn next_call(lines: &mut impl BufRead) -> io::Result<Option<String>> {
     let mut line = String::new();
     lines.read_line(&mut line)?;
-    // A line without its end is what death has cut short: no call.
+    // If a line has no end, the process has died while it wrote it. It is no call.
     Ok(line.strip_suffix('\n').map(str::to_owned))
 }

@@ -1,5 +1,5 @@
-//! What a host simulator like Shadow does: it answers the system calls of managed
-//! processes, and notices when one of them dies in between.
+//! A small host simulator like Shadow: it answers the system calls of managed processes,
+//! and notices if one of them dies in between.
 //!
 //! ```text
 //! cargo run -p childwatch-pidfd --example host_simulator
@@ -24,8 +24,8 @@ use childwatch_pidfd::PidfdWatcher;
 use crate::shell::ShellProcess;
 use crate::simulator::{ManagedProcess, simulate};
 
-/// Names and scripts. A system call is a line on standard output; its result is a
-/// line on standard input.
+/// Names and scripts. A system call is a line on standard output, and its result is a line
+/// on standard input.
 const PROGRAMS: [(&str, &str); 3] = [
     (
         "client",

@@ -9,8 +9,8 @@ use childwatch_pidfd::Pid;
 use crate::channel::Channel;
 use crate::simulator::ManagedProcess;
 
-/// A child that runs a shell script, with the channel as its standard input and
-/// output; killed and reaped when dropped.
+/// A child that runs a shell script, with the channel as its standard input and output. It is
+/// killed and reaped when dropped.
 pub(crate) struct ShellProcess {
     name: &'static str,
     child: Child,
@@ -54,8 +54,8 @@ impl ManagedProcess for ShellProcess {
 
 impl Drop for ShellProcess {
     fn drop(&mut self) {
-        // Only what is surely still ours: a number that somebody else has reaped may
-        // be another process's.
+        // The child is killed only if it is certainly still ours. If it has been reaped elsewhere,
+        // its pid may belong to another process.
         if let Ok(None) = self.child.try_wait() {
             let _ = self.child.kill();
             let _ = self.child.wait();

@@ -1,5 +1,4 @@
-//! [`SimulatedProcess`]: a managed process that exists in memory only, and does what
-//! a test says.
+//! [`SimulatedProcess`]: a managed process that exists only in memory. A test controls it.
 
 use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -11,7 +10,7 @@ use childwatch_pidfd::Pid;
 use crate::channel::{Channel, RESULT};
 use crate::simulator::ManagedProcess;
 
-/// Clones are the same process: one for the simulator, one for the test.
+/// Clones are the same process. The simulator has one clone, and the test has another.
 #[derive(Clone)]
 pub(crate) struct SimulatedProcess {
     name: &'static str,

@@ -3,13 +3,13 @@
 //!
 //! # Why it needs a watcher
 //!
-//! A worker blocks on its process's [`Channel`]. A process that dies leaves the
-//! channel open, and the worker would wait for ever for a call that never comes. So:
+//! A worker blocks on its process's [`Channel`]. If the process dies, the channel stays open,
+//! and the worker would wait for ever for a call that never comes. So:
 //!
-//! 1. The process exits, in whatever way, and is a zombie.
+//! 1. The process exits for any reason, and is a zombie.
 //! 2. The watcher's callback closes the channel.
-//! 3. The worker takes the calls that were still in it, and finds it closed.
-//! 4. The worker reaps the process, which can't block after 1.
+//! 3. The worker takes the calls that were still in the channel, and finds it closed.
+//! 4. The worker reaps the process, which cannot block after step 1.
 
 use std::fmt;
 use std::io;
@@ -22,10 +22,10 @@ use childwatch_pidfd::{Pid, PidWatcher, PidWatcherExt};
 
 use crate::channel::Channel;
 
-/// The call by which a process says that its exit is meant.
+/// The call with which a process announces that it exits on purpose.
 const EXIT: &str = "exit";
 
-/// A process under the simulator's control; it may be one that exists in memory only.
+/// A process under the simulator's control. It may exist only in memory.
 pub(crate) trait ManagedProcess: Send {
     fn name(&self) -> &str;
 
@@ -33,11 +33,11 @@ pub(crate) trait ManagedProcess: Send {
 
     fn channel(&self) -> &Channel;
 
-    /// Takes the status of a process that has exited.
+    /// Reaps the process, which has exited, and returns its status.
     fn reap(&mut self) -> io::Result<ExitStatus>;
 }
 
-/// Runs the processes to their ends, and tells what became of each, in the same order.
+/// Runs the processes until they have exited. Returns the outcome of each, in the same order.
 pub(crate) fn simulate(
     watcher: &dyn PidWatcher,
     processes: Vec<Box<dyn ManagedProcess>>,
@@ -87,7 +87,7 @@ fn serve(channel: &Channel) -> io::Result<Vec<String>> {
         .collect()
 }
 
-/// What became of a process.
+/// The outcome of a process.
 #[derive(Debug)]
 pub(crate) struct Fate {
     name: String,

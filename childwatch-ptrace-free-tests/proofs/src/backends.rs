@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use childwatch_core::source::{ExitSource, Report, ThreadedWatcher, Token, delegate_pid_watcher};
 use childwatch_core::{
-    Fallback, Pid, PidWatcher, SimulatedProcesses, SimulatedWatcher, WatchError,
+    FallbackWatcher, Pid, PidWatcher, SimulatedProcesses, SimulatedWatcher, WatchError,
 };
 use childwatch_pidfd::{PidfdSource, PidfdWatcher};
 use childwatch_sigchld::{SigchldSource, SigchldWatcher};
@@ -45,7 +45,7 @@ impl BackendUnderTest for Pidfd {
     }
 
     fn is_available(&self) -> Result<(), String> {
-        let verdict = childwatch_pidfd::probe().verdict();
+        let verdict = childwatch_pidfd::probe().check();
         verdict.map_err(|error| describe(&error))
     }
 
@@ -76,7 +76,7 @@ impl BackendUnderTest for Sigchld {
     }
 
     fn is_available(&self) -> Result<(), String> {
-        let verdict = childwatch_sigchld::probe().verdict();
+        let verdict = childwatch_sigchld::probe().check();
         verdict.map_err(|error| describe(&error))
     }
 
@@ -185,7 +185,7 @@ struct WithItsProgram {
 
 delegate_pid_watcher!(impl for WithItsProgram, |this| this.watcher);
 
-/// `Fallback` of `childwatch-core`, from pidfds to `SIGCHLD`. Every second process
+/// `FallbackWatcher` of `childwatch-core`, from pidfds to `SIGCHLD`. Every second process
 /// spills over, as if file descriptors had run out for it.
 #[derive(Clone, Copy, Debug)]
 pub struct PidfdOrSigchld;
@@ -198,7 +198,10 @@ impl BackendUnderTest for PidfdOrSigchld {
     fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
         let (pidfd, waiter) = PidfdSource::new()?;
         let primary = (EverySecond::new(pidfd), waiter);
-        Ok(Box::new(Fallback::new(primary, SigchldSource::new()?)?))
+        Ok(Box::new(FallbackWatcher::new(
+            primary,
+            SigchldSource::new()?,
+        )?))
     }
 
     fn is_available(&self) -> Result<(), String> {

@@ -155,7 +155,7 @@ impl SourceFault for LastExitFirst {
 /// How long the exit of every second process is held back.
 const LATE: Duration = Duration::from_millis(20);
 
-/// As if its exits came by another way, such as the second source of a `Fallback`.
+/// As if its exits came by another way, such as the second source of a `FallbackWatcher`.
 #[derive(Debug, Default)]
 struct EverySecondLate {
     armings: AtomicUsize,

@@ -27,7 +27,7 @@ macro_rules! laws {
             $(
                 #[test]
                 fn $law() {
-                    super::holds(childwatch_pidfd::probe().verdict(), || {
+                    super::holds(childwatch_pidfd::probe().check(), || {
                         let (source, mut waiter) = super::PidfdSource::new().unwrap();
                         super::$law(&source, &mut waiter);
                     });
@@ -38,7 +38,7 @@ macro_rules! laws {
             $(
                 #[test]
                 fn $law() {
-                    super::holds(childwatch_sigchld::probe().verdict(), || {
+                    super::holds(childwatch_sigchld::probe().check(), || {
                         let (source, mut waiter) = super::SigchldSource::new().unwrap();
                         super::$law(&source, &mut waiter);
                     });
@@ -49,7 +49,7 @@ macro_rules! laws {
             $(
                 #[test]
                 fn $law() {
-                    super::holds(childwatch_sigchld::probe().verdict(), || {
+                    super::holds(childwatch_sigchld::probe().check(), || {
                         let (source, mut waiter) =
                             super::SigchldSource::without_heartbeat_for_tests().unwrap();
                         super::$law(&source, &mut waiter);
@@ -205,7 +205,7 @@ fn s5_a_refused_arming_leaves_nothing<S: ExitSource>(source: &S, waiter: &mut S:
     assert!(matches!(refused, Err(WatchError::NoSuchProcess { .. })));
     let own = Pid::try_from(std::process::id()).unwrap();
     let refused = source.arm(own, token(0));
-    assert!(matches!(refused, Err(WatchError::NotAChild { .. })));
+    assert!(matches!(refused, Err(WatchError::OwnProcess { .. })));
     assert!(source.is_reaped(token(0)), "it is not armed");
 
     let child = child();

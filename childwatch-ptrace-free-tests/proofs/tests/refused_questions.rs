@@ -143,7 +143,7 @@ fn a_child_that_cannot_be_asked_about_is_not_said_to_be_none<S: ExitSource>(
 
 #[test]
 fn by_pidfds_no_doubt_becomes_an_answer() {
-    if can_be_tested() && childwatch_pidfd::probe().verdict().is_ok() {
+    if can_be_tested() && childwatch_pidfd::probe().check().is_ok() {
         let (source, _waiter) = PidfdSource::new().unwrap();
         no_doubt_becomes_an_answer(&source, PIDFD);
         a_child_that_cannot_be_asked_about_is_not_said_to_be_none(&source, PIDFD);
@@ -162,7 +162,7 @@ fn by_pidfds_no_doubt_becomes_an_answer() {
 
 #[test]
 fn by_signals_no_doubt_becomes_an_answer() {
-    if can_be_tested() && childwatch_sigchld::probe().verdict().is_ok() {
+    if can_be_tested() && childwatch_sigchld::probe().check().is_ok() {
         let (source, _waiter) = SigchldSource::new().unwrap();
         no_doubt_becomes_an_answer(&source, SIGCHLD);
         a_child_that_cannot_be_asked_about_is_not_said_to_be_none(&source, SIGCHLD);
@@ -172,7 +172,7 @@ fn by_signals_no_doubt_becomes_an_answer() {
 /// Its exit could not be seen, so to watch it would be to miss it.
 #[test]
 fn by_signals_a_child_that_cannot_be_looked_at_is_refused() {
-    if can_be_tested() && childwatch_sigchld::probe().verdict().is_ok() {
+    if can_be_tested() && childwatch_sigchld::probe().check().is_ok() {
         let (source, _waiter) = SigchldSource::new().unwrap();
         let child = child(State::Live);
         for errno in REFUSALS {
@@ -189,7 +189,7 @@ fn by_signals_a_child_that_cannot_be_looked_at_is_refused() {
 /// A pidfd tells in two ways whether its process has been reaped.
 #[test]
 fn a_reaped_process_is_known_by_the_other_way_when_one_is_refused() {
-    if can_be_tested() && childwatch_pidfd::probe().verdict().is_ok() {
+    if can_be_tested() && childwatch_pidfd::probe().check().is_ok() {
         let (source, _waiter) = PidfdSource::new().unwrap();
         let token = Token::from_parts(0, 0);
         let mut child = child(State::Live);

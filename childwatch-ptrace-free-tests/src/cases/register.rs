@@ -206,15 +206,27 @@ pub(super) fn a_refusal_leaves_the_reaped_process_registered(stage: &Stage<'_>) 
     assert_eq!(probe.exits(), [told, told]);
 }
 
-pub(super) fn the_own_process_and_a_threads_id_are_refused(stage: &Stage<'_>) {
+pub(super) fn the_own_process_is_refused(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     let before = Footprint::now();
     let own = Pid::try_from(std::process::id()).unwrap();
-    let refused = watcher.register_pid(own);
-    assert!(
-        matches!(refused, Err(WatchError::NotAChild { .. })),
-        "{refused:?}"
-    );
+    let probe = Probe::new();
+    for refused in [
+        watcher.register_pid(own),
+        watcher.watch(own, probe.callback()).map(drop),
+        watcher.try_wait(own).map(drop),
+    ] {
+        assert!(
+            matches!(refused, Err(WatchError::OwnProcess { pid }) if pid == own),
+            "{refused:?}"
+        );
+    }
+    before.assert_unchanged();
+}
+
+pub(super) fn a_threads_id_is_refused(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let before = Footprint::now();
     // A thread of a child, and of this process.
     let refused = thread::spawn(move || {
         let thread = Pid::try_from(threads::thread_id()).unwrap();

@@ -200,7 +200,7 @@ impl Nursery for SimulatedNursery {
     }
 
     fn spawn_as(&self, pid: Pid) -> Box<dyn GatedChild> {
-        assert!(self.0.spawn_as(pid), "the number {pid} is taken");
+        assert!(self.0.spawn_with_pid(pid), "the number {pid} is taken");
         Box::new(SimulatedChild {
             pid,
             processes: self.0.clone(),

@@ -26,10 +26,10 @@ pub(crate) struct Kernel(Arc<Simulated>);
 
 #[derive(Debug, Default)]
 struct Simulated {
-    /// What each child is: `LIVES`, `IS_GONE`, `IS_REFUSED`, or a zombie's wait status plus
+    /// The state of each child: `LIVES`, `IS_GONE`, `IS_REFUSED`, or a zombie's wait status plus
     /// `IS_ZOMBIE`.
     children: Vec<AtomicU32>,
-    /// The one that a source has taken.
+    /// The inbox that a source has taken.
     inbox: OnceLock<Arc<Inbox>>,
     has_handler: AtomicBool,
     mask: Option<Mask>,
@@ -52,7 +52,7 @@ struct Mask {
 struct Pending {
     /// The watcher's thread lets the signal through.
     is_let_through: bool,
-    /// A signal that comes while another is pending is merged into it.
+    /// If a signal comes while another is pending, it is merged into that.
     pending: Option<Signal>,
 }
 
@@ -75,14 +75,13 @@ impl Deref for Subscription {
     }
 }
 
-/// What a model does.
+/// What a model calls.
 impl Kernel {
     /// A kernel with so many children, alive, whose pids begin with 1.
     pub(crate) fn with_children(count: usize) -> Self {
         let children = (0..count).map(|_| {
             let child = AtomicU32::new(LIVES);
-            // loom does not take an atomic's first value for a sequentially consistent
-            // store.
+            // loom does not count an atomic's first value as a sequentially consistent store.
             child.store(LIVES, Ordering::SeqCst);
             child
         });
@@ -93,7 +92,7 @@ impl Kernel {
         Kernel(Arc::new(kernel))
     }
 
-    /// The same, for a program that blocks `SIGCHLD` on all of its own threads.
+    /// The same, in a program that blocks `SIGCHLD` on all of its own threads.
     pub(crate) fn with_blocked_signal(count: usize) -> Self {
         let Kernel(kernel) = Self::with_children(count);
         let kernel = Arc::into_inner(kernel).map(|kernel| Simulated {
@@ -186,14 +185,14 @@ impl Kernel {
     }
 }
 
-/// What the source asks.
+/// What the source calls.
 impl Kernel {
     /// A kernel without children.
     pub(crate) fn new() -> Self {
         Self::with_children(0)
     }
 
-    pub(crate) fn verdict(&self) -> Result<(), WatchError> {
+    pub(crate) fn check(&self) -> Result<(), WatchError> {
         Ok(())
     }
 

@@ -21,8 +21,8 @@ impl Kernel {
     }
 
     /// Returns an error if the kernel or a sandbox does not offer what the source needs.
-    pub(crate) fn verdict(&self) -> Result<(), WatchError> {
-        crate::probe().verdict()
+    pub(crate) fn check(&self) -> Result<(), WatchError> {
+        crate::probe().check()
     }
 
     /// Returns `true` if a `waitid` of one child walks over all children.

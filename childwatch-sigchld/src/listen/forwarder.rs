@@ -51,8 +51,8 @@ impl Forwarder {
 
     /// Tells the watcher that a `SIGCHLD` has come.
     ///
-    /// The watcher then looks at all of its children. If the signal's `siginfo` is at
-    /// hand, [`notify_child`](Self::notify_child) lets it look at the right child first.
+    /// The watcher then looks at all of its children. If the signal's `siginfo` is available,
+    /// [`notify_child`](Self::notify_child) lets the watcher look at the right child first.
     pub fn notify(&self) {
         self.inbox.signal_unknown();
     }

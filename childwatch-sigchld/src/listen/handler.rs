@@ -2,23 +2,41 @@
 //!
 //! # One handler for all watchers
 //!
-//! signal-hook installs the real handler and chains to the handler that it found. We
-//! register one action with it, once in the life of a process, which delivers to the
-//! inboxes in a list. signal-hook is not called again after that: not when another watcher
-//! is made, not when one is dropped, and not in a forked copy, which inherits handler and
-//! action. Therefore no watcher ever waits for signal-hook's lock, which a copy would
-//! find locked for ever if another thread held it at the fork.
+//! signal-hook installs the real handler, which also calls the handler that it found. We
+//! register one action with signal-hook, once in the life of a process. The action delivers to
+//! the inboxes in a list. signal-hook is not called again after that: not when another watcher
+//! is made, and not when one is dropped. Therefore no watcher ever waits for the lock of
+//! signal-hook.
+//!
+//! # What runs in the handler
+//!
+//! | step | why it is async-signal-safe |
+//! |---|---|
+//! | signal-hook's handler finds its actions | by atomic operations alone |
+//! | [`deliver`] walks the list of inboxes | the list is lock-free, and its entries are never freed |
+//! | [`Inbox::signal`] counts and leaves a hint | atomic operations, in a ring of fixed size |
+//! | the event count wakes the watcher's thread | `futex`, only if the thread waits; `errno` is restored |
+//!
+//! rustix makes the system call without libc, unless another crate of the program turns its
+//! libc backend on. In both cases it is one system call.
+//!
+//! # Forked copies
+//!
+//! A copy inherits handler and action. It does not call signal-hook again, whose lock another
+//! thread may have held at the fork. The handler then also delivers to the inherited inboxes.
+//! That has no effect: their memory is the copy's own, and no thread of the copy reads it. A
+//! watcher of the copy takes an inbox of its own.
 //!
 //! # The list
 //!
-//! The handler walks the list without a lock, so an inbox is never freed. A dropped
-//! subscription gives its inbox back for the next one. The list is as long as the most
-//! subscriptions that existed at one time; each takes 4 KiB.
+//! The handler walks the list without a lock, so an inbox is never freed. A dropped subscription
+//! leaves its inbox to the next one. So the list has as many inboxes as there were
+//! subscriptions at one time. Each takes 4 KiB.
 //!
 //! # Flags and mask
 //!
-//! signal-hook installs its handler with `SA_RESTART`, `SA_SIGINFO` and an empty mask. We
-//! set what the disposition had before: see [`merged`].
+//! signal-hook installs its handler with `SA_RESTART`, `SA_SIGINFO` and an empty mask. We restore
+//! the flags and the mask that were there before: see [`merged`].
 
 #![expect(
     unsafe_code,
@@ -75,7 +93,7 @@ impl Subscription {
             is_ours && !entry.is_taken.swap(true, Ordering::Acquire)
         });
         let entry = free.unwrap_or_else(|| publish(own));
-        // The last holder's hints, and those of a handler that was about to leave one.
+        // Hints may be left from the last holder, or from a handler that ran just then.
         while entry.inbox.pop_hint().is_some() {}
         Subscription { entry }
     }
@@ -154,24 +172,24 @@ pub(crate) fn is_installed() -> bool {
     STATE.load(Ordering::SeqCst) == INSTALLED
 }
 
-/// How long a thread waits for another one that installs the handler.
+/// How long a thread waits while another thread installs the handler.
 ///
-/// Installing takes microseconds. In a copy that was forked in the middle of it, nobody
-/// finishes: then this is how long the copy waits for its error.
+/// The installation takes microseconds. If the process was forked meanwhile, the installation
+/// never ends in the copy. The copy then waits this long for its error.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Installs the handler, unless that has been done. It stays.
 ///
 /// # Errors
 ///
-/// What the kernel or a sandbox answers to `sigaction`, or `TimedOut` in a copy that was
-/// forked while another thread installed the handler.
+/// Any error of `sigaction`, or `TimedOut` in a copy that was forked while another thread installed
+/// the handler.
 pub(crate) fn install() -> io::Result<()> {
     install_once(&STATE, PATIENCE, register)
 }
 
-/// A thread that waits does not park, because it is the program's. It may have a token of
-/// `unpark` that an executor relies on, and parking would take it.
+/// A thread that waits here belongs to the program, so it must not park. Parking would consume an
+/// `unpark` that an executor relies on.
 fn install_once(
     state: &AtomicU32,
     patience: Duration,
@@ -190,8 +208,8 @@ fn install_once(
                     Err(_) => NOT_INSTALLED,
                 };
                 state.store(next, order);
-                // It can fail only for a bad address, or in a sandbox: then the others wait
-                // for as long as their patience lasts.
+                // This fails only for a bad address, or in a sandbox. The others then wait for
+                // as long as their patience lasts.
                 let _ = futex::wake(state, futex::Flags::PRIVATE, i32::MAX as u32);
                 return installed;
             }
@@ -206,7 +224,7 @@ fn install_once(
         let left = Timespec::try_from(left).ok();
         let waited = futex::wait(state, futex::Flags::PRIVATE, BEING_INSTALLED, left.as_ref());
         if waited.is_err() {
-            // A sandbox may refuse the wait. Otherwise the time is over, or the state another.
+            // The time is over, the state has changed, or a sandbox refuses the wait.
             thread::yield_now();
         }
     }
@@ -215,7 +233,7 @@ fn install_once(
 /// Set before ours is installed, and never cleared.
 static HAS_FOUND_ANOTHER: AtomicBool = AtomicBool::new(false);
 
-/// Returns `true` if the program had a handler when ours was installed. Then that one runs on
+/// Returns `true` if the program had a handler when ours was installed. That handler then runs on
 /// every thread on which ours runs.
 #[cfg_attr(
     childwatch_loom,
@@ -258,8 +276,8 @@ fn deliver(info: &libc::siginfo_t) {
     }
 }
 
-/// Registers an action that lasts if the correction after it succeeds. If it lasted
-/// otherwise, each later try would add another one.
+/// Registers an action, and then makes a correction. If the correction fails, the action is removed.
+/// Otherwise each later try would add another action.
 ///
 /// # Safety
 ///
@@ -275,7 +293,7 @@ unsafe fn register_action(
     })
 }
 
-/// The handler that we have given `SA_ONSTACK`; 0 for none.
+/// The handler to which we have given `SA_ONSTACK`, or 0.
 static ON_ALTERNATE_STACKS: AtomicUsize = AtomicUsize::new(0);
 
 /// Takes `SA_ONSTACK` back when the program exits on another thread than its first.
@@ -292,7 +310,7 @@ extern "C" fn leave_alternate_stacks() {
     };
     if !is_first && now.sa_sigaction == ON_ALTERNATE_STACKS.load(Ordering::SeqCst) {
         now.sa_flags &= !libc::SA_ONSTACK;
-        // Refused by a sandbox only: then everything stays as it is.
+        // Only a sandbox refuses this. Then everything stays as it is.
         let _ = set_disposition(&now);
     }
 }
@@ -304,17 +322,16 @@ fn has_handler(action: &libc::sigaction) -> bool {
 /// The disposition to set: signal-hook's handler, with the flags and the mask of the
 /// disposition before.
 ///
-/// - If a handler was found, its flags and mask stay, because the program around it may
-///   depend on them: a `read` that `SIGCHLD` interrupts, a signal that must not come
-///   meanwhile. `SA_SIGINFO` is added. `SA_RESETHAND` is taken away: with it only the
-///   first exit would have a signal.
+/// - If a handler was found, its flags and mask stay. The program may depend on them: on a `read`
+///   that `SIGCHLD` interrupts, or on a signal that is blocked meanwhile. `SA_SIGINFO` is added.
+///   `SA_RESETHAND` is removed, because with it only the first exit would call the handler.
 /// - If no handler was found, nothing was interrupted before, so `SA_RESTART` is set.
 ///   `SA_ONSTACK` is set too: without it a signal on a thread with a small stack and an
 ///   alternate one, as Go's and some coroutines' are, overruns the small one.
-/// - If the kernel reaped children by itself (`SIG_IGN` or `SA_NOCLDWAIT`), it goes on:
-///   `SA_NOCLDWAIT` is set. A handler over `SIG_IGN` would leave zombies otherwise.
-/// - `SA_NOCLDSTOP` is set if it was set. A program may read of stopped children through
-///   `signalfd` while the disposition is the default one.
+/// - If the kernel reaped children by itself (`SIG_IGN` or `SA_NOCLDWAIT`), `SA_NOCLDWAIT` is set,
+///   so that it still does. Otherwise a handler in the place of `SIG_IGN` would leave zombies.
+/// - `SA_NOCLDSTOP` is set if it was set. It decides whether a program with a `signalfd` learns of
+///   stopped children, also while the disposition is the default one.
 fn merged(before: &libc::sigaction, now: &libc::sigaction) -> libc::sigaction {
     let mut merged = *now;
     if has_handler(before) {
@@ -483,16 +500,16 @@ mod tests {
     /// An executor relies on the token, where the thread polls a future that watches a child.
     #[test]
     fn a_thread_that_waits_for_another_keeps_its_token_of_unpark() {
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
             let state = AtomicU32::new(BEING_INSTALLED);
             thread::current().unpark();
             let refused = install_once(&state, Duration::from_millis(20), || unreachable!());
             assert!(refused.is_err());
             thread::park();
-            tell.send(()).unwrap();
+            sender.send(()).unwrap();
         });
-        assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(()));
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(60)), Ok(()));
     }
 
     #[test]
@@ -589,9 +606,9 @@ mod tests {
 
         let subscription = Subscription::new();
         subscription.open();
-        let before = subscription.generation();
+        let before = subscription.epoch();
         // SAFETY: takes plain values; the handler is ours.
         unsafe { libc::raise(SIGCHLD) };
-        assert_ne!(subscription.generation(), before);
+        assert_ne!(subscription.epoch(), before);
     }
 }

@@ -1,40 +1,41 @@
-//! [`Hints`]: the children that signals have named, for the watcher to look at first.
+//! [`Hints`]: the children that signals have named. The watcher looks at them first.
 //!
-//! A bounded ring that never blocks and never allocates, so a signal handler may write to
-//! it on any thread. It is D. Vyukov's bounded queue, with one reader: each place has a
-//! ticket, which says whose turn it is. If the ring is full, the hint is dropped. Hints
-//! only say where to look first.
+//! This is a bounded ring that never blocks and never allocates, so a signal handler may write
+//! to it on any thread. It is D. Vyukov's bounded queue, with one reader. Each slot has a
+//! sequence number, which says whose turn it is. If the ring is full, the hint is dropped. No exit is
+//! lost by that, because hints only say where to look first.
 //!
 //! # Invariants
 //!
-//! 1. The place `position % PLACES` may be written by the writer that has claimed
-//!    `position` when its ticket is `position`, and read when it is `position + 1`.
+//! 1. The slot `position % CAPACITY` may be written by the writer that has claimed
+//!    `position` when its sequence number is `position`, and read when the number is
+//!    `position + 1`.
 //! 2. Only one thread reads at a time. (If two did, a hint could be read twice or skipped.)
 //!
-//! A writer that is interrupted between claiming and filling its place holds up the
-//! reader at that place, not other writers. When it goes on it rings the bell, and the
-//! reader looks again.
+//! If a writer is interrupted between claiming and filling its slot, it holds up the reader at
+//! that slot, but no other writer. When it goes on, it notifies the reader, which looks again.
 
 use std::cmp;
 
 use crate::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
-/// A power of two, so that positions may wrap round. In a model few, to be filled soon.
-pub(crate) const PLACES: usize = if cfg!(childwatch_loom) { 2 } else { 256 };
+/// A power of two, so that positions may wrap. In a model the ring is small, so that it is soon
+/// full.
+pub(crate) const CAPACITY: usize = if cfg!(childwatch_loom) { 2 } else { 256 };
 
 /// A child that a signal has named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hint {
     pub(crate) pid: i32,
-    /// Its wait status, from the signal.
+    /// The wait status of the child, from the signal.
     pub(crate) status: i32,
-    /// The generation that the signal began.
-    pub(crate) generation: u32,
+    /// The epoch that the signal began.
+    pub(crate) epoch: u32,
 }
 
 #[derive(Debug)]
 pub(crate) struct Hints {
-    places: Box<[Place]>,
+    slots: Box<[Slot]>,
     /// The next position to be claimed by a writer.
     next: AtomicU32,
     /// The next position to be read.
@@ -42,39 +43,39 @@ pub(crate) struct Hints {
 }
 
 #[derive(Debug)]
-struct Place {
-    ticket: AtomicU32,
+struct Slot {
+    sequence: AtomicU32,
     pid: AtomicI32,
     status: AtomicI32,
-    generation: AtomicU32,
+    epoch: AtomicU32,
 }
 
 impl Hints {
     pub(crate) fn new() -> Self {
-        let place = |position| Place {
-            ticket: AtomicU32::new(position),
+        let slot = |position| Slot {
+            sequence: AtomicU32::new(position),
             pid: AtomicI32::new(0),
             status: AtomicI32::new(0),
-            generation: AtomicU32::new(0),
+            epoch: AtomicU32::new(0),
         };
         Hints {
-            places: (0..PLACES as u32).map(place).collect(),
+            slots: (0..CAPACITY as u32).map(slot).collect(),
             next: AtomicU32::new(0),
             read: AtomicU32::new(0),
         }
     }
 
-    /// Adds a hint, and returns `true` if there was a place for it. Async-signal-safe.
+    /// Adds a hint, and returns `true` if there was a slot for it. Async-signal-safe.
     pub(crate) fn push(&self, hint: Hint) -> bool {
-        // Relaxed: a stale position only costs another try; the ticket decides.
+        // Relaxed: a stale position only costs another try; the sequence decides.
         let mut position = self.next.load(Ordering::Relaxed);
         loop {
-            let place = self.place(position);
-            // Acquire: the reader has taken what stood here (its Release).
-            let ticket = place.ticket.load(Ordering::Acquire);
-            // Positions wrap round: what counts is how far the ticket is ahead.
-            match (ticket.wrapping_sub(position) as i32).cmp(&0) {
-                // Relaxed: claiming publishes nothing; the ticket below does.
+            let slot = self.slot(position);
+            // Acquire: the reader has taken the former hint (its Release).
+            let sequence = slot.sequence.load(Ordering::Acquire);
+            // Positions wrap, so the distance from the position to the sequence counts.
+            match (sequence.wrapping_sub(position) as i32).cmp(&0) {
+                // Relaxed: claiming publishes nothing; the sequence below does.
                 cmp::Ordering::Equal => match self.next.compare_exchange_weak(
                     position,
                     position.wrapping_add(1),
@@ -82,18 +83,17 @@ impl Hints {
                     Ordering::Relaxed,
                 ) {
                     Ok(_) => {
-                        // Relaxed: published by the ticket.
-                        place.pid.store(hint.pid, Ordering::Relaxed);
-                        place.status.store(hint.status, Ordering::Relaxed);
-                        place.generation.store(hint.generation, Ordering::Relaxed);
-                        place
-                            .ticket
+                        // Relaxed: published by the sequence.
+                        slot.pid.store(hint.pid, Ordering::Relaxed);
+                        slot.status.store(hint.status, Ordering::Relaxed);
+                        slot.epoch.store(hint.epoch, Ordering::Relaxed);
+                        slot.sequence
                             .store(position.wrapping_add(1), Ordering::Release);
                         return true;
                     }
                     Err(current) => position = current,
                 },
-                // The place has not been read since the last round. The queue is full.
+                // The slot has not been read since the last round. The queue is full.
                 cmp::Ordering::Less => return false,
                 // Another writer has claimed the position.
                 cmp::Ordering::Greater => position = self.next.load(Ordering::Relaxed),
@@ -103,21 +103,21 @@ impl Hints {
 
     /// Takes out the oldest hint.
     pub(crate) fn pop(&self) -> Option<Hint> {
-        // Relaxed, as the store below: only the reader uses it, and successive readers
-        // are ordered by what makes them one at a time.
+        // Relaxed, as the store below: only the reader uses it. The lock that admits one reader
+        // at a time orders successive readers.
         let position = self.read.load(Ordering::Relaxed);
-        let place = self.place(position);
-        // Acquire: the writer has filled the place (its Release).
-        if place.ticket.load(Ordering::Acquire) != position.wrapping_add(1) {
+        let slot = self.slot(position);
+        // Acquire: the writer has filled the slot (its Release).
+        if slot.sequence.load(Ordering::Acquire) != position.wrapping_add(1) {
             return None;
         }
         let hint = Hint {
-            pid: place.pid.load(Ordering::Relaxed),
-            status: place.status.load(Ordering::Relaxed),
-            generation: place.generation.load(Ordering::Relaxed),
+            pid: slot.pid.load(Ordering::Relaxed),
+            status: slot.status.load(Ordering::Relaxed),
+            epoch: slot.epoch.load(Ordering::Relaxed),
         };
-        place.ticket.store(
-            position.wrapping_add(PLACES as u32),
+        slot.sequence.store(
+            position.wrapping_add(CAPACITY as u32),
             // Release: the loads above come before the next writer's stores.
             Ordering::Release,
         );
@@ -125,8 +125,8 @@ impl Hints {
         Some(hint)
     }
 
-    fn place(&self, position: u32) -> &Place {
-        &self.places[position as usize % PLACES]
+    fn slot(&self, position: u32) -> &Slot {
+        &self.slots[position as usize % CAPACITY]
     }
 }
 
@@ -142,7 +142,7 @@ mod tests {
         Hint {
             pid,
             status: pid * 2,
-            generation: pid.unsigned_abs(),
+            epoch: pid.unsigned_abs(),
         }
     }
 
@@ -163,43 +163,43 @@ mod tests {
     #[test]
     fn a_full_queue_drops_the_newest_and_says_so() {
         let hints = Hints::new();
-        for pid in 1..=PLACES as i32 {
+        for pid in 1..=CAPACITY as i32 {
             assert!(hints.push(hint(pid)));
         }
         assert!(!hints.push(hint(-1)));
-        for pid in 1..=PLACES as i32 {
+        for pid in 1..=CAPACITY as i32 {
             assert_eq!(hints.pop(), Some(hint(pid)));
         }
         assert_eq!(hints.pop(), None);
-        // And it goes on as if nothing had been.
+        // After that the ring works as before.
         assert!(hints.push(hint(7)));
         assert_eq!(hints.pop(), Some(hint(7)));
     }
 
-    /// A writer is a signal handler: one that waits there for ever stops the program.
+    /// A writer is a signal handler. If it looped for ever, it would stop the program.
     #[test]
     fn a_queue_is_full_also_where_its_positions_wrap_round() {
         let hints = Hints::new();
-        let start = 0_u32.wrapping_sub(PLACES as u32 / 2);
-        for position in (start..=u32::MAX).chain(0..PLACES as u32 / 2) {
-            let place = hints.place(position);
-            place.ticket.store(position, Ordering::SeqCst);
+        let start = 0_u32.wrapping_sub(CAPACITY as u32 / 2);
+        for position in (start..=u32::MAX).chain(0..CAPACITY as u32 / 2) {
+            let slot = hints.slot(position);
+            slot.sequence.store(position, Ordering::SeqCst);
         }
         hints.next.store(start, Ordering::SeqCst);
         hints.read.store(start, Ordering::SeqCst);
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
             for _ in 0..2 {
-                let pushed = (1..=PLACES as i32 + 1).map(|pid| hints.push(hint(pid)));
+                let pushed = (1..=CAPACITY as i32 + 1).map(|pid| hints.push(hint(pid)));
                 let pushed: Vec<_> = pushed.collect();
-                let popped = (1..=PLACES as i32).all(|pid| hints.pop() == Some(hint(pid)));
-                tell.send((pushed, popped)).unwrap();
+                let popped = (1..=CAPACITY as i32).all(|pid| hints.pop() == Some(hint(pid)));
+                sender.send((pushed, popped)).unwrap();
             }
         });
-        let mut expected = vec![true; PLACES];
+        let mut expected = vec![true; CAPACITY];
         expected.push(false);
         for _ in 0..2 {
-            let answer = told.recv_timeout(Duration::from_secs(60));
+            let answer = receiver.recv_timeout(Duration::from_secs(60));
             assert_eq!(answer, Ok((expected.clone(), true)));
         }
     }

@@ -2,9 +2,9 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use childwatch_core::source::exit_status;
+use childwatch_core::source::exit_status_from_siginfo;
 
-use super::bell::Bell;
+use super::event_count::EventCount;
 use super::hints::{Hint, Hints};
 use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -14,10 +14,10 @@ use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 pub(crate) struct Inbox {
     hints: Hints,
     /// The number of signals that found the inbox open.
-    generation: AtomicU32,
-    /// Signals pass by a closed inbox. It is open while the watcher watches a child.
+    epoch: AtomicU32,
+    /// A closed inbox takes in no signal. It is open while the watcher watches a child.
     is_open: AtomicBool,
-    pub(crate) bell: Bell,
+    pub(crate) event_count: EventCount,
 }
 
 impl Inbox {
@@ -25,48 +25,45 @@ impl Inbox {
     pub(crate) fn new() -> Self {
         Inbox {
             hints: Hints::new(),
-            generation: AtomicU32::new(0),
+            epoch: AtomicU32::new(0),
             is_open: AtomicBool::new(false),
-            bell: Bell::default(),
+            event_count: EventCount::default(),
         }
     }
 
     /// Takes in one `SIGCHLD`. Async-signal-safe.
     ///
-    /// The order matters. A watcher that has read the new generation finds the child in
-    /// its last state, because the kernel makes a zombie before it sends the signal. A
-    /// watcher that has not read it is woken by the bell.
+    /// The order matters. If the watcher has read the new epoch, it finds the child in its
+    /// last state, because the kernel makes the zombie before it sends the signal. If the
+    /// watcher has not read it, the notification wakes the watcher.
     pub(crate) fn signal(&self, pid: i32, code: i32, status: i32) {
         if !self.is_open.load(Ordering::SeqCst) {
             return;
         }
-        let generation = self
-            .generation
-            .fetch_add(1, Ordering::SeqCst)
-            .wrapping_add(1);
-        // A signal that reports no exit is no hint. But an exit's signal may have been
-        // merged into it, so it begins a generation like any other.
-        if let Some(status) = exit_status(code, status) {
+        let epoch = self.epoch.fetch_add(1, Ordering::SeqCst).wrapping_add(1);
+        // A signal that reports no exit leaves no hint. But the signal of an exit may have been
+        // merged into it, so it begins a epoch like any other.
+        if let Some(status) = exit_status_from_siginfo(code, status) {
             self.hints.push(Hint {
                 pid,
                 status: status.into_raw(),
-                generation,
+                epoch,
             });
         }
-        self.bell.ring();
+        self.event_count.notify();
     }
 
-    /// Takes in a signal of which nothing is known but that it came. Async-signal-safe.
+    /// Takes in a signal without a `siginfo`. Async-signal-safe.
     pub(crate) fn signal_unknown(&self) {
         self.signal(0, 0, 0);
     }
 
-    pub(crate) fn generation(&self) -> u32 {
-        self.generation.load(Ordering::SeqCst)
+    pub(crate) fn epoch(&self) -> u32 {
+        self.epoch.load(Ordering::SeqCst)
     }
 
-    /// Takes out the oldest hint. Only one thread may do so at a time; for memory safety
-    /// it does not matter.
+    /// Takes out the oldest hint. Only one thread may do so at a time, but memory safety does not
+    /// depend on this.
     pub(crate) fn pop_hint(&self) -> Option<Hint> {
         self.hints.pop()
     }
@@ -96,22 +93,22 @@ mod tests {
     }
 
     #[test]
-    fn the_signal_of_an_exit_leaves_a_hint_begins_a_generation_and_rings() {
+    fn the_signal_of_an_exit_leaves_a_hint_begins_an_epoch_and_notifies() {
         let inbox = open();
         inbox.signal(7, libc::CLD_EXITED, 3);
         let expected = Hint {
             pid: 7,
             status: 3 << 8,
-            generation: 1,
+            epoch: 1,
         };
         assert_eq!(inbox.pop_hint(), Some(expected));
         assert_eq!(inbox.pop_hint(), None);
-        assert_eq!(inbox.generation(), 1);
-        assert_eq!(inbox.bell.rings(), 1);
+        assert_eq!(inbox.epoch(), 1);
+        assert_eq!(inbox.event_count.count(), 1);
     }
 
     #[test]
-    fn a_signal_without_an_exit_leaves_no_hint_but_begins_a_generation() {
+    fn a_signal_without_an_exit_leaves_no_hint_but_begins_an_epoch() {
         for signal in [
             |inbox: &Inbox| inbox.signal(7, libc::CLD_STOPPED, libc::SIGSTOP),
             |inbox: &Inbox| inbox.signal_unknown(),
@@ -119,8 +116,8 @@ mod tests {
             let inbox = open();
             signal(&inbox);
             assert_eq!(inbox.pop_hint(), None);
-            assert_eq!(inbox.generation(), 1);
-            assert_eq!(inbox.bell.rings(), 1);
+            assert_eq!(inbox.epoch(), 1);
+            assert_eq!(inbox.event_count.count(), 1);
         }
     }
 
@@ -129,7 +126,7 @@ mod tests {
         let inbox = open();
         inbox.close();
         inbox.signal(7, libc::CLD_EXITED, 3);
-        assert_eq!(inbox.generation(), 0);
-        assert_eq!(inbox.bell.rings(), 0);
+        assert_eq!(inbox.epoch(), 0);
+        assert_eq!(inbox.event_count.count(), 0);
     }
 }

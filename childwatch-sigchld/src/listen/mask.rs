@@ -1,4 +1,4 @@
-//! Whether `SIGCHLD` is blocked on a thread.
+//! Blocking `SIGCHLD` on a thread.
 
 #![expect(unsafe_code, reason = "`pthread_sigmask`")]
 

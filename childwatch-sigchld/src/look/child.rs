@@ -1,8 +1,8 @@
-//! What the kernel tells of one child without reaping it.
+//! The state of one child, asked without reaping the child.
 
 use std::process::ExitStatus;
 
-use childwatch_core::source::exit_status;
+use childwatch_core::source::exit_status_from_siginfo;
 use childwatch_core::{Pid, WatchError};
 use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
@@ -12,10 +12,10 @@ use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
 pub(crate) enum State {
     /// A zombie, waitable.
     Exited(ExitStatus),
-    /// Alive, or not waitable yet: a tracer holds it, or its leader has exited and
+    /// Alive, or not waitable yet: a tracer holds the child, or its first thread has exited and
     /// another thread lives.
     NotYet,
-    /// No child of this process, or not any more.
+    /// The pid is not that of a child of this process, or not any more.
     Gone,
     /// A sandbox refuses `waitid`, so nothing is known.
     Refused(Errno),
@@ -35,17 +35,16 @@ fn state_of(answer: Result<Option<ExitStatus>, Errno>) -> State {
     }
 }
 
-/// Asks `waitid` about any child, to see whether the kernel and the sandbox offer it.
-pub(crate) fn can_be_looked_at() -> Result<(), Errno> {
+/// Asks `waitid` about any child. Returns `Ok` if the kernel and the sandbox offer it.
+pub(crate) fn check_waitid() -> Result<(), Errno> {
     match peek(WaitId::All) {
         Ok(_) | Err(Errno::CHILD) => Ok(()),
         Err(errno) => Err(errno),
     }
 }
 
-/// `waitid` for exits alone, of any kind of child (`__WALL`, which `waitid` takes since
-/// Linux 4.7: also of a child whose exit signal is not `SIGCHLD`), neither waiting nor
-/// reaping.
+/// Calls `waitid` for an exit, without waiting or reaping. `__WALL` (in `waitid` since Linux 4.7)
+/// includes children whose exit signal is not `SIGCHLD`.
 fn peek(id: WaitId<'_>) -> Result<Option<ExitStatus>, Errno> {
     const WALL: u32 = libc::__WALL as u32;
     let options = WaitIdOptions::EXITED
@@ -58,15 +57,15 @@ fn peek(id: WaitId<'_>) -> Result<Option<ExitStatus>, Errno> {
 
 fn status_of(status: &WaitIdStatus) -> Option<ExitStatus> {
     let value = status.exit_status().or(status.terminating_signal())?;
-    exit_status(status.raw_code(), value)
+    exit_status_from_siginfo(status.raw_code(), value)
 }
 
-/// Whether a pid is the process id of a child.
+/// How a pid is related to this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kinship {
-    /// It is, or a sandbox refuses to tell.
+    /// It is, or a sandbox refuses the question.
     Child,
-    /// It is another process, which this one may be tracing, or nobody.
+    /// It is that of another process, which this one may be tracing, or of no process.
     NoChild,
     /// It is the id of a thread.
     Thread,
@@ -75,9 +74,14 @@ pub(crate) enum Kinship {
 /// Tells a child from a process or thread that this process only traces. `waitid` answers
 /// for all three.
 ///
-/// `setpgid` looks the parent up and changes nothing here: the process group that it is to
-/// move the child to does not exist, because it is beyond the largest pid (2²²). For a
-/// child the answer is EPERM or EACCES, for another process ESRCH, for a thread EINVAL.
+/// `setpgid` checks the parent, and changes nothing here: the process group to which it should
+/// move the child does not exist, because its number is beyond the largest pid (2²²).
+///
+/// | the pid is that of | `setpgid` fails with |
+/// |---|---|
+/// | a child | EPERM or EACCES |
+/// | another process | ESRCH |
+/// | a thread | EINVAL |
 pub(crate) fn kinship(pid: Pid) -> Kinship {
     let nonexistent = rustix::process::Pid::from_raw(i32::MAX);
     match rustix::process::setpgid(Some(rustix_pid(pid)), nonexistent) {
@@ -89,6 +93,9 @@ pub(crate) fn kinship(pid: Pid) -> Kinship {
 
 /// The error for a pid that this backend cannot watch.
 pub(crate) fn not_a_child(pid: Pid) -> WatchError {
+    if pid.as_raw().unsigned_abs() == std::process::id() {
+        return WatchError::OwnProcess { pid };
+    }
     let source = Some(Errno::CHILD.into());
     if exists(pid) && kinship(pid) != Kinship::Thread {
         WatchError::NotAChild { pid, source }
@@ -98,7 +105,7 @@ pub(crate) fn not_a_child(pid: Pid) -> WatchError {
 }
 
 /// The error for a child that a sandbox does not let us look at.
-pub(crate) fn not_to_be_looked_at(pid: Pid, errno: Errno) -> WatchError {
+pub(crate) fn look_refused(pid: Pid, errno: Errno) -> WatchError {
     WatchError::Unsupported {
         operation: "waitid(P_PID)",
         pid: Some(pid),
@@ -151,7 +158,7 @@ pub(crate) mod tests {
     }
 
     /// Lets it end, and be a zombie.
-    pub(crate) fn dies(child: &mut Child) {
+    pub(crate) fn let_die(child: &mut Child) {
         drop(child.stdin.take());
         while look(Pid::from(&*child)) == State::NotYet {
             thread::yield_now();
@@ -164,7 +171,7 @@ pub(crate) mod tests {
         let pid = Pid::from(&child);
         assert_eq!(look(pid), State::NotYet);
         assert_eq!(kinship(pid), Kinship::Child);
-        dies(&mut child);
+        let_die(&mut child);
         let status = ExitStatus::from_raw(0);
         assert_eq!(look(pid), State::Exited(status), "and not reaped");
         assert_eq!(kinship(pid), Kinship::Child);
@@ -196,7 +203,7 @@ pub(crate) mod tests {
         let before = rustix::process::getpgid(Some(number)).unwrap();
         assert_eq!(kinship(Pid::from(&child)), Kinship::Child);
         assert_eq!(rustix::process::getpgid(Some(number)).unwrap(), before);
-        dies(&mut child);
+        let_die(&mut child);
         child.wait().unwrap();
     }
 
@@ -216,7 +223,7 @@ pub(crate) mod tests {
     fn what_is_no_child_is_told_apart() {
         let own = Pid::try_from(std::process::id()).unwrap();
         assert_eq!(look(own), State::Gone);
-        assert!(matches!(not_a_child(own), WatchError::NotAChild { .. }));
+        assert!(matches!(not_a_child(own), WatchError::OwnProcess { .. }));
         let parent = rustix::process::getppid().unwrap();
         let parent = Pid::try_from(parent.as_raw_nonzero().get()).unwrap();
         assert_eq!(kinship(parent), Kinship::NoChild);
@@ -230,6 +237,6 @@ pub(crate) mod tests {
 
     #[test]
     fn the_kernel_offers_a_look() {
-        assert_eq!(can_be_looked_at(), Ok(()));
+        assert_eq!(check_waitid(), Ok(()));
     }
 }

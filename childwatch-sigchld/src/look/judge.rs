@@ -1,9 +1,9 @@
-//! [`judge`]: what it means for an armed child that its pid is in some state.
+//! [`judge`]: what the state of a pid means for the child that was armed with that pid.
 //!
 //! # Doubt is never an exit
 //!
-//! A pid that `waitid` shows alive may have been reused: then the armed child is over, and
-//! another one lives. That is concluded only from a proof, which has four parts:
+//! If `waitid` shows a pid alive, the pid may have been reused. Then the armed child has exited,
+//! and another one is alive. Only a proof leads to this conclusion. It has four parts:
 //!
 //! 1. `/proc` belongs to the pid namespace of this process.
 //! 2. The process with the pid is a child of this process.
@@ -12,24 +12,24 @@
 //! 4. This process was started no later than that tick. Otherwise it has been restored
 //!    from a checkpoint (CRIU), which gives all processes new start times.
 //!
-//! Without the proof the child is alive.
+//! Without the proof the armed child counts as alive.
 //!
 //! # Whose status it is
 //!
-//! | state of the pid | status heard from a signal | verdict |
+//! | state of the pid | status from a hint | verdict |
 //! |---|---|---|
 //! | alive | any | alive, unless the proof above says reused |
-//! | gone | any | gone: the status heard, or none |
+//! | gone | any | gone: the hinted status, or none |
 //! | zombie | none, or the same as the zombie's | ended, with the zombie's status |
 //! | zombie | another than the zombie's | by the start of the zombie, as follows |
-//! | … started later than the armed child | | gone: the status heard |
+//! | … started later than the armed child | | gone: the hinted status |
 //! | … started earlier | | ended, with the zombie's status |
 //! | … in the same tick, or not known | | ended, without a status |
 //! | not known: `waitid` is refused | none | alive |
-//! | not known: `waitid` is refused | any | ended, with the status heard, unless `/proc` shows it alive |
+//! | not known: `waitid` is refused | any | ended, with the hinted status, unless `/proc` shows it alive |
 //!
-//! A status that differs may be that of the process's first thread (seen from Linux 5.17
-//! to 6.12). Or it is that of a former process whose signal was delivered late.
+//! There are two reasons for a status that differs. It may be that of the process's first thread
+//! (seen from Linux 5.17 to 6.12), or that of a former process whose signal was late.
 
 use std::process::ExitStatus;
 
@@ -39,59 +39,63 @@ use childwatch_core::source::clock::Ticks;
 use super::child::State;
 use super::proc::OwnProc;
 
-use crate::table::{Heard, Suspect};
+use crate::table::{Candidate, HintedStatus};
 
 /// What has become of an armed child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Alive,
-    /// It has exited, with this status if it is known. It is not known to be reaped.
+    /// The child has exited, with this status if it is known. It is not known to be reaped.
     Ended(Option<ExitStatus>),
-    /// It has been reaped. What has been heard of its status counts.
+    /// The child has been reaped. The hinted status counts.
     Gone,
 }
 
 /// Judges one armed child. `proof` is asked for only if there is a doubt.
 pub(crate) fn judge(
-    suspect: &Suspect,
+    candidate: &Candidate,
     state: State,
     proof: impl Fn() -> Option<OwnProc>,
 ) -> Verdict {
-    let Suspect { pid, armed_at, .. } = *suspect;
+    let Candidate { pid, armed_at, .. } = *candidate;
     match state {
         State::Gone => Verdict::Gone,
-        State::NotYet if suspect.is_doubtful() && start(pid, armed_at, &proof) == Start::Later => {
+        State::NotYet
+            if candidate.is_doubtful() && start(pid, armed_at, &proof) == Start::Later =>
+        {
             Verdict::Gone
         }
         State::NotYet => Verdict::Alive,
-        State::Exited(status) if suspect.heard.agrees_with(status) => Verdict::Ended(Some(status)),
+        State::Exited(status) if candidate.hinted_status.agrees_with(status) => {
+            Verdict::Ended(Some(status))
+        }
         State::Exited(status) => match start(pid, armed_at, &proof) {
             Start::Later => Verdict::Gone,
             Start::Earlier => Verdict::Ended(Some(status)),
             Start::Unknown => Verdict::Ended(None),
         },
-        // A sandbox refuses `waitid`. A signal reported the exit, and `/proc` does not
-        // contradict. Whether the child has been reaped is not known.
-        State::Refused(_) if suspect.heard != Heard::Nothing => {
+        // A sandbox refuses `waitid`. A signal reported the exit. If `/proc` does not contradict,
+        // the child has exited. It is not known whether it has been reaped.
+        State::Refused(_) if candidate.hinted_status != HintedStatus::Nothing => {
             if proof().is_some_and(|proc| proc.shows_alive(pid)) {
                 Verdict::Alive
             } else {
-                Verdict::Ended(suspect.heard.status())
+                Verdict::Ended(candidate.hinted_status.status())
             }
         }
         State::Refused(_) => Verdict::Alive,
     }
 }
 
-/// How the start of the child that has a pid now lies to a moment at which the armed child
-/// had it.
+/// How the start of the child that has a pid now relates to a moment at which the armed child
+/// had that pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// It is the armed child.
+    /// The child started before the moment, so it is the armed child.
     Earlier,
-    /// It is another child.
+    /// The child started after the moment, so it is another child.
     Later,
-    /// It may be either: the same tick, or `/proc` does not tell.
+    /// It may be either of the two: they are in the same tick, or `/proc` shows no start.
     Unknown,
 }
 
@@ -119,46 +123,50 @@ mod tests {
 
     use super::*;
     use crate::look::child;
-    use crate::look::child::tests::{cat, dies, late_cat, plus};
+    use crate::look::child::tests::{cat, late_cat, let_die, plus};
 
     /// As wait statuses: killed by signal 9, and exited with 0.
-    const OTHER: Heard = Heard::Status(9);
-    const OWN: Heard = Heard::Status(0);
+    const OTHER: HintedStatus = HintedStatus::Status(9);
+    const OWN: HintedStatus = HintedStatus::Status(0);
 
     fn status(raw: i32) -> Option<ExitStatus> {
         Some(ExitStatus::from_raw(raw))
     }
 
-    fn suspect(child: &Child, armed_at: Ticks, heard: Heard) -> Suspect {
-        Suspect {
+    fn candidate(child: &Child, armed_at: Ticks, hinted_status: HintedStatus) -> Candidate {
+        Candidate {
             token: Token::from_parts(0, 0),
             pid: Pid::from(child),
             armed_at,
-            heard,
+            hinted_status,
             checks_identity: false,
         }
     }
 
-    fn judged(suspect: &Suspect) -> Verdict {
-        judge(suspect, child::look(suspect.pid), OwnProc::prove)
+    fn judged(candidate: &Candidate) -> Verdict {
+        judge(candidate, child::look(candidate.pid), OwnProc::prove)
     }
 
     #[test]
     fn a_live_pid_is_reused_only_with_proof() {
         let (before, mut child) = late_cat();
         let after = plus(Ticks::now(), 1);
-        for heard in [Heard::Nothing, OTHER, Heard::Conflicting] {
+        for hinted_status in [HintedStatus::Nothing, OTHER, HintedStatus::Conflicting] {
             for checks_identity in [false, true] {
-                let suspect = Suspect {
+                let candidate = Candidate {
                     checks_identity,
-                    ..suspect(&child, after, heard)
+                    ..candidate(&child, after, hinted_status)
                 };
-                assert_eq!(judged(&suspect), Verdict::Alive, "it was there when armed");
-                let former = Suspect {
+                assert_eq!(
+                    judged(&candidate),
+                    Verdict::Alive,
+                    "it was there when armed"
+                );
+                let former = Candidate {
                     armed_at: before,
-                    ..suspect
+                    ..candidate
                 };
-                let is_doubtful = checks_identity || heard != Heard::Nothing;
+                let is_doubtful = checks_identity || hinted_status != HintedStatus::Nothing;
                 let expected = if is_doubtful {
                     Verdict::Gone
                 } else {
@@ -169,14 +177,14 @@ mod tests {
                 let state = child::look(former.pid);
                 assert_eq!(judge(&former, state, || None), Verdict::Alive);
                 // Nor by an unknown moment.
-                let unknown = Suspect {
+                let unknown = Candidate {
                     armed_at: Ticks::NEVER,
-                    ..suspect
+                    ..candidate
                 };
                 assert_eq!(judged(&unknown), Verdict::Alive);
             }
         }
-        dies(&mut child);
+        let_die(&mut child);
         child.wait().unwrap();
     }
 
@@ -184,22 +192,22 @@ mod tests {
     fn a_zombie_has_its_own_status_unless_a_signal_brought_another() {
         let (before, mut child) = late_cat();
         let after = plus(Ticks::now(), 1);
-        dies(&mut child);
-        for heard in [Heard::Nothing, OWN] {
+        let_die(&mut child);
+        for hinted_status in [HintedStatus::Nothing, OWN] {
             for armed_at in [before, after, Ticks::NEVER] {
-                let suspect = suspect(&child, armed_at, heard);
-                assert_eq!(judged(&suspect), Verdict::Ended(status(0)));
+                let candidate = candidate(&child, armed_at, hinted_status);
+                assert_eq!(judged(&candidate), Verdict::Ended(status(0)));
             }
         }
-        for heard in [OTHER, Heard::Conflicting] {
-            let suspect = |armed_at| suspect(&child, armed_at, heard);
-            assert_eq!(judged(&suspect(after)), Verdict::Ended(status(0)));
-            assert_eq!(judged(&suspect(before)), Verdict::Gone, "it is another");
+        for hinted_status in [OTHER, HintedStatus::Conflicting] {
+            let candidate = |armed_at| candidate(&child, armed_at, hinted_status);
+            assert_eq!(judged(&candidate(after)), Verdict::Ended(status(0)));
+            assert_eq!(judged(&candidate(before)), Verdict::Gone, "it is another");
             let state = child::look(Pid::from(&child));
-            let without_proc = judge(&suspect(before), state, || None);
+            let without_proc = judge(&candidate(before), state, || None);
             assert_eq!(without_proc, Verdict::Ended(None));
         }
-        let gone = suspect(&child, after, OTHER);
+        let gone = candidate(&child, after, OTHER);
         child.wait().unwrap();
         assert_eq!(judged(&gone), Verdict::Gone);
     }
@@ -220,8 +228,11 @@ mod tests {
             super::start(pid, plus(start, -1), OwnProc::prove),
             Start::Later
         );
-        dies(&mut child);
-        assert_eq!(judged(&suspect(&child, start, OTHER)), Verdict::Ended(None));
+        let_die(&mut child);
+        assert_eq!(
+            judged(&candidate(&child, start, OTHER)),
+            Verdict::Ended(None)
+        );
         child.wait().unwrap();
         assert_eq!(super::start(pid, before, OwnProc::prove), Start::Unknown);
     }
@@ -229,16 +240,16 @@ mod tests {
     #[test]
     fn where_a_sandbox_refuses_waitid_a_signal_is_believed_unless_proc_contradicts() {
         let mut child = cat();
-        let refused = |heard| {
-            let suspect = suspect(&child, Ticks::now(), heard);
-            judge(&suspect, State::Refused(Errno::PERM), OwnProc::prove)
+        let refused = |hinted_status| {
+            let candidate = candidate(&child, Ticks::now(), hinted_status);
+            judge(&candidate, State::Refused(Errno::PERM), OwnProc::prove)
         };
-        assert_eq!(refused(Heard::Nothing), Verdict::Alive);
+        assert_eq!(refused(HintedStatus::Nothing), Verdict::Alive);
         assert_eq!(refused(OTHER), Verdict::Alive);
-        dies(&mut child);
-        let suspect = suspect(&child, Ticks::now(), OTHER);
+        let_die(&mut child);
+        let candidate = candidate(&child, Ticks::now(), OTHER);
         let refused =
-            |proof: fn() -> Option<OwnProc>| judge(&suspect, State::Refused(Errno::PERM), proof);
+            |proof: fn() -> Option<OwnProc>| judge(&candidate, State::Refused(Errno::PERM), proof);
         assert_eq!(refused(OwnProc::prove), Verdict::Ended(status(9)));
         assert_eq!(refused(|| None), Verdict::Ended(status(9)));
         child.wait().unwrap();

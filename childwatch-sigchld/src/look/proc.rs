@@ -1,7 +1,7 @@
 //! What `/proc` shows of a child, and whether it is the right `/proc`.
 //!
-//! `/proc` may belong to another pid namespace: after `unshare(CLONE_NEWPID)` without a
-//! new mount, or in a container that sees its host's. Its numbers then mean other
+//! `/proc` may belong to another pid namespace: after `unshare(CLONE_NEWPID)` without a new
+//! mount, or in a container that sees the `/proc` of its host. Its pids then mean other
 //! processes. So nothing is concluded from it without a proof that it is our own.
 
 use std::fs;
@@ -11,7 +11,7 @@ use childwatch_core::source::clock::Ticks;
 
 /// A `/proc` that has been seen to belong to the pid namespace of this process.
 ///
-/// The proof holds as long as nobody mounts another `/proc`, so it is renewed for each use.
+/// The proof holds until another `/proc` is mounted, so it is renewed for each use.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OwnProc {
     own: u32,
@@ -20,13 +20,12 @@ pub(crate) struct OwnProc {
 }
 
 /// What `/proc` is to this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProcView {
     /// It shows this process under its own pid, so its pids mean the same processes.
     Own,
-    /// The same, but it is mounted with `hidepid`. It may not show a child that runs as
-    /// another user.
+    /// As `Own`, but mounted with `hidepid`. It may not show a child that runs as another user.
     Hidden,
     /// It belongs to another pid namespace, so its pids mean other processes.
     Foreign,
@@ -44,9 +43,9 @@ pub(crate) fn view() -> ProcView {
     if shown.and_then(number::<u32>) != Some(own) {
         return ProcView::Foreign;
     }
-    // Two namespaces may have given one process the same number. `NSpid` (Linux 4.1) has
-    // a number for each namespace from that of the mount inwards. Kernels without pid
-    // namespaces do not show it.
+    // A process may have the same pid in two namespaces. `NSpid` (Linux 4.1) has a pid for
+    // each namespace from that of the mount inwards. Kernels without pid namespaces do not
+    // show it.
     match fs::read("/proc/self/status") {
         Ok(status) if has_one_pid(&status) => ProcView::Own,
         Ok(_) => ProcView::Foreign,
@@ -89,7 +88,7 @@ fn has_one_pid(status: &[u8]) -> bool {
 }
 
 impl OwnProc {
-    /// The proof. `None` if `/proc` is foreign or missing, or if no file descriptor is
+    /// Returns the proof, or `None` if `/proc` is foreign or missing, or if no file descriptor is
     /// left to find out.
     pub(crate) fn prove() -> Option<Self> {
         let own = std::process::id();
@@ -103,14 +102,14 @@ impl OwnProc {
     /// Returns `true` if start times can be compared with this moment.
     ///
     /// If this process itself was started after the moment, it has been restored from a
-    /// checkpoint since: all processes have new start times then, and the moment is of
-    /// another time scale.
+    /// checkpoint since. All processes have new start times then, so the moment cannot be
+    /// compared with them.
     pub(crate) fn can_compare(self, moment: Ticks) -> bool {
         self.own_start <= moment
     }
 
-    /// The start of the child that has this pid now. `None` if it is not a child of
-    /// this process, or if `/proc` does not show it.
+    /// Returns the start of the child that has this pid now. Returns `None` if no child of this
+    /// process has it, or if `/proc` does not show the child.
     pub(crate) fn child_start(self, pid: Pid) -> Option<Ticks> {
         self.child(pid).map(|child| child.start)
     }
@@ -136,8 +135,8 @@ struct Stat {
 }
 
 impl Stat {
-    /// The second field is the name in parentheses. It may hold any byte, a closing
-    /// parenthesis and a space too.
+    /// The second field is the name in parentheses. It may contain any byte, also a closing
+    /// parenthesis and a space.
     fn parse(stat: &[u8]) -> Option<Self> {
         let name_ends = stat.iter().rposition(|byte| *byte == b')')?;
         let mut fields = stat.get(name_ends + 2..)?.split(|byte| *byte == b' ');
@@ -145,7 +144,7 @@ impl Stat {
         Some(Stat {
             is_alive: !matches!(state, b"Z" | b"X" | b"x" | b""),
             parent: number(fields.next()?)?,
-            // The 22nd field; three have been taken and one more, the parent.
+            // The 22nd field. The first four have been taken.
             start: Ticks::from_raw(number(fields.nth(17)?)?),
         })
     }
@@ -159,7 +158,7 @@ fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
 #[expect(unsafe_code, reason = "`fork` and `unshare`, for another namespace")]
 mod tests {
     use super::*;
-    use crate::look::child::tests::{cat, dies};
+    use crate::look::child::tests::{cat, let_die};
 
     #[test]
     fn a_name_may_hold_any_byte() {
@@ -245,7 +244,7 @@ mod tests {
         let start = own.child_start(pid).unwrap();
         assert!(before <= start && start <= after);
         assert!(own.shows_alive(pid));
-        dies(&mut child);
+        let_die(&mut child);
         assert!(!own.shows_alive(pid));
         assert_eq!(own.child_start(pid), Some(start));
         child.wait().unwrap();
@@ -271,7 +270,7 @@ mod tests {
         };
         let mut child = cat();
         assert_eq!(stranger.child_start(Pid::from(&child)), None);
-        dies(&mut child);
+        let_die(&mut child);
         child.wait().unwrap();
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 /// Returns `true` if a `waitid` of one child walks over all children, as before Linux 5.13.
 ///
-/// A kernel whose release says nothing is taken for an old one: that is slower, and right.
+/// If the release cannot be read, the kernel is taken for an old one. That is slower, and correct.
 #[cfg_attr(
     childwatch_loom,
     expect(dead_code, reason = "a model's kernel answers instead")

@@ -1,4 +1,4 @@
-//! What handlers leave reaches a thread that waits. The source itself is in
+//! A thread that waits gets all that handlers leave. The models of the source itself are in
 //! [`source`](super::source).
 
 use std::sync::Arc;
@@ -6,28 +6,28 @@ use std::sync::Arc;
 use childwatch_core::interleavings;
 use loom::thread;
 
-use super::bell::use_once;
-use crate::listen::hints::PLACES;
+use super::event_count::use_once;
+use crate::listen::hints::CAPACITY;
 use crate::listen::inbox::Inbox;
 
 fn open_inbox() -> Arc<Inbox> {
     let inbox = Inbox::new();
-    // loom does not take an atomic's first value for a sequentially consistent store, as
-    // which the arguments need it. So each is stored once.
-    use_once(&inbox.bell);
+    // The arguments need sequentially consistent stores, and loom does not count an atomic's
+    // first value as one. So each atomic is stored once.
+    use_once(&inbox.event_count);
     inbox.open();
     inbox.signal_unknown();
     Arc::new(inbox)
 }
 
-/// Runs the handler on a thread of its own, for a child that has exited with 0.
+/// Runs the handler on a thread of its own. The child has exited with 0.
 fn begin_signal(inbox: &Arc<Inbox>, pid: i32) -> thread::JoinHandle<()> {
     let inbox = Arc::clone(inbox);
     thread::spawn(move || inbox.signal(pid, libc::CLD_EXITED, 0))
 }
 
-/// Two handlers at once: one that is interrupted before it has filled its place holds up
-/// the other's hint, and rings for both when it goes on.
+/// Two handlers at once. If one is interrupted before it has filled its place, it holds up the hint
+/// of the other. When it goes on, it rings for both.
 #[test]
 fn every_hint_is_read_before_the_thread_sleeps_for_good() {
     interleavings::preempted(2, || {
@@ -35,11 +35,11 @@ fn every_hint_is_read_before_the_thread_sleeps_for_good() {
         let signals = [begin_signal(&inbox, 1), begin_signal(&inbox, 2)];
         let mut pids = Vec::new();
         while pids.len() < 2 {
-            let rings = inbox.bell.rings();
+            let seen = inbox.event_count.count();
             let before = pids.len();
             pids.extend(std::iter::from_fn(|| inbox.pop_hint()).map(|hint| hint.pid));
             if pids.len() == before {
-                inbox.bell.listen(rings, None).unwrap();
+                inbox.event_count.wait(seen, None).unwrap();
             }
         }
         pids.sort_unstable();
@@ -50,23 +50,22 @@ fn every_hint_is_read_before_the_thread_sleeps_for_good() {
     });
 }
 
-/// A hint may find no place; its generation comes through all the same, and has every
-/// child looked at.
+/// There may be no place for a hint. Its epoch still arrives, so every child is looked at.
 #[test]
-fn a_signal_whose_hint_is_dropped_is_heard_by_its_generation() {
+fn a_signal_whose_hint_is_dropped_is_seen_by_its_epoch() {
     interleavings::preempted(2, || {
         let inbox = open_inbox();
-        for pid in 1..=PLACES as i32 {
+        for pid in 1..=CAPACITY as i32 {
             inbox.signal(pid, libc::CLD_EXITED, 0);
         }
-        let generation = inbox.generation();
+        let epoch = inbox.epoch();
         let signals = [11, 12].map(|pid| begin_signal(&inbox, pid));
         loop {
-            let rings = inbox.bell.rings();
-            if inbox.generation() == generation + 2 {
+            let seen = inbox.event_count.count();
+            if inbox.epoch() == epoch + 2 {
                 break;
             }
-            inbox.bell.listen(rings, None).unwrap();
+            inbox.event_count.wait(seen, None).unwrap();
         }
         for signal in signals {
             signal.join().unwrap();

@@ -6,18 +6,18 @@ use childwatch_core::interleavings;
 use loom::sync::Mutex;
 use loom::thread;
 
-use crate::listen::hints::{Hint, Hints, PLACES};
+use crate::listen::hints::{CAPACITY, Hint, Hints};
 
-/// Torn, it would not be what any `hint` gives.
+/// A torn hint would differ from every result of `hint`.
 fn hint(pid: i32) -> Hint {
     Hint {
         pid,
         status: pid * 2,
-        generation: pid.unsigned_abs(),
+        epoch: pid.unsigned_abs(),
     }
 }
 
-/// Pushes these, and says which of them had a place.
+/// Pushes these hints, and returns which of them had a place.
 fn push_all(hints: &Hints, pids: &[i32]) -> Vec<Hint> {
     let hinted = pids.iter().map(|pid| hint(*pid));
     hinted.filter(|hint| hints.push(*hint)).collect()
@@ -27,7 +27,7 @@ fn drain(hints: &Hints) -> Vec<Hint> {
     std::iter::from_fn(|| hints.pop()).collect()
 }
 
-/// `read` has what each writer has written, in its order, and nothing else.
+/// Asserts that `read` has the hints of each writer in their order, and nothing else.
 #[track_caller]
 fn assert_read(read: &[Hint], written: &[Vec<Hint>]) {
     for written in written {
@@ -48,12 +48,12 @@ fn two_writers_fill_the_ring_and_what_finds_no_place_is_refused() {
         let mine = push_all(&hints, &[11, 12]);
         let written = [mine, other.join().unwrap()];
         let read = drain(&hints);
-        assert_eq!(read.len(), PLACES);
+        assert_eq!(read.len(), CAPACITY);
         assert_read(&read, &written);
 
-        // And it goes on as if nothing had been.
+        // After that the ring works as before.
         let written = [push_all(&hints, &[21, 22])];
-        assert_eq!(written[0].len(), PLACES);
+        assert_eq!(written[0].len(), CAPACITY);
         assert_read(&drain(&hints), &written);
     });
 }
@@ -69,7 +69,7 @@ fn a_ring_that_overflows_while_it_is_drained_loses_nothing_that_it_has_taken() {
         let mut read = drain(&hints);
         let written = [writing.join().unwrap()];
         read.extend(drain(&hints));
-        assert!(written[0].len() >= PLACES);
+        assert!(written[0].len() >= CAPACITY);
         assert_read(&read, &written);
     });
 }
@@ -89,8 +89,8 @@ fn two_writers_and_a_reader_tear_no_hint_and_lose_none() {
     });
 }
 
-/// The watcher's thread drains it, and so does a caller that asks whether a child has
-/// been reaped, each under the table's lock.
+/// The watcher's thread drains the ring. A caller that asks whether a child has been reaped drains it
+/// too. Both hold the table's lock.
 #[test]
 fn two_that_drain_share_what_is_there() {
     interleavings::preempted(3, || {

@@ -1,7 +1,7 @@
-//! The real [`SigchldSource`], over a simulated kernel: no exit and no waking is lost.
+//! The real [`SigchldSource`], over a simulated kernel: no exit and no wake is lost.
 //!
-//! No heartbeat comes, because no time passes in a model. An exit that is not found by its
-//! signal, and a wait that nobody ends, are deadlocks.
+//! No heartbeat comes, because no time passes in a model. So if an exit is not found by its
+//! signal, or if nothing ends a wait, the model is in a deadlock.
 
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
@@ -12,12 +12,12 @@ use childwatch_core::source::{ExitSource, Report, Token};
 use childwatch_core::{Pid, interleavings};
 use loom::thread::{self, JoinHandle};
 
-use super::bell::use_once;
+use super::event_count::use_once;
 use crate::kernel::Kernel;
 use crate::source::Signals;
 use crate::{SigchldSource, SigchldWaiter};
 
-/// The first child of a model. Those before it are used up before the model begins.
+/// The first child of a model. The children before it have exited before the model begins.
 const FIRST: usize = 3;
 
 struct Stage {
@@ -27,8 +27,8 @@ struct Stage {
 }
 
 impl Stage {
-    /// A source that has reported one child, and has answered every signal since. Each of
-    /// its atomics has been stored to, as loom needs it.
+    /// A source that has reported one child, and has answered every signal. Each of its atomics has
+    /// been stored once, as loom needs it.
     fn new(kernel: Kernel) -> Self {
         let (source, waiter) =
             SigchldSource::over(kernel.clone(), Signals::Handler(kernel.subscribe())).unwrap();
@@ -37,7 +37,7 @@ impl Stage {
             source: Arc::new(source),
             waiter,
         };
-        use_once(&stage.kernel.inbox().bell);
+        use_once(&stage.kernel.inbox().event_count);
         let (dead, alive) = (FIRST - 2, FIRST - 1);
         stage.arm(dead);
         stage.kernel.exit(pid(dead), 0);
@@ -57,7 +57,7 @@ impl Stage {
         stage
     }
 
-    /// The same, with so many children alive from [`FIRST`] on.
+    /// The same, with so many living children from [`FIRST`] on.
     fn with_children(count: usize) -> Self {
         Self::new(Kernel::with_children(FIRST - 1 + count))
     }
@@ -100,7 +100,7 @@ fn report(child: usize, code: i32) -> Report {
     Report::new(token(child), Some(ExitStatus::from_raw(code << 8)))
 }
 
-/// The look sees the exit, or the signal comes through.
+/// The look sees the exit, or the signal arrives.
 #[test]
 fn an_exit_that_races_its_arming_is_reported() {
     interleavings::preempted(4, || {
@@ -115,7 +115,7 @@ fn an_exit_that_races_its_arming_is_reported() {
     });
 }
 
-/// The same for the first child of a process, whose arming installs the handler.
+/// The same for the first child of a process. Its arming installs the handler.
 #[test]
 fn an_exit_that_races_the_installation_of_the_handler_is_reported() {
     interleavings::preempted(4, || {
@@ -166,7 +166,7 @@ fn a_sleeping_thread_takes_the_signal_only_while_a_child_is_armed() {
     });
 }
 
-/// The hint belongs to a later generation than the arming.
+/// The hint belongs to a later epoch than the arming.
 #[test]
 fn a_child_that_is_reaped_at_once_is_reported_with_its_signals_status() {
     // Not a part of the model: loom does not see it.
@@ -180,7 +180,7 @@ fn a_child_that_is_reaped_at_once_is_reported_with_its_signals_status() {
                 kernel.signal(pid(FIRST), 3);
                 kernel.reap(pid(FIRST));
             });
-            // It may have been reaped by then.
+            // The child may have been reaped by then.
             let is_armed = stage.source.arm(pid(FIRST), token(FIRST)).is_ok();
             if is_armed {
                 assert_eq!(stage.reports(1), [report(FIRST, 3)]);
@@ -194,7 +194,7 @@ fn a_child_that_is_reaped_at_once_is_reported_with_its_signals_status() {
     assert_eq!(met.lock().unwrap().len(), 2, "{met:?}");
 }
 
-/// The sweep answers only the generation that was read before its first look.
+/// The sweep answers only the epoch that was read before its first look.
 #[test]
 fn an_exit_behind_the_cursor_of_a_sweep_is_reported() {
     interleavings::preempted(3, || {
@@ -213,7 +213,7 @@ fn an_exit_behind_the_cursor_of_a_sweep_is_reported() {
     });
 }
 
-/// The sweep may have passed by the place of an entry that is inserted meanwhile.
+/// The cursor of the sweep may have passed an entry that is inserted meanwhile.
 #[test]
 fn children_that_are_armed_during_a_sweep_are_reported_once() {
     interleavings::preempted(2, || {
@@ -236,8 +236,8 @@ fn children_that_are_armed_during_a_sweep_are_reported_once() {
     });
 }
 
-/// A chunk is one child in a model. Between two chunks an entry before the cursor goes, so
-/// does the entry at the cursor, and another child gets its place.
+/// A chunk is one child in a model. Between two chunks, an entry before the cursor and the entry at
+/// the cursor are removed, and another child gets that place.
 #[test]
 fn an_exit_is_reported_whatever_changes_at_the_cursor_of_a_sweep() {
     interleavings::preempted(2, || {
@@ -261,7 +261,7 @@ fn an_exit_is_reported_whatever_changes_at_the_cursor_of_a_sweep() {
     });
 }
 
-/// The ring has two places in a model. What finds none is found by a sweep.
+/// The ring has two places in a model. A sweep finds the exits whose hints had no place.
 #[test]
 fn more_exits_than_hints_are_reported() {
     interleavings::preempted(2, || {
@@ -313,7 +313,7 @@ fn a_child_that_is_armed_as_the_last_one_is_disarmed_is_reported() {
     });
 }
 
-/// The same with a thread that sleeps, in a program that blocks the signal: it must let the
+/// The same with a thread that sleeps, in a program that blocks the signal. The thread must let the
 /// signal through for the new child.
 #[test]
 fn a_sleeping_thread_takes_the_signal_of_a_child_armed_as_the_last_one_is_disarmed() {
@@ -333,7 +333,7 @@ fn a_sleeping_thread_takes_the_signal_of_a_child_armed_as_the_last_one_is_disarm
     });
 }
 
-/// As above, for an arming that fails.
+/// As above, but the arming fails.
 #[test]
 fn a_child_that_is_armed_as_another_is_refused_is_reported() {
     interleavings::all(|| {
@@ -350,7 +350,7 @@ fn a_child_that_is_armed_as_another_is_refused_is_reported() {
     });
 }
 
-/// No signal comes: what the call has found must end the thread's wait.
+/// No signal comes. The call finds the exit, and must end the thread's wait.
 #[test]
 fn a_zombie_that_is_armed_while_the_thread_sleeps_is_reported() {
     interleavings::preempted(4, || {
@@ -362,7 +362,7 @@ fn a_zombie_that_is_armed_while_the_thread_sleeps_is_reported() {
     });
 }
 
-/// The same for a call that finds its child reaped.
+/// The same, but the call finds its child reaped.
 #[test]
 fn a_child_that_a_caller_finds_reaped_while_the_thread_sleeps_is_reported() {
     interleavings::preempted(4, || {
@@ -379,7 +379,7 @@ fn a_child_that_a_caller_finds_reaped_while_the_thread_sleeps_is_reported() {
     });
 }
 
-/// A sandbox may refuse `waitid` at any time. Then no child is taken for gone.
+/// A sandbox may refuse `waitid` at any time. No child counts as gone then.
 #[test]
 fn a_refused_look_is_no_exit() {
     interleavings::all(|| {
@@ -403,8 +403,8 @@ fn a_refused_look_is_no_exit() {
     });
 }
 
-/// A caller that looks takes the hints out of the ring, and so does the thread. Whoever
-/// takes the hint, both know the status.
+/// A caller that looks takes the hints out of the ring, and the thread does so too. Both know the
+/// status, whichever of them has taken the hint.
 #[test]
 fn a_caller_and_the_thread_share_the_hints() {
     interleavings::preempted(3, || {
@@ -425,16 +425,16 @@ fn a_caller_and_the_thread_share_the_hints() {
 /// The thread may be about to sleep, or asleep.
 #[test]
 fn a_waking_ends_one_wait() {
-    interleavings::preempted(4, || wakes_twice(false));
+    interleavings::preempted(4, || wake_twice(false));
 }
 
 /// The thread may be in the middle of a sweep.
 #[test]
 fn a_waking_ends_the_wait_in_which_a_sweep_is_due() {
-    interleavings::preempted(4, || wakes_twice(true));
+    interleavings::preempted(4, || wake_twice(true));
 }
 
-fn wakes_twice(sweep_is_due: bool) {
+fn wake_twice(sweep_is_due: bool) {
     let mut stage = Stage::with_children(1);
     stage.arm(FIRST);
     if sweep_is_due {
@@ -447,7 +447,7 @@ fn wakes_twice(sweep_is_due: bool) {
     }
 }
 
-/// A waking that comes with a report may end the same wait.
+/// A wake and a report may end the same wait.
 #[test]
 fn a_waking_beside_an_exit_loses_neither() {
     interleavings::preempted(2, || {

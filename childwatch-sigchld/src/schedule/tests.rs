@@ -18,9 +18,9 @@ fn chunk(looks: usize, found: usize, cost: Duration, cursor: Option<u32>) -> Chu
     }
 }
 
-/// A sweep of one chunk, begun and ended at `now`.
-fn sweep(schedule: &mut Schedule, now: Duration, generation: u32, found: usize, cost: Duration) {
-    assert_eq!(schedule.begin_chunk(now, generation), 0);
+/// Makes a sweep of one chunk, which begins and ends at `now`.
+fn sweep(schedule: &mut Schedule, now: Duration, epoch: u32, found: usize, cost: Duration) {
+    assert_eq!(schedule.begin_chunk(now, epoch), 0);
     schedule.end_chunk(now, &chunk(10, found, cost, None));
 }
 
@@ -60,36 +60,36 @@ fn looks_that_find_an_exit_are_not_charged() {
     assert_eq!(schedule.rest(START, 2), Duration::ZERO);
     sweep(&mut schedule, START, 2, 5, MS);
     assert_eq!(schedule.rest(START, 3), MS * 10);
-    // Also where there was nothing to look at.
+    // Also if there was nothing to look at.
     assert_eq!(schedule.begin_chunk(START, 3), 0);
     schedule.end_chunk(START, &chunk(0, 0, MS, None));
     assert_eq!(schedule.rest(START, 4), MS * 20);
 }
 
 #[test]
-fn a_sweep_that_has_begun_goes_on_without_a_rest_and_answers_its_first_generation() {
+fn a_sweep_that_has_begun_goes_on_without_a_rest_and_answers_its_first_epoch() {
     let mut schedule = schedule();
     assert_eq!(schedule.begin_chunk(START, 1), 0);
     schedule.end_chunk(START, &chunk(64, 0, MS, Some(70)));
     assert_eq!(schedule.rest(START, 2), Duration::ZERO);
     assert_eq!(schedule.begin_chunk(START, 2), 70);
     schedule.end_chunk(START, &chunk(64, 0, MS, None));
-    // The exits of generation 2 may lie behind its cursor.
+    // The exits of epoch 2 may lie behind its cursor.
     assert_eq!(schedule.rest(START, 2), MS * 40);
     assert_eq!(schedule.rest(START, 1), HEARTBEAT);
 }
 
-/// Signals that keep coming put off no heartbeat.
+/// Signals that keep coming postpone no heartbeat.
 #[test]
 fn a_heartbeat_comes_in_its_time_whatever_the_signals_do() {
     let mut schedule = schedule();
-    let (mut now, mut generation) = (START, 0);
+    let (mut now, mut epoch) = (START, 0);
     let mut heartbeats = 0;
     while now < START + HEARTBEAT * 10 {
-        generation += 1;
-        let rest = schedule.rest(now, generation);
+        epoch += 1;
+        let rest = schedule.rest(now, epoch);
         now += rest;
-        schedule.begin_chunk(now, generation);
+        schedule.begin_chunk(now, epoch);
         heartbeats += usize::from(schedule.sweep.is_some_and(|sweep| sweep.is_heartbeat));
         schedule.end_chunk(now, &chunk(10, 0, MS / 10, None));
         now += MS;
@@ -166,7 +166,7 @@ fn without_heartbeats_only_signals_make_a_sweep() {
 }
 
 #[test]
-fn a_generation_after_the_last_number_is_not_answered() {
+fn an_epoch_after_the_last_number_is_not_answered() {
     let mut schedule = schedule();
     sweep(&mut schedule, START, u32::MAX, 10, MS);
     assert_eq!(schedule.rest(START, u32::MAX), HEARTBEAT);

@@ -7,12 +7,12 @@ use childwatch_core::source::clock;
 
 use super::*;
 use crate::listen::mask;
-use crate::look::child::tests::{cat, dies, late_cat, plus};
+use crate::look::child::tests::{cat, late_cat, let_die, plus};
 use crate::schedule::HEARTBEAT;
 
 const TOKEN: Token = Token::from_parts(0, 0);
 
-/// A source that hears only the signals that a test gives it.
+/// A source that gets only the signals of its test.
 fn source() -> (SigchldSource, SigchldWaiter, Forwarder) {
     let ((source, waiter), forwarder) = SigchldSource::with_forwarder().unwrap();
     (source, waiter, forwarder)
@@ -26,27 +26,27 @@ fn success() -> Report {
     Report::new(TOKEN, status(0))
 }
 
-/// Arms without a look, as `arm` would have at this moment.
+/// Arms a child, without a look.
 fn insert(source: &SigchldSource, child: &std::process::Child, armed_at: Ticks) {
     source.signals.open();
     let mut table = source.table();
-    table.insert(Pid::from(child), TOKEN, source.signals.generation());
+    table.insert(Pid::from(child), TOKEN, source.signals.epoch());
     table.set_armed_at(TOKEN, armed_at);
 }
 
-/// A sweep as at a heartbeat, or for signals.
+/// Makes a sweep, as a heartbeat does or as signals do.
 fn sweep(source: &SigchldSource, waiter: &mut SigchldWaiter, is_heartbeat: bool) -> Vec<Report> {
     let mut now = clock::monotonic();
     if is_heartbeat {
         now += HEARTBEAT * 2;
     }
     let mut reports = Vec::new();
-    let generation = source.signals.generation();
-    source.sweep_a_chunk(waiter, now, generation, &mut reports);
+    let epoch = source.signals.epoch();
+    source.sweep_a_chunk(waiter, now, epoch, &mut reports);
     reports
 }
 
-/// Waits until a thread of this process blocks the signal, or does not.
+/// Waits until a thread of this process blocks the signal, or until it does not.
 fn until_blocked(thread: i32, is_wanted: bool) {
     let path = format!("/proc/self/task/{thread}/status");
     loop {
@@ -64,17 +64,17 @@ fn until_blocked(thread: i32, is_wanted: bool) {
 #[test]
 fn the_thread_lets_the_signal_through_while_it_rests_and_something_is_watched() {
     let (source, mut waiter) = SigchldSource::new().unwrap();
-    let (tell, told) = std::sync::mpsc::channel();
+    let (sender, receiver) = std::sync::mpsc::channel();
     thread::scope(|scope| {
         scope.spawn(|| {
             mask::set_blocked(true).unwrap();
             let thread = rustix::thread::gettid().as_raw_nonzero().get();
-            tell.send(thread).unwrap();
+            sender.send(thread).unwrap();
             source.wait(&mut waiter, &mut Vec::new()).unwrap();
             // Callbacks run now.
             assert!(mask::is_blocked());
         });
-        let thread = told.recv().unwrap();
+        let thread = receiver.recv().unwrap();
         until_blocked(thread, true);
         let mut child = cat();
         for _ in 0..3 {
@@ -86,7 +86,7 @@ fn the_thread_lets_the_signal_through_while_it_rests_and_something_is_watched() 
         source.arm(Pid::from(&child), TOKEN).unwrap();
         until_blocked(thread, false);
         source.wake().unwrap();
-        dies(&mut child);
+        let_die(&mut child);
         child.wait().unwrap();
     });
 }
@@ -101,7 +101,7 @@ fn with_a_forwarder_the_mask_stays_as_it_is() {
         source.wake().unwrap();
         source.wait(&mut waiter, &mut Vec::new()).unwrap();
         assert!(mask::is_blocked());
-        dies(&mut child);
+        let_die(&mut child);
         child.wait().unwrap();
     })
     .join()
@@ -122,7 +122,7 @@ fn a_forwarded_signal_reports_an_exit() {
         let mut child = cat();
         let pid = Pid::from(&child);
         source.arm(pid, TOKEN).unwrap();
-        dies(&mut child);
+        let_die(&mut child);
         let mut reports = Vec::new();
         let step = source.sweep_a_chunk_if_due(&mut waiter, &mut reports);
         assert!(matches!(step, Step::Rest(Some(_))), "no signal has come");
@@ -139,10 +139,10 @@ fn a_forwarded_signal_reports_an_exit() {
 fn an_exit_before_the_arming_is_reported() {
     let (source, mut waiter, _forwarder) = source();
     let mut child = cat();
-    dies(&mut child);
-    let rings = source.signals.bell.rings();
+    let_die(&mut child);
+    let seen = source.signals.event_count.count();
     source.arm(Pid::from(&child), TOKEN).unwrap();
-    assert_ne!(source.signals.bell.rings(), rings);
+    assert_ne!(source.signals.event_count.count(), seen);
     let mut reports = Vec::new();
     source.look_at_hinted(&mut waiter, &mut reports);
     assert_eq!(reports, [success()]);
@@ -154,7 +154,7 @@ fn a_refused_arming_leaves_nothing() {
     let (source, _waiter, _forwarder) = source();
     let own = Pid::try_from(std::process::id()).unwrap();
     let refused = source.arm(own, TOKEN);
-    assert!(matches!(refused, Err(WatchError::NotAChild { .. })));
+    assert!(matches!(refused, Err(WatchError::OwnProcess { .. })));
     assert!(source.table().is_empty());
     assert!(!source.signals.is_open());
 }
@@ -165,7 +165,7 @@ fn a_hinted_exit_is_reported_once_before_anything_else_is_looked_at() {
     let mut child = cat();
     let pid = Pid::from(&child);
     source.arm(pid, TOKEN).unwrap();
-    dies(&mut child);
+    let_die(&mut child);
     forwarder.notify_child(pid.as_raw(), libc::CLD_EXITED, 0);
     let mut reports = Vec::new();
     source.look_at_hinted(&mut waiter, &mut reports);
@@ -180,7 +180,7 @@ fn a_hinted_exit_is_reported_once_before_anything_else_is_looked_at() {
 fn an_exit_without_a_hint_is_found_by_a_sweep_once() {
     let (source, mut waiter, _forwarder) = source();
     let mut child = cat();
-    dies(&mut child);
+    let_die(&mut child);
     insert(&source, &child, Ticks::now());
     assert_eq!(sweep(&source, &mut waiter, false), [success()]);
     assert_eq!(sweep(&source, &mut waiter, false), []);
@@ -192,13 +192,13 @@ fn an_exit_without_a_hint_is_found_by_a_sweep_once() {
 fn a_wait_that_is_full_of_hints_makes_progress_in_its_sweep() {
     let (source, mut waiter, forwarder) = source();
     let mut silent = cat();
-    dies(&mut silent);
+    let_die(&mut silent);
     insert(&source, &silent, Ticks::now());
     let mut noisy = cat();
     let noisy_pid = Pid::from(&noisy);
     let other = Token::from_parts(1, 0);
     source.arm(noisy_pid, other).unwrap();
-    dies(&mut noisy);
+    let_die(&mut noisy);
     forwarder.notify_child(noisy_pid.as_raw(), libc::CLD_EXITED, 0);
     let mut reports = Vec::new();
     source.wait(&mut waiter, &mut reports).unwrap();
@@ -216,26 +216,24 @@ fn after_long_callbacks_a_whole_sweep_is_made_at_once() {
     let mut child = cat();
     let pid = Pid::from(&child);
     source.signals.open();
-    // More than a chunk before it in the table: all the same child, alive.
+    // There is more than a chunk before it in the table: one living child, many times.
     for index in 0..3 * CHUNK as u32 {
         let token = Token::from_parts(index, 0);
-        source
-            .table()
-            .insert(pid, token, source.signals.generation());
+        source.table().insert(pid, token, source.signals.epoch());
     }
     let mut zombie = cat();
-    dies(&mut zombie);
+    let_die(&mut zombie);
     let last = Token::from_parts(3 * CHUNK as u32, 0);
     source
         .table()
-        .insert(Pid::from(&zombie), last, source.signals.generation());
+        .insert(Pid::from(&zombie), last, source.signals.epoch());
     source.signals.signal_unknown();
     waiter.returned_at = clock::monotonic().saturating_sub(Duration::from_secs(60));
     let mut reports = Vec::new();
     source.sweep_after_callbacks(&mut waiter, &mut reports);
     assert_eq!(reports.len(), 1);
     assert_eq!(reports[0].token, last);
-    dies(&mut child);
+    let_die(&mut child);
     child.wait().unwrap();
     zombie.wait().unwrap();
 }
@@ -247,7 +245,7 @@ fn a_child_that_was_armed_before_this_process_was_started_is_alive() {
     let mut child = cat();
     insert(&source, &child, Ticks::from_raw(0));
     assert_eq!(sweep(&source, &mut waiter, true), []);
-    dies(&mut child);
+    let_die(&mut child);
     child.wait().unwrap();
 }
 
@@ -255,7 +253,7 @@ fn a_child_that_was_armed_before_this_process_was_started_is_alive() {
 fn a_zombies_next_process_is_told_from_it_by_its_start() {
     let (source, _waiter, _forwarder) = source();
     let mut child = cat();
-    dies(&mut child);
+    let_die(&mut child);
     source.arm(Pid::from(&child), TOKEN).unwrap();
     let Some(Known::Reported { armed_at, .. }) = source.table().known(TOKEN) else {
         panic!("it was dead");
@@ -274,7 +272,7 @@ fn a_heartbeat_finds_a_pid_that_is_another_childs_by_now() {
     let token = TOKEN;
     let expected = Report::new(token, None);
     assert_eq!(sweep(&source, &mut waiter, true), [expected]);
-    dies(&mut child);
+    let_die(&mut child);
     child.wait().unwrap();
 }
 
@@ -287,20 +285,20 @@ fn a_wait_lasts_until_there_is_something_to_report() {
     // By a heartbeat.
     source.wait(&mut waiter, &mut reports).unwrap();
     assert_eq!(reports.len(), 1);
-    dies(&mut child);
+    let_die(&mut child);
     child.wait().unwrap();
 }
 
-/// Only heartbeats compare starts. Each wait ends with a report of another child.
+/// Only heartbeats compare starts. Each wait ends with the report of another child.
 #[test]
 fn reports_that_keep_coming_postpone_no_heartbeat() {
-    /// After so long no heartbeat comes any more.
+    /// If no heartbeat has come after this time, the test fails.
     const PATIENCE: Duration = Duration::from_secs(30);
     let (source, mut waiter, _forwarder) = source();
     let (before, mut child) = late_cat();
     insert(&source, &child, before);
     let mut zombie = cat();
-    dies(&mut zombie);
+    let_die(&mut zombie);
     let start = clock::monotonic();
     let mut reports = Vec::new();
     for generation in 1.. {
@@ -319,15 +317,15 @@ fn reports_that_keep_coming_postpone_no_heartbeat() {
         reports.clear();
     }
     for child in [&mut child, &mut zombie] {
-        dies(child);
+        let_die(child);
         child.wait().unwrap();
     }
 }
 
-/// Only heartbeats compare starts. Signals come all the while, each of which makes a sweep.
+/// Only heartbeats compare starts. Signals keep coming, and each causes a sweep.
 #[test]
 fn signals_that_keep_coming_postpone_no_heartbeat() {
-    /// After so long the wait is ended by hand.
+    /// After this time the test ends the wait by hand.
     const PATIENCE: Duration = Duration::from_secs(30);
     let (source, mut waiter, forwarder) = source();
     let (before, mut child) = late_cat();
@@ -350,7 +348,7 @@ fn signals_that_keep_coming_postpone_no_heartbeat() {
         ended.unwrap();
     });
     assert_eq!(reports.len(), 1, "no heartbeat comes");
-    dies(&mut child);
+    let_die(&mut child);
     child.wait().unwrap();
 }
 
@@ -367,10 +365,10 @@ fn a_late_signal_of_a_former_process_ends_no_living_child() {
     assert_eq!(reports, []);
     assert_eq!(sweep(&source, &mut waiter, true), []);
     assert!(!source.is_reaped(TOKEN));
-    dies(&mut child);
+    let_die(&mut child);
     forwarder.notify_child(pid.as_raw(), libc::CLD_EXITED, 0);
     source.look_at_hinted(&mut waiter, &mut reports);
-    // Its own status, or none if it was armed in the tick of its start.
+    // The report has the child's own status, or none if it was armed in the tick of its start.
     let [
         Report {
             token: TOKEN,
@@ -385,8 +383,8 @@ fn a_late_signal_of_a_former_process_ends_no_living_child() {
     child.wait().unwrap();
 }
 
-/// Whether the child is taken for reaped, armed then and reported or not; and
-/// whether the watcher's thread gets to report that.
+/// Arms the child at `armed_at`, reported or not. Returns whether it counts as reaped, and whether
+/// the watcher's thread can then report it.
 fn is_reaped(child: &std::process::Child, armed_at: Ticks, is_reported: bool) -> (bool, bool) {
     let (source, mut waiter, _forwarder) = source();
     insert(&source, child, armed_at);
@@ -412,7 +410,7 @@ fn a_pid_is_free_when_its_child_is_another_or_gone_and_that_is_reported_once() {
     assert_eq!(is_reaped(&child, before, false), yes_and_reported);
     assert_eq!(is_reaped(&child, before, true), yes);
     assert_eq!(is_reaped(&child, Ticks::NEVER, false), no, "in doubt");
-    dies(&mut child);
+    let_die(&mut child);
     assert_eq!(is_reaped(&child, after, false), no);
     assert_eq!(is_reaped(&child, after, true), no, "it is the zombie");
     assert_eq!(is_reaped(&child, before, false), yes_and_reported);
@@ -426,14 +424,14 @@ fn a_pid_is_free_when_its_child_is_another_or_gone_and_that_is_reported_once() {
 fn a_zombie_with_another_status_than_the_reported_one_is_another_process() {
     let (source, _waiter, _forwarder) = source();
     let mut child = cat();
-    dies(&mut child);
+    let_die(&mut child);
     insert(&source, &child, Ticks::NEVER);
     assert!(source.table().report_ended(TOKEN, status(9)).is_some());
     assert!(source.is_reaped(TOKEN));
     child.wait().unwrap();
 }
 
-/// Whoever has the pid, in the same tick or not.
+/// Another process may have the pid, started in the same tick or not.
 #[test]
 fn what_was_reported_as_gone_had_been_reaped() {
     let (source, _waiter, _forwarder) = source();
@@ -442,40 +440,40 @@ fn what_was_reported_as_gone_had_been_reaped() {
     assert!(!source.is_reaped(TOKEN));
     assert!(source.table().report_gone(TOKEN).is_some());
     assert!(source.is_reaped(TOKEN));
-    dies(&mut child);
+    let_die(&mut child);
     assert!(source.is_reaped(TOKEN));
     child.wait().unwrap();
 }
 
-/// Between the moment that made it a suspect and the look.
+/// The child is reaped after it has become a candidate, and before the look.
 #[test]
 fn a_child_that_is_reaped_meanwhile_has_the_status_that_its_signal_brought() {
     let (source, mut waiter, forwarder) = source();
     let mut child = cat();
     let pid = Pid::from(&child);
     insert(&source, &child, Ticks::now());
-    waiter.suspects.extend(source.table().suspect(TOKEN));
-    dies(&mut child);
+    waiter.candidates.extend(source.table().candidate(TOKEN));
+    let_die(&mut child);
     forwarder.notify_child(pid.as_raw(), libc::CLD_EXITED, 5);
     child.wait().unwrap();
     let mut reports = Vec::new();
-    source.look_at_suspects(&mut waiter, &mut reports, |_| false);
+    source.look_at_candidates(&mut waiter, &mut reports, |_| false);
     let (token, status) = (TOKEN, status(5 << 8));
     assert_eq!(reports, [Report::new(token, status)]);
 }
 
-/// The zombie that the look finds is the pid's next child: its signal cannot have come
-/// before that of the first.
+/// The look finds the zombie of the pid's next child. Its signal cannot have come before that of the
+/// first child.
 #[test]
 fn a_zombie_is_not_believed_against_a_signal_that_came_before_the_look() {
     let (source, mut waiter, forwarder) = source();
     let (before, mut child) = late_cat();
     insert(&source, &child, before);
-    waiter.suspects.extend(source.table().suspect(TOKEN));
+    waiter.candidates.extend(source.table().candidate(TOKEN));
     forwarder.notify_child(Pid::from(&child).as_raw(), libc::CLD_EXITED, 5);
-    dies(&mut child);
+    let_die(&mut child);
     let mut reports = Vec::new();
-    source.look_at_suspects(&mut waiter, &mut reports, |_| false);
+    source.look_at_candidates(&mut waiter, &mut reports, |_| false);
     let (token, status) = (TOKEN, status(5 << 8));
     assert_eq!(reports, [Report::new(token, status)]);
     child.wait().unwrap();
@@ -488,7 +486,7 @@ fn where_waitid_walks_over_all_a_sweep_finds_zombies_and_passes_over_the_living(
     let mut child = cat();
     insert(&source, &child, Ticks::now());
     assert_eq!(sweep(&source, &mut waiter, false), []);
-    dies(&mut child);
+    let_die(&mut child);
     assert_eq!(sweep(&source, &mut waiter, false), [success()]);
     child.wait().unwrap();
 }
@@ -504,11 +502,11 @@ fn with_the_last_child_disarmed_signals_pass_by_and_the_thread_is_woken() {
     source.disarm(TOKEN);
     assert!(source.is_reaped(TOKEN), "it is not armed");
     assert!(source.signals.is_open());
-    let rings = source.signals.bell.rings();
+    let seen = source.signals.event_count.count();
     source.disarm(other);
     assert!(!source.signals.is_open());
-    assert_ne!(source.signals.bell.rings(), rings);
-    dies(&mut child);
+    assert_ne!(source.signals.event_count.count(), seen);
+    let_die(&mut child);
     child.wait().unwrap();
 }
 
@@ -526,9 +524,9 @@ fn the_time_of_callbacks_begins_where_a_wait_ends() {
 #[test]
 fn a_waking_ends_one_wait() {
     let (source, mut waiter, _forwarder) = source();
-    let rings = source.signals.bell.rings();
+    let seen = source.signals.event_count.count();
     source.wake().unwrap();
-    assert_ne!(source.signals.bell.rings(), rings);
+    assert_ne!(source.signals.event_count.count(), seen);
     let mut reports = Vec::new();
     source.wait(&mut waiter, &mut reports).unwrap();
     assert_eq!(reports, []);

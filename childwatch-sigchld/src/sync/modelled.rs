@@ -1,12 +1,12 @@
-//! [`AtomicU32`]: loom's, with a cure for an order that loom 0.7 leaves out.
+//! [`AtomicU32`]: loom's type, with a cure for an order that loom 0.7 leaves out.
 //!
-//! Of each atomic loom remembers the last access, to know with which one the next may
-//! change places. When a thread loads what another has loaded, and stores then, the last
-//! access is its own: that its store may come before the other's load is not seen. (The
-//! ring's tickets are used just so: it found a single order for a writer and a reader.)
+//! For each atomic, loom remembers only the last access. It tries the next access before that
+//! one and after it. If two threads load, and one of them then stores, the last access is that
+//! thread's own load. So loom does not try the store before the other thread's load. (The
+//! ring's tickets are used in this way. loom found a single order for a writer and a reader.)
 //!
-//! So each operation is preceded by a read-modify-write of an atomic beside it. Any two of
-//! those may change places, and being relaxed they order nothing else.
+//! So a read-modify-write of another atomic precedes each operation. loom tries both orders of
+//! any two of these. They are relaxed, so they order nothing else.
 
 use loom::sync::atomic::Ordering;
 

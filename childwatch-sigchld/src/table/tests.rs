@@ -10,11 +10,11 @@ fn token(index: u32) -> Token {
     Token::from_parts(index, 0)
 }
 
-fn hint(raw: i32, status: i32, generation: u32) -> Hint {
+fn hint(raw: i32, status: i32, epoch: u32) -> Hint {
     Hint {
         pid: raw,
         status,
-        generation,
+        epoch,
     }
 }
 
@@ -22,17 +22,17 @@ fn status(raw: i32) -> Option<ExitStatus> {
     Some(ExitStatus::from_raw(raw))
 }
 
-/// The entries of a pid, by who gets its hint.
+/// The entries of a pid that get a hint.
 fn of_pid(table: &mut Table, raw: i32) -> Vec<u32> {
-    let mut suspects = Vec::new();
+    let mut candidates = Vec::new();
     table.take_hint(hint(raw, 0, 1));
-    table.take_hinted(&mut suspects);
-    let tokens = suspects.iter().map(|suspect| suspect.token.index());
+    table.take_hinted(&mut candidates);
+    let tokens = candidates.iter().map(|candidate| candidate.token.index());
     tokens.collect()
 }
 
-fn heard(table: &Table, index: u32) -> Heard {
-    table.suspect(token(index)).unwrap().heard
+fn hinted_status(table: &Table, index: u32) -> HintedStatus {
+    table.candidate(token(index)).unwrap().hinted_status
 }
 
 #[test]
@@ -56,26 +56,26 @@ fn a_pids_entries_are_found_whichever_is_removed() {
 fn a_hint_from_before_the_arming_is_a_former_processs() {
     let mut table = Table::default();
     table.insert(pid(7), token(0), 5);
-    let mut suspects = Vec::new();
-    for generation in [4, 5] {
-        table.take_hint(hint(7, 0, generation));
-        table.take_hinted(&mut suspects);
-        assert!(suspects.is_empty());
-        assert_eq!(heard(&table, 0), Heard::Nothing);
+    let mut candidates = Vec::new();
+    for epoch in [4, 5] {
+        table.take_hint(hint(7, 0, epoch));
+        table.take_hinted(&mut candidates);
+        assert!(candidates.is_empty());
+        assert_eq!(hinted_status(&table, 0), HintedStatus::Nothing);
     }
     table.take_hint(hint(7, 0, 6));
-    table.take_hinted(&mut suspects);
-    assert_eq!(suspects.len(), 1);
+    table.take_hinted(&mut candidates);
+    assert_eq!(candidates.len(), 1);
 }
 
 #[test]
-fn generations_are_compared_across_their_end() {
+fn epochs_are_compared_across_their_end() {
     let mut table = Table::default();
     table.insert(pid(7), token(0), u32::MAX);
     table.take_hint(hint(7, 0, u32::MAX));
-    assert_eq!(heard(&table, 0), Heard::Nothing);
+    assert_eq!(hinted_status(&table, 0), HintedStatus::Nothing);
     table.take_hint(hint(7, 0, 0));
-    assert_eq!(heard(&table, 0), Heard::Status(0));
+    assert_eq!(hinted_status(&table, 0), HintedStatus::Status(0));
 }
 
 #[test]
@@ -83,17 +83,25 @@ fn what_was_heard_stays_and_two_statuses_conflict() {
     let mut table = Table::default();
     table.insert(pid(7), token(0), 0);
     table.take_hint(hint(7, 9, 1));
-    let mut suspects = Vec::new();
-    table.take_hinted(&mut suspects);
-    assert_eq!(suspects[0].heard, Heard::Status(9));
-    assert_eq!(heard(&table, 0), Heard::Status(9), "after it was taken too");
+    let mut candidates = Vec::new();
+    table.take_hinted(&mut candidates);
+    assert_eq!(candidates[0].hinted_status, HintedStatus::Status(9));
+    assert_eq!(
+        hinted_status(&table, 0),
+        HintedStatus::Status(9),
+        "after it was taken too"
+    );
     table.take_hint(hint(7, 9, 2));
-    assert_eq!(heard(&table, 0), Heard::Status(9), "the same once more");
+    assert_eq!(
+        hinted_status(&table, 0),
+        HintedStatus::Status(9),
+        "the same once more"
+    );
     table.take_hint(hint(7, 256, 3));
-    assert_eq!(heard(&table, 0), Heard::Conflicting);
+    assert_eq!(hinted_status(&table, 0), HintedStatus::Conflicting);
     table.take_hint(hint(7, 9, 4));
-    assert_eq!(heard(&table, 0), Heard::Conflicting);
-    assert!(!Heard::Conflicting.agrees_with(ExitStatus::from_raw(9)));
+    assert_eq!(hinted_status(&table, 0), HintedStatus::Conflicting);
+    assert!(!HintedStatus::Conflicting.agrees_with(ExitStatus::from_raw(9)));
     let report = table.report_gone(token(0)).unwrap();
     assert_eq!(report.status, None);
 }
@@ -107,10 +115,10 @@ fn a_sweep_takes_what_is_not_reported_a_chunk_at_a_time() {
     assert!(table.report_ended(token(3), None).is_some());
     assert!(table.report_ended(token(3), None).is_none());
     assert!(table.report_gone(token(3)).is_none());
-    let mut suspects = Vec::new();
-    assert_eq!(table.unreported_from(0, 2, &mut suspects), Some(2));
-    assert_eq!(table.unreported_from(2, 9, &mut suspects), None);
-    let tokens: Vec<_> = suspects.iter().map(|suspect| suspect.token).collect();
+    let mut candidates = Vec::new();
+    assert_eq!(table.unreported_from(0, 2, &mut candidates), Some(2));
+    assert_eq!(table.unreported_from(2, 9, &mut candidates), None);
+    let tokens: Vec<_> = candidates.iter().map(|candidate| candidate.token).collect();
     assert_eq!(tokens, [token(0), token(1), token(2), token(4)]);
     for index in 0..5 {
         assert!(table.has_unreported());
@@ -131,17 +139,17 @@ fn a_chunk_counts_children_and_not_places() {
         table.insert(pid(10 + index as i32), token(index), 0);
     }
     assert!(table.report_ended(token(4), None).is_some());
-    let mut suspects = Vec::new();
-    assert_eq!(table.unreported_from(0, 2, &mut suspects), Some(6));
-    suspects.clear();
-    assert_eq!(table.unreported_from(6, 2, &mut suspects), None);
-    assert_eq!(suspects[0].token, token(9));
-    // Its place is at the cursor, and somebody else's by then.
+    let mut candidates = Vec::new();
+    assert_eq!(table.unreported_from(0, 2, &mut candidates), Some(6));
+    candidates.clear();
+    assert_eq!(table.unreported_from(6, 2, &mut candidates), None);
+    assert_eq!(candidates[0].token, token(9));
+    // The slot is at the cursor, and has another entry by then.
     table.remove(token(9));
     table.insert(pid(7), Token::from_parts(6, 1), 0);
-    suspects.clear();
-    assert_eq!(table.unreported_from(6, 1, &mut suspects), Some(7));
-    assert_eq!(suspects[0].token, Token::from_parts(6, 1));
+    candidates.clear();
+    assert_eq!(table.unreported_from(6, 1, &mut candidates), Some(7));
+    assert_eq!(candidates[0].token, Token::from_parts(6, 1));
 }
 
 #[test]
@@ -176,21 +184,21 @@ fn a_reported_or_disarmed_entry_is_not_looked_at_again() {
     table.take_hint(hint(7, 0, 1));
     assert!(table.report_ended(token(0), None).is_some());
     table.remove(token(1));
-    let mut suspects = Vec::new();
-    table.take_hinted(&mut suspects);
-    assert_eq!(suspects.len(), 1);
-    assert_eq!(suspects[0].token, token(2));
+    let mut candidates = Vec::new();
+    table.take_hinted(&mut candidates);
+    assert_eq!(candidates.len(), 1);
+    assert_eq!(candidates[0].token, token(2));
     table.take_hint(hint(7, 0, 2));
-    suspects.clear();
-    table.take_hinted(&mut suspects);
-    assert_eq!(suspects.len(), 1);
+    candidates.clear();
+    table.take_hinted(&mut candidates);
+    assert_eq!(candidates.len(), 1);
 }
 
 #[test]
 fn the_moment_of_arming_is_set_once_it_is_known() {
     let mut table = Table::default();
     table.insert(pid(7), token(0), 0);
-    let armed_at = |table: &Table| table.suspect(token(0)).unwrap().armed_at;
+    let armed_at = |table: &Table| table.candidate(token(0)).unwrap().armed_at;
     assert_eq!(armed_at(&table), Ticks::NEVER);
     table.set_armed_at(token(0), Ticks::from_raw(5));
     assert_eq!(armed_at(&table), Ticks::from_raw(5));
@@ -201,8 +209,8 @@ fn kept_reports_are_handed_over_once() {
     let mut table = Table::default();
     table.insert(pid(7), token(0), 0);
     let report = table.report_gone(token(0));
-    table.keep(report);
-    table.keep(None);
+    table.push_report(report);
+    table.push_report(None);
     let mut reports = Vec::new();
     table.take_reports(&mut reports);
     table.take_reports(&mut reports);

@@ -1,6 +1,6 @@
 //! Every [`Candidate`].
 
-use childwatch_core::Fallback;
+use childwatch_core::FallbackWatcher;
 use childwatch_pidfd::PidfdSource;
 use childwatch_proofs::backends::{Pidfd, Sigchld};
 use childwatch_proofs::broken::OldDesign;
@@ -68,7 +68,7 @@ pub(crate) static ALL: &[&dyn Candidate] = &[
     &ByPidWatcher {
         name: FALLBACK,
         make: || {
-            Ok(Box::new(Fallback::new(
+            Ok(Box::new(FallbackWatcher::new(
                 PidfdSource::new()?,
                 SigchldSource::new()?,
             )?))

@@ -52,7 +52,7 @@ use rounds::{plan, slice};
 #[global_allocator]
 static HEAP: heap::Counting = heap::Counting;
 
-/// childwatch beside other ways of hearing of an exit
+/// childwatch beside other ways to learn of an exit
 #[derive(Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
 #[command(args_conflicts_with_subcommands = true)]

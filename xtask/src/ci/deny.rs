@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use xshell::{Shell, cmd};
 
 use super::done::Done;
-use super::quietly::succeeds;
+use crate::quietly::succeeds;
 use crate::workspace;
 
 /// The version that is installed if there is none.

@@ -6,11 +6,11 @@
 use xshell::Shell;
 
 use super::done::Done;
-use super::nightly::Nightly;
+use crate::nightly::Nightly;
 use crate::workspace;
 
 /// Packages, and the modules whose tests are run: the engine's state machine, its queue
-/// and tables, the ring that the signal handler writes, the sweep's table and pace.
+/// and tables, the ring that the signal handler writes, the sweep's table and schedule.
 const TESTS: [(&str, &[&str]); 2] = [
     (
         "childwatch-core",

@@ -8,7 +8,7 @@
 use xshell::Shell;
 
 use super::done::Done;
-use super::nightly::Nightly;
+use crate::nightly::Nightly;
 use crate::workspace;
 
 /// `thread_sanitizer` is for the suite. A case that cannot run with the sanitizer says so in

@@ -20,33 +20,39 @@ const HEAD: &str = "\
 
 # What watchers do when system calls fail
 
-Each system call that a watcher makes is made to fail with each error that it can give:
-those of its manual page, and what sandboxes answer instead of the kernel. `cargo xtask
-faults` runs all of it, and `cargo xtask ci faults` compares the outcome with this page.
+Each system call that a watcher makes fails here with each error that it can return: those of its
+manual page, and those that sandboxes return instead of the kernel. `cargo xtask faults` runs all
+trials. `cargo xtask ci faults` compares the outcomes with this page.
 
-In each trial a process of its own makes a watcher, registers ten children and three
-numbers that can't be registered, lets the children exit one by one, one of them reaped
-before the watcher can look, registers late callbacks, unregisters, registers anew, and
-drops the watcher. One call fails in one phase of it: the first of that phase alone; the
-n-th alone (the second, the third and so on, as often as the call is made for sure); each
-call until the phase is over; or each call from there to the end. Errors that the kernel
-never gives time and again (`EINTR`, a full eventfd's `EAGAIN`) fail one call only.
+A trial is a process of its own, in which one watcher lives:
 
-Whatever fails, nothing panics, hangs, or is left behind; an exit is told once, with the
-right status or none; an error names the process, the operation and the kernel's own
-error; and when the fault is over, watchers can be made and processes registered as ever.
-Anything else fails the run. What may be is this:
+1. It is made, and ten children are registered. Three pids that cannot be registered are refused.
+2. The children exit one by one. One of them is reaped before the watcher can look.
+3. Late callbacks are registered. Then processes are unregistered, and registered again.
+4. The watcher is dropped.
 
-- *no effect*: all goes as without the fault. The call was repeated, or done without.
-- *no watcher*, *not registered*, *late callback refused*: this error was the answer.
-- *refused as*: a number that can't be registered was refused for this reason instead of
-  its own.
-- *told without status*: the exit was told, its status could not be had. Of the child that
-  the program has reaped first, that counts where the failing call is the one that knows.
-- *told when it is over*, *not told while it lasts*: the kernel keeps the exit, and the
-  watcher asks again.
-- *a waiting thread is left*: the watcher was dropped, and its thread could not be woken;
-  it runs no callback any more, and ends with the process or with a process that it watches.
+In one phase of this life one system call fails: the first call alone; the n-th call alone, for every
+n that is certain to be reached; each call until the phase is over; or each call from there to the
+end. An error that the kernel does not return repeatedly fails one call only (`EINTR`, and `EAGAIN`
+of a full eventfd).
+
+These must hold in every trial, or the run fails:
+
+- Nothing panics, hangs, or is left behind.
+- An exit is reported once, with the right status or with none.
+- An error names the process, the operation, and the kernel's own error.
+- When the fault is over, watchers can be made and processes can be registered again.
+
+The outcomes:
+
+| outcome | meaning |
+|---|---|
+| *no effect* | Everything is as without the fault. The call was repeated, or was not needed. |
+| *no watcher*, *not registered*, *late callback refused* | The call returned this error. |
+| *refused as* | A pid that cannot be registered was refused for this reason, and not for its own. |
+| *told without status* | The exit was reported without its status. For the child that was reaped first, this is noted only if the failing call is the one that returns the status. |
+| *told when it is over*, *not told while it lasts* | The kernel keeps the exit, and the watcher asks again. |
+| *a waiting thread is left* | The watcher was dropped, and its thread could not be woken. The thread runs no callback, and ends with the process, or with a process that it watches. |
 ";
 
 /// Writes the page.
@@ -96,7 +102,7 @@ fn page(matrix: &Matrix) -> anyhow::Result<String> {
     writeln!(
         page,
         "\nThe outcomes are the same on every kernel from Linux 6.15 on, as root and as an \
-         ordinary\nuser; before, the status of a child that has been reaped is unknown.\n"
+         ordinary user. On\nolder kernels the status of a child that has been reaped is unknown.\n"
     )?;
     for backend in &matrix.backends {
         writeln!(page, "## {}: {} trials\n", backend.name, backend.trials)?;
@@ -108,8 +114,8 @@ fn page(matrix: &Matrix) -> anyhow::Result<String> {
     writeln!(page, "## What is left out\n")?;
     writeln!(
         page,
-        "A trial without a fault looks at every call that the watcher's threads make, and fails \
-         if one\nis neither above nor here.\n"
+        "A trial without a fault looks at every system call of the watcher's threads. It fails \
+         if a call is\nneither above nor here.\n"
     )?;
     for exempt in EXEMPT {
         writeln!(page, "- {}: {}.", exempt.names, exempt.reason)?;
@@ -119,8 +125,7 @@ fn page(matrix: &Matrix) -> anyhow::Result<String> {
 }
 
 const TAIL: &str =
-    "- `ECHILD` of `waitid(P_PID)`, `ESRCH` of `pidfd_send_signal`: no errors but answers, which a
-  kernel does not give of a child that lives.
-- `EBADF`, `EFAULT`, and `EINVAL` where it means a wrong argument alone: the arguments are
-  right.
-- `RLIMIT_NPROC`: root is exempt from it; its answer is the `EAGAIN` of `clone3`.";
+    "- `ECHILD` of `waitid(P_PID)`, `ESRCH` of `pidfd_send_signal`: these are answers and not errors. The
+  kernel does not give them for a child that is alive.
+- `EBADF`, `EFAULT`, and `EINVAL` where it means only a wrong argument: the arguments are right.
+- `RLIMIT_NPROC`: root is exempt from it. Its error is `EAGAIN` of `clone3`, which is in the tables.";

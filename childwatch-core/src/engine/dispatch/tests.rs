@@ -14,7 +14,7 @@ fn pid() -> Pid {
 fn context() -> Context {
     Context {
         origin: Origin::here(),
-        creators: SignalMask::current().unwrap(),
+        creator_mask: SignalMask::current().unwrap(),
     }
 }
 
@@ -54,19 +54,19 @@ fn only_a_late_callback_has_the_thread_woken_and_only_between_rounds() {
     let dispatch = Arc::new(Dispatch::new());
     let token = registered(&dispatch);
     let in_round = Arc::clone(&dispatch);
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let early = joined(
         &dispatch,
         token,
         Box::new(move |_| {
             let late = joined(&in_round, token, Box::new(|_| {}));
-            tell.send(late.needs_wake).unwrap();
+            sender.send(late.needs_wake).unwrap();
         }),
     );
     assert!(!early.needs_wake, "its exit will wake the thread");
     let next = dispatch.run_round(&context(), &mut exited(token), disarms_nothing);
     assert_eq!(next, Next::AskSource);
-    assert_eq!(told.recv(), Ok(false), "the round takes it along");
+    assert_eq!(receiver.recv(), Ok(false), "the round takes it along");
 
     assert!(joined(&dispatch, token, Box::new(|_| {})).needs_wake);
 }
@@ -122,15 +122,15 @@ fn the_thread_is_idle_when_its_callback_has_returned() {
     let token = registered(&dispatch);
     let (reached, at_gate) = mpsc::channel();
     let (open, gate) = mpsc::channel::<()>();
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     joined(
         &dispatch,
         token,
         Box::new(move |_| {
             reached.send(()).unwrap();
-            // Until it is opened by the test's thread, which is about to wait.
+            // The test's thread opens it, and is about to wait.
             let _ = gate.recv();
-            tell.send(()).unwrap();
+            sender.send(()).unwrap();
         }),
     );
     thread::scope(|scope| {
@@ -144,7 +144,7 @@ fn the_thread_is_idle_when_its_callback_has_returned() {
             drop(open);
         });
         dispatch.wait_until_idle();
-        assert_eq!(told.try_recv(), Ok(()));
+        assert_eq!(receiver.try_recv(), Ok(()));
     });
 }
 
@@ -174,12 +174,12 @@ fn the_thread_is_idle_when_a_panic_has_ended_it() {
     });
     at_gate.recv().unwrap();
     assert!(dispatch.stop().is_empty());
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let dropping = thread::spawn({
         let dispatch = Arc::clone(&dispatch);
         move || {
             dispatch.wait_until_idle();
-            tell.send(()).unwrap();
+            sender.send(()).unwrap();
         }
     });
     while dispatch.waiting() == 0 {
@@ -187,7 +187,7 @@ fn the_thread_is_idle_when_a_panic_has_ended_it() {
     }
     drop(open);
     watchers.join().unwrap();
-    assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(()));
+    assert_eq!(receiver.recv_timeout(Duration::from_secs(60)), Ok(()));
     dropping.join().unwrap();
 }
 
@@ -213,19 +213,20 @@ fn a_pause_that_has_begun_ends_with_a_late_callback() {
     let token = registered(&dispatch);
     let next = dispatch.run_round(&context(), &mut exited(token), disarms_nothing);
     assert_eq!(next, Next::AskSource);
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let pausing = Arc::clone(&dispatch);
     thread::spawn(move || {
-        tell.send(std::fs::read_link("/proc/thread-self").unwrap())
+        sender
+            .send(std::fs::read_link("/proc/thread-self").unwrap())
             .unwrap();
         pausing.pause(4 * LONG);
-        tell.send(std::path::PathBuf::new()).unwrap();
+        sender.send(std::path::PathBuf::new()).unwrap();
     });
-    let own = told.recv().unwrap();
+    let own = receiver.recv().unwrap();
     while !dispatch.lock().is_pausing {
         thread::yield_now();
     }
-    // Nobody has the lock, so the thread sleeps in its pause.
+    // The lock is free, so the thread sleeps in its pause.
     let stat = std::path::Path::new("/proc").join(own).join("stat");
     let is_asleep = || {
         let stat = std::fs::read_to_string(&stat).unwrap();
@@ -235,34 +236,41 @@ fn a_pause_that_has_begun_ends_with_a_late_callback() {
         thread::yield_now();
     }
     joined(&dispatch, token, Box::new(|_| {}));
-    assert!(told.recv_timeout(LONG).is_ok());
+    assert!(receiver.recv_timeout(LONG).is_ok());
 }
 
 #[test]
 fn callbacks_have_the_creators_mask_and_the_thread_has_its_own_after_them() {
     let former = SignalMask::block(libc::SIGUSR2);
-    let creators = SignalMask::current().unwrap();
+    let creator_mask = SignalMask::current().unwrap();
     former.set().unwrap();
-    // The thread's own, as a source may have left it.
+    // The thread's own mask, which a source may have changed.
     let former = SignalMask::block(libc::SIGWINCH);
     let own = SignalMask::current().unwrap().blocked();
     let dispatch = Dispatch::new();
     let token = registered(&dispatch);
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     for _ in 0..2 {
-        let tell = tell.clone();
-        let callback = move |_| tell.send(SignalMask::current().unwrap().blocked()).unwrap();
+        let sender = sender.clone();
+        let callback = move |_| {
+            sender
+                .send(SignalMask::current().unwrap().blocked())
+                .unwrap()
+        };
         joined(&dispatch, token, Box::new(callback));
     }
     let origin = Origin::here();
-    let context = Context { origin, creators };
+    let context = Context {
+        origin,
+        creator_mask,
+    };
     let next = dispatch.run_round(&context, &mut exited(token), disarms_nothing);
     let after = SignalMask::current().unwrap().blocked();
     former.set().unwrap();
     assert_eq!(next, Next::AskSource);
     assert_eq!(after, own);
     for _ in 0..2 {
-        assert_eq!(told.recv().unwrap(), creators.blocked());
+        assert_eq!(receiver.recv().unwrap(), creator_mask.blocked());
     }
 }
 

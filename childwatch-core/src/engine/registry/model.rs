@@ -1,8 +1,8 @@
 //! The registry against a model, under random sequences of what its callers do.
 //!
-//! The model has no slots, no generations and no index by number: a list of every
-//! registration there ever was, each with its own callbacks. After each step both are
-//! asked the same questions. Each callback that goes in must come out again, once.
+//! The model has no slots, no generations and no index by pid. It is a list of all registrations
+//! so far, each with its own callbacks. After each step both must give the same answers to the
+//! same questions. Each callback that goes in must come out again, exactly once.
 
 use std::collections::VecDeque;
 use std::os::unix::process::ExitStatusExt;
@@ -13,11 +13,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// One step of a caller or of the watcher's thread. A `u8` picks among what there is
-/// at that moment; with nothing to pick from, the step is left out.
+/// One step of a caller or of the watcher's thread. A `u8` picks one of the tokens or callbacks
+/// that exist at that moment. If there is none, the step is left out.
 #[derive(Clone, Debug)]
 enum Step {
-    /// A caller finds what is current, and asks for a token.
+    /// A caller looks up the current registration, and reserves a token.
     Reserve {
         number: u8,
     },
@@ -27,7 +27,7 @@ enum Step {
     CommitWatch {
         armed: u8,
     },
-    /// A token's arming has failed, or its registration is over and it is disarmed.
+    /// The arming of a token has failed, or its registration has ended and it has been disarmed.
     Release {
         token: u8,
     },
@@ -43,20 +43,20 @@ enum Step {
     Cancel {
         handle: u8,
     },
-    /// The source reports, now or late or again.
+    /// The source reports an exit: for the first time, late, or once more.
     Report {
         token: u8,
         code: u8,
     },
     /// The watcher's thread takes the next callback.
     Run,
-    /// The callback that it runs returns.
+    /// The callback that the thread runs returns.
     Finish,
     /// The watcher ends.
     TakeAll,
 }
 
-/// Few, so that they come back.
+/// Few pids, so that they are reused.
 const NUMBERS: u8 = 3;
 
 fn step() -> impl Strategy<Value = Step> {
@@ -77,7 +77,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Mostly one of the latest.
+/// Picks mostly one of the latest.
 fn choice() -> impl Strategy<Value = u8> {
     prop_oneof![3 => 0..6_u8, 1 => any::<u8>()]
 }
@@ -126,11 +126,11 @@ struct Entry {
     callback: Callback,
 }
 
-/// A callback, by its number. It does not copy, so none can come out twice unseen.
+/// A callback, by its number. It is not `Copy`, so none can come out twice unnoticed.
 #[derive(Debug, PartialEq, Eq)]
 struct Callback(usize);
 
-/// The registry and the model, and what has become of each callback.
+/// The registry, the model, and the state of each callback.
 struct Pair {
     registry: Registry<Callback>,
     lives: Vec<Life>,
@@ -139,7 +139,7 @@ struct Pair {
     has_run: Vec<WatchHandle>,
     /// `take_all` has been called.
     is_over: bool,
-    /// One for each callback that went in: whether it has come out.
+    /// For each callback that went in, `true` if it has come out.
     is_out: Vec<bool>,
     turns: u64,
 }
@@ -225,7 +225,7 @@ impl Pair {
         let answer = self.registry.commit_watch(pid, token, former, callback);
         if self.is_contended(index) {
             let callback = answer.expect_err("another registration came first");
-            self.comes_out(&callback, number);
+            self.assert_comes_out(&callback, number);
             return;
         }
         let (handle, committed) = answer.expect("nothing stood in the way");
@@ -274,7 +274,7 @@ impl Pair {
         let answer = self.registry.join(life.token, callback);
         let Stage::Registered { callbacks, .. } = &mut life.stage else {
             let callback = answer.expect_err("the registration is gone");
-            self.comes_out(&callback, number);
+            self.assert_comes_out(&callback, number);
             return;
         };
         let (handle, is_due) = answer.expect("the registration is there");
@@ -305,7 +305,7 @@ impl Pair {
             return;
         }
         let Some((index, callback)) = self.take_out(handle) else {
-            // It has run, unless a cancellation or the end has taken it out.
+            // It has run, unless a cancellation or the end of the watcher has removed it.
             if self.has_run.contains(&handle) && !self.is_over {
                 assert!(matches!(answer, Cancelled::HasRun), "{answer:?}");
             } else {
@@ -320,7 +320,7 @@ impl Pair {
                 callback: removed,
                 retired,
             } => {
-                self.comes_out(&removed, callback.0);
+                self.assert_comes_out(&removed, callback.0);
                 assert_eq!(retired, expected);
             }
             Cancelled::Running | Cancelled::HasRun | Cancelled::NotPending => {
@@ -343,7 +343,7 @@ impl Pair {
         self.note_turn(index);
     }
 
-    /// Each registration has its turn: the one that has waited longest is next.
+    /// Registrations take turns. The registration that has waited longest is next.
     fn run(&mut self) {
         if self.running.is_some() {
             return;
@@ -368,7 +368,7 @@ impl Pair {
         self.note_turn(index);
         let handle = self.handles.iter().find(|handle| handle.id() == first.id);
         self.running = handle.copied();
-        self.comes_out(&due.callback, first.callback.0);
+        self.assert_comes_out(&due.callback, first.callback.0);
         assert_eq!(due.retired, self.retire_if_unheld(index));
     }
 
@@ -379,7 +379,7 @@ impl Pair {
         }
     }
 
-    /// Tokens that are armed stay so: their callers are still to come back.
+    /// Armed tokens stay armed. Their callers have not released them yet.
     fn take_all(&mut self) {
         self.is_over = true;
         let mut taken: Vec<_> = self
@@ -400,11 +400,11 @@ impl Pair {
         expected.sort_unstable();
         assert_eq!(taken, expected);
         for number in taken {
-            self.comes_out(&Callback(number), number);
+            self.assert_comes_out(&Callback(number), number);
         }
     }
 
-    /// The same answers to the same questions.
+    /// Both give the same answers to the same questions.
     fn agree(&self) {
         for number in 0..NUMBERS {
             let pid = pid(number);
@@ -429,12 +429,12 @@ impl Pair {
         assert!(self.registry.ready.len() >= due);
     }
 
-    /// Nothing that went in is still inside.
+    /// No callback is still inside.
     fn end(mut self) {
         self.take_all();
         self.agree();
         assert!(self.is_out.iter().all(|is_out| *is_out), "a lost callback");
-        // Slots whose callers have all come back are there to be used again.
+        // Once all slots have been released, they are used again.
         let slots = self.registry.slots.len();
         while self
             .pick(0, |life| !matches!(life.stage, Stage::Released))
@@ -479,7 +479,7 @@ impl Pair {
         self.current(life.pid).map(|current| current.token) != life.former
     }
 
-    /// Makes an armed token its number's registration; what that retires.
+    /// Makes an armed token the registration of its pid. Returns the token that this retires.
     fn enter(&mut self, index: usize, tenure: Tenure, callbacks: VecDeque<Entry>) -> Option<Token> {
         let former = self.current_index(self.lives[index].pid);
         let retired = former.and_then(|former| self.let_go(former, false));
@@ -491,7 +491,7 @@ impl Pair {
         retired
     }
 
-    /// Ends a registration's tenure, and its claim to the number unless it `stays`.
+    /// Ends a registration's tenure. Unless it `stays`, its pid no longer leads to it.
     fn let_go(&mut self, index: usize, stays: bool) -> Option<Token> {
         if let Stage::Registered {
             tenure, is_current, ..
@@ -530,8 +530,8 @@ impl Pair {
         None
     }
 
-    /// Whether the registration is due has changed, perhaps. What was due already
-    /// keeps its turn.
+    /// The registration may have become due, or not due any more. If it was due already, it keeps
+    /// its turn.
     fn note_turn(&mut self, index: usize) {
         let life = &mut self.lives[index];
         let is_due = life.exit.is_some()
@@ -549,7 +549,7 @@ impl Pair {
         Callback(self.is_out.len() - 1)
     }
 
-    fn comes_out(&mut self, callback: &Callback, expected: usize) {
+    fn assert_comes_out(&mut self, callback: &Callback, expected: usize) {
         assert_eq!(callback.0, expected, "another callback came out");
         assert!(!self.is_out[expected], "a callback came out twice");
         self.is_out[expected] = true;
@@ -563,7 +563,7 @@ impl Pair {
     }
 }
 
-/// Counts from the end, so that a small choice is a recent one.
+/// Counts from the end, so that a small choice picks a recent item.
 fn pick_from<T>(among: &[T], choice: u8) -> Option<&T> {
     let back = usize::from(choice).checked_rem(among.len())?;
     among.get(among.len() - 1 - back)

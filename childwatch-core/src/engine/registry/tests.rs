@@ -183,11 +183,11 @@ fn a_repeated_report_changes_nothing() {
     let token = registered(&mut registry, 1);
     registry.join(token, "first").unwrap();
     registry.join(token, "second").unwrap();
-    let told = Exit::new(pid(1), Some(ExitStatus::from_raw(0)));
-    registry.process_exited(Report::new(token, told.status()));
+    let exit = Exit::new(pid(1), Some(ExitStatus::from_raw(0)));
+    registry.process_exited(Report::new(token, exit.status()));
     exited(&mut registry, token);
     let due = registry.next_due().unwrap();
-    assert_eq!(due.exit, told);
+    assert_eq!(due.exit, exit);
     registry.callback_finished();
     assert_eq!(registry.next_due().unwrap().callback, "second");
     registry.callback_finished();
@@ -221,7 +221,7 @@ fn a_watch_can_be_held_until_its_last_callback_has_run() {
     assert!(registry.hold(token));
     exited(&mut registry, token);
     assert_eq!(due(&mut registry), ["first"]);
-    // It is there still, for a late callback.
+    // The registration still exists, so a late callback can join it.
     registry.join(token, "late").unwrap();
     assert_eq!(registry.unregister_pid(pid(1)), None);
     assert_eq!(due(&mut registry), ["late"]);
@@ -285,14 +285,14 @@ fn a_handle_of_another_registry_has_not_run_here() {
     let [mut one, mut other] = [Registry::new(), Registry::new()];
     let token = registered(&mut one, 1);
     let (handle, _) = one.join(token, "of the one").unwrap();
-    // In the same place, and as old.
+    // In the same slot, with the same generation.
     let token = registered(&mut other, 1);
     other.join(token, "of the other").unwrap();
     exited(&mut other, token);
     assert!(matches!(other.cancel(handle), Cancelled::NotPending));
     assert_eq!(due(&mut other), ["of the other"]);
     assert!(matches!(other.cancel(handle), Cancelled::NotPending));
-    let strangers = WatchHandle::next(pid(1));
+    let strangers = WatchHandle::new_unique(pid(1));
     assert!(matches!(one.cancel(strangers), Cancelled::NotPending));
 }
 
@@ -319,8 +319,8 @@ fn a_registration_whose_callbacks_were_cancelled_takes_its_turn_behind_the_other
     assert!(!registry.has_due());
 }
 
-/// As many looks at entries of `ready` for each callback, however many there are; and no
-/// more entries than twice those that are due, and a few.
+/// The number of looks at entries of `ready` for each callback does not depend on their number.
+/// There are no more entries than twice those that are due, and a few.
 #[test]
 fn cancelling_many_due_callbacks_takes_two_looks_for_each() {
     // Miri would take too long for so many.
@@ -347,9 +347,9 @@ fn cancelling_many_due_callbacks_takes_two_looks_for_each() {
         }
         assert!(!registry.has_due());
         assert!(
-            registry.inspected <= 2 * handles.len(),
+            registry.inspected.get() <= 2 * handles.len(),
             "{}",
-            registry.inspected
+            registry.inspected.get()
         );
     }
 }
@@ -389,7 +389,7 @@ fn generations_come_round_and_the_next_holder_is_another() {
     registry.release(last);
     let next = registered(&mut registry, 1);
     assert_eq!(next, Token::from_parts(first.index(), 0));
-    // A report that was in flight means the former holder.
+    // A report that was in flight is for the former process of the slot.
     registry.join(next, "next").unwrap();
     exited(&mut registry, last);
     assert_eq!(due(&mut registry), [""; 0]);
@@ -411,7 +411,7 @@ fn turns_come_round_and_no_registration_that_is_due_has_the_turn_of_none() {
         })
         .collect();
     assert_eq!(registry.turns, 2, "there is no turn 0");
-    // The one whose turn was the first after the last is taken out, and is due no more.
+    // The registration with the first turn after the wrap is cancelled, and is not due any more.
     assert!(matches!(
         registry.cancel(handles[1]),
         Cancelled::Removed {

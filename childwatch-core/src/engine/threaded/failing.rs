@@ -25,14 +25,14 @@ pub(super) struct Failing {
     source: SimulatedSource,
     interruptions: AtomicUsize,
     waits: AtomicUsize,
-    /// As many waits have reports and fail.
+    /// So many waits add their reports and then fail.
     waits_with_reports: AtomicUsize,
-    /// As many waits end at once: every second one fails.
+    /// So many waits end at once. Every second one fails.
     alternations: AtomicUsize,
     pub(super) wakes: AtomicUsize,
     /// The calls that panic.
     panics: Mutex<Vec<&'static str>>,
-    /// Where each disarming says that it is there, and waits.
+    /// Where each disarming announces itself, and waits.
     gate: Mutex<Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>>,
 }
 
@@ -50,8 +50,8 @@ impl Failing {
         }
     }
 
-    /// Has a call panic from now on.
-    pub(super) fn panics_in(&self, call: &'static str) {
+    /// Makes a call panic from now on.
+    pub(super) fn panic_in(&self, call: &'static str) {
         self.panics.lock().unwrap().push(call);
     }
 
@@ -64,11 +64,11 @@ impl Failing {
     }
 
     fn fails(times: &AtomicUsize) -> bool {
-        Failing::counts_down(times).is_some()
+        Failing::count_down(times).is_some()
     }
 
-    /// How many were left, if any.
-    fn counts_down(times: &AtomicUsize) -> Option<usize> {
+    /// Returns how many were left, if any.
+    fn count_down(times: &AtomicUsize) -> Option<usize> {
         let order = Ordering::SeqCst;
         let left = times.fetch_update(order, order, |left| left.checked_sub(1));
         left.ok()
@@ -114,7 +114,7 @@ impl ExitSource for Failing {
         if Failing::fails(&self.waits) {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
-        match Failing::counts_down(&self.alternations) {
+        match Failing::count_down(&self.alternations) {
             Some(left) if left % 2 == 0 => return Err(io::ErrorKind::OutOfMemory.into()),
             Some(_) => return Ok(()),
             None => {}
@@ -139,7 +139,7 @@ pub(super) fn watcher(processes: &SimulatedProcesses) -> ThreadedWatcher<Failing
     ThreadedWatcher::start(Failing::new(processes), ()).unwrap()
 }
 
-pub(super) fn exits(processes: &SimulatedProcesses, pid: Pid) {
+pub(super) fn exit(processes: &SimulatedProcesses, pid: Pid) {
     assert!(processes.exit(pid, ExitStatus::from_raw(0)));
 }
 
@@ -147,11 +147,11 @@ pub(super) fn exits(processes: &SimulatedProcesses, pid: Pid) {
 fn a_wait_that_is_interrupted_goes_on_at_once() {
     let processes = SimulatedProcesses::new();
     let watcher = watcher(&processes);
-    // With pauses as after failures they would take minutes.
+    // With pauses, as after failures, the waits would take minutes.
     watcher.source().interruptions.store(200, Ordering::SeqCst);
     for _ in 0..2 {
         let pid = processes.spawn();
-        exits(&processes, pid);
+        exit(&processes, pid);
         assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
     }
     assert_eq!(watcher.source().interruptions.load(Ordering::SeqCst), 0);
@@ -163,17 +163,18 @@ fn a_wait_that_fails_is_left_alone_for_a_while_and_loses_no_exit() {
     let watcher = watcher(&processes);
     let start = Instant::now();
     watcher.source().waits.store(7, Ordering::SeqCst);
-    // The wait under way ends with the first; the second is told of after the failures. The
-    // first exits when it is registered: a callback that is due at once would end a pause.
+    // The wait that is under way ends with the first exit. The second is reported after the
+    // failures. The first process exits after its registration, because a callback that is due
+    // at once would end a pause.
     let first = processes.spawn();
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     watcher
-        .on_exit(first, move |exit| tell.send(exit.pid()).unwrap())
+        .on_exit(first, move |exit| sender.send(exit.pid()).unwrap())
         .unwrap();
-    exits(&processes, first);
-    assert_eq!(told.recv_timeout(LONG), Ok(first));
+    exit(&processes, first);
+    assert_eq!(receiver.recv_timeout(LONG), Ok(first));
     let second = processes.spawn();
-    exits(&processes, second);
+    exit(&processes, second);
     assert!(watcher.wait_timeout(second, LONG).unwrap().is_some());
     assert_eq!(watcher.source().waits.load(Ordering::SeqCst), 0);
     let pauses = Duration::from_millis(1 + 2 + 4 + 8 + 16 + 32 + 64);
@@ -184,11 +185,11 @@ fn a_wait_that_fails_is_left_alone_for_a_while_and_loses_no_exit() {
 fn a_wait_that_succeeds_makes_the_pause_after_the_next_failure_short_again() {
     let processes = SimulatedProcesses::new();
     let watcher = watcher(&processes);
-    // With pauses that go on growing they would take minutes.
+    // With pauses that grow further, the waits would take minutes.
     watcher.source().alternations.store(400, Ordering::SeqCst);
     for _ in 0..2 {
         let pid = processes.spawn();
-        exits(&processes, pid);
+        exit(&processes, pid);
         assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
     }
     assert_eq!(watcher.source().alternations.load(Ordering::SeqCst), 0);
@@ -204,14 +205,14 @@ fn the_reports_of_a_wait_that_fails_are_taken_in() {
         .store(3, Ordering::SeqCst);
     for _ in 0..4 {
         let pid = processes.spawn();
-        exits(&processes, pid);
+        exit(&processes, pid);
         assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
     }
     let left = &watcher.source().waits_with_reports;
     assert_eq!(left.load(Ordering::SeqCst), 0);
 }
 
-/// What a registration holds in the source, while it is given back.
+/// The disarming of a registration, while it is under way.
 struct Disarming<'a> {
     watcher: &'a ThreadedWatcher<Failing>,
     at_gate: mpsc::Receiver<()>,
@@ -219,7 +220,7 @@ struct Disarming<'a> {
 }
 
 impl<'a> Disarming<'a> {
-    /// From now on each disarming stands at a gate.
+    /// From now on each disarming waits at a gate.
     fn gated(watcher: &'a ThreadedWatcher<Failing>) -> Self {
         let (reached, at_gate) = mpsc::channel();
         let (open, gate) = mpsc::channel::<()>();
@@ -231,9 +232,9 @@ impl<'a> Disarming<'a> {
         }
     }
 
-    /// Waits for a disarming of the process at place 0, and checks that no other process gets that
-    /// place before the disarming has ended.
-    fn keeps_its_place(self, pid: Pid) {
+    /// Waits for a disarming of the process in slot 0, and checks that no other process gets that
+    /// slot before the disarming has ended.
+    fn assert_keeps_its_slot(self, pid: Pid) {
         self.at_gate.recv_timeout(LONG).unwrap();
         let dispatch = self.watcher.shared.dispatch();
         let token = dispatch.reserve(pid);
@@ -253,27 +254,27 @@ fn a_place_is_nobody_elses_until_the_source_has_disarmed_it() {
         by_pid.register_pid(live).unwrap();
         let disarming = Disarming::gated(by_pid);
         scope.spawn(|| by_pid.unregister_pid(live));
-        disarming.keeps_its_place(live);
+        disarming.assert_keeps_its_slot(live);
 
         let handle = by_handle.on_exit(live, |_| {}).unwrap();
         let disarming = Disarming::gated(by_handle);
         scope.spawn(move || by_handle.unregister_callback(handle));
-        disarming.keeps_its_place(live);
+        disarming.assert_keeps_its_slot(live);
 
         let handle = by_canceller.on_exit(live, |_| {}).unwrap();
         let canceller = by_canceller.canceller().unwrap();
         let disarming = Disarming::gated(by_canceller);
         scope.spawn(move || canceller.unregister_callback(handle));
-        disarming.keeps_its_place(live);
+        disarming.assert_keeps_its_slot(live);
 
         let disarming = Disarming::gated(by_poll);
         scope.spawn(|| assert_eq!(by_poll.try_wait(live).unwrap(), None));
-        disarming.keeps_its_place(live);
+        disarming.assert_keeps_its_slot(live);
 
         by_run.on_exit(ending, |_| {}).unwrap();
         let disarming = Disarming::gated(by_run);
-        exits(&processes, ending);
-        disarming.keeps_its_place(live);
+        exit(&processes, ending);
+        disarming.assert_keeps_its_slot(live);
     });
 }
 
@@ -283,10 +284,9 @@ fn a_late_callback_that_cannot_be_announced_is_refused_and_taken_out() {
     let watcher = watcher(&processes);
     let pid = processes.spawn();
     watcher.register_pid(pid).unwrap();
-    exits(&processes, pid);
+    exit(&processes, pid);
     assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
-    // A callback that comes while the thread is about to look by itself needs no
-    // announcement.
+    // If a callback is added while the thread is about to look by itself, no wake is needed.
     let captured = Arc::new(());
     let refused = std::iter::repeat_with(|| {
         watcher.source().wakes.store(1, Ordering::SeqCst);
@@ -301,7 +301,7 @@ fn a_late_callback_that_cannot_be_announced_is_refused_and_taken_out() {
 
 #[test]
 fn callbacks_that_make_ever_new_ones_hide_no_exit() {
-    /// Registers a callback that does the same, until no other owner of the watcher is left.
+    /// Registers a callback that does the same, until it is the only owner of the watcher.
     fn again(watcher: &Arc<ThreadedWatcher<Failing>>, pid: Pid, runs: &Arc<AtomicUsize>) {
         let (weak, runs) = (Arc::downgrade(watcher), Arc::clone(runs));
         let next = move |_| {
@@ -317,18 +317,18 @@ fn callbacks_that_make_ever_new_ones_hide_no_exit() {
     let (busy, other) = (processes.spawn(), processes.spawn());
     let runs = Arc::new(AtomicUsize::new(0));
     watcher.register_pid(busy).unwrap();
-    exits(&processes, busy);
+    exit(&processes, busy);
     again(&watcher, busy, &runs);
     // More than one round takes.
     while runs.load(Ordering::SeqCst) < 3_000 {
         std::thread::yield_now();
     }
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     watcher
-        .on_exit(other, move |exit| tell.send(exit).unwrap())
+        .on_exit(other, move |exit| sender.send(exit).unwrap())
         .unwrap();
-    exits(&processes, other);
-    assert_eq!(told.recv_timeout(LONG).unwrap().pid(), other);
+    exit(&processes, other);
+    assert_eq!(receiver.recv_timeout(LONG).unwrap().pid(), other);
 }
 
 #[test]
@@ -336,18 +336,18 @@ fn what_is_due_is_run_though_the_thread_cannot_wake_itself() {
     let processes = SimulatedProcesses::new();
     let watcher = watcher(&processes);
     let pid = processes.spawn();
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     // More than one round takes.
     for _ in 0..3_000 {
-        let tell = tell.clone();
+        let sender = sender.clone();
         watcher
-            .on_exit(pid, move |_| tell.send(()).unwrap())
+            .on_exit(pid, move |_| sender.send(()).unwrap())
             .unwrap();
     }
     watcher.source().wakes.store(2, Ordering::SeqCst);
-    exits(&processes, pid);
+    exit(&processes, pid);
     for _ in 0..3_000 {
-        told.recv_timeout(LONG).unwrap();
+        receiver.recv_timeout(LONG).unwrap();
     }
 }
 
@@ -357,14 +357,14 @@ fn a_wake_that_fails_once_leaves_no_thread_behind() {
     let shared = Arc::downgrade(&watcher.shared);
     watcher.source().wakes.store(1, Ordering::SeqCst);
     drop(watcher);
-    // The thread that held it too has been joined.
+    // The thread, which owned it too, has been joined.
     assert_eq!(shared.strong_count(), 0);
 }
 
 /// Asserts what every call of a watcher that has ended returns, and that the watcher can be
 /// dropped. `dropped` gets a message when the callback of a live process is dropped.
-fn has_ended(watcher: ThreadedWatcher<Failing>, live: Pid, dropped: &mpsc::Receiver<()>) {
-    // Disconnected by the callback's end, without a message.
+fn assert_ended(watcher: ThreadedWatcher<Failing>, live: Pid, dropped: &mpsc::Receiver<()>) {
+    // The callback was dropped without sending a message.
     assert!(
         dropped
             .recv_timeout(LONG)
@@ -391,16 +391,16 @@ fn the_drop_of_a_watcher_that_a_panic_has_ended_calls_its_source_no_more() {
     let processes = SimulatedProcesses::new();
     let watcher = watcher(&processes);
     let (live, ending) = (processes.spawn(), processes.spawn());
-    let (tell, told) = mpsc::channel::<()>();
+    let (sender, receiver) = mpsc::channel::<()>();
     watcher
-        .on_exit(live, move |_| tell.send(()).unwrap())
+        .on_exit(live, move |_| sender.send(()).unwrap())
         .unwrap();
     watcher.register_pid(ending).unwrap();
     for call in ["wait", "wake"] {
-        watcher.source().panics_in(call);
+        watcher.source().panic_in(call);
     }
-    exits(&processes, ending);
-    assert!(told.recv_timeout(LONG).is_err());
+    exit(&processes, ending);
+    assert!(receiver.recv_timeout(LONG).is_err());
     drop(watcher);
 }
 
@@ -410,20 +410,20 @@ fn a_source_that_panics_ends_its_watcher() {
         let processes = SimulatedProcesses::new();
         let watcher = watcher(&processes);
         let (live, ending) = (processes.spawn(), processes.spawn());
-        let (tell, told) = mpsc::channel::<()>();
-        let never = move |_| tell.send(()).unwrap();
+        let (sender, receiver) = mpsc::channel::<()>();
+        let never = move |_| sender.send(()).unwrap();
         let handle = watcher.on_exit(live, never).unwrap();
         let mut exited = watcher.exited(live).unwrap();
         let its_handle = watcher.on_exit(ending, |_| {}).unwrap();
-        watcher.source().panics_in(call);
-        // This ends the wait under way, and the only callback leads to a disarming.
-        exits(&processes, ending);
-        assert!(told.recv_timeout(LONG).is_err());
+        watcher.source().panic_in(call);
+        // This ends the wait that is under way. The only callback leads to a disarming.
+        exit(&processes, ending);
+        assert!(receiver.recv_timeout(LONG).is_err());
         let mut context = Context::from_waker(Waker::noop());
         let outcome = std::iter::repeat_with(|| Pin::new(&mut exited).poll(&mut context))
             .find(Poll::is_ready);
         assert_eq!(outcome, Some(Poll::Ready(None)));
-        // It makes no claim any more.
+        // The watcher does not claim that the callback ran.
         for handle in [handle, its_handle] {
             assert_eq!(
                 watcher.unregister_callback(handle),
@@ -431,7 +431,7 @@ fn a_source_that_panics_ends_its_watcher() {
             );
         }
         drop(exited);
-        has_ended(watcher, live, &told);
+        assert_ended(watcher, live, &receiver);
     }
 }
 
@@ -439,13 +439,13 @@ fn a_source_that_panics_ends_its_watcher() {
 fn a_source_that_panics_at_its_start_ends_its_watcher() {
     let processes = SimulatedProcesses::new();
     let source = Failing::new(&processes);
-    source.panics_in("start");
+    source.panic_in("start");
     let watcher = ThreadedWatcher::start(source, ()).unwrap();
     let live = processes.spawn();
-    let (tell, told) = mpsc::channel::<()>();
-    // Refused, or accepted and then dropped.
-    let _ = watcher.on_exit(live, move |_| tell.send(()).unwrap());
-    has_ended(watcher, live, &told);
+    let (sender, receiver) = mpsc::channel::<()>();
+    // The callback is refused, or accepted and then dropped.
+    let _ = watcher.on_exit(live, move |_| sender.send(()).unwrap());
+    assert_ended(watcher, live, &receiver);
 }
 
 #[test]
@@ -460,14 +460,14 @@ fn a_canceller_waits_for_no_thread_that_a_panic_has_ended() {
         let _ = gate.recv();
     };
     let handle = watcher.on_exit(pid, callback).unwrap();
-    watcher.source().panics_in("disarm");
-    exits(&processes, pid);
+    watcher.source().panic_in("disarm");
+    exit(&processes, pid);
     at_gate.recv().unwrap();
     std::thread::scope(|scope| {
         let cancelling = scope.spawn(|| watcher.unregister_callback(handle));
         drop(open);
         let answer = cancelling.join().unwrap();
-        // It has run, if the call came before the watcher's end.
+        // The callback has run, if the call came before the watcher's end.
         assert!(matches!(
             answer,
             Unregistered::HasRun | Unregistered::NotPending
@@ -499,7 +499,7 @@ fn a_callback_has_run_when_it_has_returned_and_its_captures_are_gone() {
             }
         };
         let handle = watcher.on_exit(pid, callback).unwrap();
-        exits(&processes, pid);
+        exit(&processes, pid);
         at_gate.recv().unwrap();
         std::thread::scope(|scope| {
             let cancelling = scope.spawn(|| {
@@ -522,24 +522,24 @@ fn a_panic_on_a_callers_thread_is_the_callers_and_leaves_no_place_taken() {
     let watcher = watcher(&processes);
     let pid = processes.spawn();
     let panics = |call: &dyn Fn()| catch_unwind(AssertUnwindSafe(call)).is_err();
-    watcher.source().panics_in("arm");
+    watcher.source().panic_in("arm");
     assert!(panics(&|| drop(watcher.register_pid(pid))));
     assert!(panics(&|| drop(watcher.on_exit(pid, |_| {}))));
     assert!(panics(&|| drop(watcher.try_wait(pid))));
     watcher.source().panics.lock().unwrap().clear();
     watcher.register_pid(pid).unwrap();
-    watcher.source().panics_in("disarm");
+    watcher.source().panic_in("disarm");
     assert!(panics(&|| watcher.unregister_pid(pid)));
     let handle = watcher.on_exit(pid, |_| {}).unwrap();
     assert!(panics(&|| {
         watcher.unregister_callback(handle);
     }));
     watcher.source().panics.lock().unwrap().clear();
-    // One place has served all of them, and the watcher goes on.
+    // One slot has served all of them, and the watcher goes on.
     let token = watcher.shared.dispatch().reserve(pid);
     assert_eq!(token.index(), 0);
     watcher.shared.dispatch().release(token);
-    exits(&processes, pid);
+    exit(&processes, pid);
     assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
 }
 
@@ -570,7 +570,7 @@ fn a_drop_waits_for_a_disarming_and_a_held_canceller_keeps_nothing() {
         assert_eq!(shared.strong_count(), 0, "the source is gone");
         assert_eq!(cancelling.join().unwrap(), Unregistered::WillNotRun);
     });
-    assert_eq!(processes.watched(), 0);
+    assert_eq!(processes.registration_count(), 0);
     for handle in [handle, never] {
         let answer = canceller.unregister_callback(handle);
         assert_eq!(answer, Unregistered::NotPending);
@@ -588,8 +588,8 @@ fn what_the_drop_has_removed_is_not_pending() {
     assert_eq!(answer, Unregistered::NotPending);
 }
 
-/// What a cancelled callback captured may drop the watcher, which waits for the disarming
-/// and not for that.
+/// A capture of a cancelled callback may drop the watcher. The watcher waits for the disarming, and
+/// not for the drop of the capture.
 #[test]
 fn a_cancelled_callbacks_captures_may_drop_the_watcher() {
     let processes = SimulatedProcesses::new();

@@ -1,8 +1,8 @@
-//! Users' values whose `Drop` panics, wherever the engine drops one, and what panics leave.
+//! The engine drops values of the user's in many places. These tests let their `Drop` panic.
 //!
-//! On a caller's thread the panic is the caller's. On the watcher's thread, and in the
-//! watcher's `Drop`, it goes no further. Either way the registration has been given back to
-//! the source, its place is free, no lock is poisoned, and the watcher goes on.
+//! On a caller's thread the panic goes on to the caller. On the watcher's thread, and in the
+//! watcher's `Drop`, it goes no further. In both cases the token has been disarmed, its slot is
+//! free, no lock is poisoned, and the watcher goes on.
 
 use std::future::Future;
 use std::panic::resume_unwind;
@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::task::{Context, Wake, Waker};
 
-use super::failing::{Failing, LONG, exits, watcher};
+use super::failing::{Failing, LONG, exit, watcher};
 use super::*;
 use crate::wait::ext::PidWatcherExt;
 use crate::watchers::simulated::SimulatedProcesses;
 
-/// More than any table starts with.
+/// More than the first capacity of any table.
 const TIMES: usize = 100;
 
 /// Panics when dropped, without the hook's message.
@@ -37,7 +37,7 @@ fn panics<T>(call: impl FnOnce() -> T) -> bool {
     catch_unwind(AssertUnwindSafe(call)).is_err()
 }
 
-/// A watcher and its processes, of which one lives and one has ended.
+/// A watcher and its processes. One is alive, and one has exited.
 struct Stage {
     processes: SimulatedProcesses,
     watcher: ThreadedWatcher<Failing>,
@@ -50,7 +50,7 @@ impl Stage {
         let processes = SimulatedProcesses::new();
         let watcher = watcher(&processes);
         let (live, ended) = (processes.spawn(), processes.spawn());
-        exits(&processes, ended);
+        exit(&processes, ended);
         Stage {
             processes,
             watcher,
@@ -61,23 +61,23 @@ impl Stage {
 
     /// Checks that the call panics each time, and leaves nothing.
     #[track_caller]
-    fn leaves_nothing(&self, call: impl Fn()) {
+    fn assert_leaves_nothing(&self, call: impl Fn()) {
         for _ in 0..TIMES {
             assert!(panics(&call), "the panic is the caller's");
         }
-        self.has_nothing();
-        let told = self.watcher.wait_timeout(self.ended, LONG).unwrap();
-        assert_eq!(told.map(Exit::pid), Some(self.ended));
-        self.has_nothing();
+        self.assert_empty();
+        let exit = self.watcher.wait_timeout(self.ended, LONG).unwrap();
+        assert_eq!(exit.map(Exit::pid), Some(self.ended));
+        self.assert_empty();
     }
 
     #[track_caller]
-    fn has_nothing(&self) {
-        until(|| self.processes.watched() == 0);
+    fn assert_empty(&self) {
+        until(|| self.processes.registration_count() == 0);
         let dispatch = self.watcher.shared.dispatch();
         let token = dispatch.reserve(self.live);
         dispatch.release(token);
-        // A place may be given back a moment after the disarming, when the next one is taken.
+        // A slot may be released a moment after the disarming, when the next one is taken.
         assert!(token.index() < 4, "places that nobody has given back");
     }
 }
@@ -95,21 +95,21 @@ fn until(condition: impl Fn() -> bool) {
 fn a_cancelled_callback_leaves_nothing_though_its_captures_panic() {
     let stage = Stage::new();
     let Stage { watcher, live, .. } = &stage;
-    stage.leaves_nothing(|| {
+    stage.assert_leaves_nothing(|| {
         let handle = watcher.watch(*live, callback()).unwrap();
         watcher.unregister_callback(handle);
     });
     let canceller = watcher.canceller().unwrap();
-    stage.leaves_nothing(|| {
+    stage.assert_leaves_nothing(|| {
         let handle = watcher.watch(*live, callback()).unwrap();
         canceller.unregister_callback(handle);
     });
-    stage.leaves_nothing(|| drop(watcher.watch_guard(*live, callback()).unwrap()));
-    stage.leaves_nothing(|| {
+    stage.assert_leaves_nothing(|| drop(watcher.watch_guard(*live, callback()).unwrap()));
+    stage.assert_leaves_nothing(|| {
         watcher.watch_guard(*live, callback()).unwrap().unregister();
     });
-    // The registration is held, and goes with `unregister_pid`.
-    stage.leaves_nothing(|| {
+    // The registration is held, and ends with `unregister_pid`.
+    stage.assert_leaves_nothing(|| {
         watcher.register_pid(*live).unwrap();
         let handle = watcher.register_callback(*live, callback()).unwrap();
         watcher.unregister_pid(*live);
@@ -122,9 +122,9 @@ fn a_refused_callback_leaves_nothing_though_its_captures_panic() {
     let stage = Stage::new();
     let Stage { watcher, live, .. } = &stage;
     let nobody = Pid::try_from(i32::MAX).unwrap();
-    stage.leaves_nothing(|| drop(watcher.register_callback(*live, callback())));
-    stage.leaves_nothing(|| drop(watcher.watch(nobody, callback())));
-    stage.leaves_nothing(|| drop(watcher.watch_guard(nobody, callback())));
+    stage.assert_leaves_nothing(|| drop(watcher.register_callback(*live, callback())));
+    stage.assert_leaves_nothing(|| drop(watcher.watch(nobody, callback())));
+    stage.assert_leaves_nothing(|| drop(watcher.watch_guard(nobody, callback())));
 }
 
 #[test]
@@ -133,8 +133,8 @@ fn a_callback_that_cannot_be_announced_leaves_nothing_though_its_captures_panic(
     let Stage { watcher, ended, .. } = &stage;
     watcher.register_pid(*ended).unwrap();
     assert!(watcher.wait_timeout(*ended, LONG).unwrap().is_some());
-    // A callback that comes while the thread is about to look needs no announcement, and
-    // is run.
+    // If a callback is added while the thread is about to look, no wake is needed, and the
+    // callback runs.
     until(|| {
         watcher.source().wakes.store(1, Ordering::SeqCst);
         panics(|| drop(watcher.watch(*ended, callback())))
@@ -142,27 +142,27 @@ fn a_callback_that_cannot_be_announced_leaves_nothing_though_its_captures_panic(
     watcher.source().wakes.store(0, Ordering::SeqCst);
     assert!(watcher.wait_timeout(*ended, LONG).unwrap().is_some());
     watcher.unregister_pid(*ended);
-    stage.has_nothing();
+    stage.assert_empty();
 }
 
 #[test]
 fn a_stopped_watcher_refuses_callbacks_whose_captures_panic() {
     let stage = Stage::new();
     let Stage { watcher, live, .. } = &stage;
-    let (tell, told) = mpsc::channel::<()>();
+    let (sender, receiver) = mpsc::channel::<()>();
     for _ in 0..3 {
-        // Dropped by the watcher's thread, whose end its `Drop` waits for.
+        // The watcher's thread drops it, and the watcher's `Drop` waits for that thread.
         watcher.watch(*live, callback()).unwrap();
     }
     watcher
-        .on_exit(*live, move |_| tell.send(()).unwrap())
+        .on_exit(*live, move |_| sender.send(()).unwrap())
         .unwrap();
     for _ in 0..3 {
         watcher.watch(*live, callback()).unwrap();
     }
-    watcher.source().panics_in("wait");
+    watcher.source().panic_in("wait");
     watcher.on_exit(stage.ended, |_| {}).map(drop).unwrap_or(());
-    assert!(told.recv_timeout(LONG).is_err(), "dropped unrun");
+    assert!(receiver.recv_timeout(LONG).is_err(), "dropped unrun");
     for _ in 0..TIMES {
         assert!(panics(|| drop(watcher.watch(*live, callback()))));
         assert!(panics(|| drop(
@@ -175,7 +175,7 @@ fn a_stopped_watcher_refuses_callbacks_whose_captures_panic() {
     let shared = Arc::downgrade(&watcher.shared);
     drop(watcher);
     assert_eq!(shared.strong_count(), 0);
-    assert_eq!(processes.watched(), 0);
+    assert_eq!(processes.registration_count(), 0);
 }
 
 #[test]
@@ -188,9 +188,9 @@ fn a_callback_that_has_run_leaves_nothing_though_its_captures_panic() {
             .on_exit(stage.ended, |_| resume_unwind(Box::new(PanicsOnDrop)))
             .unwrap();
     }
-    let told = stage.watcher.wait_timeout(stage.ended, LONG).unwrap();
-    assert_eq!(told.map(Exit::pid), Some(stage.ended));
-    stage.has_nothing();
+    let exit = stage.watcher.wait_timeout(stage.ended, LONG).unwrap();
+    assert_eq!(exit.map(Exit::pid), Some(stage.ended));
+    stage.assert_empty();
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn a_drop_leaves_nothing_though_captures_panic() {
     assert!(!panics(|| drop(watcher)), "a panic in the watcher's drop");
     assert_eq!(Arc::strong_count(&kept), 1, "captures that are not dropped");
     assert_eq!(shared.strong_count(), 0);
-    assert_eq!(processes.watched(), 0);
+    assert_eq!(processes.registration_count(), 0);
 }
 
 /// A task that panics when it is woken or dropped.
@@ -223,7 +223,7 @@ impl Wake for Task {
     }
 }
 
-/// Polls once, with a waker that the future has the last share of.
+/// Polls once. The future then has the last owner of the waker.
 fn polled(exited: &mut crate::wait::exited::Exited) {
     let waker = Waker::from(Arc::new(Task(PanicsOnDrop)));
     let outcome = Pin::new(exited).poll(&mut Context::from_waker(&waker));
@@ -235,13 +235,13 @@ fn polled(exited: &mut crate::wait::exited::Exited) {
 fn a_future_leaves_nothing_though_its_waker_panics() {
     let stage = Stage::new();
     let Stage { watcher, live, .. } = &stage;
-    stage.leaves_nothing(|| {
+    stage.assert_leaves_nothing(|| {
         let mut exited = watcher.exited(*live).unwrap();
         polled(&mut exited);
         drop(exited);
     });
     // The former waker is dropped by a poll.
-    stage.leaves_nothing(|| {
+    stage.assert_leaves_nothing(|| {
         let mut exited = watcher.exited(*live).unwrap();
         polled(&mut exited);
         let mut context = Context::from_waker(Waker::noop());
@@ -259,10 +259,10 @@ fn a_wake_that_panics_harms_neither_the_watcher_nor_its_drop() {
         let pid = processes.spawn();
         let mut exited = watcher.exited(pid).unwrap();
         polled(&mut exited);
-        exits(processes, pid);
+        exit(processes, pid);
         assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
     }
-    stage.has_nothing();
+    stage.assert_empty();
     let mut exited = watcher.exited(stage.live).unwrap();
     polled(&mut exited);
     let Stage { watcher, .. } = stage;
@@ -271,7 +271,7 @@ fn a_wake_that_panics_harms_neither_the_watcher_nor_its_drop() {
     assert!(Pin::new(&mut exited).poll(&mut context).is_ready());
 }
 
-/// Counts its drops; the first `left` of them panic with another one of these.
+/// Counts its drops. The first `left` drops panic with another value of this type.
 struct Payload {
     drops: Arc<AtomicUsize>,
     left: usize,
@@ -314,7 +314,7 @@ fn each_payload_of_a_panic_is_dropped_once() {
             left,
         };
         let panics_with = || PanicsWith(Some(payload()));
-        // A callback's own panic, and that of what it captured.
+        // The panic of a callback, and that of its capture.
         let own = payload();
         watcher
             .on_exit(ended, move |_| resume_unwind(Box::new(own)))
@@ -334,7 +334,7 @@ fn each_payload_of_a_panic_is_dropped_once() {
     }
 }
 
-/// There is an end to payloads whose drop panics.
+/// Payloads whose drop panics do not keep the thread for ever.
 #[test]
 fn a_payload_that_always_makes_another_is_given_up() {
     let drops = Arc::new(AtomicUsize::new(0));

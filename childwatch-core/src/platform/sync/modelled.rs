@@ -1,10 +1,10 @@
 //! Timed waits, which loom does not have.
 //!
-//! By itself no time passes in a model: a timed wait lasts until what it waits for has come.
-//! So what needs the time to run out, where it should be woken, is a deadlock to loom.
+//! By itself no time passes in a model: a timed wait lasts until its condition holds. So if a
+//! thread should be woken and instead depends on the time running out, loom finds a deadlock.
 //!
-//! A model may have the time of the next waits [run out](time_runs_out). Such a wait ends
-//! at once: loom lets its thread go on at any later moment too.
+//! A model may let the time of the next waits [run out](time_runs_out). Such a wait ends at once,
+//! and loom lets its thread go on at any later moment too.
 
 use std::cell::Cell;
 use std::sync::LockResult;
@@ -13,17 +13,18 @@ use std::time::Duration;
 use loom::sync::MutexGuard;
 
 thread_local! {
-    /// How many timed waits are still to run out. All threads of a model are one thread of
-    /// the system's, which only this model has. Loom does not see it: it orders nothing.
+    /// How many timed waits are still to run out. All threads of a model run on one thread of
+    /// the system, which no other model uses. Loom does not see this value, so it orders
+    /// nothing.
     static TO_RUN_OUT: Cell<usize> = const { Cell::new(0) };
 }
 
-/// From here on the time of so many waits runs out, and that of later ones does not.
+/// Lets the time of the next `waits` timed waits run out, and that of later waits not.
 pub(crate) fn time_runs_out(waits: usize) {
     TO_RUN_OUT.set(waits);
 }
 
-/// Counts a timed wait; returns `true` if its time has run out.
+/// Counts a timed wait. Returns `true` if its time has run out.
 fn has_run_out() -> bool {
     let left = TO_RUN_OUT.get().checked_sub(1);
     left.inspect(|left| TO_RUN_OUT.set(*left)).is_some()

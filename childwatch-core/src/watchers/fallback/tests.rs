@@ -1,4 +1,4 @@
-//! A [`Fallback`] over simulated processes and sources that refuse.
+//! A [`FallbackWatcher`] over simulated processes and sources that refuse.
 
 use std::collections::VecDeque;
 use std::os::unix::process::ExitStatusExt;
@@ -18,7 +18,7 @@ const LONG: Duration = Duration::from_secs(60);
 struct Refusing {
     source: SimulatedSource,
     refusal: fn(Pid) -> Option<WatchError>,
-    /// As many wakings fail.
+    /// So many wakes fail.
     failing_wakes: AtomicUsize,
     is_started: Arc<AtomicBool>,
     /// The name of the thread that it was started on.
@@ -27,20 +27,20 @@ struct Refusing {
     panics: AtomicBool,
     /// How the next waits end, first to last.
     ends: Mutex<VecDeque<End>>,
-    /// All waits after those end so.
+    /// How all waits after those end.
     always: Mutex<Option<End>>,
 }
 
 /// How a wait ends.
 #[derive(Clone, Copy, Debug)]
 enum End {
-    /// With no report.
+    /// Without a report.
     Spuriously,
     /// Interrupted by a signal.
     Interrupted,
-    /// As it should, but for its answer: it fails.
+    /// With its reports, and then with a failure.
     Failing,
-    /// With a failure, before it has begun.
+    /// With a failure before it has begun.
     Refused,
 }
 
@@ -161,15 +161,15 @@ fn no_process(pid: Pid) -> Option<WatchError> {
 
 fn watcher(
     processes: &SimulatedProcesses,
-    primarys: fn(Pid) -> Option<WatchError>,
-    secondarys: fn(Pid) -> Option<WatchError>,
-) -> Fallback<Refusing, Refusing> {
-    let primary = Refusing::new(processes, primarys);
-    let secondary = Refusing::new(processes, secondarys);
-    Fallback::new((primary, ()), (secondary, ())).unwrap()
+    primary_refusal: fn(Pid) -> Option<WatchError>,
+    secondary_refusal: fn(Pid) -> Option<WatchError>,
+) -> FallbackWatcher<Refusing, Refusing> {
+    let primary = Refusing::new(processes, primary_refusal);
+    let secondary = Refusing::new(processes, secondary_refusal);
+    FallbackWatcher::new((primary, ()), (secondary, ())).unwrap()
 }
 
-fn exits(processes: &SimulatedProcesses, pid: Pid) {
+fn exit(processes: &SimulatedProcesses, pid: Pid) {
     assert!(processes.exit(pid, ExitStatus::from_raw(0)));
 }
 
@@ -181,12 +181,12 @@ fn what_spills_over_is_counted_until_it_goes() {
     for pid in pids {
         watcher.register_pid(pid).unwrap();
     }
-    assert_eq!(watcher.spilled(), 2);
+    assert_eq!(watcher.watched_by_secondary(), 2);
     for (pid, left) in pids.into_iter().zip([2, 1, 1, 0]) {
         watcher.unregister_pid(pid);
-        assert_eq!(watcher.spilled(), left);
+        assert_eq!(watcher.watched_by_secondary(), left);
     }
-    assert_eq!(processes.watched(), 0);
+    assert_eq!(processes.registration_count(), 0);
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn both_sources_are_started_and_tell_of_their_exits() {
     for _ in 0..4 {
         let pid = processes.spawn();
         watcher.register_pid(pid).unwrap();
-        exits(&processes, pid);
+        exit(&processes, pid);
         assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
     }
     let source = watcher.0.source();
@@ -213,16 +213,16 @@ fn each_source_is_asked_of_its_own_processes() {
     for pid in pids {
         watcher.register_pid(pid).unwrap();
     }
-    // Not reaped, says the source that has armed it.
+    // The source that has armed it says: not reaped.
     for pid in pids {
         let again = watcher.register_pid(pid);
         assert!(matches!(again, Err(WatchError::AlreadyRegistered { .. })));
     }
-    // And reaped, when it is.
+    // After the reaping it says: reaped.
     for pid in pids {
-        exits(&processes, pid);
+        exit(&processes, pid);
         assert!(processes.reap(pid).is_some());
-        assert!(processes.spawn_as(pid));
+        assert!(processes.spawn_with_pid(pid));
         watcher.register_pid(pid).unwrap();
     }
 }
@@ -233,7 +233,7 @@ fn a_process_that_is_no_child_is_the_primarys_refusal() {
     let watcher = watcher(&processes, short_of_files, no_child);
     let refused = watcher.register_pid(processes.spawn());
     assert!(matches!(refused, Err(WatchError::ResourceLimit { .. })));
-    assert_eq!(watcher.spilled(), 0);
+    assert_eq!(watcher.watched_by_secondary(), 0);
 }
 
 #[test]
@@ -243,12 +243,12 @@ fn any_other_refusal_is_the_last_ones() {
     let spilled = watcher(&processes, short_of_files, no_process);
     let refused = spilled.register_pid(pid);
     assert!(matches!(refused, Err(WatchError::NoSuchProcess { .. })));
-    assert_eq!(spilled.spilled(), 0);
+    assert_eq!(spilled.watched_by_secondary(), 0);
 
     let kept = watcher(&processes, no_process, nothing);
     let refused = kept.register_pid(pid);
     assert!(matches!(refused, Err(WatchError::NoSuchProcess { .. })));
-    assert_eq!(processes.watched(), 0);
+    assert_eq!(processes.registration_count(), 0);
 }
 
 #[test]
@@ -256,16 +256,16 @@ fn an_exit_is_handed_over_though_the_watcher_cannot_be_woken_at_first() {
     let processes = SimulatedProcesses::new();
     let watcher = watcher(&processes, short_of_files, nothing);
     let pid = processes.spawn();
-    let (tell, told) = std::sync::mpsc::channel();
-    let callback = move |exit| tell.send(exit).unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let callback = move |exit| sender.send(exit).unwrap();
     watcher.on_exit(pid, callback).unwrap();
     let primary = &watcher.0.source().primary;
     primary.failing_wakes.store(3, Ordering::SeqCst);
-    exits(&processes, pid);
-    assert_eq!(told.recv_timeout(LONG).unwrap().pid(), pid);
+    exit(&processes, pid);
+    assert_eq!(receiver.recv_timeout(LONG).unwrap().pid(), pid);
 }
 
-/// The panic is the caller's, and what it did not register is counted nowhere.
+/// The panic goes on to the caller. The process that was not registered is not counted.
 #[test]
 fn what_the_secondary_refuses_or_panics_at_is_not_counted() {
     fn panics(_: Pid) -> Option<WatchError> {
@@ -277,7 +277,7 @@ fn what_the_secondary_refuses_or_panics_at_is_not_counted() {
         let pid = processes.spawn();
         let registered = catch_unwind(AssertUnwindSafe(|| watcher.register_pid(pid)));
         assert!(!matches!(registered, Ok(Ok(()))));
-        assert_eq!(watcher.spilled(), 0);
+        assert_eq!(watcher.watched_by_secondary(), 0);
     }
 }
 
@@ -286,11 +286,11 @@ fn both_sources_go_with_the_watcher() {
     let processes = SimulatedProcesses::new();
     let watcher = watcher(&processes, nothing, nothing);
     let source = watcher.0.source();
-    let primarys = Arc::clone(&source.primary.is_started);
-    let secondarys = Arc::clone(&source.link.secondary.is_started);
+    let primary_started = Arc::clone(&source.primary.is_started);
+    let secondary_started = Arc::clone(&source.link.secondary.is_started);
     drop(watcher);
-    assert_eq!(Arc::strong_count(&primarys), 1);
-    assert_eq!(Arc::strong_count(&secondarys), 1);
+    assert_eq!(Arc::strong_count(&primary_started), 1);
+    assert_eq!(Arc::strong_count(&secondary_started), 1);
 }
 
 #[test]
@@ -299,9 +299,9 @@ fn a_panic_of_either_source_ends_the_watcher() {
         let processes = SimulatedProcesses::new();
         let watcher = watcher(&processes, odd_numbers, nothing);
         let live = processes.spawn();
-        let (tell, told) = std::sync::mpsc::channel::<()>();
+        let (sender, receiver) = std::sync::mpsc::channel::<()>();
         watcher
-            .on_exit(live, move |_| tell.send(()).unwrap())
+            .on_exit(live, move |_| sender.send(()).unwrap())
             .unwrap();
         let source = watcher.0.source();
         if is_secondary {
@@ -311,25 +311,25 @@ fn a_panic_of_either_source_ends_the_watcher() {
             source.primary.panics.store(true, Ordering::SeqCst);
             source.wake().unwrap();
         }
-        // Dropped, and not run.
-        assert!(told.recv_timeout(LONG).is_err());
+        // The callback was dropped, and has not run.
+        assert!(receiver.recv_timeout(LONG).is_err());
         let refused = watcher.register_pid(live);
         assert!(matches!(refused, Err(WatchError::Stopped)), "{refused:?}");
     }
 }
 
-/// Two processes, of which the second spills over.
+/// Two processes. The second one spills over.
 fn one_each(
     processes: &SimulatedProcesses,
-    watcher: &Fallback<Refusing, Refusing>,
+    watcher: &FallbackWatcher<Refusing, Refusing>,
 ) -> [(Pid, std::sync::mpsc::Receiver<Pid>); 2] {
     let mut pids = [processes.spawn(), processes.spawn()];
     pids.sort_by_key(|pid| pid.as_raw() % 2);
     pids.map(|pid| {
-        let (tell, told) = std::sync::mpsc::channel();
-        let callback = move |exit: crate::contract::exit::Exit| tell.send(exit.pid()).unwrap();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let callback = move |exit: crate::contract::exit::Exit| sender.send(exit.pid()).unwrap();
         watcher.on_exit(pid, callback).unwrap();
-        (pid, told)
+        (pid, receiver)
     })
 }
 
@@ -348,10 +348,14 @@ fn neither_sources_failures_hide_the_others_exits() {
             failing.all_waits_end(end);
             for _ in 0..3 {
                 let watched = one_each(&processes, &watcher);
-                let (pid, told) = &watched[other];
-                exits(&processes, *pid);
-                let told = told.recv_timeout(LONG);
-                assert_eq!(told, Ok(*pid), "{end:?}, of the secondary: {is_secondary}");
+                let (pid, receiver) = &watched[other];
+                exit(&processes, *pid);
+                let received = receiver.recv_timeout(LONG);
+                assert_eq!(
+                    received,
+                    Ok(*pid),
+                    "{end:?}, of the secondary: {is_secondary}"
+                );
             }
         }
     }
@@ -371,14 +375,14 @@ fn the_reports_of_a_wait_that_fails_are_handed_over() {
         failing.all_waits_end(End::Failing);
         for _ in 0..3 {
             let watched = one_each(&processes, &watcher);
-            let (pid, told) = &watched[usize::from(is_secondary)];
-            exits(&processes, *pid);
-            assert_eq!(told.recv_timeout(LONG), Ok(*pid));
+            let (pid, receiver) = &watched[usize::from(is_secondary)];
+            exit(&processes, *pid);
+            assert_eq!(receiver.recv_timeout(LONG), Ok(*pid));
         }
     }
 }
 
-/// With pauses that go on growing, or pauses after interruptions, this takes minutes.
+/// With pauses that grow further, or pauses after interruptions, this would take minutes.
 #[test]
 fn the_pauses_of_either_source_are_short_again_after_a_success() {
     let alternating = || {
@@ -404,9 +408,9 @@ fn the_pauses_of_either_source_are_short_again_after_a_success() {
             std::thread::yield_now();
         }
         let watched = one_each(&processes, &watcher);
-        let (pid, told) = &watched[usize::from(is_secondary)];
-        exits(&processes, *pid);
-        assert_eq!(told.recv_timeout(LONG), Ok(*pid));
+        let (pid, receiver) = &watched[usize::from(is_secondary)];
+        exit(&processes, *pid);
+        assert_eq!(receiver.recv_timeout(LONG), Ok(*pid));
     }
 }
 
@@ -426,20 +430,24 @@ fn each_source_is_started_on_the_thread_that_has_its_name() {
     }
 }
 
-/// Whose a token is does not depend on where it stood before.
+/// Which source a token belongs to does not depend on the former token of its slot.
 #[test]
 fn a_place_goes_from_one_source_to_the_other_and_back() {
     let processes = SimulatedProcesses::new();
     let watcher = watcher(&processes, odd_numbers, nothing);
     for _ in 0..20 {
-        for (pid, told) in one_each(&processes, &watcher) {
-            assert_eq!(watcher.spilled(), 1, "the odd one, which goes last");
-            exits(&processes, pid);
-            assert_eq!(told.recv_timeout(LONG), Ok(pid));
+        for (pid, receiver) in one_each(&processes, &watcher) {
+            assert_eq!(
+                watcher.watched_by_secondary(),
+                1,
+                "the odd one, which goes last"
+            );
+            exit(&processes, pid);
+            assert_eq!(receiver.recv_timeout(LONG), Ok(pid));
             assert!(processes.reap(pid).is_some());
         }
         let end = std::time::Instant::now() + LONG;
-        while watcher.spilled() + processes.watched() != 0 {
+        while watcher.watched_by_secondary() + processes.registration_count() != 0 {
             assert!(std::time::Instant::now() < end, "a token is left behind");
             std::thread::yield_now();
         }

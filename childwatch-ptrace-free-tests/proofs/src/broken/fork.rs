@@ -151,7 +151,7 @@ struct UnhooksTheParent {
 }
 
 fn unhooks_the_parent() -> Result<Box<dyn PidWatcher>, WatchError> {
-    childwatch_pidfd::probe().verdict()?;
+    childwatch_pidfd::probe().check()?;
     let (source, waiter) = PidfdSource::new()?;
     Ok(Box::new(UnhooksTheParent {
         watcher: ThreadedWatcher::start(Good::new(source), waiter)?,

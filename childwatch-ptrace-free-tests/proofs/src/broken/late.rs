@@ -68,7 +68,7 @@ impl WatcherFault for RunsLateCallbacksInPlace {
         let exit = lock(&self.exits).get(&pid).copied();
         if let Some(exit) = exit {
             callback(exit);
-            return Ok(WatchHandle::next(pid));
+            return Ok(WatchHandle::new_unique(pid));
         }
         good.register_callback(pid, self.wrap(pid, callback))
     }
@@ -95,7 +95,7 @@ impl WatcherFault for ForgetsLateCallbacks {
         callback: ExitCallback,
     ) -> Result<WatchHandle, WatchError> {
         if lock(&self.exited).contains(&pid) {
-            return Ok(WatchHandle::next(pid));
+            return Ok(WatchHandle::new_unique(pid));
         }
         good.register_callback(pid, self.wrap(pid, callback))
     }

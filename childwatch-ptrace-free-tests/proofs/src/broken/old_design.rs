@@ -353,7 +353,7 @@ impl Shared {
 
     fn add(&self, inner: &mut Inner, pid: Pid, callback: ExitCallback) -> WatchHandle {
         let watched = inner.watched.get_mut(&pid).expect("a watched process");
-        let handle = WatchHandle::next(pid);
+        let handle = WatchHandle::new_unique(pid);
         watched.callbacks.insert(handle, callback);
         if status(&watched.pidfd).is_some() {
             self.send(inner, Command::RunCallbacks(pid));

@@ -45,10 +45,15 @@ pub(super) const ALL: &[Broken] = &[
         fault: "It accepts the process that it lives in.",
         breaks: Rule::Clause(C2),
         watcher: over_pidfds::<WatchesItself>,
-        fails: &[(
-            "the_own_process_and_a_threads_id_are_refused",
-            Saying("Ok(())"),
-        )],
+        fails: &[("the_own_process_is_refused", Saying("Ok(())"))],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "takes-itself-for-a-stranger",
+        fault: "It refuses the process that it lives in as one that is no child.",
+        breaks: Rule::Clause(C2),
+        watcher: over_pidfds::<TakesItselfForAStranger>,
+        fails: &[("the_own_process_is_refused", Saying("NotAChild"))],
         ..ON_PIDFDS
     },
     Broken {
@@ -56,10 +61,7 @@ pub(super) const ALL: &[Broken] = &[
         fault: "A thread's id is taken for its process's.",
         breaks: Rule::Clause(C2),
         watcher: over_pidfds::<TakesAThreadForItsProcess>,
-        fails: &[(
-            "the_own_process_and_a_threads_id_are_refused",
-            Saying("NotAChild"),
-        )],
+        fails: &[("a_threads_id_is_refused", Saying("OwnProcess"))],
         ..ON_PIDFDS
     },
     Broken {
@@ -192,6 +194,18 @@ impl SourceFault for WatchesItself {
             return Ok(());
         }
         good.arm(pid, token)
+    }
+}
+
+#[derive(Debug, Default)]
+struct TakesItselfForAStranger;
+
+impl SourceFault for TakesItselfForAStranger {
+    fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
+        match good.arm(pid, token) {
+            Err(WatchError::OwnProcess { pid }) => Err(WatchError::NotAChild { pid, source: None }),
+            answer => answer,
+        }
     }
 }
 

@@ -52,7 +52,7 @@ pub(crate) trait SourceFault: Debug + Default + Send + Sync + 'static {
 
 /// A watcher over a pidfd source with a fault.
 pub(crate) fn over_pidfds<F: SourceFault>() -> Result<Box<dyn PidWatcher>, WatchError> {
-    childwatch_pidfd::probe().verdict()?;
+    childwatch_pidfd::probe().check()?;
     start::<F, _>(PidfdSource::new()?)
 }
 

@@ -51,7 +51,7 @@ pub static EXEMPT: &[Exempt] = &[
     },
     Exempt {
         names: "getrandom",
-        reason: "std's, for its hash maps: refused, std takes /dev/urandom, and keeps it open",
+        reason: "std calls it for its hash maps. If it is refused, std opens /dev/urandom, and keeps it open",
         numbers: &[libc::SYS_getrandom],
     },
     Exempt {

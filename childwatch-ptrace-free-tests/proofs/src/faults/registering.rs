@@ -44,7 +44,7 @@ impl Life {
             });
             match answer {
                 Err(WatchError::AlreadyRegistered { .. }) if pid == held => {}
-                Err(WatchError::NotAChild { .. }) if pid == own => {}
+                Err(WatchError::OwnProcess { .. }) if pid == own => {}
                 // Where it spills over, the primary's reason is the answer.
                 Err(WatchError::ResourceLimit { .. }) if pid == own && is_fallback => {}
                 Err(WatchError::NoSuchProcess { .. }) if pid == gone => {}

@@ -20,7 +20,7 @@ use childwatch_ptrace_free_tests::kit::alone;
 use childwatch_ptrace_free_tests::kit::deadline::{patience_under, set_patience};
 use childwatch_ptrace_free_tests::kit::sys::permits;
 
-/// The backends that faults are planted in. The third is `Fallback`, for which every
+/// The backends that faults are planted in. The third is `FallbackWatcher`, for which every
 /// second process spills over.
 pub static BACKENDS: [&dyn BackendUnderTest; 3] = [&Pidfd, &Sigchld, &PidfdOrSigchld];
 

@@ -22,15 +22,15 @@ impl Futex {
 
     /// Ends one wait that has begun. Async-signal-safe, and leaves `errno` as it was.
     pub(crate) fn wake_one(&self) {
-        // rustix calls the kernel without libc, unless another crate of the program has
-        // it use libc.
+        // rustix makes the system call without libc, unless another crate of the program turns
+        // its libc backend on. Then the call sets errno.
         let before = errno::errno();
         // It can fail only for a bad address.
         let _ = futex::wake(&self.0, futex::Flags::PRIVATE, 1);
         errno::set_errno(before);
     }
 
-    /// Waits unless the value is another than `expected`, `limit` at most.
+    /// If the value is `expected`, waits for a wake, for `limit` at most.
     pub(crate) fn wait(&self, expected: u32, limit: Option<Duration>) -> Result<(), Errno> {
         let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
         futex::wait(&self.0, futex::Flags::PRIVATE, expected, limit.as_ref())

@@ -1,5 +1,5 @@
-//! What futex(2) promises, made of loom's types: the kernel compares the value and begins
-//! the wait as one step, under a lock that a waker takes too.
+//! A futex made of loom's types. As futex(2) promises, the kernel compares the value and begins the
+//! wait in one step, under a lock that a waker takes too.
 //!
 //! No time passes in a model, so a wait lasts until it is ended.
 

@@ -14,5 +14,5 @@ pub(super) fn options() -> WaitIdOptions {
 /// Returns `None` if the status is not that of an exit.
 pub(super) fn of(exit: &WaitIdStatus) -> Option<ExitStatus> {
     let status = exit.exit_status().or_else(|| exit.terminating_signal())?;
-    childwatch_core::source::exit_status(exit.raw_code(), status)
+    childwatch_core::source::exit_status_from_siginfo(exit.raw_code(), status)
 }

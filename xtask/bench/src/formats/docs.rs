@@ -24,15 +24,18 @@ pub(crate) fn write(directory: &Path, report: &Report) -> anyhow::Result<()> {
 }
 
 const HEAD: &str = "\
-# childwatch beside other ways of hearing of an exit
+# childwatch beside other ways to learn of an exit
 
-Written by `cargo xtask bench --docs docs/bench`, all of it in one run. Each measurement is
-made in a process of its own. The candidates are measured one after another, round after
-round, and in each round with every number of children, so that what else the machine does
-falls on all of them. For the latency that is not enough, for the machine's own speed changes
-from one second to the next: there the processes of a round are all there at once, each with
-its own idle children, and take turns, five exits at a time, in an order in which everyone
-follows everyone equally often. The numbers are in [results.json](results.json) too.
+Written by `cargo xtask bench --docs docs/bench`, in one run. The numbers are in
+[results.json](results.json) too.
+
+Each measurement is made in a process of its own. In a round, all candidates are measured one after
+another, with every number of children. There are several rounds, so that other work of the machine
+falls on all candidates.
+
+For the latency this is not enough, because the speed of the machine changes from one second to the
+next. There the processes of a round exist at the same time, each with its own idle children. They
+take turns of five exits each, in an order in which each follows each other equally often.
 
 A child that exits alone sends a signal that names it. Three rows measure exits that no signal
 names. A watcher that relies on SIGCHLD has to look for these children:
@@ -52,18 +55,18 @@ names. A watcher that relies on SIGCHLD has to look for these children:
 | `tokio` | a task a child, awaiting an `AsyncFd` on its pidfd; no status |
 | `tokio::process`, `async-process` | children of their own, which they reap |
 | `pidfd`, `sigchld` | childwatch |
-| `sigchld+blocked` | `sigchld` in a program that blocks SIGCHLD on its own threads, so that the watcher's hears it |
+| `sigchld+blocked` | `sigchld` in a program that blocks SIGCHLD on its own threads, so that the signals go to the watcher's thread |
 | `fallback` | childwatch: pidfds while there are file descriptors, of which 20,000 are allowed, and SIGCHLD beyond |
 
 Not among them:
 ";
 
 const LIMITS: &str = "\
-50,000 children need more numbers for processes than many machines give, and so do 16,000 of
-each candidate at once: without room, these take turns in smaller circles, each with the floor
-in it, or are measured one by one. A pid namespace of one's own adds no numbers, for a process
-has one in each namespace around it too; root may add `--raise-pid-max`, which raises
-`kernel.pid_max` for the time of the run.
+50,000 children need more pids than many machines have. The same holds for 16,000 children of each
+candidate at once. Without room, the candidates take turns in smaller groups, each with the floor in
+it, or are measured one by one. A new pid namespace adds no pids, because a process has a pid in
+each outer namespace too. With `--raise-pid-max`, root raises `kernel.pid_max` for the time of the
+run.
 ";
 
 fn write_page(out: &mut impl Write, report: &Report, drawn: &[Drawn]) -> io::Result<()> {

@@ -22,12 +22,11 @@ pub(crate) enum Verdict {
 
 /// The text below a table of targets.
 pub(crate) const HOW_JUDGED: &str = "\
-A ratio is the median of the rounds' own ratios. In brackets is its 95 % confidence interval:
-that of the true median, by the ranks of the rounds, exact whatever their distribution; fewer
-than six rounds have none. A bound is judged by the median itself. In a race a figure is slower
-only if its interval lies as a whole on the slow side; one that is slower in the median alone
-is \"within the noise\". Of 40 figures that are truly as fast as the rival's, one or so will be
-called slower by chance.";
+A ratio is the median of the rounds' own ratios. In brackets is the 95 % confidence interval of the
+true median, by the ranks of the rounds. It is exact for any distribution, and needs six rounds. A
+bound is judged by the median itself. In a race, a figure is slower if its whole interval lies on the
+slow side. If only its median does, it is \"within the noise\". Of 40 figures that are as fast as the
+rival's, about one is called slower by chance.";
 
 /// The heads of a table of targets.
 pub(crate) const HEADS: [&str; 4] = ["target", "measured", "beside floor+status", "verdict"];

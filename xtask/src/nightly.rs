@@ -5,19 +5,19 @@ use std::path::PathBuf;
 
 use xshell::{Cmd, Shell, cmd};
 
-use super::quietly::succeeds;
+use crate::quietly::succeeds;
 
 /// The variable that names another toolchain than `nightly`, such as that of a certain day.
 const VARIABLE: &str = "CHILDWATCH_NIGHTLY";
 
-pub(super) struct Nightly {
+pub(crate) struct Nightly {
     name: String,
 }
 
 impl Nightly {
     /// Returns the installed toolchain, or the reason if there is none. Rustup does not
     /// install one.
-    pub(super) fn find(shell: &Shell) -> Result<Self, String> {
+    pub(crate) fn find(shell: &Shell) -> Result<Self, String> {
         let name = env::var(VARIABLE).unwrap_or_else(|_| "nightly".to_owned());
         let nightly = Nightly { name };
         if succeeds(nightly.cargo(shell).arg("--version")) {
@@ -29,16 +29,22 @@ impl Nightly {
         ))
     }
 
+    /// Returns the compiler's name, release and day.
+    pub(crate) fn version(&self, shell: &Shell) -> anyhow::Result<String> {
+        let toolchain = self.toolchain();
+        Ok(cmd!(shell, "rustc {toolchain} --version").quiet().read()?)
+    }
+
     /// Returns the toolchain's own target. With an explicit target, a sanitizer does not
     /// apply to build scripts and macros.
-    pub(super) fn host(&self, shell: &Shell) -> anyhow::Result<String> {
+    pub(crate) fn host(&self, shell: &Shell) -> anyhow::Result<String> {
         let toolchain = self.toolchain();
         let host = cmd!(shell, "rustc {toolchain} --print host-tuple");
         Ok(host.quiet().read()?)
     }
 
     /// Returns the reason if the toolchain does not have the standard library's sources.
-    pub(super) fn has_sources(&self, shell: &Shell) -> Result<(), String> {
+    pub(crate) fn has_sources(&self, shell: &Shell) -> Result<(), String> {
         let toolchain = self.toolchain();
         let sysroot = cmd!(shell, "rustc {toolchain} --print sysroot")
             .quiet()
@@ -53,7 +59,7 @@ impl Nightly {
     }
 
     /// Returns the reason if the toolchain does not have Miri.
-    pub(super) fn has_miri(&self, shell: &Shell) -> Result<(), String> {
+    pub(crate) fn has_miri(&self, shell: &Shell) -> Result<(), String> {
         if succeeds(self.cargo(shell).args(["miri", "--version"])) {
             Ok(())
         } else {
@@ -61,7 +67,7 @@ impl Nightly {
         }
     }
 
-    pub(super) fn cargo<'a>(&self, shell: &'a Shell) -> Cmd<'a> {
+    pub(crate) fn cargo<'a>(&self, shell: &'a Shell) -> Cmd<'a> {
         let toolchain = self.toolchain();
         cmd!(shell, "cargo {toolchain}").env("RUSTUP_AUTO_INSTALL", "0")
     }

@@ -3,7 +3,7 @@
 use xshell::Cmd;
 
 /// Returns `true` if the command can be run and succeeds.
-pub(super) fn succeeds(command: Cmd<'_>) -> bool {
+pub(crate) fn succeeds(command: Cmd<'_>) -> bool {
     command
         .quiet()
         .ignore_stdout()
