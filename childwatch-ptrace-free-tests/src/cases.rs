@@ -1,12 +1,17 @@
 //! The list of cases, and the one place that it is kept in.
 
-use crate::backend::Need::{
-    AnAnswer, AutoReaping, ChildSignal, ChildrenOnly, ChosenPid, FilePerProcess, NoHandlerAtFirst,
-    NoHandlerOfTheProgram, NoSignalHandler, NonChildren, OpenFiles, PidNamespace, PidfdsOnly,
-    Processes, ProcessesOwnStatus, Ptrace, RealProcesses, Seccomp, SharedMemory, SignalsOwnStatus,
-    SilentExits, StatusAfterReaping, TrappedCalls, WithoutPidfds,
+use crate::backend::facility::Facility::{
+    AutoReaping, ChosenPid, OpenFiles, PidNamespace, Processes, ProcessesOwnStatus, Ptrace,
+    Seccomp, SharedMemory, SignalsOwnStatus, TrappedCalls,
 };
-use crate::case::{Case, Clause};
+use crate::backend::feature::Feature::{
+    ChildSignal, ChildrenOnly, FilePerProcess, NoHandlerAtFirst, NoHandlerOfTheProgram,
+    NoSignalHandler, NonChildren, PidfdsOnly, RealProcesses, SilentExits, StatusAfterReaping,
+    WithoutPidfds,
+};
+use crate::backend::need::Need::AnAnswer;
+use crate::case::Case;
+use crate::case::clause::Clause;
 
 mod callbacks;
 mod concurrency;
@@ -37,7 +42,7 @@ macro_rules! cases {
             Case {
                 name: stringify!($name),
                 clause: Clause::$clause,
-                needs: &[$($need),*],
+                needs: &[$($need.need()),*],
                 run: $module::$name,
             },
         )*];

@@ -1,19 +1,25 @@
-//! The fronts' shared part: turning a program into a cell, an actor, or a test
-//! runner.
+//! The fronts' shared part: turning a program into a cell, an actor, or a test runner.
 
 use std::env;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use crate::backend::BackendUnderTest;
-use crate::case::CASES;
-use crate::cell::{self, Cell, DEADLINE, Outcome};
-use crate::host::CASES_OF_HOSTS;
-use crate::{actor, faults, interpreter, program};
+use crate::backend::availability;
+use crate::backend::under_test::BackendUnderTest;
+use crate::cases::CASES;
+use crate::hosts::CASES_OF_HOSTS;
+use crate::kit::actor;
+use crate::kit::deadline::DEADLINE;
+use crate::kit::judged::Outcome;
 
-/// Becomes the cell, actor or run of a [`Program`](program::Program) that this process
-/// was started to be, and never returns then. Who starts them calls it first in `main`.
+use cell::Cell;
+
+pub mod cell;
+mod named;
+
+/// Becomes the cell or actor that this process was started to be, and never returns then. A
+/// runner calls it first in `main`.
 pub fn take_part(backends: &[&'static dyn BackendUnderTest]) {
     if let Some(role) = actor::from_args() {
         role.play();
@@ -21,15 +27,12 @@ pub fn take_part(backends: &[&'static dyn BackendUnderTest]) {
     if let Some(cell) = cell::from_args(backends) {
         cell.run_here();
     }
-    if let Some(program) = program::from_args(backends) {
-        program.run_here();
-    }
-    interpreter::take_part(backends);
-    faults::take_part();
+    availability::take_part(backends);
 }
 
-/// A test runner with the arguments of any Rust test: every case against every
-/// one of `backends`, and every one of them in every host. The whole `main` of a test target with `harness = false`.
+/// A test runner with the arguments of any Rust test: every case against every one of
+/// `backends`, and every one of them in every host. It is the whole `main` of a test target
+/// with `harness = false`.
 #[must_use]
 pub fn main(backends: &'static [&'static dyn BackendUnderTest]) -> ExitCode {
     take_part(backends);

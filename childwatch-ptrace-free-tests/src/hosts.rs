@@ -1,14 +1,18 @@
 //! The list of hosts, a file each, and what they share: [`Life`].
 
-use crate::case::{Case, Clause};
-use crate::host::Host;
+use crate::case::Case;
+use crate::case::clause::Clause;
+use crate::hosts::host::Host;
 
-mod anew;
 mod apart;
+mod children;
 mod contract;
+pub(crate) mod exception;
+pub(crate) mod host;
 mod inherited;
 mod life;
 mod receiving;
+pub(crate) mod table;
 mod tracing;
 
 mod asks_all_threads;
@@ -68,10 +72,6 @@ mod traces_others;
 mod without_streams;
 mod workers_fork;
 
-pub(crate) use anew::is_begun_anew;
-pub(crate) use life::Life;
-pub(crate) use static_musl::static_program;
-
 /// Makes [`HOSTS`], [`CASES_OF_HOSTS`] and [`with_every_host!`](crate::with_every_host) from
 /// one list of modules and names.
 macro_rules! hosts {
@@ -85,7 +85,7 @@ macro_rules! hosts {
                 name: $module::HOST.name,
                 clause: Clause::C18,
                 needs: $module::HOST.needs,
-                run: |stage| Life::of(&$module::HOST, *stage).live(),
+                run: |stage| $module::HOST.live_on(stage),
             },
         )*];
 

@@ -6,28 +6,61 @@
 //! container; where a case needs something that this machine or the backend does
 //! not have, it is reported as unsupported with the reason, never left out.
 //!
-//! # Three fronts
+//! # A backend of your own
 //!
-//! 1. `cargo test` in this workspace: every case × every backend, through rstest.
-//! 2. A third party's backend: implement [`BackendUnderTest`], and write
+//! Take this package as a dev-dependency. In a test target with `harness = false`, implement
+//! [`BackendUnderTest`] and name your type in one line:
 //!
-//!    ```no_run
-//!    # use childwatch_ptrace_free_tests::backends::Pidfd as MyBackend;
-//!    childwatch_ptrace_free_tests::conformance_main!(MyBackend);
-//!    ```
+//! ```no_run
+//! use childwatch_core::{PidWatcher, WatchError};
+//! use childwatch_ptrace_free_tests::{BackendUnderTest, Feature, conformance_main};
+//! # mod my_crate {
+//! #     use childwatch_core::{SimulatedProcesses, SimulatedWatcher, WatchError};
+//! #     pub fn my_watcher() -> Result<SimulatedWatcher, WatchError> {
+//! #         SimulatedWatcher::new(&SimulatedProcesses::new())
+//! #     }
+//! # }
 //!
-//!    as a test target with `harness = false`: it takes the arguments of any other
-//!    Rust test.
-//! 3. `cargo xtask conformance`: the matrix of clauses and backends, with repeats
-//!    and reports.
+//! struct MyBackend;
+//!
+//! impl BackendUnderTest for MyBackend {
+//!     fn name(&self) -> &'static str {
+//!         "mine"
+//!     }
+//!
+//!     fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+//!         Ok(Box::new(my_crate::my_watcher()?))
+//!     }
+//!
+//!     fn offers(&self, feature: Feature) -> Result<(), String> {
+//!         match feature {
+//!             Feature::NonChildren => Err("it watches children only".to_owned()),
+//!             _ => Ok(()),
+//!         }
+//!     }
+//! }
+//!
+//! conformance_main!(MyBackend);
+//! ```
+//!
+//! It takes the arguments of any other Rust test. Each [`Feature`] that the backend does not
+//! offer makes some cases unsupported, with the reason that you give. What a case needs of the
+//! machine, a [`Facility`], the suite finds out by itself.
+//!
+//! The workspace of this package has two fronts more, for its own backends: one through rstest
+//! in `cargo test`, and `cargo xtask conformance` with a matrix of clauses and backends,
+//! repeats and reports. Those backends and the proofs that the suite is right (broken watchers,
+//! faults on purpose, random programs) are in the package `childwatch-proofs` beside this one.
+//! They are not compiled with this package.
 //!
 //! # How a case is made
 //!
 //! A case is a function of a [`Stage`], from which it takes watchers and children.
 //! Children wait at a gate until the case lets them go, and are known to be dead
-//! by `waitid` with `WNOWAIT`; callbacks are [probes](probe::Probe); every wait is
-//! on a condition, with a generous [deadline]. A case fails by a panic.
-//! After each the cell checks that no child, thread or fd is left.
+//! by `waitid` with `WNOWAIT`; callbacks are [probes](kit::probe::Probe); every
+//! wait is on a condition, with a generous [deadline](kit::deadline). A case fails by a panic.
+//! After each the cell checks that no child, thread or fd is left. What a case is made of is
+//! public, in [`kit`] and [`machine`]: a case of your own can use it.
 //!
 //! # Hosts
 //!
@@ -35,47 +68,29 @@
 //! is held to its contract, and the program's own job to the result that it has without a
 //! watcher. A new kind of program is one more file.
 
-pub mod actor;
-mod alone;
-pub mod backend;
-pub mod backends;
-pub mod broken;
-pub mod case;
+mod backend;
+mod case;
 #[allow(clippy::unwrap_used, reason = "a case fails by a panic")]
 mod cases;
-pub mod cell;
-pub mod child;
-pub mod crowd;
-pub mod deadline;
-pub mod faults;
-mod footprint;
 pub mod front;
-pub mod host;
 #[allow(clippy::unwrap_used, reason = "a host fails by a panic")]
 mod hosts;
-mod interposed;
-mod interpreter;
-mod judged;
-mod locked;
-pub mod namespace;
-pub mod odd;
-pub mod probe;
-pub mod program;
-mod refusal;
-#[cfg(test)]
-mod refused_questions;
-mod sandbox;
-mod sleeper;
-pub mod soak;
-mod stage;
-pub mod storm;
-mod sys;
+pub mod kit;
+pub mod machine;
 
-pub use backend::{BackendUnderTest, Need};
-pub use case::{CASES, Case, Clause};
-pub use cell::{Cell, Outcome, Verdict};
-pub use host::{HOSTS, Host};
-pub use interpreter::Interpreter;
-pub use sandbox::Sandbox;
-pub use stage::Stage;
-pub use sys::block_sigchld;
+pub use backend::facility::Facility;
+pub use backend::feature::Feature;
+pub use backend::need::Need;
+pub use backend::stage::Stage;
+pub use backend::under_test::BackendUnderTest;
+pub use case::Case;
+pub use case::clause::Clause;
+pub use cases::CASES;
+pub use front::cell::Cell;
+pub use hosts::exception::{Exception, Moment};
+pub use hosts::host::Host;
+pub use hosts::table::table_of_hosts;
+pub use hosts::{CASES_OF_HOSTS, HOSTS};
+pub use kit::judged::{Outcome, Verdict};
+pub use machine::interpreter::Interpreter;
+pub use machine::sandbox::Sandbox;

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context;
-use childwatch_ptrace_free_tests::{Sandbox, faults};
+use childwatch_proofs::faults;
+use childwatch_ptrace_free_tests::Sandbox;
 use clap::ValueEnum;
 use xshell::{Shell, cmd};
 
@@ -153,10 +154,10 @@ impl Step {
 }
 
 /// Builds what some hosts run in or load: the plugin with a second copy of the library, and
-/// the suite with musl. Without musl's part of the standard library, the host that needs it is
+/// the proofs' program with musl. Without musl's part of the standard library, the host that needs it is
 /// unsupported, and the report says so.
 fn build_for_hosts(shell: &Shell) -> anyhow::Result<()> {
-    const PACKAGE: &str = "childwatch-ptrace-free-tests";
+    const PACKAGE: &str = "childwatch-proofs";
     cmd!(
         shell,
         "cargo build --package {PACKAGE} --example second_copy"

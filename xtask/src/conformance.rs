@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use childwatch_ptrace_free_tests::Sandbox;
-use childwatch_ptrace_free_tests::cell::DEADLINE;
+use childwatch_ptrace_free_tests::kit::deadline::DEADLINE;
 use clap::ValueEnum;
 
 use crate::kernel;

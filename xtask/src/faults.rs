@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use std::time::{Duration, Instant};
 
+use childwatch_proofs::faults::{self, BACKENDS, Trial};
 use childwatch_ptrace_free_tests::BackendUnderTest;
-use childwatch_ptrace_free_tests::faults::{self, BACKENDS, Trial};
 use clap::builder::PossibleValuesParser;
 
 use crate::kernel;

@@ -2,12 +2,13 @@
 //!
 //! The check fails if files of a crate import from each other in a circle. It also fails if a
 //! layer imports from another layer that does not stand below it. [rules](mod@rules) names
-//! the layers, and [known](mod@known) the circles that still exist.
+//! the layers. And it fails if the conformance suite depends on a package that
+//! [dependencies](mod@dependencies) does not name.
 //!
 //! cargo-modules finds circles too (`dependencies --acyclic`). It stops at the first circle,
-//! and has no list of known circles and no layers. It loads all dependencies into
-//! rust-analyzer, which takes more than a minute of processor time for each crate. This check
-//! reads tokens only, and takes less than a second for the whole workspace.
+//! and has no layers. It loads all dependencies into rust-analyzer, which takes more than a
+//! minute of processor time for each crate. This check reads tokens only, and takes less than
+//! a second for the whole workspace.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -16,16 +17,17 @@ use anyhow::bail;
 use proc_macro2::TokenStream;
 
 use crate::{rust_files, workspace};
+use checked::Checked;
 use circles::circles;
 use imports::Imports;
-use known::{KNOWN, Known};
 use rules::{LAYERED, Layered};
 use tree::Tree;
 use upwards::upwards;
 
+mod checked;
 mod circles;
+mod dependencies;
 mod imports;
-mod known;
 mod rules;
 #[cfg(test)]
 mod samples;
@@ -49,7 +51,10 @@ pub(crate) fn main(_args: &Args) -> anyhow::Result<ExitCode> {
 /// Checks every crate of the workspace, and says what was checked.
 pub(crate) fn check() -> anyhow::Result<()> {
     let sources: BTreeMap<_, _> = rust_files::all()?.into_iter().collect();
-    let checked = examine(&sources, &workspace::members()?, LAYERED, KNOWN)?;
+    let mut checked = examine(&sources, &workspace::members()?, LAYERED)?;
+    let dependencies = dependencies::check()?;
+    checked.lines.extend(dependencies.lines);
+    checked.faults.extend(dependencies.faults);
     for line in &checked.lines {
         println!("{line}");
     }
@@ -59,21 +64,12 @@ pub(crate) fn check() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What an examination has found, a line each.
-#[derive(Debug, Default, PartialEq)]
-struct Checked {
-    lines: Vec<String>,
-    faults: Vec<String>,
-}
-
 fn examine(
     sources: &BTreeMap<String, TokenStream>,
     packages: &[String],
     layered: &[Layered],
-    known: &[Known],
 ) -> anyhow::Result<Checked> {
     let mut checked = Checked::default();
-    let mut seen = Vec::new();
     for package in packages {
         let source = format!("{package}/src");
         let files = |file: &str| Ok(sources.get(&format!("{source}/{file}")).cloned());
@@ -83,17 +79,7 @@ fn examine(
             for circle in &circles {
                 let chain = imports.show(&circle.shortest_chain(&imports));
                 let of = format!("{source}: a circle of {} files: {chain}", circle.0.len());
-                let is_this = |it: &Known| it.package == package && circle.0 == it.files;
-                if let Some(index) = known.iter().position(is_this) {
-                    seen.push(index);
-                    checked.lines.push(format!("known: {of}"));
-                } else {
-                    let files = &circle.0;
-                    let entry = format!("Known {{ package: {package:?}, files: &{files:?} }}");
-                    checked
-                        .faults
-                        .push(format!("{of}\n  as an entry of the known circles: {entry}"));
-                }
+                checked.faults.push(of);
             }
             if circles.is_empty() {
                 let count = imports.files().count();
@@ -108,20 +94,9 @@ fn examine(
             }
         }
     }
-    for (_, known) in known
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| !seen.contains(index))
-    {
-        checked.faults.push(format!(
-            "xtask/src/layers/known.rs lists a circle that does not exist: {}: {}",
-            known.package,
-            known.files.join(", ")
-        ));
-    }
     for layered in layered
         .iter()
-        .filter(|it| !packages.iter().any(|known| known == it.package))
+        .filter(|it| !packages.iter().any(|package| package == it.package))
     {
         checked.faults.push(format!(
             "xtask/src/layers/rules.rs names the package `{}`, which is not in the workspace",
@@ -152,12 +127,12 @@ mod tests {
     use super::*;
     use rules::Layer;
 
-    fn examined(sources: &[(&str, &str)], layered: &[Layered], known: &[Known]) -> Checked {
+    fn examined(sources: &[(&str, &str)], layered: &[Layered]) -> Checked {
         let sources = sources
             .iter()
             .map(|(file, text)| ((*file).to_owned(), text.parse().unwrap()));
         let packages = ["core".to_owned(), "xtask".to_owned()];
-        examine(&sources.collect(), &packages, layered, known).unwrap()
+        examine(&sources.collect(), &packages, layered).unwrap()
     }
 
     static CIRCLE: [(&str, &str); 4] = [
@@ -169,41 +144,13 @@ mod tests {
 
     #[test]
     fn a_circle_fails_the_check_and_is_shown() {
-        let checked = examined(&CIRCLE, &[], &[]);
-        let fault = "core/src: a circle of 2 files: a.rs -> b.rs (B) -> a.rs (A)\n  \
-                     as an entry of the known circles: \
-                     Known { package: \"core\", files: &[\"a.rs\", \"b.rs\"] }";
+        let checked = examined(&CIRCLE, &[]);
+        let fault = "core/src: a circle of 2 files: a.rs -> b.rs (B) -> a.rs (A)";
         assert_eq!(checked.faults, [fault]);
         assert_eq!(
             checked.lines,
             ["xtask/src/main.rs: files: 1, circles: none"]
         );
-    }
-
-    #[test]
-    fn a_known_circle_passes_only_with_exactly_its_files() {
-        let known = |files| {
-            [Known {
-                package: "core",
-                files,
-            }]
-        };
-        let passed = examined(&CIRCLE, &[], &known(&["a.rs", "b.rs"]));
-        assert_eq!(passed.faults, [""; 0]);
-        assert!(passed.lines[0].starts_with("known: core/src: a circle of 2 files: "));
-
-        let faults = examined(&CIRCLE, &[], &known(&["a.rs", "b.rs", "c.rs"])).faults;
-        assert!(
-            faults[0].starts_with("core/src: a circle of 2 files: "),
-            "{faults:?}"
-        );
-        assert!(
-            faults[1].contains("a circle that does not exist"),
-            "{faults:?}"
-        );
-
-        let untied = examined(&CIRCLE[3..], &[], &known(&["a.rs", "b.rs"])).faults;
-        assert_eq!(untied.len(), 1);
     }
 
     static LAYERS: [Layered; 1] = [Layered {
@@ -237,7 +184,7 @@ mod tests {
                 ),
                 ("core/src/other.rs", other),
             ];
-            examined(&sources, &LAYERS, &[]).faults
+            examined(&sources, &LAYERS).faults
         };
         assert_eq!(faults("use super::C; use crate::other::O;", ""), [""; 0]);
         assert_eq!(
@@ -255,12 +202,12 @@ mod tests {
             ("core/src/lib.rs", "mod engine;"),
             ("core/src/engine.rs", ""),
         ];
-        assert_eq!(examined(&none, &LAYERS, &[]).faults, [""; 0]);
+        assert_eq!(examined(&none, &LAYERS).faults, [""; 0]);
         let one = [
             ("core/src/lib.rs", "mod engine { mod table; }"),
             ("core/src/engine/table.rs", ""),
         ];
-        let [fault] = &examined(&one, &LAYERS, &[]).faults[..] else {
+        let [fault] = &examined(&one, &LAYERS).faults[..] else {
             panic!("one layer is missing");
         };
         assert!(fault.ends_with("names the layer `contract`, but there is no folder of this name"));
@@ -272,7 +219,7 @@ mod tests {
             package: "cor",
             layers: &[],
         }];
-        let faults = examined(&CIRCLE[3..], &unknown, &[]).faults;
+        let faults = examined(&CIRCLE[3..], &unknown).faults;
         assert!(faults[0].contains("names the package `cor`"), "{faults:?}");
     }
 

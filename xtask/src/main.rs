@@ -22,7 +22,7 @@
 
 use std::process::ExitCode;
 
-use childwatch_ptrace_free_tests::{backends, front};
+use childwatch_proofs::{backends, front};
 use clap::Parser;
 
 use conformance::guest;

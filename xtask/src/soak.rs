@@ -9,8 +9,9 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use childwatch_ptrace_free_tests::broken::{self, Broken};
-use childwatch_ptrace_free_tests::{BackendUnderTest, backends};
+use childwatch_proofs::backends;
+use childwatch_proofs::broken::{self, Broken};
+use childwatch_ptrace_free_tests::BackendUnderTest;
 use clap::ValueEnum;
 
 mod message;

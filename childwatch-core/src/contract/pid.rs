@@ -89,7 +89,7 @@ impl fmt::Debug for Pid {
 
 /// A number or text that no process can have as its id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[error("{0:?} is not a process id: a positive number is wanted")]
+#[error("{0:?} is not a process id: it must be a positive number")]
 pub struct InvalidPid(String);
 
 #[cfg(test)]

@@ -6,9 +6,11 @@ use std::thread;
 
 use childwatch_core::{Pid, PidWatcher, PidWatcherExt};
 
-use crate::child::{End, GatedChild, RealChild};
-use crate::probe::Probe;
-use crate::{Stage, deadline, sys};
+use crate::backend::stage::Stage;
+use crate::kit::child::{End, GatedChild, RealChild};
+use crate::kit::deadline;
+use crate::kit::probe::Probe;
+use crate::kit::sys::{birth, death};
 
 pub(super) fn each_callback_runs_once(stage: &Stage<'_>) {
     let watcher = stage.watcher();
@@ -37,7 +39,7 @@ pub(super) fn a_thousand_simultaneous_exits(stage: &Stage<'_>) {
     let crowd: Vec<(Pid, u8)> = (0..CHILDREN)
         .map(|index| {
             let code = index.to_ne_bytes()[0];
-            let pid = sys::fork_crowd_member((&read, &write), code).unwrap();
+            let pid = birth::fork_crowd_member((&read, &write), code).unwrap();
             (pid, code)
         })
         .collect();
@@ -60,7 +62,7 @@ pub(super) fn a_thousand_simultaneous_exits(stage: &Stage<'_>) {
     expected.sort();
     assert_eq!(told, expected);
     for (pid, code) in crowd {
-        assert_eq!(sys::reap(pid).unwrap().code(), Some(code.into()));
+        assert_eq!(death::reap(pid).unwrap().code(), Some(code.into()));
     }
     stage.settle(&*watcher);
     probe.ran(usize::from(CHILDREN));
@@ -270,7 +272,7 @@ impl Storm {
             return;
         }
         self.restarts.fetch_add(1, Ordering::SeqCst);
-        let mut service = RealChild::fork(sys::Birth::default());
+        let mut service = RealChild::fork(birth::Birth::default());
         let pid = service.pid();
         service.let_go(End::Code(0));
         let (storm, again) = (Arc::clone(self), Arc::downgrade(watcher));

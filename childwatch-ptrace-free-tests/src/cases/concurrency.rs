@@ -4,9 +4,9 @@ use std::thread;
 
 use childwatch_core::{PidWatcherExt, Unregistered};
 
-use crate::Stage;
-use crate::child::End;
-use crate::probe::Probe;
+use crate::backend::stage::Stage;
+use crate::kit::child::End;
+use crate::kit::probe::Probe;
 
 pub(super) fn a_slow_callback_blocks_no_call(stage: &Stage<'_>) {
     let watcher = stage.watcher();

@@ -8,10 +8,12 @@ use std::thread;
 
 use childwatch_core::{PidWatcher, PidWatcherExt};
 
-use crate::child::End;
-use crate::footprint::{Footprint, open_files};
-use crate::probe::{Gate, Probe};
-use crate::{Stage, deadline, sys};
+use crate::backend::stage::Stage;
+use crate::kit::child::End;
+use crate::kit::deadline;
+use crate::kit::footprint::{Footprint, open_files};
+use crate::kit::probe::{Gate, Probe};
+use crate::kit::sys::threads;
 
 pub(super) fn drop_with_live_children_drops_captures(stage: &Stage<'_>) {
     let children: Vec<_> = (0..50).map(|_| stage.child()).collect();
@@ -27,7 +29,7 @@ pub(super) fn drop_with_live_children_drops_captures(stage: &Stage<'_>) {
     }
     drop(watcher);
     assert!(probe.captures_are_dropped());
-    before.is_unchanged();
+    before.assert_unchanged();
     for child in &children {
         child.die(End::Code(0));
     }
@@ -85,7 +87,7 @@ pub(super) fn drop_inside_a_callback_ends_the_thread_after_it(stage: &Stage<'_>)
     let ran = never.runs();
     assert!(ran <= 1, "callbacks ran after the drop");
     drop((child, other));
-    before.is_unchanged();
+    before.assert_unchanged();
     assert_eq!(never.runs(), ran);
 }
 
@@ -108,17 +110,17 @@ pub(super) fn drop_waits_for_a_running_callback(stage: &Stage<'_>) {
         .register_callback(child.pid(), never.callback())
         .unwrap();
     child.die(End::Code(0));
-    gate.is_reached();
+    gate.wait_until_reached();
     other.die(End::Code(0));
     watcher.watch(other.pid(), never.callback()).unwrap();
 
     let (tell, told) = mpsc::channel();
     let dropping = thread::spawn(move || {
-        tell.send(sys::thread_id()).unwrap();
+        tell.send(threads::thread_id()).unwrap();
         drop(watcher);
     });
     let thread = told.recv().unwrap();
-    deadline::until("the drop waits, or returns", || sys::is_asleep(thread));
+    deadline::until("the drop waits, or returns", || threads::is_asleep(thread));
     for _ in 0..100 {
         thread::yield_now();
     }
@@ -130,7 +132,7 @@ pub(super) fn drop_waits_for_a_running_callback(stage: &Stage<'_>) {
     // The second may have begun before the drop did; nothing runs after it.
     let ran = never.runs();
     drop((child, other));
-    before.is_unchanged();
+    before.assert_unchanged();
     assert_eq!(never.runs(), ran);
 }
 
@@ -154,7 +156,7 @@ pub(super) fn a_captured_watcher_is_dropped_by_its_own_callback(stage: &Stage<'_
     probe.ran_once();
     child.reap();
     drop(child);
-    before.is_unchanged();
+    before.assert_unchanged();
 }
 
 /// Nor does a thread that drops futures meanwhile keep anything.

@@ -4,11 +4,12 @@ use childwatch_core::Pid;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use crate::actor::{Actor, Role};
-use crate::child::End;
-use crate::footprint::{Footprint, resident_bytes};
-use crate::probe::Probe;
-use crate::{Stage, sys};
+use crate::backend::stage::Stage;
+use crate::kit::actor::{Actor, Role};
+use crate::kit::child::End;
+use crate::kit::footprint::{Footprint, resident_bytes};
+use crate::kit::probe::Probe;
+use crate::kit::sys::{limits, signals};
 
 /// A leak of one 64-byte allocation in each cycle exceeds this bound. ThreadSanitizer keeps
 /// its record of each thread's accesses in the same memory: only a large leak is seen beside
@@ -57,7 +58,7 @@ pub(super) fn ten_thousand_cycles_leave_nothing(stage: &Stage<'_>) {
         grown < NOISE_BYTES,
         "{grown} bytes more after {CYCLES} cycles"
     );
-    footprint.is_unchanged();
+    footprint.assert_unchanged();
     child.die(End::Code(0));
 }
 
@@ -78,7 +79,7 @@ pub(super) fn ten_thousand_refusals_leave_nothing(stage: &Stage<'_>) {
         grown < NOISE_BYTES,
         "{grown} bytes more after {REFUSALS} refusals"
     );
-    footprint.is_unchanged();
+    footprint.assert_unchanged();
 }
 
 pub(super) fn full_lives_leave_nothing(stage: &Stage<'_>) {
@@ -100,7 +101,7 @@ pub(super) fn full_lives_leave_nothing(stage: &Stage<'_>) {
         }
         drop(watcher);
     }
-    before.is_unchanged();
+    before.assert_unchanged();
 
     // A registration without end holds on to its process only until the end.
     let watcher = stage.watcher();
@@ -113,44 +114,47 @@ pub(super) fn full_lives_leave_nothing(stage: &Stage<'_>) {
     watcher.unregister_pid(pid);
     child.reap();
     drop(child);
-    with_watcher.is_unchanged();
+    with_watcher.assert_unchanged();
 }
 
 pub(super) fn no_handler_and_no_mask_is_touched(stage: &Stage<'_>) {
-    let before = (sys::dispositions(), sys::blocked_signals());
+    let before = (signals::dispositions(), signals::blocked_signals());
     let watcher = stage.watcher();
     stage.settle(&*watcher);
-    let after = (sys::dispositions(), sys::blocked_signals());
+    let after = (signals::dispositions(), signals::blocked_signals());
     assert_eq!(after, before, "handlers or masks have changed");
     drop(watcher);
-    assert_eq!((sys::dispositions(), sys::blocked_signals()), before);
+    assert_eq!(
+        (signals::dispositions(), signals::blocked_signals()),
+        before
+    );
 }
 
 pub(super) fn no_handler_is_touched_before_one_is_needed(stage: &Stage<'_>) {
-    let before = sys::dispositions();
+    let before = signals::dispositions();
     let watcher = stage.watcher();
-    assert_eq!(sys::dispositions(), before, "with nothing watched");
+    assert_eq!(signals::dispositions(), before, "with nothing watched");
     let mut first = stage.child();
     let probe = Probe::new();
     watcher.watch(first.pid(), probe.callback()).unwrap();
     first.die(End::Code(5));
     assert_eq!(probe.ran_once().status(), first.reap());
-    assert_eq!(sys::dispositions(), before, "for the first process");
+    assert_eq!(signals::dispositions(), before, "for the first process");
     // The next exit is reported too, whichever way the watcher needs for it.
     stage.settle(&*watcher);
 }
 
 pub(super) fn the_makers_signal_mask_is_left_alone(stage: &Stage<'_>) {
-    let before = sys::blocked_signals();
+    let before = signals::blocked_signals();
     let watcher = stage.watcher();
     stage.settle(&*watcher);
-    assert_eq!(sys::blocked_signals(), before, "the mask has changed");
+    assert_eq!(signals::blocked_signals(), before, "the mask has changed");
     drop(watcher);
-    assert_eq!(sys::blocked_signals(), before, "the mask has changed");
+    assert_eq!(signals::blocked_signals(), before, "the mask has changed");
 }
 
 pub(super) fn a_file_with_a_number_of_the_watchers_is_left_alone(stage: &Stage<'_>) {
-    let before = sys::eventfds();
+    let before = limits::eventfds();
     let watcher = stage.watcher();
     let child = stage.child();
     let (first, late) = (Probe::new(), Probe::new());
@@ -162,10 +166,10 @@ pub(super) fn a_file_with_a_number_of_the_watchers_is_left_alone(stage: &Stage<'
     first.ran_once();
 
     let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
-    let replaced: Vec<_> = sys::eventfds()
+    let replaced: Vec<_> = limits::eventfds()
         .into_iter()
         .filter(|number| !before.contains(number))
-        .map(|number| sys::Replaced::with(number, &write).unwrap())
+        .map(|number| limits::Replaced::with(number, &write).unwrap())
         .collect();
     // Until then its thread looks by itself, and is not woken.
     stage.rest();

@@ -20,10 +20,12 @@ use childwatch_core::{
 };
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use crate::child::{End, GatedChild};
-use crate::probe::Probe;
-use crate::refusal::{Refusal, refuse_in_process};
-use crate::{Stage, deadline, footprint, sys};
+use crate::backend::stage::Stage;
+use crate::kit::child::{End, GatedChild};
+use crate::kit::probe::Probe;
+use crate::kit::sys::{birth, death, limits, permits, receive};
+use crate::kit::{deadline, footprint};
+use crate::machine::refusal::{Refusal, refuse_in_process};
 
 /// Runs `body` in a forked copy of this process, which must answer that all is
 /// well within the deadline.
@@ -31,12 +33,12 @@ pub(super) fn in_a_copy(what: &str, body: impl FnOnce() -> bool) {
     // SAFETY: the bodies call watchers, for which it is under test that they do
     // nothing unsound in a copy, and compare plain values. A panic would abort
     // the copy: it does not unwind past `fork_copy`.
-    let copy = unsafe { sys::fork_copy(|| i32::from(!body())) }.unwrap();
-    let is_over = deadline::holds_within(deadline::patience(), || sys::is_waitable(copy));
+    let copy = unsafe { birth::fork_copy(|| i32::from(!body())) }.unwrap();
+    let is_over = deadline::holds_within(deadline::patience(), || death::is_waitable(copy));
     if !is_over {
-        sys::kill(copy);
+        death::kill(copy);
     }
-    let status = sys::reap(copy).unwrap();
+    let status = death::reap(copy).unwrap();
     assert!(is_over, "{what}: the copy hangs");
     assert!(status.success(), "{what}: the copy's {status}");
 }
@@ -156,14 +158,14 @@ pub(super) fn a_copy_is_known_where_advice_is_ignored(stage: &Stage<'_>) {
 /// Both are process 1, each of its own namespace, and no page is wiped.
 pub(super) fn a_copy_with_the_same_pid_is_known(stage: &Stage<'_>) {
     refuse_in_process(&[Refusal::ignored(libc::SYS_madvise)]).unwrap();
-    sys::leave_pid_namespace().unwrap();
+    permits::leave_pid_namespace().unwrap();
     in_a_copy("the first process 1", || {
         let watcher = stage.watcher();
         let mut child = stage.child();
         let probe = Probe::new();
         watcher.watch(child.pid(), probe.callback()).unwrap();
         stage.settle(&*watcher);
-        sys::leave_pid_namespace().unwrap();
+        permits::leave_pid_namespace().unwrap();
         in_a_copy("the second process 1", || {
             std::process::id() == 1
                 && matches!(watcher.register_pid(child.pid()), Err(WatchError::Forked))
@@ -192,9 +194,9 @@ fn has_a_watcher_of_its_own(stage: &Stage<'_>) -> bool {
 pub(super) fn a_copy_made_beside_a_running_handler_may_make_its_own(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     stage.settle(&*watcher);
-    let held = sys::HeldHandler::begin();
+    let held = receive::HeldHandler::begin();
     in_a_copy("a watcher of its own", || {
-        sys::HeldHandler::pass_by();
+        receive::HeldHandler::pass_by();
         has_a_watcher_of_its_own(stage)
     });
     held.end();
@@ -220,7 +222,7 @@ pub(super) fn a_copy_that_holds_the_fds_makes_no_stale_event(stage: &Stage<'_>) 
     child.die(End::Code(0));
     child.reap();
     stage.settle(&*watcher);
-    super::status::does_not_spin(&*watcher, stage);
+    super::status::assert_no_spin(&*watcher, stage);
     assert_eq!(probe.runs(), 0);
     assert_eq!(left, entries, "epoll still watches what was unregistered");
     drop(copy);
@@ -237,7 +239,7 @@ fn next_runner(from: &OwnedFd) -> Option<u32> {
 }
 
 pub(super) fn a_copy_made_in_a_callback_ends_when_that_returns(stage: &Stage<'_>) {
-    for fork in [sys::Fork::Library, sys::Fork::Raw] {
+    for fork in [birth::Fork::Library, birth::Fork::Raw] {
         let watcher = stage.watcher();
         let (from, to) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
         let to = Arc::new(to);
@@ -255,7 +257,7 @@ pub(super) fn a_copy_made_in_a_callback_ends_when_that_returns(stage: &Stage<'_>
         let forks = move |_| {
             // SAFETY: the copy returns to the watcher's thread, and that is under test. The
             // copy does not touch its captures.
-            match unsafe { sys::fork_twin(fork) } {
+            match unsafe { birth::fork_twin(fork) } {
                 Ok(None) => mem::forget(tell),
                 Ok(Some(copy)) => drop(tell.send(copy)),
                 Err(_) => drop(tell),
@@ -271,11 +273,11 @@ pub(super) fn a_copy_made_in_a_callback_ends_when_that_returns(stage: &Stage<'_>
             child.die(End::Code(0));
         }
         let all_told = deadline::holds_within(deadline::patience(), || probe.runs() == 40);
-        let is_over = deadline::holds_within(deadline::patience(), || sys::is_waitable(copy));
+        let is_over = deadline::holds_within(deadline::patience(), || death::is_waitable(copy));
         if !is_over {
-            sys::kill(copy);
+            death::kill(copy);
         }
-        sys::reap(copy);
+        death::reap(copy);
         assert!(all_told, "{fork:?}: {} of 40 exits are told", probe.runs());
         assert!(is_over, "{fork:?}: the copy lives on");
         let runners: Vec<_> = std::iter::from_fn(|| next_runner(&from)).collect();
@@ -310,7 +312,7 @@ pub(super) fn a_forked_child_never_unwinds_into_the_parents_copy(stage: &Stage<'
         probe.ran_once().status(),
         Some(ExitStatus::from_raw(101 << 8))
     );
-    sys::reap(pid);
+    death::reap(pid);
 }
 
 pub(super) fn a_forked_child_is_registered_before_it_runs(stage: &Stage<'_>) {
@@ -321,10 +323,10 @@ pub(super) fn a_forked_child_is_registered_before_it_runs(stage: &Stage<'_>) {
         watcher.register_callback(pid, probe.callback()).unwrap();
         watcher.unregister_pid(pid);
         assert_eq!(probe.ran_once().status().unwrap().code(), Some(31));
-        sys::reap(pid);
+        death::reap(pid);
     }
     // A registration that is refused takes the child with it.
-    let few = sys::FewFiles::left(3);
+    let few = limits::FewFiles::left(3);
     let held: Vec<_> = (0..8)
         .map(|_| fork_that_exits(stage, &*watcher))
         .take_while(Result::is_ok)
@@ -332,9 +334,9 @@ pub(super) fn a_forked_child_is_registered_before_it_runs(stage: &Stage<'_>) {
     drop(few);
     for pid in held.into_iter().flatten() {
         watcher.unregister_pid(pid);
-        sys::reap(pid);
+        death::reap(pid);
     }
-    assert!(!sys::has_children());
+    assert!(!death::has_children());
 }
 
 fn fork_that_exits(stage: &Stage<'_>, watcher: &dyn PidWatcher) -> std::io::Result<Pid> {

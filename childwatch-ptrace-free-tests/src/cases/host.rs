@@ -7,10 +7,13 @@ use std::time::Duration;
 use childwatch_core::{Pid, PidWatcher};
 use rustix::io::Errno;
 
-use crate::child::End;
-use crate::probe::Probe;
-use crate::sys::{ChildSignals, SigchldAction};
-use crate::{Stage, deadline, sys};
+use crate::backend::stage::Stage;
+use crate::kit::child::End;
+use crate::kit::deadline;
+use crate::kit::probe::Probe;
+use crate::kit::sys::receive::{self, ChildSignals};
+use crate::kit::sys::signals::{self, SigchldAction};
+use crate::kit::sys::{death, threads};
 
 /// The times in the life of a watcher at which a program looks.
 const WITHOUT: &str = "without a watcher";
@@ -28,7 +31,7 @@ fn at_rest(stage: &Stage<'_>, mut job: impl FnMut(&str)) {
     watch_one(stage, &*watcher);
     // The watcher's thread blocks the signal again after it has reported the last child.
     deadline::until("no thread takes the program's signals", || {
-        sys::threads_that_let_through(libc::SIGCHLD).is_empty()
+        receive::threads_that_let_through(libc::SIGCHLD).is_empty()
     });
     job(GIVEN_BACK);
     drop(watcher);
@@ -49,7 +52,7 @@ fn watch_one(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
 const A_MOMENT: Duration = Duration::from_secs(2);
 
 pub(super) fn a_signalfd_reader_hears_of_every_exit(stage: &Stage<'_>) {
-    sys::block_sigchld();
+    signals::block_sigchld();
     let signals = ChildSignals::open();
     at_rest(stage, |when| {
         while signals.receive(Duration::ZERO).is_some() {}
@@ -66,15 +69,15 @@ pub(super) fn a_signalfd_reader_hears_of_every_exit(stage: &Stage<'_>) {
 }
 
 pub(super) fn a_sigwait_loop_hears_of_every_exit(stage: &Stage<'_>) {
-    sys::block_sigchld();
+    signals::block_sigchld();
     at_rest(stage, |when| {
-        while sys::take_child_signal(Duration::ZERO).is_some() {}
+        while receive::take_child_signal(Duration::ZERO).is_some() {}
         for _ in 0..50 {
             let child = stage.child();
             child.die(End::Code(0));
             drop(child);
             assert!(
-                sys::take_child_signal(A_MOMENT).is_some(),
+                receive::take_child_signal(A_MOMENT).is_some(),
                 "{when}: a signal is missing"
             );
         }
@@ -83,16 +86,16 @@ pub(super) fn a_sigwait_loop_hears_of_every_exit(stage: &Stage<'_>) {
 
 /// Once the program knows of the last exit, the next signal is its own.
 pub(super) fn no_signal_is_taken_once_the_last_exit_is_told(stage: &Stage<'_>) {
-    sys::block_sigchld();
+    signals::block_sigchld();
     let watcher = stage.watcher();
     for _ in 0..100 {
         watch_one(stage, &*watcher);
-        while sys::take_child_signal(Duration::ZERO).is_some() {}
+        while receive::take_child_signal(Duration::ZERO).is_some() {}
         let unwatched = stage.child();
         unwatched.die(End::Code(0));
         drop(unwatched);
         assert!(
-            sys::take_child_signal(A_MOMENT).is_some(),
+            receive::take_child_signal(A_MOMENT).is_some(),
             "a signal is missing"
         );
     }
@@ -101,7 +104,7 @@ pub(super) fn no_signal_is_taken_once_the_last_exit_is_told(stage: &Stage<'_>) {
 /// A program waits for the signal, and so takes it from a watcher that listens to it. The
 /// watcher still reports each exit.
 pub(super) fn a_program_that_takes_the_signals_keeps_no_exit_back(stage: &Stage<'_>) {
-    sys::block_sigchld();
+    signals::block_sigchld();
     let signals = ChildSignals::open();
     let watcher = stage.watcher();
     for _ in 0..3 {
@@ -111,7 +114,7 @@ pub(super) fn a_program_that_takes_the_signals_keeps_no_exit_back(stage: &Stage<
         child.let_go(End::Code(4));
         deadline::until("the exit is told", || {
             signals.receive(Duration::ZERO);
-            sys::take_child_signal(Duration::from_millis(1));
+            receive::take_child_signal(Duration::from_millis(1));
             probe.runs() > 0
         });
         assert_eq!(probe.ran_once().status(), child.reap());
@@ -120,15 +123,15 @@ pub(super) fn a_program_that_takes_the_signals_keeps_no_exit_back(stage: &Stage<
 
 /// With a default action and the signal blocked, a `signalfd` also reports stops.
 pub(super) fn a_signalfd_reader_hears_of_every_stop(stage: &Stage<'_>) {
-    sys::block_sigchld();
+    signals::block_sigchld();
     let signals = ChildSignals::open();
     at_rest(stage, |when| {
         let child = stage.child();
         while signals.receive(Duration::ZERO).is_some() {}
         for _ in 0..20 {
-            sys::stop(child.pid());
+            death::stop(child.pid());
             assert!(signals.receive(A_MOMENT).is_some(), "{when}: of a stop");
-            sys::continue_(child.pid());
+            death::continue_(child.pid());
             assert!(signals.receive(A_MOMENT).is_some(), "{when}: of its end");
         }
     });
@@ -137,15 +140,15 @@ pub(super) fn a_signalfd_reader_hears_of_every_stop(stage: &Stage<'_>) {
 /// A handler without `SA_RESTART` interrupts a `read`, and blocks another signal meanwhile.
 pub(super) fn a_handlers_flags_and_mask_are_kept(stage: &Stage<'_>) {
     let _found = SigchldAction::interrupting(libc::SIGUSR1);
-    let (_, flags) = sys::sigchld_disposition();
-    let mask = sys::sigchld_mask();
+    let (_, flags) = signals::sigchld_disposition();
+    let mask = signals::sigchld_mask();
     let (pipe, writer) = rustix::pipe::pipe().unwrap();
     let job = |when: &str| {
-        let (_, now) = sys::sigchld_disposition();
+        let (_, now) = signals::sigchld_disposition();
         // It may get a siginfo, which it does not ask for.
         assert_eq!(now | libc::SA_SIGINFO, flags | libc::SA_SIGINFO, "{when}");
-        assert_eq!(sys::sigchld_mask(), mask, "{when}");
-        is_interrupted(stage, &pipe, &writer, when);
+        assert_eq!(signals::sigchld_mask(), mask, "{when}");
+        assert_interrupted(stage, &pipe, &writer, when);
     };
     job(WITHOUT);
     let watcher = stage.watcher();
@@ -161,16 +164,16 @@ pub(super) fn a_handlers_flags_and_mask_are_kept(stage: &Stage<'_>) {
 }
 
 /// A child exits while this thread reads an empty pipe.
-fn is_interrupted(stage: &Stage<'_>, pipe: &OwnedFd, writer: &OwnedFd, when: &str) {
-    let reading = sys::thread_id();
+fn assert_interrupted(stage: &Stage<'_>, pipe: &OwnedFd, writer: &OwnedFd, when: &str) {
+    let reading = threads::thread_id();
     let has_returned = AtomicBool::new(false);
     let read = std::thread::scope(|scope| {
         scope.spawn(|| {
             // The signal is the reading thread's.
-            sys::block_sigchld();
+            signals::block_sigchld();
             // The first may come before the read.
             for _ in 0..20 {
-                deadline::until("the reader waits", || sys::is_asleep(reading));
+                deadline::until("the reader waits", || threads::is_asleep(reading));
                 stage.child().die(End::Code(0));
                 if deadline::holds_within(A_MOMENT / 10, || has_returned.load(Ordering::SeqCst)) {
                     return;
@@ -178,7 +181,7 @@ fn is_interrupted(stage: &Stage<'_>, pipe: &OwnedFd, writer: &OwnedFd, when: &st
             }
             rustix::io::write(writer, &[0]).unwrap();
         });
-        let read = sys::read_once(pipe);
+        let read = receive::read_once(pipe);
         has_returned.store(true, Ordering::SeqCst);
         read
     });
@@ -189,7 +192,7 @@ fn is_interrupted(stage: &Stage<'_>, pipe: &OwnedFd, writer: &OwnedFd, when: &st
 
 /// A process that cannot be watched is no reason to install anything.
 pub(super) fn a_refused_process_touches_no_handler(stage: &Stage<'_>) {
-    let before = (sys::dispositions(), sys::sigchld_mask());
+    let before = (signals::dispositions(), signals::sigchld_mask());
     let watcher = stage.watcher();
     let own = Pid::try_from(std::process::id()).unwrap();
     let nobody = {
@@ -202,15 +205,15 @@ pub(super) fn a_refused_process_touches_no_handler(stage: &Stage<'_>) {
         assert!(watcher.register_pid(pid).is_err());
         assert!(watcher.try_wait(pid).is_err());
     }
-    let now = (sys::dispositions(), sys::sigchld_mask());
+    let now = (signals::dispositions(), signals::sigchld_mask());
     assert_eq!(now, before, "handlers have changed for a refused process");
 }
 
 /// A watcher without a child has installed nothing.
 pub(super) fn an_idle_watcher_touches_no_handler(stage: &Stage<'_>) {
-    let before = (sys::dispositions(), sys::sigchld_mask());
+    let before = (signals::dispositions(), signals::sigchld_mask());
     let watcher = stage.watcher();
-    let now = || (sys::dispositions(), sys::sigchld_mask());
+    let now = || (signals::dispositions(), signals::sigchld_mask());
     assert_eq!(now(), before, "{IDLE}");
     drop(watcher);
     assert_eq!(now(), before, "{DROPPED}");

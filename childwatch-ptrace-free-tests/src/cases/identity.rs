@@ -4,9 +4,11 @@ use std::sync::mpsc;
 
 use childwatch_core::PidWatcher;
 
-use crate::child::{End, GatedChild};
-use crate::probe::{Gate, Probe};
-use crate::{Stage, deadline, sys};
+use crate::backend::stage::Stage;
+use crate::kit::child::{End, GatedChild};
+use crate::kit::deadline;
+use crate::kit::probe::{Gate, Probe};
+use crate::kit::sys::{limits, signals, threads};
 
 const FIRED: &str = "the old process's exit fired for the new one";
 
@@ -151,7 +153,7 @@ pub(super) fn a_watch_joins_the_process_and_not_the_number(stage: &Stage<'_>) {
 /// With nothing watched and the signal blocked, a former process's signal stays pending. It
 /// is delivered once the next process of the pid is watched.
 pub(super) fn a_late_signal_of_a_former_process_ends_no_living_one(stage: &Stage<'_>) {
-    sys::block_sigchld();
+    signals::block_sigchld();
     let watcher = stage.watcher();
     for _ in 0..3 {
         let mut old = stage.child();
@@ -173,14 +175,14 @@ pub(super) fn a_late_signal_of_a_former_process_ends_no_living_one(stage: &Stage
 /// no text, and ends with another status.
 pub(super) fn a_successors_status_is_not_told_for_a_process(stage: &Stage<'_>) {
     if stage.child().is_real() {
-        sys::name_this_thread(c"\xff) Z 1 (\xfe");
+        threads::name_this_thread(c"\xff) Z 1 (\xfe");
     }
     successors_status_is_not_told(stage, || ());
 }
 
 /// The same with no file descriptor left to find out.
 pub(super) fn a_successors_status_is_not_told_without_files(stage: &Stage<'_>) {
-    successors_status_is_not_told(stage, || sys::FewFiles::left(0));
+    successors_status_is_not_told(stage, || limits::FewFiles::left(0));
 }
 
 pub(super) fn successors_status_is_not_told<T>(stage: &Stage<'_>, shortage: impl Fn() -> T) {

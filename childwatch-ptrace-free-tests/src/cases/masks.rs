@@ -6,9 +6,11 @@ use std::thread;
 
 use childwatch_core::{ExitCallback, PidWatcher};
 
-use crate::actor::{Actor, Role};
-use crate::child::End;
-use crate::{Stage, deadline, sys};
+use crate::backend::stage::Stage;
+use crate::kit::actor::{Actor, Role};
+use crate::kit::child::End;
+use crate::kit::deadline;
+use crate::kit::sys::{death, signals, threads};
 
 /// Runs `body` in a callback; what it returns.
 #[track_caller]
@@ -35,39 +37,39 @@ fn in_a_callback<T: Send + 'static>(
 
 pub(super) fn a_child_that_a_callback_starts_has_an_ordinary_mask(stage: &Stage<'_>) {
     // So that the mask is not an empty one.
-    sys::block(libc::SIGUSR2);
-    let creators = sys::blocked_signals();
+    signals::block(libc::SIGUSR2);
+    let creators = signals::blocked_signals();
     let watcher = stage.watcher();
     let child = in_a_callback(stage, &*watcher, || {
         let mut command = Role::Wait.command();
         command.stderr(Stdio::null()).spawn()
     });
     let mut actor = Actor::direct(child.expect("an actor"));
-    let pid = actor.is_ready();
+    let pid = actor.wait_until_ready();
     assert_eq!(
-        sys::blocked_by(&format!("/proc/{pid}/status")),
+        signals::blocked_by(&format!("/proc/{pid}/status")),
         creators,
         "the mask of a child that a callback started"
     );
-    sys::terminate(pid);
+    death::terminate(pid);
     deadline::until("SIGTERM ends a child that a callback started", || {
-        sys::is_waitable(pid)
+        death::is_waitable(pid)
     });
 }
 
 /// Two callbacks of one process run one after the other.
 pub(super) fn a_panic_leaves_the_next_callback_an_ordinary_mask(stage: &Stage<'_>) {
-    let creators = sys::blocked_signals();
+    let creators = signals::blocked_signals();
     let watcher = stage.watcher();
     let child = stage.child();
     let (tell, told) = mpsc::channel();
     let panics: ExitCallback = Box::new(|_| {
-        sys::block(libc::SIGUSR1);
+        signals::block(libc::SIGUSR1);
         panic!("this callback is meant to panic");
     });
     watcher.watch(child.pid(), panics).unwrap();
     let next: ExitCallback = Box::new(move |_| {
-        let _ = tell.send(sys::blocked_signals());
+        let _ = tell.send(signals::blocked_signals());
     });
     watcher.watch(child.pid(), next).unwrap();
     child.die(End::Code(0));
@@ -76,12 +78,12 @@ pub(super) fn a_panic_leaves_the_next_callback_an_ordinary_mask(stage: &Stage<'_
 }
 
 pub(super) fn a_thread_that_a_callback_starts_has_an_ordinary_mask(stage: &Stage<'_>) {
-    sys::block(libc::SIGUSR2);
-    let creators = sys::blocked_signals();
+    signals::block(libc::SIGUSR2);
+    let creators = signals::blocked_signals();
     let watcher = stage.watcher();
     let masks = in_a_callback(stage, &*watcher, || {
-        let started = thread::spawn(sys::blocked_signals).join().unwrap();
-        (sys::blocked_signals(), started)
+        let started = thread::spawn(signals::blocked_signals).join().unwrap();
+        (signals::blocked_signals(), started)
     });
     assert_eq!(masks.0, creators, "the mask in a callback");
     assert_eq!(masks.1, creators, "the mask of a thread started there");
@@ -89,11 +91,11 @@ pub(super) fn a_thread_that_a_callback_starts_has_an_ordinary_mask(stage: &Stage
 
 pub(super) fn a_signal_raised_in_a_callback_takes_effect_there(stage: &Stage<'_>) {
     let watcher = stage.watcher();
-    let counted = sys::CountedSignal::new(libc::SIGUSR1);
+    let counted = signals::CountedSignal::new(libc::SIGUSR1);
     for runs in 1..=3 {
         let seen = in_a_callback(stage, &*watcher, || {
-            sys::raise(libc::SIGUSR1);
-            sys::CountedSignal::runs()
+            signals::raise(libc::SIGUSR1);
+            signals::CountedSignal::runs()
         });
         assert_eq!(seen, runs, "handlers run by a signal raised in a callback");
     }
@@ -103,7 +105,7 @@ pub(super) fn a_signal_raised_in_a_callback_takes_effect_there(stage: &Stage<'_>
 pub(super) fn a_fault_in_a_callback_reaches_its_handler(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     let read = in_a_callback(stage, &*watcher, || {
-        let page = sys::RepairedPage::new();
+        let page = signals::RepairedPage::new();
         page.write_and_read(7)
     });
     assert_eq!(read, 7);
@@ -115,9 +117,9 @@ pub(super) fn no_thread_blocks_what_faults_raise(stage: &Stage<'_>) {
     for _ in 0..2 {
         stage.settle(&*watcher);
     }
-    for thread in sys::threads() {
-        let blocked = sys::blocked_by(&format!("/proc/self/task/{thread}/status"));
-        let wrong: Vec<_> = sys::SYNCHRONOUS_SIGNALS
+    for thread in threads::threads() {
+        let blocked = signals::blocked_by(&format!("/proc/self/task/{thread}/status"));
+        let wrong: Vec<_> = signals::SYNCHRONOUS_SIGNALS
             .into_iter()
             .filter(|signal| blocked.contains(signal))
             .collect();
@@ -130,16 +132,16 @@ pub(super) fn no_signal_handler_runs_on_the_watchers_thread(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     let (name, number) = in_a_callback(stage, &*watcher, || {
         let name = thread::current().name().map(str::to_owned);
-        (name, sys::thread_id())
+        (name, threads::thread_id())
     });
     assert!(name.is_some_and(|name| name.starts_with("childwatch") && name.len() <= 15));
     // These two can't be blocked, nor the two that glibc keeps to itself.
     let mut expected = vec![libc::SIGKILL, libc::SIGSTOP, 32, 33];
-    expected.extend(sys::SYNCHRONOUS_SIGNALS);
+    expected.extend(signals::SYNCHRONOUS_SIGNALS);
     expected.sort_unstable();
     let mut free = Vec::new();
     deadline::holds_within(deadline::patience(), || {
-        let blocked = sys::blocked_by(&format!("/proc/self/task/{number}/status"));
+        let blocked = signals::blocked_by(&format!("/proc/self/task/{number}/status"));
         free = (1..=64)
             .filter(|signal| !blocked.contains(signal))
             .collect();

@@ -9,22 +9,25 @@ use childwatch_core::{Pid, PidWatcher, WatchError};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 
 use super::identity::successors_status_is_not_told;
-use crate::child::{End, GatedChild, RealChild};
-use crate::probe::Probe;
-use crate::{Stage, deadline, namespace, sys};
+use crate::backend::stage::Stage;
+use crate::kit::child::{End, GatedChild, RealChild};
+use crate::kit::deadline;
+use crate::kit::probe::Probe;
+use crate::kit::sys::{birth, death};
+use crate::machine::namespace;
 
 /// Starts `body` in the first process of a new pid namespace, below a copy of this one.
 /// The `/proc` that it sees is this process's.
 fn begin_in_a_new_namespace(body: impl FnOnce()) -> Pid {
     // SAFETY: this process has had no thread but this one, so a copy may do what it may.
     unsafe {
-        sys::fork_copy(|| {
+        birth::fork_copy(|| {
             namespace::leave_for_a_new_one().expect("the needs have been looked at");
-            let first = sys::fork_copy(|| {
+            let first = birth::fork_copy(|| {
                 body();
                 0
             });
-            let status = sys::reap(first.expect("process 1"));
+            let status = death::reap(first.expect("process 1"));
             i32::from(!status.is_some_and(|status| status.success()))
         })
     }
@@ -33,11 +36,11 @@ fn begin_in_a_new_namespace(body: impl FnOnce()) -> Pid {
 
 #[track_caller]
 fn ends_well(copy: Pid) {
-    let is_over = deadline::holds_within(deadline::patience(), || sys::is_waitable(copy));
+    let is_over = deadline::holds_within(deadline::patience(), || death::is_waitable(copy));
     if !is_over {
-        sys::kill(copy);
+        death::kill(copy);
     }
-    let status = sys::reap(copy).expect("the copy is ours");
+    let status = death::reap(copy).expect("the copy is ours");
     assert!(
         is_over && status.success(),
         "in the new namespace: {status}"
@@ -85,9 +88,9 @@ pub(super) fn in_a_foreign_proc_no_living_process_is_told(stage: &Stage<'_>) {
 /// at all its processes since the first, without a signal.
 fn two_heartbeats(watcher: &dyn PidWatcher) {
     for _ in 0..2 {
-        let silent = RealChild::fork(sys::Birth {
+        let silent = RealChild::fork(birth::Birth {
             exit_signal: 0,
-            ..sys::Birth::default()
+            ..birth::Birth::default()
         });
         let probe = Probe::new();
         watcher.watch(silent.pid(), probe.callback()).unwrap();

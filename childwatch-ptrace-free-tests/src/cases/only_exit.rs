@@ -4,10 +4,12 @@ use std::process::{Command, ExitStatus};
 
 use rustix::process::{Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
-use crate::actor::{Actor, Role};
-use crate::child::End;
-use crate::probe::Probe;
-use crate::{Stage, deadline, sys};
+use crate::backend::stage::Stage;
+use crate::kit::actor::{Actor, Role};
+use crate::kit::child::End;
+use crate::kit::deadline;
+use crate::kit::probe::Probe;
+use crate::kit::sys::signals;
 
 pub(super) fn the_leader_exits_and_a_thread_lives(stage: &Stage<'_>) {
     status_at_the_end(stage, &mut Role::LeaderExits.command());
@@ -33,7 +35,7 @@ fn status_at_the_end(stage: &Stage<'_>, command: &mut Command) -> Option<ExitSta
     deadline::await_next(stage.backend().unit_of_start_times());
     let before = Probe::new();
     watcher.watch(actor.pid(), before.callback()).unwrap();
-    assert_eq!(actor.is_ready(), actor.pid());
+    assert_eq!(actor.wait_until_ready(), actor.pid());
     // Registered after it, too.
     let after = Probe::new();
     watcher.watch(actor.pid(), after.callback()).unwrap();
@@ -71,7 +73,7 @@ pub(super) fn a_child_signal_sent_by_hand(stage: &Stage<'_>) {
     let probe = Probe::new();
     watcher.watch(child.pid(), probe.callback()).unwrap();
     for _ in 0..10 {
-        sys::signal_self(libc::SIGCHLD);
+        signals::signal_self(libc::SIGCHLD);
     }
     stage.settle(&*watcher);
     assert_eq!(probe.runs(), 0, "told while it lives");

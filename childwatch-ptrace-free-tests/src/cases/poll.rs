@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use childwatch_core::{Exit, Pid, PidWatcher, PidWatcherExt, WatchError};
 
-use crate::Stage;
-use crate::actor::{Actor, Role};
-use crate::child::{End, GatedChild};
-use crate::footprint::Footprint;
-use crate::probe::Probe;
+use crate::backend::stage::Stage;
+use crate::kit::actor::{Actor, Role};
+use crate::kit::child::{End, GatedChild};
+use crate::kit::footprint::Footprint;
+use crate::kit::probe::Probe;
 
 /// Polls in each way.
 fn polls(watcher: &dyn PidWatcher, pid: Pid) -> [Result<Option<Exit>, WatchError>; 2] {
@@ -149,7 +149,7 @@ pub(super) fn a_poll_leaves_nothing(stage: &Stage<'_>) {
         );
     }
     // A pidfd of the settling may have been counted that was about to be closed.
-    before.has_not_grown();
+    before.assert_not_grown();
     // What was registered before stays so.
     watcher.register_pid(child.pid()).unwrap();
     for found in polls(&*watcher, child.pid()) {

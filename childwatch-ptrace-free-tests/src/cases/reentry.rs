@@ -9,10 +9,11 @@ use std::task::{Context, Wake, Waker};
 
 use childwatch_core::{ExitCallback, Pid, PidWatcher, PidWatcherExt, Unregistered};
 
-use crate::child::End;
-use crate::footprint::Footprint;
-use crate::probe::Probe;
-use crate::{Stage, deadline};
+use crate::backend::stage::Stage;
+use crate::kit::child::End;
+use crate::kit::deadline;
+use crate::kit::footprint::Footprint;
+use crate::kit::probe::Probe;
 
 /// Calls every method on a living child, and leaves no trace of it.
 fn call_everything(watcher: &dyn PidWatcher, pid: Pid) {
@@ -186,7 +187,7 @@ pub(super) fn a_panicking_callback_leaves_nothing(stage: &Stage<'_>) {
     child.die(End::Code(0));
     stage.settle(&*watcher);
     drop(child);
-    before.is_unchanged();
+    before.assert_unchanged();
 }
 
 pub(super) fn a_callbacks_panic_is_told_to_the_hook(stage: &Stage<'_>) {
@@ -306,7 +307,7 @@ pub(super) fn a_panicking_drop_leaves_nothing(stage: &Stage<'_>) {
         for _ in 0..TIMES {
             let _ = panic::catch_unwind(AssertUnwindSafe(call));
         }
-        before.is_unchanged();
+        before.assert_unchanged();
     };
     is_callers(&|| {
         let handle = watcher.watch(living.pid(), callback()).unwrap();
@@ -331,7 +332,7 @@ pub(super) fn a_panicking_drop_leaves_nothing(stage: &Stage<'_>) {
     let probe = Probe::new();
     watcher.watch(dead.pid(), probe.callback()).unwrap();
     probe.ran_once();
-    before.is_unchanged();
+    before.assert_unchanged();
     stage.settle(&*watcher);
 }
 

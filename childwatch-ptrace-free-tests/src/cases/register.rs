@@ -6,11 +6,12 @@ use std::thread;
 
 use childwatch_core::{Pid, PidWatcher, PidWatcherExt, WatchError};
 
-use crate::actor::{Actor, Role};
-use crate::child::{End, GatedChild, RealChild};
-use crate::footprint::Footprint;
-use crate::probe::Probe;
-use crate::{Stage, sys};
+use crate::backend::stage::Stage;
+use crate::kit::actor::{Actor, Role};
+use crate::kit::child::{End, GatedChild, RealChild};
+use crate::kit::footprint::Footprint;
+use crate::kit::probe::Probe;
+use crate::kit::sys::{birth, death, limits, threads};
 
 pub(super) fn a_zombie_is_registered(stage: &Stage<'_>) {
     let watcher = stage.watcher();
@@ -41,33 +42,33 @@ pub(super) fn an_exit_races_the_registration(stage: &Stage<'_>) {
 
 pub(super) fn a_child_of_a_thread_that_has_exited(stage: &Stage<'_>) {
     let watcher = stage.watcher();
-    let mut child = thread::spawn(|| RealChild::fork(sys::Birth::default()))
+    let mut child = thread::spawn(|| RealChild::fork(birth::Birth::default()))
         .join()
         .unwrap();
-    tells_its_exit(&*watcher, &mut child);
+    assert_exit_told(&*watcher, &mut child);
 }
 
 pub(super) fn an_orphan_adopted_by_a_subreaper(stage: &Stage<'_>) {
-    sys::become_subreaper();
+    birth::become_subreaper();
     let watcher = stage.watcher();
     let mut parent = Actor::start(&mut Role::LeaveOrphan.command());
-    let orphan = parent.is_ready();
+    let orphan = parent.wait_until_ready();
     parent.child().wait().unwrap();
 
     let probe = Probe::new();
     watcher.watch(orphan, probe.callback()).unwrap();
     parent.end_input();
     assert_eq!(probe.ran_once().status().unwrap().code(), Some(7));
-    assert!(sys::reap(orphan).is_some());
+    assert!(death::reap(orphan).is_some());
 }
 
 pub(super) fn a_child_without_an_exit_signal(stage: &Stage<'_>) {
     let watcher = stage.watcher();
-    let mut child = RealChild::fork(sys::Birth {
+    let mut child = RealChild::fork(birth::Birth {
         exit_signal: 0,
-        ..sys::Birth::default()
+        ..birth::Birth::default()
     });
-    tells_its_exit(&*watcher, &mut child);
+    assert_exit_told(&*watcher, &mut child);
 }
 
 pub(super) fn a_process_that_is_no_child(stage: &Stage<'_>) {
@@ -178,7 +179,7 @@ pub(super) fn an_unused_number_is_refused(stage: &Stage<'_>) {
     }
     assert!(probe.captures_are_dropped());
     drop(child);
-    before.is_unchanged();
+    before.assert_unchanged();
 }
 
 /// No process has its number: until somebody has it again, it means the reaped process.
@@ -220,7 +221,7 @@ pub(super) fn the_own_process_is_refused(stage: &Stage<'_>) {
             "{refused:?}"
         );
     }
-    before.is_unchanged();
+    before.assert_unchanged();
 }
 
 pub(super) fn a_threads_id_is_refused(stage: &Stage<'_>) {
@@ -228,7 +229,7 @@ pub(super) fn a_threads_id_is_refused(stage: &Stage<'_>) {
     let before = Footprint::now();
     // A thread of a child, and of this process.
     let refused = thread::spawn(move || {
-        let thread = Pid::try_from(sys::thread_id()).unwrap();
+        let thread = Pid::try_from(threads::thread_id()).unwrap();
         let refused = watcher.register_pid(thread);
         (watcher, refused)
     })
@@ -238,7 +239,7 @@ pub(super) fn a_threads_id_is_refused(stage: &Stage<'_>) {
         matches!(refused.1, Err(WatchError::NoSuchProcess { .. })),
         "{refused:?}"
     );
-    before.is_unchanged();
+    before.assert_unchanged();
 }
 
 pub(super) fn a_callback_without_a_registration_is_refused(stage: &Stage<'_>) {
@@ -279,7 +280,7 @@ pub(super) fn out_of_files_at_the_nth_registration(stage: &Stage<'_>) {
     };
     let (fitting, excess) = children.split_at(ROOM);
 
-    let few = sys::FewFiles::left(ROOM);
+    let few = limits::FewFiles::left(ROOM);
     let handles: Vec<_> = fitting.iter().map(|child| watch(child).unwrap()).collect();
     for child in excess {
         let refused = watch(child);
@@ -313,7 +314,7 @@ pub(super) fn out_of_files_at_the_nth_registration(stage: &Stage<'_>) {
 pub(super) fn construction_without_files_fails_cleanly(stage: &Stage<'_>) {
     let before = Footprint::now();
     for room in 0..=16 {
-        let few = sys::FewFiles::left(room);
+        let few = limits::FewFiles::left(room);
         let made = stage.backend().watcher();
         drop(few);
         match made {
@@ -321,7 +322,7 @@ pub(super) fn construction_without_files_fails_cleanly(stage: &Stage<'_>) {
                 assert!(room > 0, "a watcher without a file");
                 return;
             }
-            Err(WatchError::ResourceLimit { pid: None, .. }) => before.is_unchanged(),
+            Err(WatchError::ResourceLimit { pid: None, .. }) => before.assert_unchanged(),
             Err(other) => panic!("{other:?}"),
         }
     }
@@ -336,16 +337,16 @@ pub(super) fn construction_without_memory_for_a_thread_fails_cleanly(stage: &Sta
     let before = Footprint::now();
     stage.settle(&*first);
     // It may let go of the last child only after that one's callback.
-    before.is_unchanged();
+    before.assert_unchanged();
     // A thread's stack is 2 MiB: there is room for everything but that.
-    sys::limit_address_space(Some(sys::address_space_bytes() + (1 << 20)));
+    limits::limit_address_space(Some(limits::address_space_bytes() + (1 << 20)));
     let refused = stage.backend().watcher();
-    sys::limit_address_space(None);
+    limits::limit_address_space(None);
     assert!(
         matches!(refused, Err(WatchError::ResourceLimit { pid: None, .. })),
         "{refused:?}"
     );
-    before.is_unchanged();
+    before.assert_unchanged();
     drop(stage.watcher());
     drop(first);
 }
@@ -357,7 +358,7 @@ pub(super) fn a_refused_spawn_leaves_nothing(stage: &Stage<'_>) {
     command.stdin(Stdio::inherit()).stdout(Stdio::inherit());
     // Spawning opens no file that stays, so without room it is registering that
     // fails.
-    let few = sys::FewFiles::left(0);
+    let few = limits::FewFiles::left(0);
     let refused = watcher.spawn_watchable(&mut command);
     drop(few);
     let refused = refused.expect_err("a registration without a file");
@@ -366,10 +367,10 @@ pub(super) fn a_refused_spawn_leaves_nothing(stage: &Stage<'_>) {
         matches!(inner, Some(WatchError::ResourceLimit { .. })),
         "{refused:?}"
     );
-    before.is_unchanged();
+    before.assert_unchanged();
 }
 
-fn tells_its_exit(watcher: &dyn PidWatcher, child: &mut RealChild) {
+fn assert_exit_told(watcher: &dyn PidWatcher, child: &mut RealChild) {
     let probe = Probe::new();
     watcher.watch(child.pid(), probe.callback()).unwrap();
     child.die(End::Code(9));

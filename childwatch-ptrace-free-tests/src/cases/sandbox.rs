@@ -6,11 +6,12 @@ use std::fmt::Debug;
 use childwatch_core::{Pid, PidWatcher, WatchError};
 use rustix::io::Errno;
 
-use crate::child::{End, GatedChild};
-use crate::footprint::Footprint;
-use crate::probe::Probe;
-use crate::refusal::{Refusal, refuse_in_process, trap_in_process, with_refused};
-use crate::{Stage, sys};
+use crate::backend::stage::Stage;
+use crate::kit::child::{End, GatedChild};
+use crate::kit::footprint::Footprint;
+use crate::kit::probe::Probe;
+use crate::kit::sys::{permits, traps};
+use crate::machine::refusal::{Refusal, refuse_in_process, trap_in_process, with_refused};
 
 use Kind::{ResourceLimit, Unsupported};
 
@@ -41,28 +42,28 @@ pub(super) fn a_watcher_is_made_where_its_backend_is_available(stage: &Stage<'_>
         ) => {}
         (available, made) => panic!("{made:?}, where availability is {available:?}"),
     }
-    before.is_unchanged();
+    before.assert_unchanged();
 }
 
 pub(super) fn construction_without_pidfds_is_unsupported(stage: &Stage<'_>) {
     let nothing = Footprint::now();
     for errno in NOT_OFFERED {
         let made = made_with_refused(stage, &[Refusal::pidfd_open(errno)]);
-        is_refused(made, Unsupported, None, errno);
-        nothing.is_unchanged();
+        assert_refused(made, Unsupported, None, errno);
+        nothing.assert_unchanged();
     }
     // Linux 5.3.
     let made = made_with_refused(stage, &[Refusal::waitid_of_pidfds(Errno::INVAL)]);
-    is_refused(made, Unsupported, None, Errno::INVAL);
-    nothing.is_unchanged();
+    assert_refused(made, Unsupported, None, Errno::INVAL);
+    nothing.assert_unchanged();
 }
 
 pub(super) fn construction_short_of_pidfds_is_a_resource_limit(stage: &Stage<'_>) {
     let nothing = Footprint::now();
     for errno in SHORTAGES {
         let made = made_with_refused(stage, &[Refusal::pidfd_open(errno)]);
-        is_refused(made, ResourceLimit, None, errno);
-        nothing.is_unchanged();
+        assert_refused(made, ResourceLimit, None, errno);
+        nothing.assert_unchanged();
     }
 }
 
@@ -75,30 +76,30 @@ pub(super) fn each_call_of_the_construction_may_fail(stage: &Stage<'_>) {
         match made_with_refused(stage, &[refusal]) {
             // It does without that call.
             Ok(watcher) => stage.settle(&*watcher),
-            refused => is_refused(refused, ResourceLimit, None, errno),
+            refused => assert_refused(refused, ResourceLimit, None, errno),
         }
-        nothing.is_unchanged();
+        nothing.assert_unchanged();
     }
     // EAGAIN: RLIMIT_NPROC, or the control group's pids.max.
     let made = made_with_refused(stage, &Refusal::new_thread(Errno::AGAIN));
-    is_refused(made, ResourceLimit, None, Errno::AGAIN);
-    nothing.is_unchanged();
+    assert_refused(made, ResourceLimit, None, Errno::AGAIN);
+    nothing.assert_unchanged();
     // Without a mask the watcher's thread would run the program's handlers.
     let masks = Refusal::of(libc::SYS_rt_sigprocmask, Errno::PERM);
     let made = made_with_refused(stage, &[masks.with(0, libc::SIG_SETMASK as u32)]);
-    is_refused(made, Unsupported, None, Errno::PERM);
-    nothing.is_unchanged();
+    assert_refused(made, Unsupported, None, Errno::PERM);
+    nothing.assert_unchanged();
 }
 
 pub(super) fn construction_without_a_pid_namespace_for_threads_says_so(stage: &Stage<'_>) {
     let nothing = Footprint::now();
     // From now on this process can have children, but no threads.
-    sys::leave_pid_namespace().unwrap();
+    permits::leave_pid_namespace().unwrap();
     let refused = stage.backend().watcher().map(drop).unwrap_err();
-    nothing.is_unchanged();
+    nothing.assert_unchanged();
     let text = refused.to_string();
     assert!(text.contains("pid namespace"), "{text}");
-    is_refused::<()>(Err(refused), Unsupported, None, Errno::INVAL);
+    assert_refused::<()>(Err(refused), Unsupported, None, Errno::INVAL);
 }
 
 pub(super) fn a_shortage_is_told_and_not_latched(stage: &Stage<'_>) {
@@ -115,7 +116,7 @@ pub(super) fn a_shortage_is_told_and_not_latched(stage: &Stage<'_>) {
         with_refused(&[*refusal], || {
             refuses_newcomer(&*watcher, &**child, ResourceLimit, *errno);
         });
-        before.is_unchanged();
+        before.assert_unchanged();
         let probe = Probe::new();
         watcher.watch(child.pid(), probe.callback()).unwrap();
         child.die(End::Code(4));
@@ -133,9 +134,9 @@ pub(super) fn a_refusal_to_wait_for_pidfds_is_not_latched(stage: &Stage<'_>) {
     });
     // It may do without asking.
     if refused.is_err() {
-        is_refused(refused, Unsupported, Some(first.pid()), Errno::PERM);
+        assert_refused(refused, Unsupported, Some(first.pid()), Errno::PERM);
         assert!(unheard.captures_are_dropped());
-        before.is_unchanged();
+        before.assert_unchanged();
     }
     let probe = Probe::new();
     for child in [&mut first, &mut second] {
@@ -158,9 +159,9 @@ pub(super) fn what_cannot_be_asked_about_is_not_taken_for_a_child(stage: &Stage<
         match with_refused(&[refusal], || watcher.register_pid(gone.pid())) {
             // It asks in another way.
             Err(WatchError::NoSuchProcess { .. }) => {}
-            refused => is_refused(refused, Unsupported, Some(gone.pid()), errno),
+            refused => assert_refused(refused, Unsupported, Some(gone.pid()), errno),
         }
-        before.is_unchanged();
+        before.assert_unchanged();
     }
     stage.settle(&*watcher);
 }
@@ -179,7 +180,7 @@ pub(super) fn a_filter_set_up_later_refuses_only_new_processes(stage: &Stage<'_>
     for (errno, kind) in unsupported.into_iter().chain(short) {
         refuse_in_process(&[Refusal::pidfd_open(errno)]).unwrap();
         refuses_newcomer(&*watcher, &*newcomer, kind, errno);
-        before.is_unchanged();
+        before.assert_unchanged();
     }
 
     watcher
@@ -228,7 +229,7 @@ pub(super) fn an_exit_whose_status_is_hidden_is_told_truly(stage: &Stage<'_>) {
     ];
     refuse_in_process(&questions).unwrap();
     child.die(End::Code(6));
-    super::status::is_unknown_or(probe.ran_once(), 6);
+    super::status::assert_unknown_or(probe.ran_once(), 6);
     assert_eq!(child.reap().unwrap().code(), Some(6));
     stage.settle(&*watcher);
     probe.ran_once();
@@ -240,13 +241,13 @@ pub(super) fn a_call_that_a_sandbox_traps_ends_no_thread(stage: &Stage<'_>) {
     let probe = Probe::new();
     watcher.watch(child.pid(), probe.callback()).unwrap();
     let occupied = stage.occupy(&*watcher);
-    sys::answer_trapped_calls();
+    traps::answer_trapped_calls();
     trap_in_process(Refusal::pidfd_get_info(Errno::NOSYS)).unwrap();
     child.die(End::Code(6));
     // What a watcher by pidfds asks of a reaped child is the call that is trapped.
     child.reap();
     occupied.release();
-    super::status::is_unknown_or(probe.ran_once(), 6);
+    super::status::assert_unknown_or(probe.ran_once(), 6);
     stage.settle(&*watcher);
     probe.ran_once();
 }
@@ -262,12 +263,12 @@ pub(super) fn drop_ends_a_thread_that_cannot_wait_any_more(stage: &Stage<'_>) {
     refuse_in_process(&Refusal::epoll_waits(Errno::PERM)).unwrap();
     // A wait that had begun ends with this exit; the next is refused.
     dying.die(End::Code(0));
-    super::status::is_idle(thread);
+    super::status::assert_idle(thread);
     drop(watcher);
     assert!(last.captures_are_dropped() && never.captures_are_dropped());
     assert_eq!(never.runs(), 0);
     drop((dying, living));
-    before.is_unchanged();
+    before.assert_unchanged();
 }
 
 /// What `epoll_ctl` answers that finds no room. ENOSPC: `fs.epoll.max_user_watches`.
@@ -289,9 +290,9 @@ fn refuses_newcomer(watcher: &dyn PidWatcher, child: &dyn GatedChild, kind: Kind
     let probe = Probe::new();
     let refused = watcher.watch(child.pid(), probe.callback());
     assert!(probe.captures_are_dropped());
-    is_refused(refused, kind, Some(child.pid()), errno);
+    assert_refused(refused, kind, Some(child.pid()), errno);
     let refused = watcher.register_pid(child.pid());
-    is_refused(refused, kind, Some(child.pid()), errno);
+    assert_refused(refused, kind, Some(child.pid()), errno);
     let refused = watcher.register_callback(child.pid(), probe.callback());
     assert!(
         matches!(refused, Err(WatchError::NotRegistered { .. })),
@@ -301,7 +302,7 @@ fn refuses_newcomer(watcher: &dyn PidWatcher, child: &dyn GatedChild, kind: Kind
 
 /// Checks the error's kind, its process, and its source, which is the kernel's error.
 #[track_caller]
-fn is_refused<T: Debug>(
+fn assert_refused<T: Debug>(
     refused: Result<T, WatchError>,
     kind: Kind,
     process: Option<Pid>,

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::child::End;
-use crate::crowd::{self, Crowd};
-use crate::probe::Probe;
-use crate::{Stage, sys};
+use crate::backend::stage::Stage;
+use crate::kit::child::End;
+use crate::kit::crowd::{self, Crowd};
+use crate::kit::probe::Probe;
+use crate::kit::sys::threads;
 
 /// An exit among ten thousand idle children costs the watcher's thread little, and
 /// then nothing.
@@ -18,8 +19,8 @@ pub(super) fn of_ten_thousand_one_exits(stage: &Stage<'_>) {
     }
     let thread = super::status::watchers_thread(&*watcher, stage);
 
-    let (start, before) = (crowd::now(), sys::processor_time(thread));
-    let delay = sys::run_delay(thread);
+    let (start, before) = (crowd::now(), threads::processor_time(thread));
+    let delay = threads::run_delay(thread);
     for exits in 1..=10 {
         let mut child = stage.child();
         watcher.watch(child.pid(), probe.callback()).unwrap();
@@ -28,13 +29,13 @@ pub(super) fn of_ten_thousand_one_exits(stage: &Stage<'_>) {
         probe.ran(exits);
         child.reap();
     }
-    let taken = sys::processor_time(thread) - before;
+    let taken = threads::processor_time(thread) - before;
     // Looking at every child for every exit would take far more than a burst of
     // sweeping and its share of the time after that: of the time that a busy machine
     // has left it.
-    let delay = sys::run_delay(thread) - delay;
+    let delay = threads::run_delay(thread) - delay;
     let allowed = Duration::from_millis(100) + (crowd::now() - start).saturating_sub(delay) / 5;
     assert!(taken < allowed, "{taken:?} of processor time");
-    super::status::does_not_spin(&*watcher, stage);
+    super::status::assert_no_spin(&*watcher, stage);
     assert_eq!(never.runs(), 0);
 }

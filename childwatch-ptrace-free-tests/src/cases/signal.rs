@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use childwatch_core::{Pid, PidWatcher, WatchError};
 
-use crate::actor::{Actor, Role};
-use crate::child::{End, GatedChild, RealChild};
-use crate::probe::Probe;
-use crate::sys::{CHILD_SIGNALS, SigchldAction};
-use crate::{Stage, deadline, sys};
+use crate::backend::stage::Stage;
+use crate::kit::actor::{Actor, Role};
+use crate::kit::child::{End, GatedChild, RealChild};
+use crate::kit::deadline;
+use crate::kit::probe::Probe;
+use crate::kit::sys::signals::{self, CHILD_SIGNALS, SigchldAction};
+use crate::kit::sys::{birth, death, permits, receive, threads};
 
 /// Zombies that are neither watched nor reaped stand first in the kernel's list.
 pub(super) fn foreign_zombies_hide_no_exit(stage: &Stage<'_>) {
@@ -31,7 +33,7 @@ pub(super) fn foreign_zombies_hide_no_exit(stage: &Stage<'_>) {
         assert_eq!(probe.ran_once().status().unwrap().code(), Some(1));
     }
     stage.settle(&*watcher);
-    super::status::does_not_spin(&*watcher, stage);
+    super::status::assert_no_spin(&*watcher, stage);
     for (_, probe) in &children {
         probe.ran_once();
     }
@@ -73,7 +75,7 @@ pub(super) fn a_replaced_handler_is_noticed(stage: &Stage<'_>) {
 pub(super) fn removed_actions_of_the_handler_hide_no_exit(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     stage.settle(&*watcher);
-    sys::remove_all_actions();
+    receive::remove_all_actions();
     for _ in 0..2 {
         let mut child = stage.child();
         let probe = Probe::new();
@@ -89,15 +91,15 @@ pub(super) fn signals_that_keep_coming_keep_no_silent_exit_back(stage: &Stage<'_
     let watcher = stage.watcher();
     stage.settle(&*watcher);
     for code in [5, 6] {
-        let mut child = RealChild::fork(sys::Birth {
+        let mut child = RealChild::fork(birth::Birth {
             exit_signal: 0,
-            ..sys::Birth::default()
+            ..birth::Birth::default()
         });
         let probe = Probe::new();
         watcher.watch(child.pid(), probe.callback()).unwrap();
         child.die(End::Code(code));
         deadline::until("the exit is told while signals come", || {
-            sys::signal_self(libc::SIGCHLD);
+            signals::signal_self(libc::SIGCHLD);
             probe.runs() > 0
         });
         assert_eq!(probe.ran_once().status(), child.reap());
@@ -107,10 +109,10 @@ pub(super) fn signals_that_keep_coming_keep_no_silent_exit_back(stage: &Stage<'_
 /// `waitid` answers a tracer as it answers a parent.
 pub(super) fn a_process_or_thread_that_is_only_traced_is_refused(stage: &Stage<'_>) {
     let watcher = stage.watcher();
-    let before = sys::dispositions();
+    let before = signals::dispositions();
     a_grandchild_that_is_traced_is_refused(&*watcher);
     a_thread_that_is_traced_is_refused(&*watcher);
-    assert_eq!(sys::dispositions(), before, "handlers have changed");
+    assert_eq!(signals::dispositions(), before, "handlers have changed");
     // A backend may ask otherwise once a child has been watched.
     stage.settle(&*watcher);
     a_grandchild_that_is_traced_is_refused(&*watcher);
@@ -119,7 +121,7 @@ pub(super) fn a_process_or_thread_that_is_only_traced_is_refused(stage: &Stage<'
 fn a_grandchild_that_is_traced_is_refused(watcher: &dyn PidWatcher) {
     let mut parent = Actor::start(&mut Role::KeepChild.command());
     let grandchild: Pid = parent.line().parse().unwrap();
-    sys::seize(grandchild).unwrap();
+    permits::seize(grandchild).unwrap();
     let is_refused = |moment: &str| {
         let refused = watcher.register_pid(grandchild);
         assert!(
@@ -130,11 +132,11 @@ fn a_grandchild_that_is_traced_is_refused(watcher: &dyn PidWatcher) {
     is_refused("alive");
     parent.cue();
     deadline::until("the tracer can wait for it", || {
-        sys::is_waitable(grandchild)
+        death::is_waitable(grandchild)
     });
     is_refused("a zombie");
     // The tracer waits first.
-    sys::reap(grandchild);
+    death::reap(grandchild);
     parent.line();
     parent.cue();
     parent.line();
@@ -142,16 +144,16 @@ fn a_grandchild_that_is_traced_is_refused(watcher: &dyn PidWatcher) {
 
 fn a_thread_that_is_traced_is_refused(watcher: &dyn PidWatcher) {
     let mut child = Actor::start(&mut Role::LeaderExits.command());
-    let pid = child.is_ready();
-    let thread = sys::another_thread_of(pid);
-    sys::seize(thread).unwrap();
+    let pid = child.wait_until_ready();
+    let thread = threads::another_thread_of(pid);
+    permits::seize(thread).unwrap();
     let refused = watcher.register_pid(thread);
     assert!(
         matches!(refused, Err(WatchError::NoSuchProcess { pid, .. }) if pid == thread),
         "{refused:?}"
     );
     child.end_input();
-    sys::reap(thread);
+    death::reap(thread);
     child.child().wait().unwrap();
 }
 
@@ -159,7 +161,7 @@ pub(super) fn the_handler_found_is_called_on(stage: &Stage<'_>) {
     let _found = SigchldAction::counted();
     let watcher = stage.watcher();
     stage.settle(&*watcher);
-    let (_, flags) = sys::sigchld_disposition();
+    let (_, flags) = signals::sigchld_disposition();
     assert_ne!(flags & libc::SA_RESTART, 0, "SA_RESTART");
     assert_eq!(
         flags & libc::SA_NOCLDSTOP,
@@ -192,7 +194,7 @@ pub(super) fn a_handler_over_the_default_keeps_its_flags(stage: &Stage<'_>) {
     let _found = SigchldAction::default_action();
     let watcher = stage.watcher();
     stage.settle(&*watcher);
-    let (_, flags) = sys::sigchld_disposition();
+    let (_, flags) = signals::sigchld_disposition();
     for (flag, name) in [
         (libc::SA_ONSTACK, "SA_ONSTACK"),
         (libc::SA_RESTART, "SA_RESTART"),
@@ -225,13 +227,13 @@ fn makes_no_zombies(stage: &Stage<'_>, found: SigchldAction) {
             "{told:?}"
         );
         child.confirm_dead();
-        assert!(!sys::has_children(), "the kernel no longer reaps");
+        assert!(!death::has_children(), "the kernel no longer reaps");
     }
     drop(found);
 }
 
 pub(super) fn a_blocked_child_signal_is_heard(stage: &Stage<'_>) {
-    sys::block_sigchld();
+    signals::block_sigchld();
     let watcher = stage.watcher();
     // If the watcher leaves the mask to the program, each exit takes a heartbeat.
     for _ in 0..3 {
@@ -287,18 +289,18 @@ pub(super) fn nothing_watched_wakes_nothing(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     let thread = super::status::watchers_thread(&*watcher, stage);
     deadline::until("the thread has gone to sleep for good", || {
-        let before = sys::wakeups(thread);
+        let before = threads::wakeups(thread);
         !deadline::holds_within(Duration::from_millis(600), || {
-            sys::wakeups(thread) != before
+            threads::wakeups(thread) != before
         })
     });
-    let before = sys::wakeups(thread);
+    let before = threads::wakeups(thread);
     for _ in 0..50 {
         let mut child = stage.child();
         child.die(End::Code(0));
         child.reap();
     }
-    assert_eq!(sys::wakeups(thread), before);
+    assert_eq!(threads::wakeups(thread), before);
     // And it wakes when there is something.
     stage.settle(&*watcher);
 }

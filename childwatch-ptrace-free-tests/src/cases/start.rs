@@ -13,53 +13,54 @@ use std::time::Duration;
 use childwatch_core::{Pid, PidWatcher, WatchError};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use crate::actor::Role;
-use crate::child::{End, GatedChild, RealChild};
-use crate::deadline;
-use crate::interposed::Interposed;
-use crate::locked::lock;
-use crate::probe::Probe;
-use crate::refusal::{Refusal, with_refused};
-use crate::{Stage, sys};
+use crate::backend::stage::Stage;
+use crate::kit::actor::Role;
+use crate::kit::child::{End, GatedChild, RealChild};
+use crate::kit::deadline;
+use crate::kit::interposed::Interposed;
+use crate::kit::locked::lock;
+use crate::kit::probe::Probe;
+use crate::kit::sys::{death, permits, signals, threads};
+use crate::machine::refusal::{Refusal, with_refused};
 
 /// More than the unit in which the kernel shows start times.
 const A_TICK: Duration = Duration::from_millis(20);
 
 pub(super) fn a_refused_spawn_leaves_nothing_that_is_still_its_own(stage: &Stage<'_>) {
     let watcher = stage.watcher();
-    is_ended_or_spared(stage, &*watcher);
+    assert_ended_or_spared(stage, &*watcher);
     let pidfds = [Refusal::pidfd_open(rustix::io::Errno::MFILE)];
-    with_refused(&pidfds, || is_ended_or_spared(stage, &*watcher));
+    with_refused(&pidfds, || assert_ended_or_spared(stage, &*watcher));
 }
 
-fn is_ended_or_spared(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
+fn assert_ended_or_spared(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
     let refuses = Interposed::new(watcher, |_, pid| Err(short(pid)));
-    is_ended(stage, &refuses, true);
+    assert_ended(stage, &refuses, true);
     // A child that the kernel reaps by itself may have gone at any time, and its number
     // may be another's. Only a pidfd is sure to be its own.
-    let can_tell = childwatch_pidfd::probe().check().is_ok();
-    let ignored = sys::SigchldAction::ignored();
-    is_ended(stage, &refuses, can_tell);
+    let can_tell = permits::can_wait_for_pidfds();
+    let ignored = signals::SigchldAction::ignored();
+    assert_ended(stage, &refuses, can_tell);
     drop(ignored);
-    let no_child_wait = sys::SigchldAction::no_child_wait();
-    is_ended(stage, &refuses, can_tell);
+    let no_child_wait = signals::SigchldAction::no_child_wait();
+    assert_ended(stage, &refuses, can_tell);
     drop(no_child_wait);
 }
 
 /// Spawns a child whose registration is refused. Checks that nothing is left of the child, or
 /// that it lives until its input ends.
 #[track_caller]
-fn is_ended(stage: &Stage<'_>, refuses: &dyn PidWatcher, is_wanted: bool) {
+fn assert_ended(stage: &Stage<'_>, refuses: &dyn PidWatcher, is_wanted: bool) {
     let (input, end) = pipe_with(PipeFlags::CLOEXEC).unwrap();
     let mut command = Role::Wait.command();
     command.stdin(Stdio::from(input)).stdout(Stdio::null());
     let refused = stage.backend().spawn_watchable(refuses, &mut command);
     drop(command);
     let pid = refused_pid(&refused.expect_err("a refused registration"));
-    assert_eq!(!sys::is_child(pid), is_wanted, "the refused child's end");
+    assert_eq!(!death::is_child(pid), is_wanted, "the refused child's end");
     drop(end);
     if !is_wanted {
-        deadline::until("the kernel reaps the child", || !sys::is_child(pid));
+        deadline::until("the kernel reaps the child", || !death::is_child(pid));
     }
 }
 
@@ -67,11 +68,11 @@ pub(super) fn a_refused_spawn_signals_no_successor(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     for refusal in [gone, short] {
         let successor = Mutex::new(None);
-        let ignored = sys::SigchldAction::ignored();
+        let ignored = signals::SigchldAction::ignored();
         let refuses = Interposed::new(&*watcher, |_, pid| {
-            deadline::until("the kernel reaps the child", || !sys::is_child(pid));
-            let spawned = sys::since_boot();
-            deadline::until("a tick", || sys::since_boot() > spawned + A_TICK);
+            deadline::until("the kernel reaps the child", || !death::is_child(pid));
+            let spawned = threads::since_boot();
+            deadline::until("a tick", || threads::since_boot() > spawned + A_TICK);
             *lock(&successor) = Some(RealChild::fork_once_free(pid));
             Err(refusal(pid))
         });
@@ -92,13 +93,13 @@ pub(super) fn a_refused_spawn_signals_no_successor(stage: &Stage<'_>) {
 
 pub(super) fn a_refused_fork_leaves_nothing(stage: &Stage<'_>) {
     let watcher = stage.watcher();
-    is_forked_in_vain(stage, &*watcher);
-    let ignored = sys::SigchldAction::ignored();
-    is_forked_in_vain(stage, &*watcher);
+    assert_forked_in_vain(stage, &*watcher);
+    let ignored = signals::SigchldAction::ignored();
+    assert_forked_in_vain(stage, &*watcher);
     drop(ignored);
 }
 
-fn is_forked_in_vain(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
+fn assert_forked_in_vain(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
     fn exits() -> Infallible {
         exit(31)
     }
@@ -111,18 +112,18 @@ fn is_forked_in_vain(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
     // SAFETY: the child calls exit, and this cell has set up nothing to run then.
     let refused = unsafe { stage.backend().fork_watchable(&refuses, exits) };
     let pid = refused_pid(&refused.expect_err("a refused registration"));
-    assert!(!sys::is_child(pid), "the refused child is left");
+    assert!(!death::is_child(pid), "the refused child is left");
 }
 
 pub(super) fn a_forked_child_that_dies_early_is_no_signal_to_its_parent(stage: &Stage<'_>) {
     fn never_runs() -> Infallible {
         exit(31)
     }
-    sys::default_broken_pipe_action();
+    signals::default_broken_pipe_action();
     let watcher = stage.watcher();
     let dies_early = Interposed::new(&*watcher, |watcher, pid| {
-        sys::kill(pid);
-        sys::confirm_dead(pid);
+        death::kill(pid);
+        death::confirm_dead(pid);
         watcher.register_pid(pid)
     });
     // SAFETY: the child is killed before it is let go.
@@ -132,7 +133,7 @@ pub(super) fn a_forked_child_that_dies_early_is_no_signal_to_its_parent(stage: &
     watcher.unregister_pid(pid);
     let told = probe.ran_once().status();
     assert_eq!(told.and_then(|status| status.signal()), Some(libc::SIGKILL));
-    sys::reap(pid);
+    death::reap(pid);
 }
 
 fn gone(pid: Pid) -> WatchError {

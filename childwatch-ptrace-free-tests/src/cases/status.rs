@@ -5,19 +5,21 @@ use std::time::Duration;
 
 use childwatch_core::{Exit, PidWatcher};
 
-use crate::actor::{Actor, Role};
-use crate::backend::Need;
-use crate::child::{End, GatedChild, RealChild};
-use crate::probe::Probe;
-use crate::storm::{self, Reaper, Told};
-use crate::sys::SigchldAction;
-use crate::{Stage, deadline, sys};
+use crate::backend::feature::Feature;
+use crate::backend::stage::Stage;
+use crate::kit::actor::{Actor, Role};
+use crate::kit::child::{End, GatedChild, RealChild};
+use crate::kit::deadline;
+use crate::kit::probe::Probe;
+use crate::kit::storm::{self, Reaper, Told};
+use crate::kit::sys::signals::{self, SigchldAction};
+use crate::kit::sys::{birth, death, directory, threads};
 
 pub(super) fn every_code_and_signal_is_told(stage: &Stage<'_>) {
-    let _directory = sys::TemporaryDirectory::enter();
+    let _directory = directory::TemporaryDirectory::enter();
     let watcher = stage.watcher();
     let codes = [0, 1, 2, 127, 128, 254, 255].map(End::Code);
-    let signals = sys::fatal_signals().map(End::Signal);
+    let signals = signals::fatal_signals().map(End::Signal);
     for end in codes.into_iter().chain(signals) {
         let mut child = stage.child();
         let probe = Probe::new();
@@ -58,7 +60,7 @@ pub(super) fn a_child_reaped_first_is_told_truly(stage: &Stage<'_>) {
     child.die(End::Code(6));
     assert_eq!(child.reap().unwrap().code(), Some(6));
     occupied.release();
-    is_told_if_it_can_be(stage, probe.ran_once(), 6);
+    assert_told_if_possible(stage, probe.ran_once(), 6);
 }
 
 pub(super) fn an_ignored_child_signal_is_told_truly(stage: &Stage<'_>) {
@@ -82,9 +84,9 @@ fn auto_reaped_child_is_told_truly(stage: &Stage<'_>) {
         let probe = Probe::new();
         watcher.watch(child.pid(), probe.callback()).unwrap();
         child.let_go(End::Code(code));
-        is_told_if_it_can_be(stage, probe.ran_once(), code.into());
+        assert_told_if_possible(stage, probe.ran_once(), code.into());
         child.confirm_dead();
-        assert!(!sys::is_waitable(child.pid()), "the kernel reaps it");
+        assert!(!death::is_waitable(child.pid()), "the kernel reaps it");
     }
 }
 
@@ -122,21 +124,21 @@ fn every_status_is_told(stage: &Stage<'_>, reaper: Reaper) {
 pub(super) fn a_child_that_is_never_a_zombie_is_told_truly(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     for code in 0..50 {
-        let child = RealChild::fork(sys::Birth::auto_reaped());
+        let child = RealChild::fork(birth::Birth::auto_reaped());
         let probe = Probe::new();
         watcher.watch(child.pid(), probe.callback()).unwrap();
         child.let_go(End::Code(code));
-        is_told_if_it_can_be(stage, probe.ran_once(), code.into());
+        assert_told_if_possible(stage, probe.ran_once(), code.into());
         child.confirm_dead();
-        assert!(!sys::is_waitable(child.pid()), "the kernel reaps it");
+        assert!(!death::is_waitable(child.pid()), "the kernel reaps it");
     }
 }
 
 /// Checks the report of a child that was reaped before the watcher could look.
 #[track_caller]
-fn is_told_if_it_can_be(stage: &Stage<'_>, exit: Exit, code: i32) {
-    is_unknown_or(exit, code);
-    let can_be = Need::StatusAfterReaping.check(stage.backend()).is_ok();
+fn assert_told_if_possible(stage: &Stage<'_>, exit: Exit, code: i32) {
+    assert_unknown_or(exit, code);
+    let can_be = stage.backend().offers(Feature::StatusAfterReaping).is_ok();
     assert!(
         !can_be || exit.status().is_some(),
         "{exit}, but the kernel tells that its code was {code}"
@@ -144,7 +146,7 @@ fn is_told_if_it_can_be(stage: &Stage<'_>, exit: Exit, code: i32) {
 }
 
 #[track_caller]
-pub(super) fn is_unknown_or(exit: Exit, code: i32) {
+pub(super) fn assert_unknown_or(exit: Exit, code: i32) {
     assert!(
         exit.status()
             .is_none_or(|status| status.code() == Some(code)),
@@ -162,7 +164,7 @@ pub(super) fn the_child_is_waitable_inside_the_callback(stage: &Stage<'_>) {
         watcher
             .watch(
                 pid,
-                probe.callback_then(move |_| assert!(!is_real || sys::is_waitable(pid))),
+                probe.callback_then(move |_| assert!(!is_real || death::is_waitable(pid))),
             )
             .unwrap();
         child.let_go(End::Code(0));
@@ -208,23 +210,23 @@ pub(super) fn an_unwatched_child_is_left_alone(stage: &Stage<'_>) {
 
 pub(super) fn a_tracers_zombie_is_told_when_waitable(stage: &Stage<'_>) {
     let watcher = stage.watcher();
-    let mut child = RealChild::fork(sys::Birth::default());
+    let mut child = RealChild::fork(birth::Birth::default());
     let probe = Probe::new();
     let pid = child.pid();
     watcher
         .watch(
             pid,
-            probe.callback_then(move |_| assert!(sys::is_waitable(pid))),
+            probe.callback_then(move |_| assert!(death::is_waitable(pid))),
         )
         .unwrap();
     let mut tracer = Actor::start(Role::Trace.command().arg(pid.to_string()));
     assert_eq!(tracer.line(), "tracing");
 
     child.let_go(End::Code(13));
-    deadline::until("the traced child is a zombie", || sys::is_zombie(pid));
+    deadline::until("the traced child is a zombie", || death::is_zombie(pid));
     stage.settle(&*watcher);
     assert_eq!(probe.runs(), 0, "told while its tracer held it");
-    does_not_spin(&*watcher, stage);
+    assert_no_spin(&*watcher, stage);
 
     tracer.cue();
     assert!(tracer.line().starts_with("Ok(Some"));
@@ -234,7 +236,7 @@ pub(super) fn a_tracers_zombie_is_told_when_waitable(stage: &Stage<'_>) {
 
 pub(super) fn a_tracers_zombie_that_the_kernel_reaps_is_told_truly(stage: &Stage<'_>) {
     let watcher = stage.watcher();
-    let child = RealChild::fork(sys::Birth::default());
+    let child = RealChild::fork(birth::Birth::default());
     let probe = Probe::new();
     watcher.watch(child.pid(), probe.callback()).unwrap();
     let mut tracer = Actor::start(Role::Trace.command().arg(child.pid().to_string()));
@@ -243,14 +245,14 @@ pub(super) fn a_tracers_zombie_that_the_kernel_reaps_is_told_truly(stage: &Stage
     let action = SigchldAction::ignored();
     child.let_go(End::Code(13));
     deadline::until("the traced child is a zombie", || {
-        sys::is_zombie(child.pid())
+        death::is_zombie(child.pid())
     });
     stage.settle(&*watcher);
     assert_eq!(probe.runs(), 0, "told while its tracer held it");
 
     tracer.cue();
     assert!(tracer.line().starts_with("Ok(Some"));
-    is_told_if_it_can_be(stage, probe.ran_once(), 13);
+    assert_told_if_possible(stage, probe.ran_once(), 13);
     child.confirm_dead();
     drop(action);
 }
@@ -258,14 +260,14 @@ pub(super) fn a_tracers_zombie_that_the_kernel_reaps_is_told_truly(stage: &Stage
 /// Checks that the watcher's thread is idle while nothing happens. A watcher that listens to
 /// `SIGCHLD` may sweep now and then. A sweep takes at most a burst and a twentieth of the
 /// time.
-pub(super) fn does_not_spin(watcher: &dyn PidWatcher, stage: &Stage<'_>) {
-    let looks_round = stage.backend().offers(Need::NoSignalHandler).is_err();
+pub(super) fn assert_no_spin(watcher: &dyn PidWatcher, stage: &Stage<'_>) {
+    let looks_round = stage.backend().offers(Feature::NoSignalHandler).is_err();
     let allowed = if looks_round { LOOKING_ROUND } else { IDLE };
     takes_no_more(watchers_thread(watcher, stage), allowed);
 }
 
 /// Checks that a thread takes next to no processor time.
-pub(super) fn is_idle(thread: i32) {
+pub(super) fn assert_idle(thread: i32) {
     takes_no_more(thread, IDLE);
 }
 
@@ -277,11 +279,11 @@ const WINDOW: Duration = Duration::from_millis(600);
 
 #[track_caller]
 fn takes_no_more(thread: i32, allowed: Duration) {
-    let before = sys::processor_time(thread);
+    let before = threads::processor_time(thread);
     let mut has_slept = false;
     let spins = deadline::holds_within(WINDOW, || {
-        has_slept |= sys::is_asleep(thread);
-        sys::processor_time(thread) - before > allowed
+        has_slept |= threads::is_asleep(thread);
+        threads::processor_time(thread) - before > allowed
     });
     // On a busy machine a thread that spins may get almost no time, but it never sleeps.
     assert!(has_slept && !spins, "the watcher's thread spins");
@@ -294,7 +296,7 @@ pub(super) fn watchers_thread(watcher: &dyn PidWatcher, stage: &Stage<'_>) -> i3
     watcher
         .watch(
             child.pid(),
-            Box::new(move |_| tell.send(sys::thread_id()).unwrap()),
+            Box::new(move |_| tell.send(threads::thread_id()).unwrap()),
         )
         .unwrap();
     child.die(End::Code(0));

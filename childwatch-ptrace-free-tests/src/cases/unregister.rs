@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use childwatch_core::{Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
 
-use crate::child::End;
-use crate::probe::{Gate, Probe};
-use crate::{Stage, deadline, sys};
+use crate::backend::stage::Stage;
+use crate::kit::child::End;
+use crate::kit::deadline;
+use crate::kit::probe::{Gate, Probe};
+use crate::kit::sys::threads;
 
 pub(super) fn unregister_pid_keeps_callbacks_and_refuses_new_ones(stage: &Stage<'_>) {
     let watcher = stage.watcher();
@@ -140,13 +142,13 @@ pub(super) fn unregister_waits_for_a_running_callback(stage: &Stage<'_>) {
         )
         .unwrap();
     child.die(End::Code(0));
-    gate.is_reached();
+    gate.wait_until_reached();
     thread::scope(|scope| {
         let (tell, told) = mpsc::channel();
         let unregistering = scope.spawn({
             let (watcher, has_returned) = (&watcher, &has_returned);
             move || {
-                tell.send(sys::thread_id()).unwrap();
+                tell.send(threads::thread_id()).unwrap();
                 let outcome = watcher.unregister_callback(handle);
                 (outcome, has_returned.load(Ordering::Relaxed))
             }
@@ -154,7 +156,7 @@ pub(super) fn unregister_waits_for_a_running_callback(stage: &Stage<'_>) {
         let thread = told.recv().unwrap();
         // It may not return while the callback stands at the gate; other calls show
         // that it waits alone.
-        deadline::until("the call waits, or returns", || sys::is_asleep(thread));
+        deadline::until("the call waits, or returns", || threads::is_asleep(thread));
         stage_is_still_usable(&*watcher, child.pid());
         assert!(!unregistering.is_finished());
         gate.open();
@@ -184,13 +186,13 @@ pub(super) fn unregister_waits_for_no_other_callback(stage: &Stage<'_>) {
     let handle = watcher.watch(child.pid(), at(&first)).unwrap();
     watcher.watch(child.pid(), at(&second)).unwrap();
     child.die(End::Code(0));
-    first.is_reached();
+    first.wait_until_reached();
     thread::scope(|scope| {
         let (tell, told) = mpsc::channel();
         let unregistering = scope.spawn({
             let (watcher, second) = (&watcher, &second);
             move || {
-                tell.send(sys::thread_id()).unwrap();
+                tell.send(threads::thread_id()).unwrap();
                 let outcome = watcher.unregister_callback(handle);
                 // The next callback stands at its gate until this call has returned.
                 second.open();
@@ -200,7 +202,7 @@ pub(super) fn unregister_waits_for_no_other_callback(stage: &Stage<'_>) {
         // A call that came too late would have nothing to wait for. That it waits asleep is no
         // clause: a watcher that waits awake is given the time.
         let thread = told.recv().unwrap();
-        deadline::holds_within(Duration::from_millis(100), || sys::is_asleep(thread));
+        deadline::holds_within(Duration::from_millis(100), || threads::is_asleep(thread));
         first.open();
         assert_eq!(unregistering.join().unwrap(), Unregistered::HasRun);
         passed.ran(2);

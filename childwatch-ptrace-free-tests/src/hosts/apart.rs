@@ -7,7 +7,9 @@ use std::process::ExitStatus;
 
 use childwatch_core::Pid;
 
-use crate::{deadline, namespace, sys};
+use crate::kit::deadline;
+use crate::kit::sys::{birth, death};
+use crate::machine::namespace;
 
 /// Runs `body` in a copy of this process, and waits for its end.
 ///
@@ -36,7 +38,7 @@ pub(super) fn begin(body: impl FnOnce()) -> Pid {
     // SAFETY: this process has one thread, as every cell that has made no watcher. So the
     // copy may do what the process may. It ends by `_exit`, and nothing unwinds out of it.
     let copy = unsafe {
-        sys::fork_copy(|| {
+        birth::fork_copy(|| {
             let ended = panic::catch_unwind(AssertUnwindSafe(body));
             i32::from(ended.is_err())
         })
@@ -54,11 +56,11 @@ pub(super) fn ends_well(copy: Pid) {
 /// Waits for the end of a copy. Returns its status.
 #[track_caller]
 pub(super) fn end_of(copy: Pid) -> ExitStatus {
-    let is_over = deadline::holds_within(deadline::patience() * 3, || sys::is_waitable(copy));
+    let is_over = deadline::holds_within(deadline::patience() * 3, || death::is_waitable(copy));
     if !is_over {
-        sys::kill(copy);
+        death::kill(copy);
     }
-    let status = sys::reap(copy).expect("the copy is a child");
+    let status = death::reap(copy).expect("the copy is a child");
     assert!(is_over, "the copy did not end");
     status
 }

@@ -6,8 +6,8 @@
 //! uses `SIGSYS`, as the library of capabilities does.
 
 use super::life::Life;
-use crate::host::Host;
-use crate::sys::AnsweredSignal;
+use crate::hosts::host::Host;
+use crate::kit::sys::answered::AnsweredSignal;
 
 pub(super) const HOST: Host = Host {
     name: "asks-all-threads",

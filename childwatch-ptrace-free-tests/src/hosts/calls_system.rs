@@ -5,9 +5,10 @@
 //! the same while it enters a new child in its table of jobs. Both rely on this: the handler
 //! runs on no other thread meanwhile.
 
-use super::life::{Children, Life};
-use crate::host::Host;
-use crate::sys;
+use super::children::Children;
+use super::life::Life;
+use crate::hosts::host::Host;
+use crate::kit::sys::{own_handler, signals};
 
 pub(super) const HOST: Host = Host {
     name: "calls-system",
@@ -21,10 +22,10 @@ pub(super) const HOST: Host = Host {
 const CALLS: usize = 60;
 
 fn live(life: &Life<'_>) {
-    sys::forward_in_a_loop();
-    sys::install_reaping_handler();
+    signals::forward_in_a_loop();
+    own_handler::install_reaping_handler();
     life.goes_on_where(Children::AreReaped, |_| {
-        let codes: Vec<_> = (0..CALLS).map(|_| sys::code_of_system()).collect();
+        let codes: Vec<_> = (0..CALLS).map(|_| own_handler::code_of_system()).collect();
         codes
     });
 }

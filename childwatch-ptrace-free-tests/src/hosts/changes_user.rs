@@ -7,10 +7,11 @@
 use std::collections::BTreeSet;
 
 use super::life::Life;
-use crate::child::{End, Nursery, RealNursery};
-use crate::host::Host;
-use crate::probe::Probe;
-use crate::{alone, sys};
+use crate::hosts::host::Host;
+use crate::kit::alone;
+use crate::kit::child::{End, Nursery, RealNursery};
+use crate::kit::probe::Probe;
+use crate::kit::sys::users;
 
 pub(super) const HOST: Host = Host {
     name: "changes-user",
@@ -22,8 +23,8 @@ pub(super) const HOST: Host = Host {
 
 fn live(life: &Life<'_>) {
     life.goes_on(|around| {
-        let as_another = sys::OtherUser::begin();
-        let users: BTreeSet<_> = sys::users_of_threads().into_iter().collect();
+        let as_another = users::OtherUser::begin();
+        let users: BTreeSet<_> = users::users_of_threads().into_iter().collect();
         let mut child = RealNursery.spawn();
         child.die(End::Code(3));
         let status = child.reap();
@@ -35,7 +36,7 @@ fn live(life: &Life<'_>) {
             assert_eq!(probe.ran_once().status(), child.reap());
         }
         drop(as_another);
-        let users_after: BTreeSet<_> = sys::users_of_threads().into_iter().collect();
+        let users_after: BTreeSet<_> = users::users_of_threads().into_iter().collect();
         // A change of the user takes this away.
         alone::end_with_the_runner();
         (users, users_after, status)

@@ -1,7 +1,7 @@
 //! A program whose wall clock is set back and forth all the time.
 //!
 //! The machine's clock is not touched: the program's own way to read it is replaced
-//! ([`sys::have_own_wall_clock`]). So it shows what a library does with the wall clock, and
+//! ([`wall_clock::have_own_wall_clock`]). So it shows what a library does with the wall clock, and
 //! not what the kernel does with timers that follow it.
 
 use std::process::ExitStatus;
@@ -10,17 +10,18 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::life::{Life, OnDrop};
-use crate::backend::Need;
-use crate::child::{End, Nursery, RealNursery};
-use crate::deadline;
-use crate::host::Host;
-use crate::sys;
+use crate::backend::facility::Facility;
+use crate::backend::need::Need;
+use crate::hosts::host::Host;
+use crate::kit::child::{End, Nursery, RealNursery};
+use crate::kit::deadline;
+use crate::kit::sys::wall_clock;
 
 pub(super) const HOST: Host = Host {
     name: "clock-jumps",
     is: "a program that keeps a log with the wall clock, which is set back and forth by \
          years all the time",
-    needs: &[Need::OwnWallClock],
+    needs: &[Need::Machine(Facility::OwnWallClock)],
     exceptions: &[],
     live,
 };
@@ -34,7 +35,7 @@ const AHEAD: [i64; 5] = [0, 10 * YEAR, -10 * YEAR, 3600, -3600];
 const JUMP: Duration = Duration::from_secs(1800);
 
 fn live(life: &Life<'_>) {
-    sys::have_own_wall_clock().expect("the needs have been looked at");
+    wall_clock::have_own_wall_clock().expect("the needs have been looked at");
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| set_the_clock(&is_over));
@@ -48,7 +49,7 @@ fn set_the_clock(is_over: &AtomicBool) {
         if is_over.load(Ordering::SeqCst) {
             return;
         }
-        sys::set_wall_clock_ahead(ahead);
+        wall_clock::set_wall_clock_ahead(ahead);
         thread::park_timeout(Duration::from_millis(1));
     }
 }

@@ -4,9 +4,10 @@
 //! It takes the list of threads from the kernel, and waits for an answer from each.
 
 use super::life::Life;
-use crate::backend::Need;
-use crate::host::{Exception, Host, Moment};
-use crate::sys::AnsweredSignal;
+use crate::backend::feature::Feature;
+use crate::hosts::exception::{Exception, Moment};
+use crate::hosts::host::Host;
+use crate::kit::sys::answered::AnsweredSignal;
 
 pub(super) const HOST: Host = Host {
     name: "collects-stacks",
@@ -14,7 +15,7 @@ pub(super) const HOST: Host = Host {
     needs: &[],
     exceptions: &[Exception {
         at: &[Moment::Idle, Moment::Watching, Moment::GivenBack],
-        unless: Need::NoThread,
+        unless: Feature::NoThread,
         notices: "the watcher's thread blocks the signal, so its answer never comes",
     }],
     live,

@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex};
 
 use childwatch_core::{Pid, PidWatcher, Unregistered};
 
-use super::life::Children;
-use crate::Stage;
+use super::children::Children;
+use crate::backend::stage::Stage;
 use crate::case::Case;
-use crate::child::End;
-use crate::locked::lock;
-use crate::probe::Probe;
+use crate::cases;
+use crate::kit::child::End;
+use crate::kit::locked::lock;
+use crate::kit::probe::Probe;
 
 /// Cases that ask nothing of the program around them but that it leaves their children
 /// unreaped. Each takes some milliseconds.
@@ -55,7 +56,7 @@ const CASES_IN_PART: &[&str] = &[
 
 /// Holds the backend to its contract in this program.
 #[track_caller]
-pub(super) fn holds(stage: &Stage<'_>, children: Children) {
+pub(super) fn check(stage: &Stage<'_>, children: Children) {
     exits_are_told(stage, children);
     if children == Children::Stay {
         run(CASES, stage);
@@ -64,7 +65,7 @@ pub(super) fn holds(stage: &Stage<'_>, children: Children) {
 
 /// The same with a part of the cases.
 #[track_caller]
-pub(super) fn holds_in_part(stage: &Stage<'_>, children: Children) {
+pub(super) fn check_in_part(stage: &Stage<'_>, children: Children) {
     exits_are_told(stage, children);
     if children == Children::Stay {
         run(CASES_IN_PART, stage);
@@ -74,9 +75,13 @@ pub(super) fn holds_in_part(stage: &Stage<'_>, children: Children) {
 #[track_caller]
 fn run(cases: &[&str], stage: &Stage<'_>) {
     for name in cases {
-        let case = Case::named(name).expect("a unit test has looked");
+        let case = case(name).expect("a unit test has looked");
         (case.run)(stage);
     }
+}
+
+fn case(name: &str) -> Option<&'static Case> {
+    cases::CASES.iter().find(|case| case.name == name)
 }
 
 /// The part of the contract that holds in every program, also if it reaps the children of
@@ -136,14 +141,18 @@ fn a_cancelled_callback_stays_away(stage: &Stage<'_>, watcher: &dyn PidWatcher) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::Need;
+    use crate::backend::feature::Feature;
+    use crate::backend::need::Need;
 
     #[test]
     fn the_cases_need_no_more_than_a_process() {
         for name in CASES {
-            let case = Case::named(name).unwrap_or_else(|| panic!("{name} is no case"));
+            let case = case(name).unwrap_or_else(|| panic!("{name} is no case"));
             let mut needs = case.needs.iter();
-            assert!(needs.all(|need| *need == Need::RealProcesses), "{name}");
+            assert!(
+                needs.all(|need| *need == Need::Backend(Feature::RealProcesses)),
+                "{name}"
+            );
             // Simulated processes are judged in hosts too.
             assert!(case.needs.is_empty(), "{name}");
         }

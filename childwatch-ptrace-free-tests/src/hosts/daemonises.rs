@@ -13,8 +13,9 @@ use super::apart;
 use super::inherited::{files_of_a_new_program, signals_of_a_new_program};
 use super::life::Life;
 use super::plain;
-use crate::host::Host;
-use crate::{alone, deadline, sys};
+use crate::hosts::host::Host;
+use crate::kit::sys::{birth, limits};
+use crate::kit::{alone, deadline};
 
 pub(super) const HOST: Host = Host {
     name: "daemonises",
@@ -26,13 +27,13 @@ pub(super) const HOST: Host = Host {
 
 fn live(life: &Life<'_>) {
     // The daemon's parent, in the place of process 1.
-    sys::become_subreaper();
+    birth::become_subreaper();
     let launcher = std::process::id();
     let (read, write) = pipe_with(PipeFlags::CLOEXEC).expect("a pipe");
     apart::in_a_copy(|| {
         setsid().expect("a copy leads no group");
         let daemon = apart::begin(|| {
-            is_adopted_by(launcher);
+            wait_until_adopted_by(launcher);
             detach();
             life.goes_on(|_| what_there_is());
         });
@@ -47,7 +48,7 @@ fn live(life: &Life<'_>) {
 
 /// Waits until the copy in between has ended. From then on, the daemon ends with the
 /// launcher, because it is in no group of the runner's.
-fn is_adopted_by(launcher: u32) {
+fn wait_until_adopted_by(launcher: u32) {
     let is_adopted = || {
         let parent = getppid().map(|parent| parent.as_raw_nonzero().get());
         parent.and_then(|parent| u32::try_from(parent).ok()) == Some(launcher)
@@ -59,7 +60,7 @@ fn is_adopted_by(launcher: u32) {
 
 /// Leaves nothing of where the daemon was started. Errors go on to the launcher's log.
 fn detach() {
-    sys::close_all_from(3);
+    limits::close_all_from(3);
     let (nothing, nobody) = pipe_with(PipeFlags::CLOEXEC).expect("a pipe");
     rustix::stdio::dup2_stdin(nothing.as_fd()).expect("an open number");
     rustix::stdio::dup2_stdout(nobody.as_fd()).expect("an open number");

@@ -12,10 +12,11 @@ use std::thread;
 use childwatch_core::{Exit, Pid, PidWatcher};
 
 use super::life::Life;
-use crate::child::End;
-use crate::host::Host;
-use crate::probe::Probe;
-use crate::{Stage, sys};
+use crate::backend::stage::Stage;
+use crate::hosts::host::Host;
+use crate::kit::child::End;
+use crate::kit::probe::Probe;
+use crate::kit::sys::threads;
 
 pub(super) const HOST: Host = Host {
     name: "descriptors-apart",
@@ -33,7 +34,7 @@ fn live(life: &Life<'_>) {
             }
         }
         let job = || {
-            sys::leave_the_table_of_files();
+            threads::leave_the_table_of_files();
             files().iter_mut().all(|file| file.read(&mut [1]).is_ok())
         };
         thread::scope(|scope| scope.spawn(job).join().expect("the worker works"))
@@ -49,7 +50,7 @@ fn a_living_child_is_no_exit(stage: &Stage<'_>, watcher: &dyn PidWatcher, has_fi
     thread::scope(|scope| {
         let (apart, is_apart) = mpsc::channel();
         scope.spawn(move || {
-            sys::leave_the_table_of_files();
+            threads::leave_the_table_of_files();
             let _files = if has_files { files() } else { Vec::new() };
             apart.send(()).expect("the server waits");
             let pid = asked.recv().expect("the server asks");

@@ -4,10 +4,11 @@
 //! thread of its own, they die when that thread ends, and not with the program.
 
 use super::life::{Around, Life};
-use crate::actor::{Actor, Role};
-use crate::backend::Need;
-use crate::host::Host;
-use crate::{Stage, sys};
+use crate::backend::feature::Feature;
+use crate::backend::stage::Stage;
+use crate::hosts::host::Host;
+use crate::kit::actor::{Actor, Role};
+use crate::kit::sys::birth;
 
 pub(super) const HOST: Host = Host {
     name: "dies-with-its-parent",
@@ -21,7 +22,7 @@ fn live(life: &Life<'_>) {
     let mut children: Vec<Actor> = Vec::new();
     life.goes_on(|around| {
         let mut child = started(life.stage(), around);
-        child.is_ready();
+        child.wait_until_ready();
         children.push(child);
         let live_on = |child: &mut Actor| matches!(child.child().try_wait(), Ok(None));
         children.iter_mut().all(live_on)
@@ -31,9 +32,9 @@ fn live(life: &Life<'_>) {
 /// A child that the watcher starts, if it can.
 fn started(stage: &Stage<'_>, around: Around<'_>) -> Actor {
     let mut command = Role::Wait.command();
-    sys::kill_with_its_starter(&mut command);
+    birth::kill_with_its_starter(&mut command);
     let backend = stage.backend();
-    let can_watch = backend.offers(Need::RealProcesses).is_ok();
+    let can_watch = backend.offers(Feature::RealProcesses).is_ok();
     let child = match around.watcher.filter(|_| can_watch) {
         Some(watcher) => {
             let child = backend.spawn_watchable(watcher, &mut command);

@@ -11,10 +11,11 @@ use childwatch_core::{PidWatcher, Unregistered};
 
 use super::life::Life;
 use super::plain::exits_with;
-use crate::child::{End, GatedChild};
-use crate::host::Host;
-use crate::probe::{Gate, Probe};
-use crate::{Stage, sys};
+use crate::backend::stage::Stage;
+use crate::hosts::host::Host;
+use crate::kit::child::{End, GatedChild};
+use crate::kit::probe::{Gate, Probe};
+use crate::kit::sys::endings;
 
 pub(super) const HOST: Host = Host {
     name: "ends-in-destructors",
@@ -32,7 +33,7 @@ fn live(life: &Life<'_>) {
             let own = around.watcher.map(|_| Own::new(life.stage()));
             let (tell, told) = mpsc::channel();
             let ends = thread::spawn(move || {
-                sys::at_the_end_of_this_thread(move || {
+                endings::at_the_end_of_this_thread(move || {
                     own.into_iter().for_each(Own::end);
                     tell.send(exits_with(code)).expect("the program waits");
                 });
@@ -75,7 +76,7 @@ impl Own {
         });
         let runs = watcher.watch(second.pid(), waits).unwrap();
         second.die(End::Code(4));
-        gate.is_reached();
+        gate.wait_until_reached();
         let opener = thread::spawn(move || gate.open());
         assert_eq!(watcher.unregister_callback(runs), Unregistered::HasRun);
         opener.join().expect("the gate is opened");

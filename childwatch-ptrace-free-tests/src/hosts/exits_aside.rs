@@ -13,17 +13,20 @@ use childwatch_core::{Pid, PidWatcher};
 
 use super::apart;
 use super::life::Life;
-use crate::actor::Role;
-use crate::backend::Need;
-use crate::child::End;
-use crate::host::{Host, Moment};
-use crate::probe::Probe;
-use crate::{Stage, sys};
+use crate::backend::feature::Feature;
+use crate::backend::need::Need;
+use crate::backend::stage::Stage;
+use crate::hosts::exception::Moment;
+use crate::hosts::host::Host;
+use crate::kit::actor::Role;
+use crate::kit::child::End;
+use crate::kit::probe::Probe;
+use crate::kit::sys::birth;
 
 pub(super) const HOST: Host = Host {
     name: "exits-aside",
     is: "a program that calls exit on another thread than its first, and ends its children then",
-    needs: &[Need::NoHandlerOfTheProgram],
+    needs: &[Need::Backend(Feature::NoHandlerOfTheProgram)],
     exceptions: &[],
     live,
 };
@@ -42,7 +45,7 @@ fn live(life: &Life<'_>) {
     ];
     for moment in moments {
         let copy = apart::begin(|| {
-            sys::end_children_at_exit();
+            birth::end_children_at_exit();
             reach(moment, life.stage());
             exit_aside()
         });
@@ -75,7 +78,7 @@ fn reach(moment: Moment, stage: &Stage<'_>) {
 
 /// Watches a child that ends with this process, because its input ends then.
 fn watch_until_the_end(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
-    if stage.backend().offers(Need::RealProcesses).is_ok() {
+    if stage.backend().offers(Feature::RealProcesses).is_ok() {
         let child = Role::Wait.command().spawn().expect("a child");
         let watched = watcher.register_pid(Pid::from(&child));
         watched.expect("the watcher takes a child");

@@ -9,10 +9,11 @@ use std::thread;
 
 use super::apart;
 use super::life::Life;
-use crate::child::End;
-use crate::host::Host;
-use crate::probe::Probe;
-use crate::{Stage, sys};
+use crate::backend::stage::Stage;
+use crate::hosts::host::Host;
+use crate::kit::child::End;
+use crate::kit::probe::Probe;
+use crate::kit::sys::endings;
 
 pub(super) const HOST: Host = Host {
     name: "exits-in-a-callback",
@@ -39,7 +40,7 @@ fn live(life: &Life<'_>) {
 #[track_caller]
 fn ends_with_the_code(how: &str, wrapper: impl FnOnce()) {
     let status = apart::end_of(apart::begin(|| {
-        sys::await_the_first_thread_at_exit();
+        endings::await_the_first_thread_at_exit();
         wrapper();
     }));
     assert_eq!(status.code(), Some(i32::from(CODE)), "{how}: {status}");

@@ -12,9 +12,10 @@ use std::thread;
 use super::apart;
 use super::inherited::signals_of_a_new_program;
 use super::life::Life;
-use crate::child::{End, Nursery, RealNursery};
-use crate::host::Host;
-use crate::{actor, deadline, sys};
+use crate::hosts::host::Host;
+use crate::kit::child::{End, Nursery, RealNursery};
+use crate::kit::sys::threads;
+use crate::kit::{deadline, own_proc};
 
 pub(super) const HOST: Host = Host {
     name: "first-thread-ends",
@@ -26,7 +27,7 @@ pub(super) const HOST: Host = Host {
 
 fn live(life: &Life<'_>) {
     // `/proc/self/exe` leads nowhere later.
-    actor::this_program();
+    own_proc::this_program();
     apart::in_a_copy(|| {
         after_this_thread(|| {
             life.goes_on(|_| {
@@ -50,6 +51,6 @@ fn after_this_thread(body: impl FnOnce() + Send) {
             let ended = panic::catch_unwind(AssertUnwindSafe(body));
             process::exit(i32::from(ended.is_err()))
         });
-        sys::exit_thread_only()
+        threads::exit_thread_only()
     })
 }

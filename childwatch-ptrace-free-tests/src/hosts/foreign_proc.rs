@@ -7,15 +7,16 @@ use childwatch_core::Pid;
 
 use super::apart;
 use super::life::Life;
-use crate::backend::Need;
-use crate::child::{End, GatedChild, Nursery, RealNursery};
-use crate::deadline;
-use crate::host::Host;
+use crate::backend::facility::Facility;
+use crate::backend::need::Need;
+use crate::hosts::host::Host;
+use crate::kit::child::{End, GatedChild, Nursery, RealNursery};
+use crate::kit::deadline;
 
 pub(super) const HOST: Host = Host {
     name: "foreign-proc",
     is: "a program in a new pid namespace, whose /proc shows the pids of the one above",
-    needs: &[Need::PidNamespace],
+    needs: &[Need::Machine(Facility::PidNamespace)],
     exceptions: &[],
     live,
 };
@@ -26,13 +27,13 @@ fn live(life: &Life<'_>) {
         assert_ne!(shown, std::process::id(), "/proc is this namespace's own");
         life.goes_on(|_| {
             let ends = [End::Code(0), End::Code(9), End::Signal(libc::SIGTERM as u8)];
-            ends.map(is_found_and_waited_for)
+            ends.map(find_and_wait_for)
         });
     });
 }
 
 /// Finds a child in `/proc` by the number that it has there, and waits for its end.
-fn is_found_and_waited_for(end: End) -> (bool, Option<i32>) {
+fn find_and_wait_for(end: End) -> (bool, Option<i32>) {
     let mut child = RealNursery.spawn();
     let is_found = deadline::holds_within(deadline::patience(), || finds(&*child));
     child.die(end);

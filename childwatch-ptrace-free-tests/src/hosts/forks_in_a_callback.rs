@@ -15,11 +15,14 @@ use childwatch_core::{Pid, PidWatcher, WatchError};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::life::Life;
-use crate::backend::{BackendUnderTest, Need};
-use crate::child::{End, Nursery, RealNursery};
-use crate::host::Host;
-use crate::probe::Probe;
-use crate::{Stage, deadline, sys};
+use crate::backend::feature::Feature;
+use crate::backend::stage::Stage;
+use crate::backend::under_test::BackendUnderTest;
+use crate::hosts::host::Host;
+use crate::kit::child::{End, Nursery, RealNursery};
+use crate::kit::deadline;
+use crate::kit::probe::Probe;
+use crate::kit::sys::{birth, death};
 
 pub(super) const HOST: Host = Host {
     name: "forks-in-a-callback",
@@ -106,7 +109,7 @@ impl Forked {
         // locks free. That a copy of a callback's thread may do what it does here is under
         // test. It ends by `_exit`, and nothing unwinds out of it.
         let copy = unsafe {
-            sys::fork_copy(move || {
+            birth::fork_copy(move || {
                 for parents in parents {
                     libc::close(parents);
                 }
@@ -122,11 +125,11 @@ impl Forked {
     fn work(self) -> (String, Option<i32>) {
         rustix::io::write(&self.cue, &[0]).expect("the copy waits");
         let copy = self.copy;
-        let is_over = deadline::holds_within(deadline::patience(), || sys::is_waitable(copy));
+        let is_over = deadline::holds_within(deadline::patience(), || death::is_waitable(copy));
         if !is_over {
-            sys::kill(copy);
+            death::kill(copy);
         }
-        let status = sys::reap(copy);
+        let status = death::reap(copy);
         assert!(is_over, "the copy hangs");
         let mut report = vec![0; 4096];
         let read = rustix::io::read(&self.report, &mut report).expect("a report");
@@ -152,7 +155,7 @@ fn live_on(
         let refused = inherited.watch(child.pid(), Probe::new().callback());
         assert!(matches!(refused, Err(WatchError::Forked)), "{refused:?}");
     }
-    let own = if stage.backend().offers(Need::RealProcesses).is_ok() {
+    let own = if stage.backend().offers(Feature::RealProcesses).is_ok() {
         statuses_by_a_watcher(&stage)
     } else {
         // A thread of the parent may have used the table of simulated processes.

@@ -6,10 +6,11 @@ use std::thread;
 use std::time::Duration;
 
 use super::life::Life;
-use crate::child::{End, Nursery, RealNursery};
-use crate::deadline;
-use crate::host::Host;
-use crate::sys::{self, Step};
+use crate::hosts::host::Host;
+use crate::kit::child::{End, Nursery, RealNursery};
+use crate::kit::deadline;
+use crate::kit::sys::own_handler::{self, Step};
+use crate::kit::sys::{receive, signals, threads};
 
 pub(super) const HOST: Host = Host {
     name: "handler-no-restart",
@@ -27,8 +28,8 @@ const CHILDREN: u8 = 6;
 const A_MOMENT: Duration = Duration::from_secs(1);
 
 fn live(life: &Life<'_>) {
-    sys::forward_in_a_loop();
-    sys::install_interrupting_handler();
+    signals::forward_in_a_loop();
+    own_handler::install_interrupting_handler();
     let (pipe, writer) = rustix::pipe::pipe().expect("a pipe");
     life.goes_on(|_| {
         let codes = 0..CHILDREN;
@@ -40,18 +41,18 @@ fn live(life: &Life<'_>) {
 /// Reads an empty pipe while a child exits with `code`. Returns the read's error, and what
 /// the handler has done.
 fn read_until_interrupted(pipe: &OwnedFd, writer: &OwnedFd, code: u8) -> (Option<i32>, Vec<Seen>) {
-    let reader = sys::thread_id();
+    let reader = threads::thread_id();
     // The kernel sends the signal to the thread that has started the child. A second child
     // is there in case that the signal of the first comes before the read.
     let children = [(); 2].map(|()| RealNursery.spawn());
-    sys::forget_steps();
+    own_handler::forget_steps();
     let (begins, has_returned) = (AtomicBool::new(false), AtomicBool::new(false));
     let read = thread::scope(|scope| {
         scope.spawn(|| {
-            sys::block_sigchld();
+            signals::block_sigchld();
             for child in &children {
                 deadline::until("the reader waits", || {
-                    begins.load(Ordering::SeqCst) && sys::is_asleep(reader)
+                    begins.load(Ordering::SeqCst) && threads::is_asleep(reader)
                 });
                 child.die(End::Code(code));
                 if deadline::holds_within(A_MOMENT, || has_returned.load(Ordering::SeqCst)) {
@@ -61,14 +62,14 @@ fn read_until_interrupted(pipe: &OwnedFd, writer: &OwnedFd, code: u8) -> (Option
             rustix::io::write(writer, &[0]).expect("the pipe is open");
         });
         begins.store(true, Ordering::SeqCst);
-        let read = sys::read_once(pipe);
+        let read = receive::read_once(pipe);
         has_returned.store(true, Ordering::SeqCst);
         read
     });
     let error = read.err().and_then(|error| error.raw_os_error());
     let pids = children.iter().map(|child| child.pid().as_raw());
     let pids: Vec<_> = pids.collect();
-    let mut steps = sys::steps();
+    let mut steps = own_handler::steps();
     // Those of one run: it has ended, and the signal that it blocked has come.
     steps.drain(..steps.len().saturating_sub(4));
     let seen = steps.into_iter().map(|step| Seen::of(step, &pids));

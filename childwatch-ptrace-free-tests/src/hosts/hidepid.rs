@@ -8,16 +8,17 @@ use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new
 
 use super::apart;
 use super::life::Life;
-use crate::actor::{Actor, Role};
-use crate::backend::Need;
-use crate::child::{End, Nursery, RealNursery};
-use crate::host::Host;
-use crate::namespace;
+use crate::backend::facility::Facility;
+use crate::backend::need::Need;
+use crate::hosts::host::Host;
+use crate::kit::actor::{Actor, Role};
+use crate::kit::child::{End, Nursery, RealNursery};
+use crate::machine::namespace;
 
 pub(super) const HOST: Host = Host {
     name: "hidepid",
     is: "a program without capabilities, whose /proc hides its own children (hidepid=2)",
-    needs: &[Need::OwnProc],
+    needs: &[Need::Machine(Facility::OwnProc)],
     exceptions: &[],
     live,
 };
@@ -57,7 +58,7 @@ fn become_ordinary() {
 /// Whether a program is shown, and how it ends.
 fn a_program() -> (bool, Option<i32>) {
     let mut program = Actor::start(&mut Role::Wait.command());
-    let shown = is_shown(program.is_ready());
+    let shown = is_shown(program.wait_until_ready());
     program.end_input();
     (shown, program.child().wait().expect("a child").code())
 }

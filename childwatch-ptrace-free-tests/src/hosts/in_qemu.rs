@@ -4,17 +4,20 @@ use std::process::ExitStatus;
 use std::thread;
 use std::time::Duration;
 
-use super::anew;
 use super::life::Life;
-use crate::backend::Need;
-use crate::child::{End, Nursery, RealNursery};
-use crate::host::Host;
-use crate::{Interpreter, deadline, sys};
+use crate::backend::facility::Facility;
+use crate::backend::need::Need;
+use crate::hosts::host::Host;
+use crate::kit::child::{End, Nursery, RealNursery};
+use crate::kit::deadline;
+use crate::kit::sys::{own_handler, signals};
+use crate::machine::anew;
+use crate::machine::interpreter::Interpreter;
 
 pub(super) const HOST: Host = Host {
     name: "qemu-user",
     is: "a program that qemu-user runs, which has a handler of SIGCHLD",
-    needs: &[Need::RunsIn(Interpreter::Qemu)],
+    needs: &[Need::Machine(Facility::RunsIn(Interpreter::Qemu))],
     exceptions: &[],
     live,
 };
@@ -27,8 +30,8 @@ fn live(life: &Life<'_>) {
 
 /// Installs a handler of `SIGCHLD`, which counts.
 pub(super) fn prepare() {
-    sys::forward_in_a_loop();
-    sys::install_counting_handler();
+    signals::forward_in_a_loop();
+    own_handler::install_counting_handler();
 }
 
 /// Has threads that wait for children each. Returns what they have seen, and what signals
@@ -38,7 +41,7 @@ pub(super) fn work() -> (Vec<Vec<Seen>>, Vec<i32>) {
     let threads: Vec<_> = threads.collect();
     let seen = threads.into_iter().map(|thread| thread.join());
     let seen = seen.map(|seen| seen.expect("a thread")).collect();
-    (seen, sys::blocked_signals())
+    (seen, signals::blocked_signals())
 }
 
 /// A handler that is called runs soon, even there.
@@ -50,10 +53,11 @@ type Seen = (Option<ExitStatus>, bool);
 fn statuses(first: u8) -> Vec<Seen> {
     let ends = [End::Code(first), End::Code(first + 1), End::Signal(9)];
     let of_each = ends.map(|end| {
-        let before = sys::child_signals();
+        let before = own_handler::child_signals();
         let mut child = RealNursery.spawn();
         child.die(end);
-        let is_handled = deadline::holds_within(A_MOMENT, || sys::child_signals() != before);
+        let is_handled =
+            deadline::holds_within(A_MOMENT, || own_handler::child_signals() != before);
         (child.reap(), is_handled)
     });
     of_each.to_vec()

@@ -1,16 +1,17 @@
 //! A program that valgrind runs: one thread at a time, and each use of memory is checked.
 
-use super::anew;
 use super::in_qemu;
 use super::life::Life;
-use crate::Interpreter;
-use crate::backend::Need;
-use crate::host::Host;
+use crate::backend::facility::Facility;
+use crate::backend::need::Need;
+use crate::hosts::host::Host;
+use crate::machine::anew;
+use crate::machine::interpreter::Interpreter;
 
 pub(super) const HOST: Host = Host {
     name: "valgrind",
     is: "a program that valgrind runs, whose memcheck finds no error",
-    needs: &[Need::RunsIn(Interpreter::Valgrind)],
+    needs: &[Need::Machine(Facility::RunsIn(Interpreter::Valgrind))],
     exceptions: &[],
     live,
 };

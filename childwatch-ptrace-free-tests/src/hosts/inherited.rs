@@ -1,6 +1,6 @@
 //! What a program that the host executes finds.
 
-use crate::actor::{Actor, Role};
+use crate::kit::actor::{Actor, Role};
 
 /// The lines of `/proc/self/status` about blocked and ignored signals, as a new program
 /// reads them.

@@ -5,18 +5,20 @@
 //! handler calls on what it found, the two call each other until the stack ends.
 
 use super::life::Life;
-use crate::backend::Need;
-use crate::child::{End, Nursery, RealNursery};
-use crate::host::{Exception, Host, Moment};
-use crate::sys::Chained;
+use crate::backend::feature::Feature;
+use crate::backend::need::Need;
+use crate::hosts::exception::{Exception, Moment};
+use crate::hosts::host::Host;
+use crate::kit::child::{End, Nursery, RealNursery};
+use crate::kit::sys::chained::Chained;
 
 pub(super) const HOST: Host = Host {
     name: "installs-again",
     is: "a library that installs its handler of SIGCHLD again whenever another is there",
-    needs: &[Need::NoHandlerOfTheProgram],
+    needs: &[Need::Backend(Feature::NoHandlerOfTheProgram)],
     exceptions: &[Exception {
         at: &[Moment::Watching, Moment::GivenBack, Moment::Dropped],
-        unless: Need::NoSignalHandler,
+        unless: Feature::NoSignalHandler,
         notices: "the two handlers call each other until the stack ends",
     }],
     live,

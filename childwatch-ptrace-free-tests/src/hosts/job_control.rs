@@ -14,12 +14,13 @@ use rustix::process::{WaitOptions, WaitStatus, getpgid, waitpid};
 
 use super::apart;
 use super::life::{Around, Life};
-use crate::actor::Role;
-use crate::backend::Need;
-use crate::host::Host;
-use crate::probe::Probe;
-use crate::sys::Terminal;
-use crate::{deadline, sys};
+use crate::backend::feature::Feature;
+use crate::hosts::host::Host;
+use crate::kit::actor::Role;
+use crate::kit::deadline;
+use crate::kit::probe::Probe;
+use crate::kit::sys::death;
+use crate::kit::sys::terminal::Terminal;
 
 pub(super) const HOST: Host = Host {
     name: "job-control",
@@ -64,7 +65,7 @@ fn runs_a_job(
     // It reads from the terminal in the background.
     let mut stops = vec![stop_of(pid)];
     terminal.bring_to_the_foreground(pid);
-    sys::continue_(pid);
+    death::continue_(pid);
     terminal.type_in(SUSPEND);
     stops.push(stop_of(pid));
     terminal.bring_to_the_foreground(own_pid());
@@ -73,9 +74,9 @@ fn runs_a_job(
     let runs = probe.as_ref().map_or(0, Probe::runs);
     assert_eq!(runs, 0, "a job is reported that is stopped");
     terminal.bring_to_the_foreground(pid);
-    sys::continue_(pid);
+    death::continue_(pid);
     terminal.type_in(END_OF_INPUT);
-    sys::confirm_dead(pid);
+    death::confirm_dead(pid);
     let told = probe.map(|probe| probe.ran_once().status());
     let status = job.wait().ok();
     assert!(told.is_none_or(|told| told == status), "{told:?}");
@@ -107,7 +108,7 @@ fn own_pid() -> Pid {
 
 fn watch(life: &Life<'_>, around: Around<'_>, pid: Pid) -> Option<Probe> {
     let backend = life.stage().backend();
-    backend.offers(Need::RealProcesses).ok()?;
+    backend.offers(Feature::RealProcesses).ok()?;
     let probe = Probe::new();
     let watched = around.watcher?.watch(pid, probe.callback());
     watched.expect("the watcher takes a job");

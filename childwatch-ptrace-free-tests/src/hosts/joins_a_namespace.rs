@@ -5,17 +5,22 @@
 
 use super::apart;
 use super::life::Life;
-use crate::backend::Need;
-use crate::host::{Exception, Host, Moment};
-use crate::{deadline, namespace, sys};
+use crate::backend::facility::Facility;
+use crate::backend::feature::Feature;
+use crate::backend::need::Need;
+use crate::hosts::exception::{Exception, Moment};
+use crate::hosts::host::Host;
+use crate::kit::deadline;
+use crate::kit::sys::threads;
+use crate::machine::namespace;
 
 pub(super) const HOST: Host = Host {
     name: "joins-a-namespace",
     is: "a tool that joins mount namespaces",
-    needs: &[Need::PidNamespace],
+    needs: &[Need::Machine(Facility::PidNamespace)],
     exceptions: &[Exception {
         at: &[Moment::Idle, Moment::Watching, Moment::GivenBack],
-        unless: Need::NoThread,
+        unless: Feature::NoThread,
         notices: "the watcher is a second thread, so the kernel lets the program join no mount \
                   namespace",
     }],
@@ -28,7 +33,7 @@ fn live(life: &Life<'_>) {
         life.goes_on(|around| {
             // The threads of the suite's cases.
             deadline::until("the program has one thread, but for the watcher's", || {
-                sys::threads().len() <= 1 + usize::from(around.watcher.is_some())
+                threads::threads().len() <= 1 + usize::from(around.watcher.is_some())
             });
             let joined = (0..20).map(|_| {
                 if around.moment == Moment::Dropped {

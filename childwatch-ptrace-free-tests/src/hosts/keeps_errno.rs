@@ -4,8 +4,8 @@
 //! `errno`, the program takes another error for its own.
 
 use super::life::Life;
-use crate::host::Host;
-use crate::sys;
+use crate::hosts::host::Host;
+use crate::kit::sys::stacks;
 
 pub(super) const HOST: Host = Host {
     name: "keeps-errno",
@@ -21,7 +21,7 @@ fn live(life: &Life<'_>) {
         errors
             .repeat(20)
             .into_iter()
-            .map(sys::errno_after_a_signal)
+            .map(stacks::errno_after_a_signal)
             .collect::<Vec<_>>()
     });
 }

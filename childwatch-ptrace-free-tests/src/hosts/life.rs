@@ -1,25 +1,27 @@
 //! [`Life`]: how a host lives, before, beside and after a watcher.
 
 use std::fmt;
-use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 
 use childwatch_core::PidWatcher;
 
+use super::children::Children;
 use super::contract;
-use crate::child::{End, GatedChild};
-use crate::host::{Host, Moment};
-use crate::probe::Probe;
-use crate::{Stage, deadline, sys};
+use crate::backend::stage::Stage;
+use crate::hosts::exception::{self, Exception, Moment};
+use crate::kit::child::{End, GatedChild};
+use crate::kit::deadline;
+use crate::kit::probe::Probe;
+use crate::kit::sys::receive;
 
 /// How many children the watcher watches while the program does its job.
 const WATCHED: usize = 3;
 
 /// What a host gets: the backend that it is judged against, and the order of its life.
 pub(crate) struct Life<'a> {
-    host: &'static Host,
+    exceptions: &'static [Exception],
     stage: Stage<'a>,
 }
 
@@ -31,22 +33,10 @@ pub(crate) struct Around<'a> {
     pub(crate) watcher: Option<&'a Arc<dyn PidWatcher>>,
 }
 
-/// Whether the program leaves the suite's children to the suite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Children {
-    /// They stay zombies until the suite reaps them.
-    Stay,
-    /// The program, or the kernel, reaps each child as soon as it has exited.
-    AreReaped,
-}
-
 impl<'a> Life<'a> {
-    pub(super) fn of(host: &'static Host, stage: Stage<'a>) -> Self {
-        Life { host, stage }
-    }
-
-    pub(super) fn live(&self) {
-        (self.host.live)(self);
+    /// The life of a host with these exceptions.
+    pub(super) fn of(exceptions: &'static [Exception], stage: Stage<'a>) -> Self {
+        Life { exceptions, stage }
     }
 
     pub(crate) fn stage(&self) -> &Stage<'a> {
@@ -71,7 +61,7 @@ impl<'a> Life<'a> {
     where
         R: PartialEq + fmt::Debug,
     {
-        self.judge(children, contract::holds, job);
+        self.judge(children, contract::check, job);
     }
 
     /// The same as [`goes_on`](Self::goes_on) in a program that runs so slowly that there is
@@ -81,14 +71,14 @@ impl<'a> Life<'a> {
     where
         R: PartialEq + fmt::Debug,
     {
-        self.judge(Children::Stay, contract::holds_in_part, job);
+        self.judge(Children::Stay, contract::check_in_part, job);
     }
 
     #[track_caller]
     fn judge<R>(
         &self,
         children: Children,
-        contract_holds: fn(&Stage<'_>, Children),
+        check_contract: fn(&Stage<'_>, Children),
         mut job: impl FnMut(Around<'_>) -> R,
     ) where
         R: PartialEq + fmt::Debug,
@@ -104,7 +94,7 @@ impl<'a> Life<'a> {
                 );
             }
         };
-        let takers = sys::threads_that_let_through(libc::SIGCHLD);
+        let takers = receive::threads_that_let_through(libc::SIGCHLD);
         let watcher: Arc<dyn PidWatcher> = Arc::from(self.stage.watcher());
         is_as_before(Around::watcher(Moment::Idle, &watcher));
         self.while_it_watches(&*watcher, children, || {
@@ -113,12 +103,12 @@ impl<'a> Life<'a> {
         deadline::until(
             "no thread of the watcher takes the program's signals",
             || {
-                let mut now = sys::threads_that_let_through(libc::SIGCHLD).into_iter();
+                let mut now = receive::threads_that_let_through(libc::SIGCHLD).into_iter();
                 now.all(|thread| takers.contains(&thread))
             },
         );
         is_as_before(Around::watcher(Moment::GivenBack, &watcher));
-        contract_holds(&self.stage, children);
+        check_contract(&self.stage, children);
         drop(watcher);
         is_as_before(Around::nothing(Moment::Dropped));
     }
@@ -144,33 +134,8 @@ impl<'a> Life<'a> {
     }
 
     fn is_excepted(&self, moment: Moment) -> bool {
-        let mut exceptions = self.host.exceptions_of(self.stage.backend());
+        let mut exceptions = exception::of_backend(self.exceptions, self.stage.backend());
         exceptions.any(|exception| exception.at.contains(&moment))
-    }
-}
-
-impl Children {
-    /// Checks the status that was reported of a child which exited with `code`.
-    #[track_caller]
-    pub(super) fn check(
-        self,
-        told: Option<ExitStatus>,
-        code: u8,
-        reap: impl FnOnce() -> Option<ExitStatus>,
-    ) {
-        match self {
-            Children::Stay => {
-                assert_eq!(told, reap(), "another status than that of the zombie");
-                assert_eq!(told.and_then(|told| told.code()), Some(code.into()));
-            }
-            Children::AreReaped => {
-                let true_code = Some(i32::from(code));
-                assert!(
-                    told.is_none_or(|told| told.code() == true_code),
-                    "{told:?} is told of a child that exited with {code}"
-                );
-            }
-        }
     }
 }
 

@@ -9,10 +9,11 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::life::Life;
-use crate::child::End;
-use crate::host::Host;
-use crate::probe::{Gate, Probe};
-use crate::{Stage, sys};
+use crate::backend::stage::Stage;
+use crate::hosts::host::Host;
+use crate::kit::child::End;
+use crate::kit::probe::{Gate, Probe};
+use crate::kit::sys::limits;
 
 pub(super) const HOST: Host = Host {
     name: "no-more-files",
@@ -28,7 +29,7 @@ fn live(life: &Life<'_>) {
             exits_are_found(life.stage(), &**watcher);
         }
         let (read, write) = pipe_with(PipeFlags::CLOEXEC).expect("a pipe");
-        let _none = sys::NoFiles::begin();
+        let _none = limits::NoFiles::begin();
         let refused = rustix::io::dup(&read).err();
         assert_eq!(refused, Some(Errno::MFILE));
         let written = rustix::io::write(&write, b"on");
@@ -50,9 +51,9 @@ fn exits_are_found(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
     watched.expect("the watcher takes a child");
     let watched = watcher.watch(second.pid(), probe.callback());
     watched.expect("the watcher takes a child");
-    let _none = sys::NoFiles::begin();
+    let _none = limits::NoFiles::begin();
     first.die(End::Code(5));
-    gate.is_reached();
+    gate.wait_until_reached();
     second.die(End::Code(6));
     let found = watcher.try_wait(second.pid());
     gate.open();

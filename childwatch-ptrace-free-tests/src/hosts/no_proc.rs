@@ -6,15 +6,16 @@ use std::io::ErrorKind;
 use super::apart;
 use super::life::Life;
 use super::plain;
-use crate::backend::Need;
-use crate::child::{End, Nursery, RealNursery};
-use crate::host::Host;
-use crate::namespace;
+use crate::backend::facility::Facility;
+use crate::backend::need::Need;
+use crate::hosts::host::Host;
+use crate::kit::child::{End, Nursery, RealNursery};
+use crate::machine::namespace;
 
 pub(super) const HOST: Host = Host {
     name: "no-proc",
     is: "a program that has no /proc, as in a bare chroot",
-    needs: &[Need::PidNamespace],
+    needs: &[Need::Machine(Facility::PidNamespace)],
     exceptions: &[],
     live,
 };
@@ -24,12 +25,12 @@ fn live(life: &Life<'_>) {
         namespace::hide_proc().expect("an empty /proc");
         life.goes_on(|_| {
             let codes: Vec<_> = (0..10).map(plain::exits_with).collect();
-            (codes, is_killed(), what_proc_answers())
+            (codes, kill_a_child(), what_proc_answers())
         });
     });
 }
 
-fn is_killed() -> Option<std::process::ExitStatus> {
+fn kill_a_child() -> Option<std::process::ExitStatus> {
     let mut child = RealNursery.spawn();
     child.die(End::Signal(libc::SIGKILL as u8));
     child.reap()

@@ -7,9 +7,11 @@
 //! nothing.
 
 use super::life::Life;
-use crate::backend::Need;
-use crate::host::{Exception, Host, Moment};
-use crate::{deadline, sys};
+use crate::backend::feature::Feature;
+use crate::hosts::exception::{Exception, Moment};
+use crate::hosts::host::Host;
+use crate::kit::deadline;
+use crate::kit::sys::threads;
 
 pub(super) const HOST: Host = Host {
     name: "one-thread",
@@ -17,7 +19,7 @@ pub(super) const HOST: Host = Host {
     needs: &[],
     exceptions: &[Exception {
         at: &[Moment::Idle, Moment::Watching, Moment::GivenBack],
-        unless: Need::NoThread,
+        unless: Feature::NoThread,
         notices: "the watcher is a second thread, so the kernel refuses a new user namespace",
     }],
     live,
@@ -27,15 +29,15 @@ fn live(life: &Life<'_>) {
     life.goes_on(|around| {
         // The threads of the suite's cases.
         deadline::until("the program has one thread, but for the watcher's", || {
-            sys::threads().len() <= 1 + usize::from(around.watcher.is_some())
+            threads::threads().len() <= 1 + usize::from(around.watcher.is_some())
         });
         if around.moment == Moment::Dropped {
             (0..100).all(|_| {
                 drop(life.stage().watcher());
-                sys::has_one_thread()
+                threads::has_one_thread()
             })
         } else {
-            sys::has_one_thread()
+            threads::has_one_thread()
         }
     });
 }

@@ -8,15 +8,18 @@ use rustix::time::ClockId;
 
 use super::apart;
 use super::life::Life;
-use crate::backend::Need;
-use crate::child::{End, Nursery, RealNursery};
-use crate::host::Host;
-use crate::{deadline, namespace, sys};
+use crate::backend::facility::Facility;
+use crate::backend::need::Need;
+use crate::hosts::host::Host;
+use crate::kit::child::{End, Nursery, RealNursery};
+use crate::kit::deadline;
+use crate::kit::sys::threads;
+use crate::machine::namespace;
 
 pub(super) const HOST: Host = Host {
     name: "time-namespace",
     is: "a program in a time namespace, whose boot clock is days ahead of its monotonic clock",
-    needs: &[Need::TimeNamespace],
+    needs: &[Need::Machine(Facility::TimeNamespace)],
     exceptions: &[],
     live,
 };
@@ -44,8 +47,8 @@ fn time_some_children() -> Vec<(Option<ExitStatus>, bool, bool)> {
         child.die(End::Code(code));
         let status = child.reap();
         let is_timed = begin.elapsed() < deadline::patience();
-        let boot = sys::time_by(ClockId::Boottime);
-        let apart = boot.saturating_sub(sys::time_by(ClockId::Monotonic));
+        let boot = threads::time_by(ClockId::Boottime);
+        let apart = boot.saturating_sub(threads::time_by(ClockId::Monotonic));
         (status, is_timed, apart > BOOT_AHEAD - SUSPENDED)
     });
     of_each.collect()

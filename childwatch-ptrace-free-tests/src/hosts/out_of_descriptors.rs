@@ -8,11 +8,12 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::life::{Around, Life};
-use crate::backend::Need;
-use crate::child::{End, GatedChild};
-use crate::host::Host;
-use crate::probe::Probe;
-use crate::{deadline, sys};
+use crate::backend::feature::Feature;
+use crate::hosts::host::Host;
+use crate::kit::child::{End, GatedChild};
+use crate::kit::deadline;
+use crate::kit::probe::Probe;
+use crate::kit::sys::limits;
 
 pub(super) const HOST: Host = Host {
     name: "out-of-descriptors",
@@ -38,7 +39,11 @@ fn live(life: &Life<'_>) {
 /// A watcher over `SIGCHLD` opens files in `/proc` for some microseconds now and then, as its
 /// documentation says. Beside one the job is begun again if it lacks a number.
 fn opens_and_closes_the_last(life: &Life<'_>, around: Around<'_>) -> Vec<[u64; 2]> {
-    let takes_none = life.stage().backend().offers(Need::NoSignalHandler).is_ok();
+    let takes_none = life
+        .stage()
+        .backend()
+        .offers(Feature::NoSignalHandler)
+        .is_ok();
     if takes_none || around.watcher.is_none() {
         return last_two_numbers().expect("nobody else opens files");
     }
@@ -53,8 +58,8 @@ fn opens_and_closes_the_last(life: &Life<'_>, around: Around<'_>) -> Vec<[u64; 2
 /// Each time: how far below the limit the last two numbers are. `None` if there are fewer or
 /// more.
 fn last_two_numbers() -> Option<Vec<[u64; 2]>> {
-    let _few = sys::FewFiles::left(2);
-    let limit = sys::open_files_limit().expect("a limit");
+    let _few = limits::FewFiles::left(2);
+    let limit = limits::open_files_limit().expect("a limit");
     let below = |file: &OwnedFd| limit - u64::from(file.as_raw_fd().unsigned_abs());
     let turn = |_| {
         let (read, write) = last_two()?;
@@ -87,7 +92,7 @@ impl<'a> Exits<'a> {
         let stage = life.stage();
         let exits = Exits {
             watcher,
-            costs_a_file: stage.backend().offers(Need::FilePerProcess).is_ok(),
+            costs_a_file: stage.backend().offers(Feature::FilePerProcess).is_ok(),
             watched: stage.child(),
             newcomer: stage.child(),
             probe: Probe::new(),
@@ -101,7 +106,7 @@ impl<'a> Exits<'a> {
     /// takes a descriptor, and taken once there is one.
     #[track_caller]
     fn come(mut self) {
-        let none_left = sys::FewFiles::left(0);
+        let none_left = limits::FewFiles::left(0);
         self.watched.die(End::Code(5));
         let told = self.probe.ran_once().status();
         let late = Probe::new();

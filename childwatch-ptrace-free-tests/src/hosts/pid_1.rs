@@ -6,15 +6,18 @@ use rustix::process::{WaitOptions, wait};
 
 use super::apart;
 use super::life::Life;
-use crate::actor::{Actor, Role};
-use crate::backend::Need;
-use crate::host::Host;
-use crate::{deadline, namespace, sys};
+use crate::backend::facility::Facility;
+use crate::backend::need::Need;
+use crate::hosts::host::Host;
+use crate::kit::actor::{Actor, Role};
+use crate::kit::deadline;
+use crate::kit::sys::{death, signals};
+use crate::machine::namespace;
 
 pub(super) const HOST: Host = Host {
     name: "pid-1",
     is: "an init: it adopts orphans and reaps them, and signals do not end it",
-    needs: &[Need::OwnProc],
+    needs: &[Need::Machine(Facility::OwnProc)],
     exceptions: &[],
     live,
 };
@@ -25,7 +28,7 @@ fn live(life: &Life<'_>) {
         assert_eq!(std::process::id(), 1);
         life.goes_on(|_| {
             for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGUSR1] {
-                sys::signal_self(signal);
+                signals::signal_self(signal);
             }
             reaps_what_it_adopts()
         });
@@ -56,9 +59,9 @@ struct Orphan {
 impl Orphan {
     fn adopted() -> Self {
         let mut family = Actor::start(&mut Role::LeaveOrphan.command());
-        let pid = family.is_ready();
+        let pid = family.wait_until_ready();
         let _ = family.child().wait();
-        deadline::until("the orphan is adopted", || sys::is_child(pid));
+        deadline::until("the orphan is adopted", || death::is_child(pid));
         Orphan { pid, family }
     }
 
@@ -66,7 +69,7 @@ impl Orphan {
     fn ends(&mut self) {
         self.family.end_input();
         deadline::until("the orphan has exited", || {
-            sys::is_waitable(self.pid) || !sys::is_child(self.pid)
+            death::is_waitable(self.pid) || !death::is_child(self.pid)
         });
     }
 }

@@ -1,8 +1,8 @@
 //! A plain program: it starts children and waits for each.
 
 use super::life::Life;
-use crate::actor::Role;
-use crate::host::Host;
+use crate::hosts::host::Host;
+use crate::kit::actor::Role;
 
 pub(super) const HOST: Host = Host {
     name: "plain",

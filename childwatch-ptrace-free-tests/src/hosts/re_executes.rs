@@ -16,16 +16,19 @@ use std::sync::Arc;
 use childwatch_core::{Pid, PidWatcher};
 
 use super::life::{Around, Life};
-use crate::backend::Need;
-use crate::child::{End, GatedChild, RealChild};
-use crate::host::{Host, Moment};
-use crate::probe::Probe;
-use crate::{actor, alone, deadline, sys};
+use crate::backend::feature::Feature;
+use crate::backend::need::Need;
+use crate::hosts::exception::Moment;
+use crate::hosts::host::Host;
+use crate::kit::child::{End, GatedChild, RealChild};
+use crate::kit::probe::Probe;
+use crate::kit::sys::{birth, death, receive, signals};
+use crate::kit::{alone, deadline, own_proc};
 
 pub(super) const HOST: Host = Host {
     name: "re-executes",
     is: "a program that executes itself anew, and watches the children that it then has",
-    needs: &[Need::RealProcesses],
+    needs: &[Need::Backend(Feature::RealProcesses)],
     exceptions: &[],
     live,
 };
@@ -46,7 +49,7 @@ fn live(life: &Life<'_>) {
     match image.unwrap_or(0) {
         0 => {
             let crew: Vec<_> = (0..CREW)
-                .map(|_| RealChild::fork(sys::Birth::default()))
+                .map(|_| RealChild::fork(birth::Birth::default()))
                 .collect();
             let crew: Vec<_> = crew.into_iter().map(RealChild::leave).collect();
             execute(1, &[(WORKERS, write(&crew))])
@@ -55,18 +58,18 @@ fn live(life: &Life<'_>) {
             let found = format!("{:?}", found());
             with_an_idle_watcher(life, &[(FOUND, found)])
         }
-        2 => is_as_without("with an idle watcher", || while_it_watches(life)),
-        3 => is_as_without("while it watches", || in_a_callback(life)),
-        4 => is_as_without("in a callback", || after_its_last_child(life)),
-        5 => is_as_without("after its last child", || after_it_was_dropped(life)),
-        6 => is_as_without("after it was dropped", || goes_on_with_the_crew(life)),
-        _ => assert!(!sys::has_children(), "the crew has been reaped"),
+        2 => assert_as_without("with an idle watcher", || while_it_watches(life)),
+        3 => assert_as_without("while it watches", || in_a_callback(life)),
+        4 => assert_as_without("in a callback", || after_its_last_child(life)),
+        5 => assert_as_without("after its last child", || after_it_was_dropped(life)),
+        6 => assert_as_without("after it was dropped", || goes_on_with_the_crew(life)),
+        _ => assert!(!death::has_children(), "the crew has been reaped"),
     }
 }
 
 /// Compares what this image has found with what one finds that is executed without a watcher.
 #[track_caller]
-fn is_as_without(moment: &str, next: impl FnOnce()) {
+fn assert_as_without(moment: &str, next: impl FnOnce()) {
     let without = env::var(FOUND).expect("the second image has told it");
     assert_eq!(format!("{:?}", found()), without, "executed {moment}");
     next();
@@ -84,8 +87,8 @@ fn found() -> (Vec<(RawFd, String)>, Vec<String>, usize) {
     let mut files: Vec<_> = files.collect();
     files.sort_unstable();
     let names = ["SigBlk:", "SigIgn:", "SigPnd:", "ShdPnd:", "Threads:"];
-    let signals = sys::signals_in_own_status(&names);
-    let lives = |(pid, _): &(Pid, RawFd)| sys::is_child(*pid) && !sys::is_waitable(*pid);
+    let signals = signals::signals_in_own_status(&names);
+    let lives = |(pid, _): &(Pid, RawFd)| death::is_child(*pid) && !death::is_waitable(*pid);
     let living = workers().into_iter().filter(lives).count();
     (files, signals, living)
 }
@@ -106,7 +109,7 @@ fn while_it_watches(life: &Life<'_>) {
 
 fn in_a_callback(life: &Life<'_>) {
     let watcher = life.stage().watcher();
-    let mut child = RealChild::fork(sys::Birth::default());
+    let mut child = RealChild::fork(birth::Birth::default());
     let pid = child.pid();
     let executes = move |_| {
         child.reap();
@@ -115,7 +118,7 @@ fn in_a_callback(life: &Life<'_>) {
     };
     let watched = watcher.watch(pid, Box::new(executes));
     watched.expect("the watcher takes a child");
-    sys::kill(pid);
+    death::kill(pid);
     deadline::until("the callback executes the program anew", || false);
 }
 
@@ -123,7 +126,7 @@ fn after_its_last_child(life: &Life<'_>) {
     let watcher = life.stage().watcher();
     life.stage().settle(&*watcher);
     deadline::until("no thread of the watcher takes signals", || {
-        sys::threads_that_let_through(libc::SIGCHLD).len() <= 1
+        receive::threads_that_let_through(libc::SIGCHLD).len() <= 1
     });
     execute(5, &[]);
 }
@@ -173,7 +176,7 @@ fn exits_with(around: Around<'_>, mut worker: RealChild, code: u8) -> Option<i32
 
 /// Executes this program in its own place, as the next image of the same cell.
 fn execute(image: usize, variables: &[(&str, String)]) -> ! {
-    let mut command = Command::new(actor::this_program());
+    let mut command = Command::new(own_proc::this_program());
     command
         .args(env::args_os().skip(1))
         .env(IMAGE, image.to_string());

@@ -3,11 +3,12 @@
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use super::life::{Children, Life};
-use crate::child::{End, Nursery, RealNursery};
-use crate::deadline;
-use crate::host::Host;
-use crate::sys;
+use super::children::Children;
+use super::life::Life;
+use crate::hosts::host::Host;
+use crate::kit::child::{End, Nursery, RealNursery};
+use crate::kit::deadline;
+use crate::kit::sys::{own_handler, signals};
 
 pub(super) const HOST: Host = Host {
     name: "reaper-handler",
@@ -24,21 +25,21 @@ const A_MOMENT: Duration = Duration::from_secs(5);
 const CHILDREN: u8 = 40;
 
 fn live(life: &Life<'_>) {
-    sys::forward_in_a_loop();
-    sys::install_reaping_handler();
+    signals::forward_in_a_loop();
+    own_handler::install_reaping_handler();
     life.goes_on_where(Children::AreReaped, |_| run_some());
 }
 
 /// Runs some children at once. Returns what the handler has found of each.
 fn run_some() -> Vec<Option<ExitStatus>> {
-    sys::forget_reaped();
+    own_handler::forget_reaped();
     let children: Vec<_> = (0..CHILDREN).map(|_| RealNursery.spawn()).collect();
     for (code, child) in (0..).zip(&children) {
         child.let_go(End::Code(code));
     }
     let of_each = || {
         let pids = children.iter().map(|child| child.pid());
-        pids.map(sys::reaped_by_handler).collect::<Vec<_>>()
+        pids.map(own_handler::reaped_by_handler).collect::<Vec<_>>()
     };
     deadline::holds_within(A_MOMENT, || of_each().iter().all(Option::is_some));
     of_each()

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use rustix::process::waitpid;
 
-use super::life::{Children, Life, OnDrop};
-use crate::child::{End, Nursery, RealNursery};
-use crate::deadline;
-use crate::host::Host;
-use crate::locked::lock;
-use crate::sys;
+use super::children::Children;
+use super::life::{Life, OnDrop};
+use crate::hosts::host::Host;
+use crate::kit::child::{End, Nursery, RealNursery};
+use crate::kit::deadline;
+use crate::kit::locked::lock;
+use crate::kit::sys::death;
 
 pub(super) const HOST: Host = Host {
     name: "reaper-thread",
@@ -58,7 +59,7 @@ fn live(life: &Life<'_>) {
 
 fn reap_all(statuses: &Statuses, is_over: &AtomicBool) {
     while !is_over.load(Ordering::SeqCst) {
-        match waitpid(None, sys::wall()) {
+        match waitpid(None, death::wall()) {
             Ok(Some((pid, status))) => {
                 let status = ExitStatus::from_raw(status.as_raw());
                 lock(statuses).insert(pid.as_raw_nonzero().get(), status);

@@ -6,17 +6,18 @@ use std::thread;
 use std::time::Duration;
 
 use super::life::{Life, OnDrop};
-use crate::backend::Need;
-use crate::child::{End, Nursery, RealNursery};
-use crate::deadline;
-use crate::host::{Exception, Moment};
-use crate::locked::lock;
-use crate::sys::{self, ChildSignal};
+use crate::backend::feature::Feature;
+use crate::hosts::exception::{Exception, Moment};
+use crate::kit::child::{End, Nursery, RealNursery};
+use crate::kit::deadline;
+use crate::kit::locked::lock;
+use crate::kit::sys::receive::ChildSignal;
+use crate::kit::sys::signals;
 
 /// The documented exception of programs that receive `SIGCHLD` themselves.
 pub(super) const TAKEN: Exception = Exception {
     at: &[Moment::Watching],
-    unless: Need::SignalsLeft,
+    unless: Feature::SignalsLeft,
     notices: "while a child is watched, signals go to the watcher's thread and not to the \
               program",
 };
@@ -34,8 +35,8 @@ const TURN: Duration = Duration::from_millis(20);
 /// them. Otherwise it runs while the program does its job.
 #[track_caller]
 pub(super) fn in_a_loop(life: &Life<'_>, receive: impl Fn(Duration) -> Option<ChildSignal> + Sync) {
-    if life.stage().backend().offers(Need::Forwarding).is_ok() {
-        sys::forward_in_a_loop();
+    if life.stage().backend().offers(Feature::Forwarding).is_ok() {
+        signals::forward_in_a_loop();
         all_the_time(life, receive);
     } else {
         for_the_job(life, receive);
@@ -49,7 +50,7 @@ pub(super) fn in_a_loop_with_a_handler(
     life: &Life<'_>,
     receive: impl Fn(Duration) -> Option<ChildSignal> + Sync,
 ) {
-    if life.stage().backend().offers(Need::ChildSignal).is_ok() {
+    if life.stage().backend().offers(Feature::ChildSignal).is_ok() {
         all_the_time(life, receive);
     } else {
         in_a_loop(life, receive);
@@ -62,7 +63,7 @@ fn all_the_time(life: &Life<'_>, receive: impl Fn(Duration) -> Option<ChildSigna
     beside(&heard, &receive, || {
         life.goes_on(|_| {
             comes_to_rest(&heard);
-            is_heard_of(&heard)
+            hear_of_each(&heard)
         });
     });
 }
@@ -70,7 +71,7 @@ fn all_the_time(life: &Life<'_>, receive: impl Fn(Duration) -> Option<ChildSigna
 #[track_caller]
 fn for_the_job(life: &Life<'_>, receive: impl Fn(Duration) -> Option<ChildSignal> + Sync) {
     let heard = Mutex::default();
-    life.goes_on(|_| beside(&heard, &receive, || is_heard_of(&heard)));
+    life.goes_on(|_| beside(&heard, &receive, || hear_of_each(&heard)));
 }
 
 /// Runs the loop on another thread while `body` runs on this one.
@@ -87,7 +88,7 @@ fn beside<R>(
             while !is_over.load(Ordering::SeqCst) {
                 if let Some(signal) = receive(TURN) {
                     lock(heard).push(signal.pid);
-                    sys::forward(signal.pid, signal.code, signal.status);
+                    signals::forward(signal.pid, signal.code, signal.status);
                 }
             }
         });
@@ -110,7 +111,7 @@ fn comes_to_rest(heard: &Mutex<Vec<i32>>) {
 
 /// Lets some children exit, one after the other. Returns for each whether the loop received
 /// its signal.
-fn is_heard_of(heard: &Mutex<Vec<i32>>) -> Vec<bool> {
+fn hear_of_each(heard: &Mutex<Vec<i32>>) -> Vec<bool> {
     let one = |_| {
         let child = RealNursery.spawn();
         let pid = child.pid().as_raw();

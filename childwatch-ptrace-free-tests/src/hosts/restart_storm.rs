@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, Weak, mpsc};
 use childwatch_core::PidWatcher;
 
 use super::life::{Life, OnDrop};
-use crate::child::{End, GatedChild, Nursery};
-use crate::deadline;
-use crate::host::Host;
-use crate::locked::lock;
-use crate::probe::Probe;
+use crate::hosts::host::Host;
+use crate::kit::child::{End, GatedChild, Nursery};
+use crate::kit::deadline;
+use crate::kit::locked::lock;
+use crate::kit::probe::Probe;
 
 pub(super) const HOST: Host = Host {
     name: "restart-storm",

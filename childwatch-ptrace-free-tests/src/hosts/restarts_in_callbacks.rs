@@ -7,10 +7,10 @@ use childwatch_core::{Exit, PidWatcher};
 
 use super::inherited::signals_of_a_new_program;
 use super::life::{Around, Life};
-use crate::child::{End, GatedChild, Nursery};
-use crate::deadline;
-use crate::host::Host;
-use crate::locked::lock;
+use crate::hosts::host::Host;
+use crate::kit::child::{End, GatedChild, Nursery};
+use crate::kit::deadline;
+use crate::kit::locked::lock;
 
 pub(super) const HOST: Host = Host {
     name: "restarts-in-callbacks",

@@ -4,23 +4,24 @@
 use std::fs;
 
 use super::life::{Around, Life};
-use crate::backend::Need;
-use crate::child::{End, Nursery, RealNursery};
-use crate::host::Host;
-use crate::probe::Probe;
-use crate::refusal::{Refusal, trap_in_process};
-use crate::sys;
+use crate::backend::facility::Facility;
+use crate::backend::need::Need;
+use crate::hosts::host::Host;
+use crate::kit::child::{End, Nursery, RealNursery};
+use crate::kit::probe::Probe;
+use crate::kit::sys::traps;
+use crate::machine::refusal::{Refusal, trap_in_process};
 
 pub(super) const HOST: Host = Host {
     name: "ret-trap",
     is: "a sandboxed program: seccomp traps its calls, and a handler of SIGSYS answers",
-    needs: &[Need::TrappedCalls],
+    needs: &[Need::Machine(Facility::TrappedCalls)],
     exceptions: &[],
     live,
 };
 
 fn live(life: &Life<'_>) {
-    sys::serve_trapped_calls();
+    traps::serve_trapped_calls();
     for call in [
         Refusal::of(libc::SYS_openat, rustix::io::Errno::NOSYS),
         Refusal::pidfd_get_info(rustix::io::Errno::NOSYS),
@@ -32,19 +33,21 @@ fn live(life: &Life<'_>) {
         let elsewhere = around.on_another_thread(life.stage(), reads_through_the_broker);
         let mut child = RealNursery.spawn();
         child.die(End::Code(3));
-        is_reported_once_reaped(life, around);
+        assert_reported_once_reaped(life, around);
         (here, elsewhere, child.reap())
     });
 }
 
 /// What a file says that is opened by a call which traps, and how many calls have trapped.
 fn reads_through_the_broker() -> (String, usize) {
-    sys::count_trapped_calls(|| fs::read_to_string("/proc/self/comm").expect("the broker opens it"))
+    traps::count_trapped_calls(|| {
+        fs::read_to_string("/proc/self/comm").expect("the broker opens it")
+    })
 }
 
 /// Has the watcher's own thread ask about a child that is no zombie any more, by a call that
 /// traps.
-fn is_reported_once_reaped(life: &Life<'_>, around: Around<'_>) {
+fn assert_reported_once_reaped(life: &Life<'_>, around: Around<'_>) {
     let (Some(watcher), stage) = (around.watcher, life.stage()) else {
         return;
     };

@@ -5,18 +5,21 @@ use std::sync::mpsc;
 
 use super::apart;
 use super::life::{Around, Life};
-use crate::backend::Need;
-use crate::child::{End, Nursery, RealNursery};
-use crate::deadline;
-use crate::host::Host;
-use crate::probe::Probe;
-use crate::sys::{self, SecondCopy};
+use crate::backend::facility::Facility;
+use crate::backend::feature::Feature;
+use crate::backend::need::Need;
+use crate::hosts::host::Host;
+use crate::kit::child::{End, Nursery, RealNursery};
+use crate::kit::deadline;
+use crate::kit::probe::Probe;
+use crate::kit::sys::second_copy::SecondCopy;
+use crate::kit::sys::{own_handler, signals};
 
 pub(super) const HOST: Host = Host {
     name: "second-copy",
     is: "a program with a plugin that watches the same children by a copy of the library \
          of its own",
-    needs: &[Need::SecondCopy],
+    needs: &[Need::Machine(Facility::SecondCopy)],
     exceptions: &[],
     live,
 };
@@ -25,8 +28,8 @@ pub(super) const HOST: Host = Host {
 const CHILDREN: u8 = 6;
 
 fn live(life: &Life<'_>) {
-    sys::forward_in_a_loop();
-    sys::install_counting_handler();
+    signals::forward_in_a_loop();
+    own_handler::install_counting_handler();
     // The handlers chain in both orders.
     apart::in_a_copy(|| {
         let stage = life.stage();
@@ -44,7 +47,11 @@ type Seen = (Option<ExitStatus>, Option<ExitStatus>);
 fn watch_by_both(life: &Life<'_>, plugin: SecondCopy, around: Around<'_>) -> Vec<Seen> {
     let by_sigchld = plugin.by_sigchld().expect("a watcher of the second copy");
     let by_pidfd = plugin.by_pidfd();
-    let is_real = life.stage().backend().offers(Need::RealProcesses).is_ok();
+    let is_real = life
+        .stage()
+        .backend()
+        .offers(Feature::RealProcesses)
+        .is_ok();
     let ours = around.watcher.filter(|_| is_real);
     let watched = (0..CHILDREN).map(|code| {
         let (child, probe) = (RealNursery.spawn(), Probe::new());
@@ -65,11 +72,11 @@ fn watch_by_both(life: &Life<'_>, plugin: SecondCopy, around: Around<'_>) -> Vec
     let seen = watched
         .into_iter()
         .map(|(code, mut child, probe, first, second)| {
-            let before = sys::child_signals();
+            let before = own_handler::child_signals();
             child.die(End::Code(code));
             // The handlers that are installed over it call it.
             deadline::until("the program's own handler has run", || {
-                sys::child_signals() != before
+                own_handler::child_signals() != before
             });
             let patience = deadline::patience();
             let first = first.recv_timeout(patience);

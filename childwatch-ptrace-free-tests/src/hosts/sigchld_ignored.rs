@@ -2,11 +2,12 @@
 
 use std::mem;
 
-use super::anew;
-use super::life::{Children, Life};
-use crate::child::{End, Nursery, RealNursery};
-use crate::host::Host;
-use crate::sys::SigchldAction;
+use super::children::Children;
+use super::life::Life;
+use crate::hosts::host::Host;
+use crate::kit::child::{End, Nursery, RealNursery};
+use crate::kit::sys::signals::SigchldAction;
+use crate::machine::anew;
 
 pub(super) const HOST: Host = Host {
     name: "sigchld-ignored",

@@ -2,8 +2,9 @@
 
 use super::life::Life;
 use super::receiving;
-use crate::host::Host;
-use crate::sys::{self, ChildSignals};
+use crate::hosts::host::Host;
+use crate::kit::sys::receive::ChildSignals;
+use crate::kit::sys::signals;
 
 pub(super) const HOST: Host = Host {
     name: "signalfd-reader",
@@ -14,7 +15,7 @@ pub(super) const HOST: Host = Host {
 };
 
 fn live(life: &Life<'_>) {
-    sys::block_sigchld();
+    signals::block_sigchld();
     let signals = ChildSignals::open();
     receiving::in_a_loop(life, |limit| signals.receive(limit));
 }

@@ -4,9 +4,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use super::life::Life;
-use crate::child::{End, Nursery, RealNursery};
-use crate::host::Host;
-use crate::sys;
+use crate::hosts::host::Host;
+use crate::kit::child::{End, Nursery, RealNursery};
+use crate::kit::sys::{birth, death, signals};
 
 pub(super) const HOST: Host = Host {
     name: "sigpipe-default",
@@ -17,12 +17,12 @@ pub(super) const HOST: Host = Host {
 };
 
 fn live(life: &Life<'_>) {
-    sys::default_broken_pipe_action();
+    signals::default_broken_pipe_action();
     life.goes_on(|_| {
         let mut killed = RealNursery.spawn();
         killed.die(End::Signal(libc::SIGPIPE as u8));
-        let (copy, written) = sys::copy_that_writes_to_a_broken_pipe().expect("a copy");
-        let ends = [killed.reap(), sys::reap(copy)].map(signal);
+        let (copy, written) = birth::copy_that_writes_to_a_broken_pipe().expect("a copy");
+        let ends = [killed.reap(), death::reap(copy)].map(signal);
         (ends, written)
     });
 }

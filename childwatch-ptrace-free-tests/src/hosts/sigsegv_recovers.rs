@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::life::Life;
-use crate::host::Host;
-use crate::sys::GuardedHeap;
+use crate::hosts::host::Host;
+use crate::kit::sys::heap::GuardedHeap;
 
 pub(super) const HOST: Host = Host {
     name: "sigsegv-recovers",

@@ -7,8 +7,9 @@
 
 use super::life::Life;
 use super::receiving;
-use crate::host::Host;
-use crate::sys::{self, NotedSignal};
+use crate::hosts::host::Host;
+use crate::kit::sys::receive::{self, NotedSignal};
+use crate::kit::sys::signals;
 
 pub(super) const HOST: Host = Host {
     name: "sigsuspend-loop",
@@ -19,10 +20,10 @@ pub(super) const HOST: Host = Host {
 };
 
 fn live(life: &Life<'_>) {
-    sys::block_sigchld();
+    signals::block_sigchld();
     NotedSignal::handle();
     receiving::in_a_loop_with_a_handler(life, |limit| {
-        let is_interrupted = sys::is_interrupted_within(limit);
+        let is_interrupted = receive::is_interrupted_within(limit);
         NotedSignal::take().filter(|_| is_interrupted)
     });
 }

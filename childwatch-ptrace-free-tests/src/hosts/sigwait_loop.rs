@@ -2,8 +2,8 @@
 
 use super::life::Life;
 use super::receiving;
-use crate::host::Host;
-use crate::sys;
+use crate::hosts::host::Host;
+use crate::kit::sys::{receive, signals};
 
 pub(super) const HOST: Host = Host {
     name: "sigwait-loop",
@@ -14,6 +14,6 @@ pub(super) const HOST: Host = Host {
 };
 
 fn live(life: &Life<'_>) {
-    sys::block_sigchld();
-    receiving::in_a_loop(life, sys::take_child_signal);
+    signals::block_sigchld();
+    receiving::in_a_loop(life, receive::take_child_signal);
 }

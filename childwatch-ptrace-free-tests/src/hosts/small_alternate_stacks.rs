@@ -4,17 +4,19 @@
 //! program has never had a signal there. A handler of `SIGCHLD` with `SA_ONSTACK` has.
 
 use super::life::Life;
-use crate::backend::Need;
-use crate::host::{Exception, Host, Moment};
-use crate::sys;
+use crate::backend::feature::Feature;
+use crate::backend::need::Need;
+use crate::hosts::exception::{Exception, Moment};
+use crate::hosts::host::Host;
+use crate::kit::sys::{endings, signals};
 
 pub(super) const HOST: Host = Host {
     name: "small-alternate-stacks",
     is: "a program with an alternate stack that is too small for a signal's frame",
-    needs: &[Need::NoHandlerOfTheProgram],
+    needs: &[Need::Backend(Feature::NoHandlerOfTheProgram)],
     exceptions: &[Exception {
         at: &[Moment::Watching, Moment::GivenBack, Moment::Dropped],
-        unless: Need::NoSignalHandler,
+        unless: Feature::NoSignalHandler,
         notices: "SIGCHLD is handled on that stack: the program ends by SIGSEGV, or memory below \
                   the stack is overwritten",
     }],
@@ -23,8 +25,8 @@ pub(super) const HOST: Host = Host {
 
 fn live(life: &Life<'_>) {
     life.goes_on(|_| {
-        sys::unblock_sigchld();
-        let signalled = (0..5).map(|_| sys::is_signalled_on_the_smallest_stack());
+        signals::unblock_sigchld();
+        let signalled = (0..5).map(|_| endings::is_signalled_on_the_smallest_stack());
         signalled.collect::<Vec<_>>()
     });
 }

@@ -5,8 +5,8 @@
 //! there, and the program crashes. One with it has the few kilobytes of the alternate stack.
 
 use super::life::Life;
-use crate::host::Host;
-use crate::sys;
+use crate::hosts::host::Host;
+use crate::kit::sys::stacks;
 
 pub(super) const HOST: Host = Host {
     name: "small-stacks",
@@ -18,7 +18,7 @@ pub(super) const HOST: Host = Host {
 
 fn live(life: &Life<'_>) {
     life.goes_on(|_| {
-        let signalled = (0..5).map(|_| sys::signal_at_the_end_of_a_stack());
+        let signalled = (0..5).map(|_| stacks::signal_at_the_end_of_a_stack());
         signalled.collect::<Vec<()>>().len()
     });
 }

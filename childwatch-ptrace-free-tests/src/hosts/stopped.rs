@@ -12,11 +12,12 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::apart;
 use super::life::Life;
-use crate::backend::Need;
-use crate::child::{End, Nursery, RealNursery};
-use crate::host::Host;
-use crate::probe::Probe;
-use crate::{deadline, sys};
+use crate::backend::feature::Feature;
+use crate::hosts::host::Host;
+use crate::kit::child::{End, Nursery, RealNursery};
+use crate::kit::deadline;
+use crate::kit::probe::Probe;
+use crate::kit::sys::death;
 
 pub(super) const HOST: Host = Host {
     name: "stopped",
@@ -40,14 +41,14 @@ fn live(life: &Life<'_>) {
 fn serve(program: Pid, orders: &OwnedFd, answer: &OwnedFd) {
     let mut order = [0; 4];
     while let Ok(4) = retry_on_intr(|| read(orders, &mut order)) {
-        sys::stop(program);
+        death::stop(program);
         if let Ok(dying) = Pid::try_from(i32::from_ne_bytes(order)) {
-            sys::kill(dying);
+            death::kill(dying);
             deadline::until("the child of the stopped program dies", || {
-                sys::is_zombie(dying)
+                death::is_zombie(dying)
             });
         }
-        sys::continue_(program);
+        death::continue_(program);
         write(answer, &[0]).expect("the program waits");
     }
 }
@@ -71,7 +72,7 @@ impl Stopper {
 
 fn lives(life: &Life<'_>, stopper: &Stopper) {
     let backend = life.stage().backend();
-    let can_watch = backend.offers(Need::RealProcesses).is_ok();
+    let can_watch = backend.offers(Feature::RealProcesses).is_ok();
     life.goes_on(|around| {
         (0..5).for_each(|_| stopper.stop(None));
         if let Some(watcher) = around.watcher.filter(|_| can_watch) {

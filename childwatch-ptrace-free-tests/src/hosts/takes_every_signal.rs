@@ -7,9 +7,11 @@
 use std::time::Duration;
 
 use super::life::Life;
-use crate::backend::Need;
-use crate::host::{Exception, Host, Moment};
-use crate::{deadline, sys};
+use crate::backend::feature::Feature;
+use crate::hosts::exception::{Exception, Moment};
+use crate::hosts::host::Host;
+use crate::kit::deadline;
+use crate::kit::sys::{receive, signals, threads};
 
 pub(super) const HOST: Host = Host {
     name: "takes-every-signal",
@@ -17,7 +19,7 @@ pub(super) const HOST: Host = Host {
     needs: &[],
     exceptions: &[Exception {
         at: &[Moment::Idle, Moment::Watching, Moment::GivenBack],
-        unless: Need::NoThread,
+        unless: Feature::NoThread,
         notices: "the watcher's thread never blocks SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP and \
                   SIGSYS, so it gets such a signal that is sent to the process",
     }],
@@ -28,21 +30,21 @@ pub(super) const HOST: Host = Host {
 const A_MOMENT: Duration = Duration::from_secs(2);
 
 fn live(life: &Life<'_>) {
-    every_signal().for_each(sys::block);
+    every_signal().for_each(signals::block);
     life.goes_on(|around| {
         // The threads of the suite's cases.
         deadline::until("the program has one thread, but for the watcher's", || {
-            sys::threads().len() <= 1 + usize::from(around.watcher.is_some())
+            threads::threads().len() <= 1 + usize::from(around.watcher.is_some())
         });
         let taken = every_signal().map(|signal| {
-            sys::signal_self(signal);
-            (signal, sys::takes_signal(signal, A_MOMENT))
+            signals::signal_self(signal);
+            (signal, receive::takes_signal(signal, A_MOMENT))
         });
         taken.collect::<Vec<_>>()
     });
 }
 
 fn every_signal() -> impl Iterator<Item = i32> {
-    let signals = sys::fatal_signals().map(i32::from);
+    let signals = signals::fatal_signals().map(i32::from);
     signals.filter(|signal| *signal != libc::SIGKILL)
 }

@@ -7,9 +7,10 @@
 use std::time::Duration;
 
 use super::life::Life;
-use crate::child::{End, Nursery, RealNursery};
-use crate::host::Host;
-use crate::{deadline, sys};
+use crate::hosts::host::Host;
+use crate::kit::child::{End, Nursery, RealNursery};
+use crate::kit::deadline;
+use crate::kit::sys::ticks;
 
 pub(super) const HOST: Host = Host {
     name: "ticks",
@@ -22,12 +23,12 @@ pub(super) const HOST: Host = Host {
 const PERIOD: Duration = Duration::from_millis(1);
 
 fn live(life: &Life<'_>) {
-    let _timer = sys::Ticks::every(PERIOD);
+    let _timer = ticks::Ticks::every(PERIOD);
     life.goes_on(|_| {
-        let before = sys::Ticks::count();
+        let before = ticks::Ticks::count();
         let mut child = RealNursery.spawn();
         child.die(End::Code(3));
-        deadline::until("the timer ticks", || sys::Ticks::count() > before);
+        deadline::until("the timer ticks", || ticks::Ticks::count() > before);
         child.reap()
     });
 }

@@ -7,9 +7,9 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::apart;
 use super::life::Life;
-use crate::actor::Role;
-use crate::host::Host;
-use crate::sys;
+use crate::hosts::host::Host;
+use crate::kit::actor::Role;
+use crate::kit::sys::{own_handler, signals};
 
 pub(super) const HOST: Host = Host {
     name: "tokio",
@@ -29,8 +29,8 @@ fn live(life: &Life<'_>) {
 
 /// Lives beside tokio, whose runtimes are made and used within `around`.
 pub(super) fn beside(life: &Life<'_>, around: impl Fn(&(dyn Fn() -> Seen + Sync)) -> Seen) {
-    sys::forward_in_a_loop();
-    sys::install_counting_handler();
+    signals::forward_in_a_loop();
+    own_handler::install_counting_handler();
     // tokio keeps descriptors open for as long as the process lives.
     apart::in_a_copy(|| life.goes_on(|_| around(&wait_by_both)));
 }

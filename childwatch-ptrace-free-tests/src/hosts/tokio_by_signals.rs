@@ -5,14 +5,15 @@ use rustix::io::Errno;
 
 use super::life::Life;
 use super::tokio_beside;
-use crate::backend::Need;
-use crate::host::Host;
-use crate::refusal::{Refusal, with_refused};
+use crate::backend::facility::Facility;
+use crate::backend::need::Need;
+use crate::hosts::host::Host;
+use crate::machine::refusal::{Refusal, with_refused};
 
 pub(super) const HOST: Host = Host {
     name: "tokio-by-signals",
     is: "a program that waits for its children by tokio, which listens to SIGCHLD",
-    needs: &[Need::Seccomp],
+    needs: &[Need::Machine(Facility::Seccomp)],
     exceptions: &[],
     live,
 };

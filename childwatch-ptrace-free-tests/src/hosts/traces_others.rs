@@ -4,16 +4,19 @@ use childwatch_core::{Pid, WatchError};
 
 use super::life::{Around, Life};
 use super::tracing::Session;
-use crate::actor::{Actor, Role};
-use crate::backend::Need;
-use crate::host::Host;
-use crate::probe::Probe;
-use crate::sys::{self, Seen};
+use crate::backend::facility::Facility;
+use crate::backend::feature::Feature;
+use crate::backend::need::Need;
+use crate::hosts::host::Host;
+use crate::kit::actor::{Actor, Role};
+use crate::kit::probe::Probe;
+use crate::kit::sys::death;
+use crate::kit::sys::tracing::Seen;
 
 pub(super) const HOST: Host = Host {
     name: "traces-others",
     is: "a debugger: it attaches to processes that are not its children, and detaches",
-    needs: &[Need::Ptrace],
+    needs: &[Need::Machine(Facility::Ptrace)],
     exceptions: &[],
     live,
 };
@@ -30,11 +33,11 @@ fn debugs(life: &Life<'_>, around: Around<'_>) -> (Vec<Seen>, Vec<Seen>, [String
     let probe = watch(life, around, pid);
 
     let mut first = Session::begin(pid);
-    is_refused(life, around, pid);
+    assert_refused(life, around, pid);
     first.tracee.interrupt().expect("it lives");
     first.sees_and_goes_on(Seen::INTERRUPTED);
     // It would end the grandchild.
-    sys::send(pid, libc::SIGUSR1);
+    death::send(pid, libc::SIGUSR1);
     assert_eq!(first.sees(), Seen::Signal(libc::SIGUSR1));
     first.tracee.detach().expect("it stands");
 
@@ -45,7 +48,7 @@ fn debugs(life: &Life<'_>, around: Around<'_>) -> (Vec<Seen>, Vec<Seen>, [String
     assert_eq!(runs, 0, "a tracee is reported that lives");
     parent.cue();
     let seen = second.follow_to_the_end();
-    sys::reap(pid);
+    death::reap(pid);
     let dead = parent.line();
     parent.cue();
     let reaped = parent.line();
@@ -56,12 +59,12 @@ fn debugs(life: &Life<'_>, around: Around<'_>) -> (Vec<Seen>, Vec<Seen>, [String
             "{status:?}"
         );
     }
-    (first.seen, seen, [dead, reaped])
+    (first.seen.clone(), seen, [dead, reaped])
 }
 
 /// Watches a grandchild, if the backend can.
 fn watch(life: &Life<'_>, around: Around<'_>, pid: Pid) -> Option<Probe> {
-    life.stage().backend().offers(Need::NonChildren).ok()?;
+    life.stage().backend().offers(Feature::NonChildren).ok()?;
     let probe = Probe::new();
     let watched = around.watcher?.watch(pid, probe.callback());
     watched.expect("the watcher takes a grandchild");
@@ -70,8 +73,13 @@ fn watch(life: &Life<'_>, around: Around<'_>, pid: Pid) -> Option<Probe> {
 
 /// A backend that watches children only refuses a tracee that is no child.
 #[track_caller]
-fn is_refused(life: &Life<'_>, around: Around<'_>, pid: Pid) {
-    if life.stage().backend().offers(Need::ChildrenOnly).is_err() {
+fn assert_refused(life: &Life<'_>, around: Around<'_>, pid: Pid) {
+    if life
+        .stage()
+        .backend()
+        .offers(Feature::ChildrenOnly)
+        .is_err()
+    {
         return;
     }
     if let Some(watcher) = around.watcher {

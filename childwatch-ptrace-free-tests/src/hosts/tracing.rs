@@ -1,7 +1,9 @@
 //! Tracers: what they see of their tracees, in order.
 
-use crate::deadline;
-use crate::sys::{Seen, Tracee};
+use std::mem;
+
+use crate::kit::deadline;
+use crate::kit::sys::tracing::{Seen, Tracee};
 
 /// A tracee, and what has been seen of it. Repeated system calls are noted once, because how
 /// many a C library makes is no matter here.
@@ -46,12 +48,21 @@ impl Session {
     pub(super) fn follow_to_the_end(mut self) -> Vec<Seen> {
         loop {
             match self.sees() {
-                Seen::Exited(_) | Seen::Killed(_) => return self.seen,
+                Seen::Exited(_) | Seen::Killed(_) => return mem::take(&mut self.seen),
                 Seen::Signal(signal) => self.tracee.go_on(signal),
                 Seen::Call => self.tracee.go_on_to_call(),
                 Seen::Event(..) => self.tracee.go_on(0),
             }
             .expect("it stands");
         }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // A tracee that stands is killed only up to its stop before the end. If a faulty watcher
+        // takes that stop too, this thread would wait for the tracee without end.
+        // ESRCH: the tracee is a zombie, or does not stand.
+        let _ = self.tracee.detach();
     }
 }

@@ -8,10 +8,12 @@
 use childwatch_core::PidWatcher;
 
 use super::life::{Around, Life};
-use crate::child::End;
-use crate::host::{Host, Moment};
-use crate::probe::Probe;
-use crate::{Stage, sys};
+use crate::backend::stage::Stage;
+use crate::hosts::exception::Moment;
+use crate::hosts::host::Host;
+use crate::kit::child::End;
+use crate::kit::probe::Probe;
+use crate::kit::sys::streams;
 
 pub(super) const HOST: Host = Host {
     name: "without-streams",
@@ -22,34 +24,34 @@ pub(super) const HOST: Host = Host {
 };
 
 fn live(life: &Life<'_>) {
-    sys::open_streams_as_a_daemon();
+    streams::open_streams_as_a_daemon();
     life.goes_on(|around| {
         if let Some(watcher) = around.watcher {
-            is_watched_without_streams(life.stage(), watcher);
+            watch_without_streams(life.stage(), watcher);
         }
-        sys::open_streams_as_a_daemon();
-        let streams = sys::streams_lead_nowhere();
+        streams::open_streams_as_a_daemon();
+        let streams = streams::streams_lead_nowhere();
         closed_for_the_first_watcher(around);
         streams
     });
-    sys::open_streams_as_a_daemon();
+    streams::open_streams_as_a_daemon();
 }
 
 /// The watcher that is made next has their numbers to choose from.
 fn closed_for_the_first_watcher(around: Around<'_>) {
     if around.moment == Moment::Without {
-        sys::close_streams();
+        streams::close_streams();
     }
 }
 
 /// Registers a child while the streams are closed, and opens them before it exits.
-fn is_watched_without_streams(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
+fn watch_without_streams(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
     // Whatever has the numbers since the watcher was made.
-    sys::open_streams_as_a_daemon();
+    streams::open_streams_as_a_daemon();
     let (mut child, probe) = (stage.child(), Probe::new());
-    sys::close_streams();
+    streams::close_streams();
     let watched = watcher.watch(child.pid(), probe.callback());
-    sys::open_streams_as_a_daemon();
+    streams::open_streams_as_a_daemon();
     watched.expect("the watcher takes a child");
     child.die(End::Code(3));
     let told = probe.ran_once().status();

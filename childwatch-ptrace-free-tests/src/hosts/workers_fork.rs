@@ -16,11 +16,13 @@ use std::thread;
 use childwatch_core::{Pid, PidWatcher, WatchError};
 
 use super::life::{Around, Life, OnDrop};
-use crate::actor::{ACTOR_FLAG, Role};
-use crate::backend::Need;
-use crate::host::Host;
-use crate::probe::Probe;
-use crate::{Stage, deadline, sys};
+use crate::backend::feature::Feature;
+use crate::backend::stage::Stage;
+use crate::hosts::host::Host;
+use crate::kit::actor::{ACTOR_FLAG, Role};
+use crate::kit::deadline;
+use crate::kit::probe::Probe;
+use crate::kit::sys::{birth, death};
 
 pub(super) const HOST: Host = Host {
     name: "workers-fork",
@@ -93,7 +95,7 @@ fn work(stage: &Stage<'_>, around: Around<'_>, code: u8) -> Option<i32> {
     // SAFETY: the copy calls the watcher, for which it is under test that a copy may, and
     // `execv` or `_exit`.
     let copy = unsafe {
-        sys::fork_copy(|| {
+        birth::fork_copy(|| {
             if let Some(watcher) = around.watcher {
                 let asked = watcher.try_wait(own);
                 if !matches!(asked, Err(WatchError::Forked)) {
@@ -108,18 +110,18 @@ fn work(stage: &Stage<'_>, around: Around<'_>, code: u8) -> Option<i32> {
     };
     let copy = copy.expect("a copy");
     let probe = Probe::new();
-    let is_watched = stage.backend().offers(Need::RealProcesses).is_ok();
+    let is_watched = stage.backend().offers(Feature::RealProcesses).is_ok();
     let watcher = around.watcher.filter(|_| is_watched);
     if let Some(watcher) = watcher {
         let watched = watcher.watch(copy, probe.callback());
         watched.expect("the watcher takes a copy");
     }
-    let is_over = deadline::holds_within(deadline::patience(), || sys::is_waitable(copy));
+    let is_over = deadline::holds_within(deadline::patience(), || death::is_waitable(copy));
     if !is_over {
-        sys::kill(copy);
+        death::kill(copy);
     }
     let told = watcher.map(|_| probe.ran_once().status());
-    let status = sys::reap(copy);
+    let status = death::reap(copy);
     assert!(is_over, "a copy hangs");
     assert!(
         told.is_none_or(|told| told == status),

@@ -2,9 +2,10 @@
 
 use childwatch_core::FallbackWatcher;
 use childwatch_pidfd::PidfdSource;
-use childwatch_ptrace_free_tests::backends::{Pidfd, Sigchld};
-use childwatch_ptrace_free_tests::broken::OldDesign;
-use childwatch_ptrace_free_tests::{BackendUnderTest, block_sigchld};
+use childwatch_proofs::backends::{Pidfd, Sigchld};
+use childwatch_proofs::broken::OldDesign;
+use childwatch_ptrace_free_tests::BackendUnderTest;
+use childwatch_ptrace_free_tests::kit::sys::signals::block_sigchld;
 use childwatch_sigchld::SigchldSource;
 
 use crate::measuring::limits::Fds;

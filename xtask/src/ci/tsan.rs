@@ -44,7 +44,7 @@ pub(super) fn run(shell: &Shell) -> anyhow::Result<Done> {
     // This is the suite's own program. This program has other packages, which would double
     // the time of the build.
     cargo("run")
-        .args(["--package", "childwatch-ptrace-free-tests"])
+        .args(["--package", "childwatch-proofs"])
         .run()?;
     Ok(Done::Passed)
 }

@@ -1,7 +1,7 @@
 //! What hosts notice of a backend, according to the backend's documentation.
 
-use childwatch_ptrace_free_tests::backends;
-use childwatch_ptrace_free_tests::host::Exception;
+use childwatch_proofs::backends;
+use childwatch_ptrace_free_tests::Exception;
 
 use super::finding::Finding;
 use super::report::{CellReport, Report};
@@ -55,7 +55,7 @@ fn of_cell(cell: &CellReport) -> Vec<(&CellReport, &'static Exception, String)> 
         return Vec::new();
     };
     let reasons = host.exceptions_of(*backend).filter_map(|exception| {
-        let reason = exception.unless.check(*backend).err()?;
+        let reason = backend.offers(exception.unless).err()?;
         Some((cell, exception, reason))
     });
     reasons.collect()

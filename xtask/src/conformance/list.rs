@@ -16,7 +16,7 @@ pub(crate) fn write(out: &mut impl Write, cases: &[&Case]) -> io::Result<()> {
 }
 
 fn needs(case: &Case) -> String {
-    let needs: Vec<_> = case.needs.iter().map(|need| format!("{need:?}")).collect();
+    let needs: Vec<_> = case.needs.iter().map(|need| need.to_string()).collect();
     if needs.is_empty() {
         return String::new();
     }
@@ -25,7 +25,7 @@ fn needs(case: &Case) -> String {
 
 #[cfg(test)]
 mod tests {
-    use childwatch_ptrace_free_tests::{Clause, Need};
+    use childwatch_ptrace_free_tests::{Clause, Facility, Need};
 
     use super::*;
     use crate::conformance::report::samples;
@@ -41,7 +41,10 @@ mod tests {
         let needy = Case {
             name: "a_needy_one",
             clause: Clause::C17,
-            needs: &[Need::Ptrace, Need::OpenFiles(9)],
+            needs: &[
+                Need::Machine(Facility::Ptrace),
+                Need::Machine(Facility::OpenFiles(9)),
+            ],
             run: |_| (),
         };
         let text = samples::written(|out| write(out, &[&plain, &needy]).unwrap());

@@ -54,7 +54,8 @@ impl Order {
 
 /// Writes cells as the names of their backend and case.
 mod names {
-    use childwatch_ptrace_free_tests::{Case, Cell, backends};
+    use childwatch_proofs::backends;
+    use childwatch_ptrace_free_tests::{Case, Cell};
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -92,7 +93,8 @@ mod names {
 
 #[cfg(test)]
 mod tests {
-    use childwatch_ptrace_free_tests::{CASES, backends};
+    use childwatch_proofs::backends;
+    use childwatch_ptrace_free_tests::CASES;
 
     use super::*;
 

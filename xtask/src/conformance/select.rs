@@ -1,8 +1,7 @@
 //! [`Selection`]: which cases and hosts run against which backends.
 
-use childwatch_ptrace_free_tests::{
-    BackendUnderTest, CASES, Case, Cell, Clause, HOSTS, Host, backends,
-};
+use childwatch_proofs::backends;
+use childwatch_ptrace_free_tests::{BackendUnderTest, CASES, Case, Cell, Clause, HOSTS, Host};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 type Backend = &'static dyn BackendUnderTest;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
-use childwatch_ptrace_free_tests::faults::{self, EXEMPT};
+use childwatch_proofs::faults::{self, EXEMPT};
 use comfy_table::presets::ASCII_MARKDOWN;
 
 use super::matrix::Matrix;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use childwatch_ptrace_free_tests::faults::{Outcome, Phase, When, error_name};
+use childwatch_proofs::faults::{Outcome, Phase, When, error_name};
 use comfy_table::Table;
 
 use super::run::Done;
@@ -138,7 +138,7 @@ impl Backend {
 
 #[cfg(test)]
 mod tests {
-    use childwatch_ptrace_free_tests::faults::{self, BACKENDS};
+    use childwatch_proofs::faults::{self, BACKENDS};
 
     use super::*;
 

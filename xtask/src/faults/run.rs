@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
-use childwatch_ptrace_free_tests::faults::{Outcome, Trial};
+use childwatch_proofs::faults::{Outcome, Trial};
 use indicatif::ProgressBar;
 
 /// A trial and its outcome.

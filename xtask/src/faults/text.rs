@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use childwatch_ptrace_free_tests::faults::{Outcome, Trial, error_name};
+use childwatch_proofs::faults::{Outcome, Trial, error_name};
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 
 use super::matrix::Matrix;

@@ -37,6 +37,31 @@ pub(super) static LAYERED: &[Layered] = &[
         ],
     },
     Layered {
+        package: "childwatch-ptrace-free-tests",
+        layers: &[
+            layer("kit", &[]),
+            layer("machine", &["kit"]),
+            layer("backend", &["kit", "machine"]),
+            layer("case", &["backend"]),
+            layer("cases", &["kit", "machine", "backend", "case"]),
+            layer("hosts", &["kit", "machine", "backend", "case", "cases"]),
+            layer(
+                "front",
+                &["kit", "machine", "backend", "case", "cases", "hosts"],
+            ),
+        ],
+    },
+    Layered {
+        package: "childwatch-ptrace-free-tests/proofs",
+        // Each proves something else, and needs nothing of the others.
+        layers: &[
+            layer("broken", &[]),
+            layer("faults", &[]),
+            layer("program", &[]),
+            layer("soak", &[]),
+        ],
+    },
+    Layered {
         package: "xtask/bench",
         layers: &[
             layer("figures", &[]),

@@ -105,7 +105,7 @@ impl Phase {
     }
 }
 
-const SUITE_PACKAGES: [&str; 2] = ["childwatch-core", "childwatch-ptrace-free-tests"];
+const SUITE_PACKAGES: [&str; 2] = ["childwatch-core", "childwatch-proofs"];
 const SUITE_TARGETS: [&str; 3] = ["--test=ext", "--test=laws", "--example=until_first_failure"];
 
 /// Returns a selection of the mutants with these names.

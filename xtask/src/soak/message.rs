@@ -1,6 +1,6 @@
 //! [`Message`]: the output of a soak's process, a line of JSON each.
 
-use childwatch_ptrace_free_tests::soak::Counts;
+use childwatch_proofs::soak::Counts;
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize, Serialize)]

@@ -5,8 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
-use childwatch_ptrace_free_tests::soak::{Order, Progress, run};
-use childwatch_ptrace_free_tests::{BackendUnderTest, backends, broken, namespace};
+use childwatch_proofs::soak::{Order, Progress, run};
+use childwatch_proofs::{backends, broken};
+use childwatch_ptrace_free_tests::BackendUnderTest;
+use childwatch_ptrace_free_tests::machine::namespace;
 use rustix::process::{
     Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
 };

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use childwatch_ptrace_free_tests::soak::Counts;
+use childwatch_proofs::soak::Counts;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::numbers::mebibytes;

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
-use childwatch_ptrace_free_tests::soak::Counts;
+use childwatch_proofs::soak::Counts;
 
 use super::message::Message;
 use super::part::Part;

@@ -27,7 +27,7 @@ pub(crate) struct Cost {
     pub(crate) cpu: f64,
 }
 
-/// Processor time. Children of a [`Crowd`](childwatch_ptrace_free_tests::crowd::Crowd)
+/// Processor time. Children of a [`Crowd`](childwatch_ptrace_free_tests::kit::crowd::Crowd)
 /// are processes of their own, and are in none of these clocks.
 #[derive(Clone, Copy)]
 struct Cpu {

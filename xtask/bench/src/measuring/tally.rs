@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
 use childwatch_core::Pid;
-use childwatch_ptrace_free_tests::crowd;
+use childwatch_ptrace_free_tests::kit::crowd;
 use rustix::process::{WaitOptions, waitpid};
 
 /// The longest time between two reports, however busy the machine is.

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use childwatch_core::Pid;
-use childwatch_ptrace_free_tests::crowd::Crowd;
+use childwatch_ptrace_free_tests::kit::crowd::Crowd;
 
 use super::row::{Company, Measure, Row};
 use super::task::Task;

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use childwatch_ptrace_free_tests::crowd::Crowd;
+use childwatch_ptrace_free_tests::kit::crowd::Crowd;
 
 use super::crowd::watch_all;
 use super::row::{Company, Measure, Row};

@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use childwatch_ptrace_free_tests::crowd::Member;
+use childwatch_ptrace_free_tests::kit::crowd::Member;
 
 use super::crowd::{gather, row, wait_until_dead, watch_all};
 use super::row::Row;

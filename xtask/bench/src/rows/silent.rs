@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
-use childwatch_ptrace_free_tests::crowd;
+use childwatch_ptrace_free_tests::kit::crowd;
 
 use super::crowd::{beside_idle, gather_silent};
 use super::lateness::{Batch, exits, row};

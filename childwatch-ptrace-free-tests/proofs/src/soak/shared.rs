@@ -1,0 +1,52 @@
+//! [`Order`] and [`Shared`]: what all threads of a soak know.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+use super::numbers::Numbers;
+use super::tally::Tally;
+use childwatch_ptrace_free_tests::BackendUnderTest;
+
+/// What is to be done.
+#[derive(Clone, Copy)]
+pub struct Order {
+    /// The backend.
+    pub backend: &'static dyn BackendUnderTest,
+    /// Where the dice begin. The same seed gives the same throws, thread by thread; what
+    /// comes of them depends on the moment.
+    pub seed: u64,
+    /// How many children there are at one time.
+    pub children: usize,
+    /// How many threads share them.
+    pub threads: usize,
+    /// How long it goes on.
+    pub time: Duration,
+    /// How long a callback may be due before it is lost.
+    pub patience: Duration,
+}
+
+impl std::fmt::Debug for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Order")
+            .field("backend", &self.backend.name())
+            .field("seed", &self.seed)
+            .field("children", &self.children)
+            .field("threads", &self.threads)
+            .field("time", &self.time)
+            .field("patience", &self.patience)
+            .finish()
+    }
+}
+
+/// What all threads share.
+pub(super) struct Shared {
+    pub(super) order: Order,
+    pub(super) tally: Arc<Tally>,
+    pub(super) numbers: Numbers,
+    pub(super) is_over: AtomicBool,
+    /// What all threads with children meet at, in a lull.
+    pub(super) lull: Barrier,
+    /// The lull that has begun is the last.
+    pub(super) is_last_lull: AtomicBool,
+}

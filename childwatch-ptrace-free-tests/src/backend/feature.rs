@@ -1,0 +1,41 @@
+//! [`Feature`]: what a backend may offer, and need not.
+
+/// Something that not every backend offers. A backend that does not offer a feature gives the
+/// reason. A case that needs the feature is then unsupported, with that reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Feature {
+    /// The backend's processes are the kernel's, with signals, threads and an exec.
+    RealProcesses,
+    /// The backend watches processes that are not children.
+    NonChildren,
+    /// The backend refuses processes that are not children.
+    ChildrenOnly,
+    /// The backend listens to `SIGCHLD`.
+    ChildSignal,
+    /// The backend reports an exit also if no signal for it arrives.
+    SilentExits,
+    /// Each watched process costs a file descriptor.
+    FilePerProcess,
+    /// The backend leaves the process's signal handlers alone.
+    NoSignalHandler,
+    /// The backend needs no other handler of `SIGCHLD` than a case installs.
+    NoHandlerOfTheProgram,
+    /// The backend leaves the process's signal handlers alone until it watches a process that
+    /// needs one. The first process that it watches needs none.
+    NoHandlerAtFirst,
+    /// The backend watches by pidfds alone: without them, its constructor and its calls fail.
+    PidfdsOnly,
+    /// The backend watches processes where pidfds are refused.
+    WithoutPidfds,
+    /// The backend reports the status of a child that was reaped before the watcher could look.
+    StatusAfterReaping,
+    /// While the backend watches, a program that receives `SIGCHLD` by `signalfd` or
+    /// `sigwaitinfo` continues to receive it.
+    SignalsLeft,
+    /// The program receives `SIGCHLD` by itself and forwards it to the backend, as
+    /// [`Forwarding`](crate::kit::sys::signals::Forwarding) does.
+    Forwarding,
+    /// The backend has no thread of its own.
+    NoThread,
+}

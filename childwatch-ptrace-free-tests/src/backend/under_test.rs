@@ -1,0 +1,93 @@
+//! [`BackendUnderTest`]: what the suite asks of a backend.
+
+#![expect(
+    unsafe_code,
+    reason = "`fork_watchable`, which a broken backend replaces"
+)]
+
+use std::convert::Infallible;
+use std::io;
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use childwatch_core::{Pid, PidWatcher, PidWatcherExt, WatchError};
+
+use super::feature::Feature;
+use crate::kit::child::{Nursery, RealNursery};
+
+/// A backend that the suite can run against.
+pub trait BackendUnderTest: Sync {
+    /// A short name. The matrix and the command line use it.
+    fn name(&self) -> &'static str;
+
+    /// A new watcher.
+    ///
+    /// # Errors
+    ///
+    /// What the backend's own constructor answers.
+    fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError>;
+
+    /// Whether the backend works at all on this kernel and in this sandbox, and has
+    /// what it takes now; the reason if not. All its cases are unsupported then, but
+    /// those that need no more than [`AnAnswer`](super::need::Need::AnAnswer).
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason, which the report shows.
+    fn is_available(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Returns `Ok` if the backend offers what a case needs of it.
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason, which the report shows.
+    fn offers(&self, feature: Feature) -> Result<(), String>;
+
+    /// Where the processes come from. The default forks real ones.
+    fn nursery(&self) -> Box<dyn Nursery> {
+        Box::new(RealNursery)
+    }
+
+    /// How the backend tells a number's next process from the last: by the time of its start,
+    /// in units of this much, when it is registered. The backend may take two processes of one
+    /// unit for the same process. That includes a process that is never registered. Zero, the
+    /// default: by something that no two processes share.
+    fn unit_of_start_times(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// [`PidWatcherExt::spawn_watchable`]. A suite that tests a broken version overrides this
+    /// method.
+    ///
+    /// # Errors
+    ///
+    /// As the extension's.
+    fn spawn_watchable(
+        &self,
+        watcher: &dyn PidWatcher,
+        command: &mut Command,
+    ) -> io::Result<Child> {
+        watcher.spawn_watchable(command)
+    }
+
+    /// [`PidWatcherExt::fork_watchable`]. A suite that tests a broken version overrides this
+    /// method.
+    ///
+    /// # Errors
+    ///
+    /// As the extension's.
+    ///
+    /// # Safety
+    ///
+    /// As the extension's.
+    unsafe fn fork_watchable(
+        &self,
+        watcher: &dyn PidWatcher,
+        child: fn() -> Infallible,
+    ) -> io::Result<Pid> {
+        // SAFETY: the caller's promise.
+        unsafe { watcher.fork_watchable(child) }
+    }
+}

@@ -1,0 +1,282 @@
+//! [`Refusal`]: a system call that the kernel is made to refuse, by seccomp, or to
+//! ignore.
+//!
+//! A filter stays as long as what it was installed for: the process, or one thread
+//! and the threads that it starts from then on. Where two match a call, the newer
+//! one's error is the answer. A filter never stops a call that has begun.
+
+use std::env::consts::ARCH;
+use std::thread;
+
+use rustix::io::Errno;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule,
+};
+
+use crate::kit::sys::permits;
+
+/// A system call, in whole or in one of its uses, and the error that it is to give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    call: libc::c_long,
+    used: Used,
+    /// `None`: the call answers 0, and does nothing.
+    errno: Option<Errno>,
+}
+
+/// Which of a call's uses are refused. A filter sees the arguments, and nothing that
+/// they point to. The kernel takes those named here as 32 bits, so the upper half of
+/// the register says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Used {
+    Anyhow,
+    With { argument: u8, value: u32 },
+    WithFlag { argument: u8, flag: u32 },
+}
+
+impl Refusal {
+    /// The call gives this error, whatever its arguments are.
+    #[must_use]
+    pub const fn of(call: libc::c_long, errno: Errno) -> Self {
+        Refusal {
+            call,
+            used: Used::Anyhow,
+            errno: Some(errno),
+        }
+    }
+
+    /// A call that answers 0, as if it had succeeded, and does nothing.
+    pub(crate) const fn ignored(call: libc::c_long) -> Self {
+        Refusal {
+            call,
+            used: Used::Anyhow,
+            errno: None,
+        }
+    }
+
+    /// Only with this value for the argument, which is counted from 0.
+    #[must_use]
+    pub const fn with(self, argument: u8, value: u32) -> Self {
+        let used = Used::With { argument, value };
+        Refusal { used, ..self }
+    }
+
+    /// Only with this flag in the argument, which is counted from 0.
+    pub(crate) const fn with_flag(self, argument: u8, flag: u32) -> Self {
+        let used = Used::WithFlag { argument, flag };
+        Refusal { used, ..self }
+    }
+
+    /// `pidfd_open`, Linux 5.3.
+    pub(crate) const fn pidfd_open(errno: Errno) -> Self {
+        Refusal::of(libc::SYS_pidfd_open, errno)
+    }
+
+    /// `waitid(P_PIDFD)`, Linux 5.4.
+    pub const fn waitid_of_pidfds(errno: Errno) -> Self {
+        Refusal::of(libc::SYS_waitid, errno).with(0, libc::P_PIDFD)
+    }
+
+    /// `ioctl(PIDFD_GET_INFO)` in its first version, Linux 6.13.
+    pub const fn pidfd_get_info(errno: Errno) -> Self {
+        const PIDFD_GET_INFO: u32 = 0xC040_FF0B;
+        Refusal::of(libc::SYS_ioctl, errno).with(1, PIDFD_GET_INFO)
+    }
+
+    /// `epoll_ctl(EPOLL_CTL_ADD)`.
+    pub(crate) const fn epoll_add(errno: Errno) -> Self {
+        Refusal::of(libc::SYS_epoll_ctl, errno).with(1, libc::EPOLL_CTL_ADD as u32)
+    }
+
+    /// A new thread. `clone3` keeps its flags where no filter sees them, so it is not
+    /// there at all; glibc takes `clone` then.
+    pub(crate) const fn new_thread(errno: Errno) -> [Self; 2] {
+        [
+            Refusal::of(libc::SYS_clone3, Errno::NOSYS),
+            Refusal::of(libc::SYS_clone, errno).with_flag(0, libc::CLONE_THREAD as u32),
+        ]
+    }
+
+    /// Every call that waits for epoll's events; an architecture may lack some.
+    pub(crate) fn epoll_waits(errno: Errno) -> Vec<Self> {
+        let calls = [
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_epoll_wait,
+            libc::SYS_epoll_pwait,
+            libc::SYS_epoll_pwait2,
+        ];
+        calls.map(|call| Refusal::of(call, errno)).to_vec()
+    }
+
+    fn filter(self) -> Result<BpfProgram, seccompiler::BackendError> {
+        let answer = self.errno.map_or(0, Errno::raw_os_error);
+        self.filter_to(SeccompAction::Errno(answer.unsigned_abs()))
+    }
+
+    fn filter_to(self, action: SeccompAction) -> Result<BpfProgram, seccompiler::BackendError> {
+        let condition = |argument, operator, value| {
+            let length = SeccompCmpArgLen::Dword;
+            SeccompCondition::new(argument, length, operator, u64::from(value))
+                .and_then(|condition| SeccompRule::new(vec![condition]))
+        };
+        let rules = match self.used {
+            Used::Anyhow => Vec::new(),
+            Used::With { argument, value } => vec![condition(argument, SeccompCmpOp::Eq, value)?],
+            Used::WithFlag { argument, flag } => {
+                let is_set = SeccompCmpOp::MaskedEq(flag.into());
+                vec![condition(argument, is_set, flag)?]
+            }
+        };
+        let rules = [(self.call, rules)].into();
+        SeccompFilter::new(rules, SeccompAction::Allow, action, ARCH.try_into()?)?.try_into()
+    }
+}
+
+/// Has the kernel refuse these calls to this whole process and its children to come.
+///
+/// # Errors
+///
+/// Returns the reason if the call cannot be refused. The report shows it.
+pub(crate) fn refuse_in_process(refusals: &[Refusal]) -> Result<(), String> {
+    install(refusals, seccompiler::apply_filter_all_threads)
+}
+
+/// Has the kernel send `SIGSYS` to a thread of this process that makes this call, instead of
+/// an error, as a sandbox with a broker does.
+///
+/// # Errors
+///
+/// Returns the reason if the calls cannot be refused. The report shows it.
+pub(crate) fn trap_in_process(refusal: Refusal) -> Result<(), String> {
+    let filter = refusal.filter_to(SeccompAction::Trap).map_err(explain)?;
+    seccompiler::apply_filter_all_threads(&filter).map_err(explain)
+}
+
+/// Has the kernel refuse these calls to this thread, and to those that it starts from now
+/// on.
+///
+/// # Errors
+///
+/// Returns the reason if the calls cannot be refused. The report shows it.
+pub fn refuse_on_this_thread(refusals: &[Refusal]) -> Result<(), String> {
+    install(refusals, seccompiler::apply_filter)
+}
+
+/// Returns the result of `body`, run on a thread to which the kernel refuses these calls.
+///
+/// # Panics
+///
+/// When filters are unavailable, and when `body` panics.
+pub fn with_refused<T: Send>(refusals: &[Refusal], body: impl FnOnce() -> T + Send) -> T {
+    let refused = || {
+        refuse_on_this_thread(refusals).expect("a filter for one thread");
+        body()
+    };
+    thread::scope(|scope| scope.spawn(refused).join())
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Checks that filters are available here.
+///
+/// # Errors
+///
+/// Returns the reason, which the report shows.
+pub(crate) fn can_refuse() -> Result<(), String> {
+    Refusal::pidfd_open(Errno::NOSYS)
+        .filter()
+        .map_err(explain)?;
+    permits::may_filter_calls().map_err(explain)
+}
+
+/// One filter a refusal: a filter of seccompiler's has one error for all its calls.
+fn install(
+    refusals: &[Refusal],
+    apply: fn(&[seccompiler::sock_filter]) -> seccompiler::Result<()>,
+) -> Result<(), String> {
+    for refusal in refusals {
+        apply(&refusal.filter().map_err(explain)?).map_err(explain)?;
+    }
+    Ok(())
+}
+
+fn explain(error: impl std::error::Error) -> String {
+    format!("no system call can be filtered here, which takes seccomp (Linux 3.17): {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use rustix::fs::fcntl_getfl;
+    use rustix::io::fcntl_getfd;
+    use rustix::process::{PidfdFlags, getpid, pidfd_open};
+
+    use super::*;
+    use crate::kit::child::{End, GatedChild, RealChild};
+    use crate::kit::skip;
+    use crate::kit::sys::birth;
+
+    fn can_be_tested() -> bool {
+        skip::can_run(can_refuse())
+    }
+
+    // Errors that these calls never give by themselves.
+    const STRANGE: Errno = Errno::XFULL;
+    const STRANGER: Errno = Errno::NOTUNIQ;
+
+    fn open_pidfd() -> Result<(), Errno> {
+        pidfd_open(getpid(), PidfdFlags::empty()).map(drop)
+    }
+
+    #[test]
+    fn a_refusal_ends_with_its_thread() {
+        if can_be_tested() {
+            let refusals = [Refusal::pidfd_open(STRANGE)];
+            assert_eq!(with_refused(&refusals, open_pidfd), Err(STRANGE));
+            assert_ne!(open_pidfd(), Err(STRANGE));
+        }
+    }
+
+    #[test]
+    fn the_newer_of_two_refusals_answers() {
+        if can_be_tested() {
+            let refusals = [STRANGE, STRANGER].map(Refusal::pidfd_open);
+            assert_eq!(with_refused(&refusals, open_pidfd), Err(STRANGER));
+        }
+    }
+
+    #[test]
+    fn a_call_is_refused_by_its_argument() {
+        if can_be_tested() {
+            let refusals = [Refusal::of(libc::SYS_fcntl, STRANGE).with(1, libc::F_GETFD as u32)];
+            with_refused(&refusals, || {
+                assert_eq!(fcntl_getfd(io::stderr()), Err(STRANGE));
+                assert_ne!(fcntl_getfl(io::stderr()), Err(STRANGE));
+            });
+        }
+    }
+
+    #[test]
+    fn an_ignored_call_succeeds_and_does_nothing() {
+        if can_be_tested() {
+            with_refused(&[Refusal::ignored(libc::SYS_fcntl)], || {
+                // Without the filter: a file that is no pipe has no such size.
+                assert_eq!(rustix::pipe::fcntl_getpipe_size(io::stderr()), Ok(0));
+            });
+        }
+    }
+
+    #[test]
+    fn a_call_is_refused_by_its_flag() {
+        if can_be_tested() {
+            with_refused(&Refusal::new_thread(Errno::AGAIN), || {
+                let thread = thread::Builder::new().spawn(|| {});
+                assert_eq!(thread.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+                let mut child = RealChild::fork(birth::Birth::default());
+                child.die(End::Code(0));
+                assert!(child.reap().is_some());
+            });
+        }
+    }
+}
