@@ -69,7 +69,11 @@ pub(crate) fn await_the_first_thread_at_exit() {
     assert_eq!(answer, 0, "atexit");
 }
 
-/// Has an exit of this process end with code 0.
+/// Makes an exit of this process end with code 0.
+///
+/// # Panics
+///
+/// When no exit handler can be registered.
 pub fn exit_with_0() {
     extern "C" fn end() {
         // SAFETY: ends the process.
