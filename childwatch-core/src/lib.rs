@@ -18,6 +18,7 @@
 //! | start a child and watch it | [`PidWatcherExt::spawn_watchable`], [`PidWatcherExt::fork_watchable`] |
 //! | test supervising code without processes | [`SimulatedWatcher`] and its [`SimulatedProcesses`] |
 //! | watch with one backend, and with another where the first is refused | [`Fallback`] |
+//! | run callbacks in a loop of the program's, without a thread | [`DrivenWatcher`] and its [`Driver`] |
 //! | write a backend | the module [`source`] |
 //!
 //! # What your program must know
@@ -92,6 +93,8 @@ pub use contract::error::WatchError;
 pub use contract::exit::Exit;
 pub use contract::pid::{InvalidPid, Pid};
 pub use contract::watcher::PidWatcher;
+pub use engine::driven::DrivenWatcher;
+pub use engine::driver::Driver;
 #[cfg(childwatch_loom)]
 #[doc(hidden)]
 pub use models::interleavings;
@@ -109,7 +112,8 @@ pub mod source {
     //! 1. Implement [`ExitSource`] after its laws S1 to S9. The source arms and disarms processes
     //!    under a [`Token`], and returns a [`Report`] for each exit. It never sees a callback.
     //! 2. Start a [`ThreadedWatcher`] over the source. The watcher implements all semantics of
-    //!    callbacks.
+    //!    callbacks. If the source is also a [`PollableSource`], a
+    //!    [`DrivenWatcher`](crate::DrivenWatcher) works over it without a thread.
     //! 3. Wrap the watcher in a public type of your own, with [`delegate_pid_watcher!`].
     //!
     //! The conformance suite, `childwatch-ptrace-free-tests`, then holds the backend to the
@@ -120,11 +124,14 @@ pub mod source {
     //! | a value for each armed process | [`TokenTable`] |
     //! | finding an armed process by its pid | [`PidIndex`] |
     //! | the status in a `siginfo_t` | [`exit_status`] |
+    //! | a descriptor that is no standard stream | [`make_descriptor`], [`keep_clear`] |
     //! | the time, processor time, and the start times of processes | [`clock`] |
 
     pub(crate) mod chunked;
+    pub(crate) mod descriptors;
     pub(crate) mod exit_source;
     pub(crate) mod pid_index;
+    pub(crate) mod pollable;
     pub(crate) mod report;
     pub(crate) mod siginfo;
     pub(crate) mod token;
@@ -136,8 +143,12 @@ pub mod source {
     pub use crate::contract::delegate::delegate_pid_watcher;
     pub use crate::engine::threaded::ThreadedWatcher;
     pub use crate::platform::clock;
+    pub use crate::watchers::fallback::PollableFallbackSource;
+    pub use crate::watchers::simulated::PollableSimulatedSource;
+    pub use descriptors::{descriptor_refused, keep_clear, make_descriptor};
     pub use exit_source::ExitSource;
     pub use pid_index::PidIndex;
+    pub use pollable::PollableSource;
     pub use report::Report;
     pub use siginfo::exit_status;
     pub use token::Token;

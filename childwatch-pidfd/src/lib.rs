@@ -95,7 +95,7 @@ mod probe;
 mod readable;
 mod release;
 mod source;
-mod streams;
+mod timer;
 mod watcher;
 mod zombie;
 
@@ -110,8 +110,8 @@ cfg_if::cfg_if! {
 }
 
 pub use childwatch_core::{
-    Exit, ExitCallback, Exited, InvalidPid, Pid, PidWatcher, PidWatcherExt, Unregistered,
-    WatchError, WatchGuard, WatchHandle,
+    DrivenWatcher, Driver, Exit, ExitCallback, Exited, InvalidPid, Pid, PidWatcher, PidWatcherExt,
+    Unregistered, WatchError, WatchGuard, WatchHandle,
 };
 
 /// The code of the README is compiled and run.

@@ -145,6 +145,8 @@ mod look;
 #[cfg(childwatch_loom)]
 #[cfg(test)]
 mod models;
+mod pollable;
+mod poller;
 mod probe;
 mod schedule;
 mod source;
@@ -155,6 +157,7 @@ mod watcher;
 cfg_if::cfg_if! {
     if #[cfg(target_os = "linux")] {
         pub use listen::forwarder::Forwarder;
+        pub use pollable::{PollableSigchldSource, PollableSigchldWaiter};
         pub use probe::{Disposition, Probe, ProcView, probe};
         pub use source::{SigchldSource, SigchldWaiter};
         pub use watcher::SigchldWatcher;
@@ -164,6 +167,6 @@ cfg_if::cfg_if! {
 }
 
 pub use childwatch_core::{
-    Exit, ExitCallback, Exited, InvalidPid, Pid, PidWatcher, PidWatcherExt, Unregistered,
-    WatchError, WatchGuard, WatchHandle,
+    DrivenWatcher, Driver, Exit, ExitCallback, Exited, InvalidPid, Pid, PidWatcher, PidWatcherExt,
+    Unregistered, WatchError, WatchGuard, WatchHandle,
 };

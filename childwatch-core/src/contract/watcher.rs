@@ -21,6 +21,11 @@ use crate::contract::pid::Pid;
 /// The conformance suite holds every backend to these clauses; each of its cases
 /// names the clause that it proves.
 ///
+/// A watcher has a thread of its own, or a loop of the program drives it: a
+/// [`DrivenWatcher`](crate::DrivenWatcher) with its [`Driver`](crate::Driver). The clauses hold
+/// for both. *The driving thread* is the watcher's own thread, or the thread that is inside
+/// [`drive`](crate::Driver::drive). Where the two kinds differ, the clause says so.
+///
 /// ## Registering
 ///
 /// - **\[C1\] register.** The process may be alive or a zombie. After `Ok` its
@@ -46,20 +51,21 @@ use crate::contract::pid::Pid;
 ///
 /// - **\[C3\] once.** A callback runs exactly once, after the exit, never before
 ///   it.
-/// - **\[C4\] where.** Callbacks run on the watcher's own thread, one at a time, with no
+/// - **\[C4\] where.** Callbacks run on the driving thread, one at a time, with no
 ///   lock of the watcher held. The callbacks of one process run in the order of their
 ///   registration. Callbacks of different processes may run in any order: the exit that
 ///   came first may be reported last, and later by any time. The
 ///   closure and its captures are never dropped under a lock either. While a
-///   callback runs, that thread has the signal mask of the thread that created the
+///   callback runs, the watcher's own thread has the signal mask of the thread that created the
 ///   watcher, so a process or thread started there has an ordinary mask. A callback
 ///   that changes the mask restores it before it returns; if it panics instead, the
-///   watcher does. When no
-///   callback is due, the thread blocks all signals except SIGSEGV, SIGBUS, SIGFPE,
+///   watcher does. (A driver changes no mask: callbacks run with that of the thread that
+///   drives.) When no
+///   callback is due, the watcher's own thread blocks all signals except SIGSEGV, SIGBUS, SIGFPE,
 ///   SIGILL, SIGTRAP and SIGSYS. No thread of the library ever blocks these six (but
 ///   if the watcher's creator does, they are blocked during callbacks).
 /// - **\[C5\] late.** A callback registered after the exit, before
-///   `unregister_pid`, runs at once (on the watcher's thread).
+///   `unregister_pid`, is due at once (on the driving thread).
 /// - **\[C6\] truth.** [`Exit`](crate::Exit) carries code, signal and core-dump
 ///   flag whenever the kernel can still tell them to this backend. From Linux 6.15
 ///   on a pidfd also tells the status of every child that the kernel or another
@@ -93,8 +99,10 @@ use crate::contract::pid::Pid;
 ///   [`WillNotRun`](Unregistered::WillNotRun): it will never run, and its captures
 ///   are dropped before the call returns. [`HasRun`](Unregistered::HasRun): it has
 ///   returned, its captures are dropped, its effects happen-before the return. If
-///   it is running on the watcher's thread, the call waits for it. A call from
+///   it is running on the driving thread, the call waits for it. A call from
 ///   inside that callback itself returns [`IsRunning`](Unregistered::IsRunning) at once.
+///   A callback that is due, but that nobody drives, is not running: the call takes it out
+///   and waits for nothing.
 ///   [`NotPending`](Unregistered::NotPending): this call found nothing to remove,
 ///   and the watcher does not claim that the callback ran. This is the answer to a
 ///   second cancellation, to a handle of another watcher, and for a callback that
@@ -102,7 +110,11 @@ use crate::contract::pid::Pid;
 /// - **\[C12\] drop.** After `Drop` returns no callback runs or will run, captures
 ///   are dropped, fds closed, the thread joined (from inside a callback: the
 ///   thread ends after it, running no other). So `Drop` waits for a callback that
-///   is running, as C9 does. Nothing else that a program can hold, such as an
+///   is running, as C9 does. A driven watcher ends when it or its driver is dropped, whichever
+///   comes first. From then on a call that needs the driver, and
+///   [`drive`](crate::Driver::drive), returns [`Stopped`](WatchError::Stopped). What the watched
+///   processes hold is given back by the first drop, and the watcher's own fds are
+///   closed by the second. Nothing else that a program can hold, such as an
 ///   [`Exited`](crate::Exited), keeps a file descriptor or a thread of the watcher
 ///   beyond that.
 ///
@@ -114,7 +126,9 @@ use crate::contract::pid::Pid;
 ///   without dropping captures, and the parent's watcher is unharmed. This holds
 ///   too for a copy that is forked inside a callback and returns from it: that copy
 ///   runs no further callback and makes no system call on the parent's epoll
-///   instance, and its only thread ends. (A copy made while a thread is being
+///   instance, and its only thread ends. (In a copy of a driving program the thread is the
+///   program's: [`drive`](crate::Driver::drive) returns [`Forked`](WatchError::Forked), and the
+///   thread goes on.) (A copy made while a thread is being
 ///   started, a watcher's for one, may be unable to start threads of its own, and so
 ///   a watcher: std holds a lock then.)
 /// - **\[C16\] footprint.** Close-on-exec everywhere; no fd, thread or memory left
@@ -182,7 +196,7 @@ pub trait PidWatcher: Debug + Send + Sync {
     ///
     /// [`NotRegistered`](WatchError::NotRegistered) without a `register_pid` in
     /// force; [`Forked`](WatchError::Forked); [`Os`](WatchError::Os) when the
-    /// watcher's thread cannot be woken.
+    /// watcher's thread, or its driver, cannot be woken.
     fn register_callback(
         &self,
         pid: Pid,

@@ -422,6 +422,16 @@ impl<C> Registry<C> {
         self.due != 0
     }
 
+    /// The tokens of all registrations. It is for the end of the watcher, before
+    /// [`take_all`](Self::take_all), which retires them.
+    pub(crate) fn registered_tokens(&mut self) -> Vec<Token> {
+        let tokens = self.slots.iter_mut().zip(0..).filter_map(|(slot, index)| {
+            let is_registered = matches!(slot.state, State::Registered(_));
+            is_registered.then(|| Token::from_parts(index, slot.generation))
+        });
+        tokens.collect()
+    }
+
     /// Empties the registry, for the end of the watcher. Returns every callback that has not
     /// begun to run.
     pub(crate) fn take_all(&mut self) -> Vec<C> {

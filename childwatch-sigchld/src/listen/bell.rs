@@ -1,10 +1,12 @@
-//! [`Bell`]: what ends the watcher's wait. It takes no file descriptor.
+//! [`Bell`]: what ends the watcher's wait. It takes no file descriptor, unless its [`Wire`] is
+//! connected.
 
 use std::time::Duration;
 
 use rustix::io::Errno;
 
 use super::futex::Futex;
+use super::wire::Wire;
 use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// Counts its rings, and ends a wait that began before one.
@@ -16,6 +18,8 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 pub(crate) struct Bell {
     rings: Futex,
     is_listened_to: AtomicBool,
+    /// To the descriptor of a watcher without a thread.
+    pub(crate) wire: Wire,
 }
 
 impl Bell {
@@ -23,13 +27,19 @@ impl Bell {
         self.rings.value()
     }
 
-    /// Async-signal-safe: two atomic operations, and the system call futex only if
-    /// somebody waits. `errno` stays as it was.
-    pub(crate) fn ring(&self) {
+    /// Async-signal-safe: three atomic operations, and the system call futex only if
+    /// somebody waits. If the wire is connected, some atomic operations and two system calls
+    /// more. `errno` stays as it was.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answers if the wire is connected.
+    pub(crate) fn ring(&self) -> Result<(), Errno> {
         self.rings.increment();
         if self.is_listened_to.load(Ordering::SeqCst) {
             self.rings.wake_one();
         }
+        self.wire.ring()
     }
 
     /// Waits for a ring after `heard`, `limit` at most.
@@ -59,7 +69,7 @@ mod tests {
     fn a_ring_after_what_was_heard_ends_the_wait_before_it_begins() {
         let bell = Bell::default();
         let heard = bell.rings();
-        bell.ring();
+        bell.ring().unwrap();
         assert_ne!(bell.rings(), heard);
         assert_eq!(bell.listen(heard, None), Ok(()));
     }
@@ -73,7 +83,7 @@ mod tests {
             while !bell.is_listened_to.load(Ordering::SeqCst) {
                 thread::yield_now();
             }
-            bell.ring();
+            bell.ring().unwrap();
             assert_eq!(listening.join().unwrap(), Ok(()));
         });
     }

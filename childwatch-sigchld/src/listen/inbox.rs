@@ -53,7 +53,8 @@ impl Inbox {
                 generation,
             });
         }
-        self.bell.ring();
+        // A watcher whose descriptor is refused to it is told by its heartbeat.
+        let _ = self.bell.ring();
     }
 
     /// Takes in a signal of which nothing is known but that it came. Async-signal-safe.

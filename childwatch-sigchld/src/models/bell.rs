@@ -11,7 +11,7 @@ use crate::listen::bell::Bell;
 /// Rings a bell and listens to it: loom does not take an atomic's first value for a
 /// sequentially consistent store, as which the bell's argument needs it.
 pub(super) fn use_once(bell: &Bell) {
-    bell.ring();
+    bell.ring().unwrap();
     // It has been rung since, so this does not wait.
     bell.listen(bell.rings().wrapping_sub(1), None).unwrap();
 }
@@ -34,7 +34,7 @@ fn a_listener_hears_of_all_that_was_rung_for() {
             move || {
                 for _ in 0..2 {
                     news.fetch_add(1, Ordering::Relaxed);
-                    bell.ring();
+                    bell.ring().unwrap();
                 }
             }
         });
@@ -52,7 +52,7 @@ fn a_listener_hears_two_ringers() {
             let (bell, news) = (Arc::clone(&bell), Arc::clone(&news));
             thread::spawn(move || {
                 news.fetch_add(1, Ordering::Relaxed);
-                bell.ring();
+                bell.ring().unwrap();
             })
         });
         hear(&bell, &news, 2);
