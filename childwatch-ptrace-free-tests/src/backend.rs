@@ -13,6 +13,7 @@ use std::time::Duration;
 use childwatch_core::{Pid, PidWatcher, PidWatcherExt, WatchError};
 
 use crate::child::{Nursery, RealNursery};
+use crate::driven::Driven;
 use crate::{Interpreter, Sandbox, hosts, sys};
 
 /// A backend that the suite can run against.
@@ -26,6 +27,20 @@ pub trait BackendUnderTest: Sync {
     ///
     /// What the backend's own constructor answers.
     fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError>;
+
+    /// A new watcher without a thread, and its driver. Asked only where the backend offers
+    /// [`Need::Driver`].
+    ///
+    /// # Errors
+    ///
+    /// What the backend's own constructor answers.
+    fn driven(&self) -> Result<Driven, WatchError> {
+        Err(WatchError::Unsupported {
+            operation: "a driver",
+            pid: None,
+            source: io::ErrorKind::Unsupported.into(),
+        })
+    }
 
     /// Whether the backend works at all on this kernel and in this sandbox, and has
     /// what it takes now; the reason if not. All its cases are unsupported then, but
@@ -131,6 +146,11 @@ pub enum Need {
     Forwarding,
     /// The backend's: it has no thread of its own.
     NoThread,
+    /// The backend's: it has a driver, and the program runs the callbacks by it.
+    Driver,
+    /// The backend's: callbacks run on a thread of its own, which it starts, and which blocks
+    /// signals between them.
+    OwnThread,
     /// The backend's, and the least of all: an answer from its constructor. The case is
     /// also for where the backend is not available.
     AnAnswer,
@@ -204,6 +224,8 @@ impl Need {
             | Need::SignalsLeft
             | Need::Forwarding
             | Need::NoThread
+            | Need::Driver
+            | Need::OwnThread
             | Need::WithoutPidfds => backend.offers(self),
             Need::AnAnswer => Ok(()),
             Need::ChosenPid => backend.nursery().can_choose_pids(),

@@ -2,18 +2,23 @@
 
 use std::error::Error;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use childwatch_core::source::{ExitSource, Report, ThreadedWatcher, Token, delegate_pid_watcher};
+use childwatch_core::source::{
+    ExitSource, PollableSource, Report, ThreadedWatcher, Token, delegate_pid_watcher,
+};
 use childwatch_core::{
-    Fallback, Pid, PidWatcher, SimulatedProcesses, SimulatedWatcher, WatchError,
+    DrivenWatcher, Fallback, Pid, PidWatcher, SimulatedProcesses, SimulatedWatcher, WatchError,
 };
 use childwatch_pidfd::{PidfdSource, PidfdWatcher};
 use childwatch_sigchld::{SigchldSource, SigchldWatcher};
 
 use crate::backend::{BackendUnderTest, Need};
 use crate::child::{Nursery, SimulatedNursery};
+use crate::driven::Driven;
+use crate::looped::Loop;
 use crate::sys::{self, Forwarding};
 
 /// Every backend of this workspace.
@@ -24,10 +29,18 @@ pub static ALL: &[&dyn BackendUnderTest] = &[
     &Forwarded,
     &PidfdOrSigchld,
     &Simulated,
+    &PidfdDriven,
+    &SigchldDriven,
+    &DrivenWithoutHeartbeat,
+    &FallbackDriven,
+    &SimulatedDriven,
 ];
 
 /// Why a backend does not offer [`Need::NoThread`].
 const A_THREAD: &str = "it has a thread";
+
+/// Why a backend does not offer [`Need::Driver`].
+const ITS_OWN_THREAD: &str = "its own thread drives it";
 
 /// `childwatch-pidfd`.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +68,7 @@ impl BackendUnderTest for Pidfd {
             Need::Forwarding => Err("it does not listen to SIGCHLD".to_owned()),
             Need::StatusAfterReaping => tells_statuses_after_reaping(),
             Need::NoThread => Err(A_THREAD.to_owned()),
+            Need::Driver => Err(ITS_OWN_THREAD.to_owned()),
             _ => Ok(()),
         }
     }
@@ -89,6 +103,7 @@ impl BackendUnderTest for Sigchld {
             Need::SignalsLeft => Err("its handler takes the signals".to_owned()),
             Need::Forwarding => Err("its handler is told by the kernel".to_owned()),
             Need::NoThread => Err(A_THREAD.to_owned()),
+            Need::Driver => Err(ITS_OWN_THREAD.to_owned()),
             _ => Ok(()),
         }
     }
@@ -210,7 +225,9 @@ impl BackendUnderTest for PidfdOrSigchld {
             Need::StatusAfterReaping => {
                 Err("what spills over is told without a status, once it is reaped".to_owned())
             }
-            Need::SignalsLeft | Need::Forwarding | Need::NoThread => Sigchld.offers(need),
+            Need::SignalsLeft | Need::Forwarding | Need::NoThread | Need::Driver => {
+                Sigchld.offers(need)
+            }
             // Every process spills over, the first too.
             Need::NoHandlerAtFirst => Pidfd.is_available(),
             // The half that pidfds watch does not need it.
@@ -291,6 +308,16 @@ impl<S: ExitSource> ExitSource for EverySecond<S> {
     }
 }
 
+impl<S: PollableSource> PollableSource for EverySecond<S> {
+    fn descriptor<'a>(&'a self, waiter: &'a S::Waiter) -> BorrowedFd<'a> {
+        self.source.descriptor(waiter)
+    }
+
+    fn collect(&self, waiter: &mut S::Waiter, reports: &mut Vec<Report>) -> io::Result<()> {
+        self.source.collect(waiter, reports)
+    }
+}
+
 /// An error and what it came from, in one line.
 fn describe(error: &WatchError) -> String {
     // What is short now is no less supported for it.
@@ -331,7 +358,9 @@ impl BackendUnderTest for Simulated {
             | Need::NoHandlerAtFirst
             | Need::NoHandlerOfTheProgram
             | Need::SignalsLeft
+            | Need::OwnThread
             | Need::StatusAfterReaping => Ok(()),
+            Need::Driver => Err(ITS_OWN_THREAD.to_owned()),
             _ => Err("its processes exist only in memory".to_owned()),
         }
     }
@@ -339,4 +368,84 @@ impl BackendUnderTest for Simulated {
     fn nursery(&self) -> Box<dyn Nursery> {
         Box::new(SimulatedNursery(Self::processes().clone()))
     }
+}
+
+/// Makes a backend of another one: what its processes are, and what it offers besides a thread,
+/// is the same.
+macro_rules! driven {
+    ($(#[$doc:meta])* $name:ident = $text:literal, like $like:ident, made by $make:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name;
+
+        impl BackendUnderTest for $name {
+            fn name(&self) -> &'static str {
+                $text
+            }
+
+            fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+                Loop::start(self.driven()?)
+            }
+
+            fn driven(&self) -> Result<Driven, WatchError> {
+                $make
+            }
+
+            fn is_available(&self) -> Result<(), String> {
+                $like.is_available()
+            }
+
+            fn offers(&self, need: Need) -> Result<(), String> {
+                match need {
+                    Need::Driver => Ok(()),
+                    Need::OwnThread => Err("a loop of the program's drives it".to_owned()),
+                    _ => $like.offers(need),
+                }
+            }
+
+            fn nursery(&self) -> Box<dyn Nursery> {
+                $like.nursery()
+            }
+
+            fn unit_of_start_times(&self) -> Duration {
+                $like.unit_of_start_times()
+            }
+        }
+    };
+}
+
+driven! {
+    /// `PidfdWatcher::driven`.
+    PidfdDriven = "pidfd-driven", like Pidfd, made by PidfdWatcher::driven().map(Driven::new)
+}
+
+driven! {
+    /// `SigchldWatcher::driven`.
+    SigchldDriven = "sigchld-driven", like Sigchld,
+    made by SigchldWatcher::driven().map(Driven::new)
+}
+
+driven! {
+    /// The same without its heartbeat, which hides a lost event within a second.
+    DrivenWithoutHeartbeat = "sigchld-driven-no-heartbeat", like WithoutHeartbeat,
+    made by {
+        let (source, waiter) = SigchldSource::pollable_without_heartbeat_for_tests()?;
+        Ok(Driven::new(DrivenWatcher::new(source, waiter)))
+    }
+}
+
+driven! {
+    /// `Fallback::driven`, from pidfds to `SIGCHLD`. Every second process spills over.
+    FallbackDriven = "fallback-driven", like PidfdOrSigchld,
+    made by {
+        let (pidfd, waiter) = PidfdSource::new()?;
+        let primary = (EverySecond::new(pidfd), waiter);
+        Fallback::driven(primary, SigchldSource::pollable()?).map(Driven::new)
+    }
+}
+
+driven! {
+    /// `SimulatedWatcher::driven`.
+    SimulatedDriven = "simulated-driven", like Simulated,
+    made by SimulatedWatcher::driven(Simulated::processes()).map(Driven::new)
 }

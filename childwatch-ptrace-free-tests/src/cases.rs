@@ -2,9 +2,9 @@
 
 use crate::backend::Need::{
     AnAnswer, AutoReaping, ChildSignal, ChildrenOnly, ChosenPid, FilePerProcess, NoHandlerAtFirst,
-    NoHandlerOfTheProgram, NoSignalHandler, NonChildren, OpenFiles, PidNamespace, PidfdsOnly,
-    Processes, ProcessesOwnStatus, Ptrace, RealProcesses, Seccomp, SharedMemory, SignalsOwnStatus,
-    SilentExits, StatusAfterReaping, TrappedCalls, WithoutPidfds,
+    NoHandlerOfTheProgram, NoSignalHandler, NonChildren, OpenFiles, OwnThread, PidNamespace,
+    PidfdsOnly, Processes, ProcessesOwnStatus, Ptrace, RealProcesses, Seccomp, SharedMemory,
+    SignalsOwnStatus, SilentExits, StatusAfterReaping, TrappedCalls, WithoutPidfds,
 };
 use crate::case::{Case, Clause};
 
@@ -226,7 +226,7 @@ cases! { $
     C18 footprint::no_handler_is_touched_before_one_is_needed [RealProcesses, NoHandlerAtFirst],
     C18 footprint::a_file_with_a_number_of_the_watchers_is_left_alone [RealProcesses],
     C18 footprint::the_makers_signal_mask_is_left_alone [RealProcesses],
-    C18 masks::no_signal_handler_runs_on_the_watchers_thread [RealProcesses],
+    C18 masks::no_signal_handler_runs_on_the_watchers_thread [RealProcesses, OwnThread],
     C18 start::a_forked_child_that_dies_early_is_no_signal_to_its_parent [RealProcesses],
     C18 signal::the_handler_found_is_called_on [ChildSignal],
     C18 signal::a_handler_over_the_default_keeps_its_flags [ChildSignal],
