@@ -29,10 +29,12 @@ use crate::backend::{BackendUnderTest, Need};
 use crate::backends::Pidfd;
 use crate::case::Clause;
 use crate::child::Nursery;
+use crate::driven::Driven;
 
 mod callbacks;
 mod cancel;
 mod construction;
+mod driver;
 mod end;
 mod footprint;
 mod fork;
@@ -80,6 +82,8 @@ pub struct Broken {
     pub claims: &'static dyn BackendUnderTest,
     /// Its constructor.
     pub watcher: fn() -> Result<Box<dyn PidWatcher>, WatchError>,
+    /// As [`BackendUnderTest::driven`].
+    pub driven: fn() -> Result<Driven, WatchError>,
     /// The cases that it fails, and how.
     pub fails: &'static [(&'static str, Fails)],
     /// Some cases that it passes: it is a working watcher otherwise.
@@ -94,6 +98,7 @@ const ON_PIDFDS: Broken = Broken {
     built_on: &Pidfd,
     claims: &Pidfd,
     watcher: || Pidfd.watcher(),
+    driven: || Pidfd.driven(),
     fails: &[],
     passes: &["codes_and_signals_are_told"],
 };
@@ -103,7 +108,8 @@ const ON_PIDFDS: Broken = Broken {
 pub enum Rule {
     /// A clause of [`PidWatcher`]'s contract.
     Clause(Clause),
-    /// A law of [`ExitSource`](childwatch_core::source::ExitSource), by its number.
+    /// A law of [`ExitSource`](childwatch_core::source::ExitSource) or of
+    /// [`PollableSource`](childwatch_core::source::PollableSource), by its number.
     Law(u8),
 }
 
@@ -132,6 +138,7 @@ const FAMILIES: &[&[Broken]] = &[
     laws::ALL,
     refusals::ALL,
     construction::ALL,
+    driver::ALL,
     looks::ALL,
     status::ALL,
     callbacks::ALL,
@@ -183,6 +190,10 @@ impl BackendUnderTest for Broken {
 
     fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
         (self.watcher)()
+    }
+
+    fn driven(&self) -> Result<Driven, WatchError> {
+        (self.driven)()
     }
 
     fn is_available(&self) -> Result<(), String> {
@@ -251,7 +262,7 @@ mod tests {
 
     #[test]
     fn every_law_is_broken_by_somebody() {
-        for law in 1..=9 {
+        for law in 1..=12 {
             let is_broken = all().any(|broken| broken.breaks == Rule::Law(law));
             assert!(is_broken, "S{law}");
         }

@@ -21,7 +21,7 @@ use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher, Unregistered, WatchEr
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 
-use super::{Broken, Fails, Rule};
+use super::{Broken, Fails, ON_PIDFDS, Rule};
 use crate::Clause::{C9, C10};
 use crate::backend::{BackendUnderTest, Need};
 use crate::sys;
@@ -74,6 +74,7 @@ const UNDER_ITS_LOCK: Broken = Broken {
         "an_unregistered_callback_never_runs",
         "codes_and_signals_are_told",
     ],
+    ..ON_PIDFDS
 };
 
 /// With the obvious repair, its callbacks taken out and run after unlocking: the
@@ -149,6 +150,7 @@ const OUTSIDE_ITS_LOCK: Broken = Broken {
         "a_slow_callback_blocks_no_call",
         "every_method_may_be_called_in_a_callback",
     ],
+    ..ON_PIDFDS
 };
 
 /// The old design as a backend, in two states.
