@@ -23,7 +23,8 @@
 //!
 //! # What your program must know
 //!
-//! A watcher has a thread, and callbacks run on it. Some properties that look like the
+//! A watcher has a thread, and callbacks run on it. (The points about that thread do not concern a
+//! [`DrivenWatcher`], which has none: its callbacks run in the program's own loop.) Some properties that look like the
 //! process's belong to the thread. Backends add points of their own: see the
 //! documentation of `childwatch-pidfd` and `childwatch-sigchld`.
 //!

@@ -7,6 +7,10 @@
 //! signal but those that faults raise. The watcher touches no signal handler, and
 //! no mask but that thread's.
 //!
+//! [`PidfdWatcher::driven`] makes a watcher without a thread, for a program that has a loop of
+//! its own. It touches no mask at all. It costs one descriptor more from the moment on at which
+//! a child is reaped while the watcher looks (rare).
+//!
 //! # Kernels
 //!
 //! Linux 5.4 or later (`pidfd_open` is 5.3, `waitid(P_PIDFD)` 5.4), 64-bit.
@@ -62,6 +66,7 @@
 //!   |---|---|
 //!   | the watcher's thread waits and reports | `epoll_wait`, `waitid`, `ioctl`, `clock_gettime`, `futex`, `rt_sigprocmask` |
 //!   | a process is registered, looked at or unregistered | `pidfd_open`, `pidfd_send_signal`, `waitid`, `epoll_ctl`, `ppoll` (or `pselect6` at a limit of 0 open files), `close`, `futex` |
+//!   | a driven watcher, also | `poll` (or `ppoll`), `timerfd_create`, `timerfd_settime` |
 //!   | the watcher is dropped | the same, and `kill` with signal 0, `sched_yield`, `sigaltstack`, `munmap`, `madvise`, `exit` |
 //! - **`select`.** Each watched process takes the lowest free number. A program that uses
 //!   `select` cannot wait for files whose numbers are 1024 or more, so it can watch fewer

@@ -148,6 +148,9 @@ pub enum Need {
     NoThread,
     /// The backend's: it has a driver, and the program runs the callbacks by it.
     Driver,
+    /// The backend's: it reports an exit in time though every thread of the program blocks
+    /// `SIGCHLD`.
+    BlockedSignals,
     /// The backend's: callbacks run on a thread of its own, which it starts, and which blocks
     /// signals between them.
     OwnThread,
@@ -226,6 +229,7 @@ impl Need {
             | Need::NoThread
             | Need::Driver
             | Need::OwnThread
+            | Need::BlockedSignals
             | Need::WithoutPidfds => backend.offers(self),
             Need::AnAnswer => Ok(()),
             Need::ChosenPid => backend.nursery().can_choose_pids(),

@@ -359,6 +359,7 @@ impl BackendUnderTest for Simulated {
             | Need::NoHandlerOfTheProgram
             | Need::SignalsLeft
             | Need::OwnThread
+            | Need::BlockedSignals
             | Need::StatusAfterReaping => Ok(()),
             Need::Driver => Err(ITS_OWN_THREAD.to_owned()),
             _ => Err("its processes exist only in memory".to_owned()),
@@ -398,6 +399,9 @@ macro_rules! driven {
             fn offers(&self, need: Need) -> Result<(), String> {
                 match need {
                     Need::Driver => Ok(()),
+                    Need::BlockedSignals if $like.offers(Need::SilentExits).is_err() => {
+                        Err("it has no heartbeat, and changes no mask".to_owned())
+                    }
                     Need::OwnThread => Err("a loop of the program's drives it".to_owned()),
                     _ => $like.offers(need),
                 }

@@ -1,10 +1,11 @@
 //! The list of cases, and the one place that it is kept in.
 
 use crate::backend::Need::{
-    AnAnswer, AutoReaping, ChildSignal, ChildrenOnly, ChosenPid, Driver, FilePerProcess,
-    NoHandlerAtFirst, NoHandlerOfTheProgram, NoSignalHandler, NonChildren, OpenFiles, OwnThread,
-    PidNamespace, PidfdsOnly, Processes, ProcessesOwnStatus, Ptrace, RealProcesses, Seccomp,
-    SharedMemory, SignalsOwnStatus, SilentExits, StatusAfterReaping, TrappedCalls, WithoutPidfds,
+    AnAnswer, AutoReaping, BlockedSignals, ChildSignal, ChildrenOnly, ChosenPid, Driver,
+    FilePerProcess, NoHandlerAtFirst, NoHandlerOfTheProgram, NoSignalHandler, NonChildren,
+    OpenFiles, OwnThread, PidNamespace, PidfdsOnly, Processes, ProcessesOwnStatus, Ptrace,
+    RealProcesses, Seccomp, SharedMemory, SignalsOwnStatus, SilentExits, StatusAfterReaping,
+    TrappedCalls, WithoutPidfds,
 };
 use crate::case::{Case, Clause};
 
@@ -99,7 +100,7 @@ cases! { $
     C3 signal::foreign_zombies_hide_no_exit [RealProcesses],
     C3 signal::a_replaced_handler_is_noticed [ChildSignal, SilentExits],
     C3 signal::signals_that_keep_coming_keep_no_silent_exit_back [RealProcesses],
-    C3 signal::a_blocked_child_signal_is_heard [RealProcesses],
+    C3 signal::a_blocked_child_signal_is_heard [RealProcesses, BlockedSignals],
     C3 signal::removed_actions_of_the_handler_hide_no_exit [ChildSignal, SilentExits],
     C3 host::a_program_that_takes_the_signals_keeps_no_exit_back [RealProcesses, SilentExits],
     C3 callbacks::exits_are_told_in_a_storm_of_restarts [RealProcesses],
@@ -189,7 +190,7 @@ cases! { $
     C13 identity::the_number_of_a_reaped_and_unregistered_process_comes_back [ChosenPid],
     C13 identity::the_number_of_a_registered_process_comes_back [ChosenPid],
     C13 identity::a_registered_processes_number_comes_back_and_exits_again [ChosenPid, SignalsOwnStatus],
-    C13 identity::a_late_signal_of_a_former_process_ends_no_living_one [RealProcesses, ChosenPid],
+    C13 identity::a_late_signal_of_a_former_process_ends_no_living_one [RealProcesses, ChosenPid, BlockedSignals],
     C13 identity::a_successors_status_is_not_told_for_a_process [ChosenPid],
     C13 identity::a_successors_status_is_not_told_without_files [RealProcesses, ChosenPid],
     C13 namespaces::in_a_foreign_proc_no_living_process_is_told
@@ -232,10 +233,10 @@ cases! { $
     C18 host::an_idle_watcher_touches_no_handler [RealProcesses, NoHandlerOfTheProgram],
     C18 host::a_refused_process_touches_no_handler [RealProcesses, NoHandlerOfTheProgram],
     C18 host::no_signal_is_taken_once_the_last_exit_is_told
-        [RealProcesses, NoHandlerOfTheProgram],
-    C18 host::a_signalfd_reader_hears_of_every_exit [RealProcesses],
-    C18 host::a_signalfd_reader_hears_of_every_stop [RealProcesses],
-    C18 host::a_sigwait_loop_hears_of_every_exit [RealProcesses],
+        [RealProcesses, NoHandlerOfTheProgram, BlockedSignals],
+    C18 host::a_signalfd_reader_hears_of_every_exit [RealProcesses, BlockedSignals],
+    C18 host::a_signalfd_reader_hears_of_every_stop [RealProcesses, BlockedSignals],
+    C18 host::a_sigwait_loop_hears_of_every_exit [RealProcesses, BlockedSignals],
     C18 host::a_handlers_flags_and_mask_are_kept [RealProcesses, NoHandlerOfTheProgram],
     C18 sandbox::a_call_that_a_sandbox_traps_ends_no_thread [RealProcesses, TrappedCalls],
     C18 footprint::no_handler_and_no_mask_is_touched [RealProcesses, NoSignalHandler],

@@ -7,4 +7,5 @@
 mod bell;
 mod handler;
 mod hints;
+mod pollable;
 mod source;
