@@ -399,9 +399,9 @@ macro_rules! driven {
             fn offers(&self, need: Need) -> Result<(), String> {
                 match need {
                     Need::Driver => Ok(()),
-                    Need::BlockedSignals if $like.offers(Need::SilentExits).is_err() => {
-                        Err("it has no heartbeat, and changes no mask".to_owned())
-                    }
+                    Need::BlockedSignals if $like.offers(Need::ChildSignal).is_ok() => Err(
+                        "it changes no mask, so only a heartbeat finds such an exit".to_owned(),
+                    ),
                     Need::OwnThread => Err("a loop of the program's drives it".to_owned()),
                     _ => $like.offers(need),
                 }

@@ -1,14 +1,17 @@
 //! [`Loop`]: a loop of the suite's that drives a watcher without a thread.
 
 use std::io;
+use std::sync::mpsc;
 use std::thread::{self, Builder, JoinHandle};
 use std::time::Duration;
 
 use childwatch_core::source::delegate_pid_watcher;
 use childwatch_core::{Pid, PidWatcher, WatchError};
+use rustix::process::test_kill_process;
 
 use crate::driven::{Drive, Driven, await_readable};
 use crate::sys::{Blocked, SYNCHRONOUS_SIGNALS as SYNCHRONOUS};
+use crate::{deadline, sys};
 
 /// A watcher without a thread, and a thread of the program's that drives it when its descriptor
 /// is readable, and never otherwise. So an exit for which the descriptor is not readable is
@@ -18,6 +21,7 @@ pub struct Loop {
     /// Both are `None` once `drop` has begun.
     watcher: Option<Box<dyn PidWatcher>>,
     thread: Option<JoinHandle<()>>,
+    number: i32,
 }
 
 impl Loop {
@@ -29,10 +33,16 @@ impl Loop {
     /// [`Unsupported`](WatchError::Unsupported) where a watcher's own thread would be refused so.
     pub fn start(Driven { watcher, driver }: Driven) -> Result<Box<dyn PidWatcher>, WatchError> {
         let builder = Builder::new().name("loop".to_owned());
-        let thread = builder.spawn(|| run(driver)).map_err(refused)?;
+        let (tell, told) = mpsc::channel();
+        let thread = builder.spawn(move || {
+            let _ = tell.send(sys::thread_id());
+            run(driver);
+        });
+        let thread = thread.map_err(refused)?;
         Ok(Box::new(Loop {
             watcher: Some(watcher),
             thread: Some(thread),
+            number: told.recv().expect("the thread has begun"),
         }))
     }
 
@@ -92,6 +102,11 @@ impl Drop for Loop {
         drop(watcher);
         if !is_copy && thread.thread().id() != thread::current().id() {
             let _ = thread.join();
+            // The kernel counts a thread that was joined for a moment more.
+            let number = rustix::process::Pid::from_raw(self.number);
+            deadline::holds_within(deadline::patience(), || {
+                number.is_none_or(|number| test_kill_process(number).is_err())
+            });
         }
     }
 }

@@ -8,8 +8,8 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use childwatch_core::source::{PollableSource, Report, Token};
 use childwatch_core::WatchError;
+use childwatch_core::source::{PollableSource, Report, Token};
 use childwatch_pidfd::PidfdSource;
 use childwatch_ptrace_free_tests::child::{End, GatedChild, Nursery, RealNursery};
 use childwatch_sigchld::SigchldSource;

@@ -6,13 +6,15 @@
 //! runs on no other thread meanwhile.
 
 use super::life::{Children, Life};
+use crate::backend::Need;
 use crate::host::Host;
 use crate::sys;
 
 pub(super) const HOST: Host = Host {
     name: "calls-system",
     is: "a program whose handler of SIGCHLD reaps all children, except while it calls system",
-    needs: &[],
+    // A loop that drives is one more thread of the program's, and the handler runs there too.
+    needs: &[Need::OwnThread],
     exceptions: &[],
     live,
 };

@@ -12,7 +12,7 @@ use crate::sys;
 pub(super) const HOST: Host = Host {
     name: "sigchld-blocked",
     is: "a program that inherited a blocked SIGCHLD",
-    needs: &[Need::NoHandlerOfTheProgram],
+    needs: &[Need::NoHandlerOfTheProgram, Need::BlockedSignals],
     exceptions: &[],
     live,
 };

@@ -2,13 +2,14 @@
 
 use super::life::Life;
 use super::receiving;
+use crate::backend::Need;
 use crate::host::Host;
 use crate::sys::{self, ChildSignals};
 
 pub(super) const HOST: Host = Host {
     name: "signalfd-reader",
     is: "an event loop that reads SIGCHLD from a signalfd, blocked on all threads",
-    needs: &[],
+    needs: &[Need::BlockedSignals],
     exceptions: &[receiving::TAKEN],
     live,
 };

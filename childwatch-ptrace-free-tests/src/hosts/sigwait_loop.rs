@@ -2,13 +2,14 @@
 
 use super::life::Life;
 use super::receiving;
+use crate::backend::Need;
 use crate::host::Host;
 use crate::sys;
 
 pub(super) const HOST: Host = Host {
     name: "sigwait-loop",
     is: "a program with a thread in sigwaitinfo, and SIGCHLD blocked on all threads",
-    needs: &[],
+    needs: &[Need::BlockedSignals],
     exceptions: &[receiving::TAKEN],
     live,
 };
