@@ -33,12 +33,15 @@ use crate::source::report::Report;
 /// |---|---|
 /// | `poll`, `select`, epoll | the descriptor, for reading |
 /// | mio | `SourceFd(&driver.as_raw_fd())`, readable |
-/// | tokio | `AsyncFd::with_interest(driver, Interest::READABLE)` |
+/// | tokio | `AsyncFd::register_with_interest(driver, Interest::READABLE)` |
 /// | polling, async-io, calloop | the descriptor, readable |
 ///
 /// Both kinds of pollers work. For a level-triggered poller, the descriptor stays readable until
 /// nothing is left to do. For an edge-triggered one, each `drive` that leaves something to do
 /// makes a new edge. So one call for each event is enough, and an event is never lost.
+///
+/// A poller needs the descriptor open, so delete it there before the driver is dropped. It is the
+/// same one for all of the driver's life.
 ///
 /// The descriptor may be readable once more than there are callbacks: a sweep or a heartbeat is
 /// due, or a callback has been taken out since. `drive` then returns 0.
