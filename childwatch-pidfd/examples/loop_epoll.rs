@@ -25,7 +25,9 @@ fn main() -> anyhow::Result<()> {
     for code in ["3", "4", "5"] {
         let child = Command::new("sh").args(["-c", "exit $0", code]).spawn()?;
         let tell = tell.clone();
-        watcher.on_exit(Pid::from(&child), move |exit| tell.send(exit).unwrap())?;
+        watcher.on_exit(Pid::from(&child), move |exit| {
+            let _ = tell.send(exit);
+        })?;
         children.push(child);
     }
 

@@ -17,18 +17,18 @@ const EXITS: Token = Token(1);
 fn main() -> anyhow::Result<()> {
     let (watcher, mut driver) = PidfdWatcher::driven()?;
     let mut poll = Poll::new()?;
-    poll.registry().register(
-        &mut SourceFd(&driver.as_raw_fd()),
-        EXITS,
-        Interest::READABLE,
-    )?;
+    let number = driver.as_raw_fd();
+    poll.registry()
+        .register(&mut SourceFd(&number), EXITS, Interest::READABLE)?;
 
     let (tell, told) = mpsc::channel();
     let mut children = Vec::new();
     for code in ["3", "4", "5"] {
         let child = Command::new("sh").args(["-c", "exit $0", code]).spawn()?;
         let tell = tell.clone();
-        watcher.on_exit(Pid::from(&child), move |exit| tell.send(exit).unwrap())?;
+        watcher.on_exit(Pid::from(&child), move |exit| {
+            let _ = tell.send(exit);
+        })?;
         children.push(child);
     }
 

@@ -398,7 +398,7 @@ macro_rules! driven {
 
             fn offers(&self, need: Need) -> Result<(), String> {
                 match need {
-                    Need::Driver => Ok(()),
+                    Need::Driver | Need::SignalsLeft => Ok(()),
                     Need::BlockedSignals if $like.offers(Need::ChildSignal).is_ok() => Err(
                         "it changes no mask, so only a heartbeat finds such an exit".to_owned(),
                     ),

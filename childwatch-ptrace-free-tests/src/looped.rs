@@ -42,7 +42,8 @@ impl Loop {
         Ok(Box::new(Loop {
             watcher: Some(watcher),
             thread: Some(thread),
-            number: told.recv().expect("the thread has begun"),
+            // It sends the number first of all.
+            number: told.recv().unwrap_or_default(),
         }))
     }
 

@@ -3,9 +3,9 @@
 //! # Why no event is lost
 //!
 //! `collect` takes the events of the descriptor first, and then looks at everything: the hints,
-//! the generation, what other threads have found, and the clock. Who has news for it leaves them
-//! first, and then rings. So the news is seen, or its event comes after the events were taken,
-//! and stays. At the end `collect` sets the timer to the time at which the next sweep or
+//! the generation, what other threads have found, and the clock. A handler or a
+//! caller first leaves its news and then rings. So `collect` sees the news, or the event comes
+//! after the events were taken, and stays. At the end `collect` sets the timer to the time at which the next sweep or
 //! heartbeat is due. If one is due already, `collect` rings itself.
 
 use std::fmt;

@@ -101,8 +101,8 @@ use crate::contract::pid::Pid;
 ///   returned, its captures are dropped, its effects happen-before the return. If
 ///   it is running on the driving thread, the call waits for it. A call from
 ///   inside that callback itself returns [`IsRunning`](Unregistered::IsRunning) at once.
-///   A callback that is due, but that nobody drives, is not running: the call takes it out
-///   and waits for nothing.
+///   Between two calls of [`drive`](crate::Driver::drive) no callback is running: the call
+///   takes out a callback that is due, and waits for nothing.
 ///   [`NotPending`](Unregistered::NotPending): this call found nothing to remove,
 ///   and the watcher does not claim that the callback ran. This is the answer to a
 ///   second cancellation, to a handle of another watcher, and for a callback that

@@ -23,15 +23,15 @@ use crate::source::pollable::PollableSource;
 ///
 /// A watcher and its [`Driver`] are made together, and are two halves of one thing. The program
 /// registers processes and callbacks with the watcher, from any thread. It calls
-/// [`Driver::drive`] in its loop, and the callbacks run there. While nobody drives, no callback
-/// runs, and no exit is lost.
+/// [`Driver::drive`] in its loop, and the callbacks run there. Between two
+/// calls of `drive` no callback runs, and no exit is lost.
 ///
 /// # What the missing thread changes
 ///
 /// - **C4 where.** Callbacks run on the thread that calls `drive`, with the signal mask that
 ///   this thread has. Neither half changes a mask.
 /// - **C9 `unregister_callback`.** It waits only for a callback that is running in `drive` on
-///   another thread. A callback that is due, but that nobody drives, is taken out at once:
+///   another thread. Between two calls of `drive`, a callback that is due is taken out at once:
 ///   [`WillNotRun`](Unregistered::WillNotRun). A call on the driving thread, from inside the
 ///   callback itself, returns [`IsRunning`](Unregistered::IsRunning).
 /// - **C12 drop.** The watcher ends when the first of the two halves is dropped. No callback
@@ -44,8 +44,8 @@ use crate::source::pollable::PollableSource;
 ///   - If the driver is dropped first, each call of the watcher that needs it returns
 ///     [`Stopped`](WatchError::Stopped). Futures resolve to `None`.
 /// - **A wait for an exit** ([`Exited`](crate::Exited) or
-///   [`wait_timeout`](crate::PidWatcherExt::wait_timeout)) needs somebody who drives. On the
-///   driving thread itself it waits in vain.
+///   [`wait_timeout`](crate::PidWatcherExt::wait_timeout)) needs another thread that drives. On
+///   the driving thread itself the wait does not end before its timeout.
 ///
 /// # Examples
 ///

@@ -73,7 +73,7 @@ struct Parts<S: ExitSource> {
     has_panicked: bool,
 }
 
-/// What one turn has come to: a wait of the source, and the callbacks that were due then.
+/// The result of one turn: a wait of the source, and the callbacks that were due then.
 pub(super) struct Turn {
     pub(super) waited: io::Result<()>,
     pub(super) callbacks: usize,
@@ -98,8 +98,7 @@ impl<S: PollableSource> Driver<S> {
     /// which callbacks run is not limited. One call runs 1,024 of them at most, or a few more if
     /// the source cannot be woken. If more are due, the descriptor is readable.
     ///
-    /// A callback that panics is reported by the panic hook, and counts as one that has run
-    /// (C11).
+    /// If a callback panics, the panic hook reports it, and the callback is counted (C11).
     ///
     /// # Errors
     ///

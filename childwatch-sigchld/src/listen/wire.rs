@@ -2,8 +2,8 @@
 //!
 //! A handler may ring at any time, on any thread, also while the watcher is dropped. The
 //! numbers of its descriptors may be those of other files a moment later. So a ringer counts
-//! itself in before it reads the numbers, and out after its system call. Who disconnects takes
-//! the numbers away first, and then waits until nobody is counted. All operations are
+//! itself in before it reads the numbers, and out after its system call. The drop takes
+//! the numbers away first, and then waits until the count is zero. All operations are
 //! sequentially consistent. So a ringer either finds no numbers, or is waited for. A handler
 //! waits for nothing, so the wait is short.
 //!
@@ -74,8 +74,8 @@ impl Wire {
         self.ends.store(ends.to_bits(), Ordering::SeqCst);
     }
 
-    /// Returns `true` if nobody uses the ends any more, and `false` if a ringer does not come
-    /// back. The descriptors must stay open then.
+    /// Takes the ends away, and waits for the ringers that may use them. Returns `false` if a
+    /// ringer does not come back. The descriptors must stay open then.
     pub(crate) fn disconnect(&self) -> bool {
         self.ends.store(NOTHING, Ordering::SeqCst);
         let start = clock::monotonic();
