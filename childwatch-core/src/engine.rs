@@ -3,11 +3,14 @@
 pub(crate) mod backoff;
 mod cancellations;
 mod dispatch;
+pub(crate) mod driven;
+pub(crate) mod driver;
 mod origin;
 mod queue;
 pub(crate) mod quiet_thread;
 mod registry;
 mod remains;
+pub(crate) mod shared;
 mod signal_mask;
 pub(crate) mod threaded;
 mod user_code;

@@ -19,11 +19,13 @@
 //! | ask whether a process has exited | [`PidWatcher::try_wait`] |
 //! | start a child and watch it | [`PidWatcherExt::spawn_watchable`], [`PidWatcherExt::fork_watchable`] |
 //! | test supervising code without processes | [`SimulatedWatcher`] and its [`SimulatedProcesses`] |
+//! | run callbacks in a loop of the program's, without a thread | [`DrivenWatcher`] and its [`Driver`] |
 //! | write a backend | the module [`source`] |
 //!
 //! # What your program must know
 //!
-//! A watcher has a thread, and callbacks run on it. Some properties that look like the
+//! A watcher has a thread, and callbacks run on it. (The points about that thread do not concern a
+//! [`DrivenWatcher`], which has none: its callbacks run in the program's own loop.) Some properties that look like the
 //! process's belong to the thread. Backends add points of their own: see the
 //! documentation of `childwatch-pidfd` and `childwatch-sigchld`.
 //!
@@ -108,6 +110,8 @@ pub use contract::error::WatchError;
 pub use contract::exit::Exit;
 pub use contract::pid::{InvalidPid, Pid};
 pub use contract::watcher::PidWatcher;
+pub use engine::driven::DrivenWatcher;
+pub use engine::driver::Driver;
 #[cfg(childwatch_loom)]
 #[doc(hidden)]
 pub use models::interleavings;
@@ -125,7 +129,8 @@ pub mod source {
     //! 1. Implement [`ExitSource`] after its laws S1 to S9. The source arms and disarms processes
     //!    under a [`Token`], and returns a [`Report`] for each exit. It never sees a callback.
     //! 2. Start a [`ThreadedWatcher`] over the source. The watcher implements all semantics of
-    //!    callbacks.
+    //!    callbacks. If the source is also a [`PollableSource`], a
+    //!    [`DrivenWatcher`](crate::DrivenWatcher) works over it without a thread.
     //! 3. Wrap the watcher in a public type of your own, with [`delegate_pid_watcher!`].
     //!
     //! The conformance suite, `childwatch-ptrace-free-tests`, then holds the backend to the
@@ -135,10 +140,13 @@ pub mod source {
     //! |---|---|
     //! | a value for each armed process | [`TokenTable`] |
     //! | the status in a `siginfo_t` | [`exit_status_from_siginfo`] |
+    //! | a descriptor that is no standard stream | [`make_descriptor`], [`keep_clear`] |
     //! | the time, processor time, and the start times of processes | [`clock`] |
 
+    pub(crate) mod descriptors;
     pub(crate) mod exit_source;
     pub(crate) mod growth;
+    pub(crate) mod pollable;
     pub(crate) mod report;
     pub(crate) mod siginfo;
     pub(crate) mod token;
@@ -150,7 +158,11 @@ pub mod source {
     pub use crate::contract::delegate::delegate_pid_watcher;
     pub use crate::engine::threaded::ThreadedWatcher;
     pub use crate::platform::clock;
+    pub use crate::watchers::fallback::PollableFallbackSource;
+    pub use crate::watchers::simulated::PollableSimulatedSource;
+    pub use descriptors::{descriptor_refused, keep_clear, make_descriptor};
     pub use exit_source::ExitSource;
+    pub use pollable::PollableSource;
     pub use report::Report;
     pub use siginfo::exit_status_from_siginfo;
     pub use token::Token;

@@ -10,6 +10,8 @@
 #[cfg(test)]
 mod cancelling;
 #[cfg(test)]
+mod driving;
+#[cfg(test)]
 mod dropping;
 #[cfg(test)]
 mod failing;

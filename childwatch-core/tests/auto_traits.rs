@@ -7,10 +7,13 @@ use std::hash::Hash;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use childwatch_core::source::clock::{Stopwatch, Ticks};
-use childwatch_core::source::{ExitSource, Report, ThreadedWatcher, Token, TokenTable};
+use childwatch_core::source::{
+    ExitSource, PollableSource, Report, ThreadedWatcher, Token, TokenTable,
+};
 use childwatch_core::{
-    Exit, ExitCallback, Exited, FallbackWatcher, InvalidPid, Pid, PidWatcher, SimulatedProcesses,
-    SimulatedWatcher, Unregistered, WatchError, WatchGuard, WatchHandle,
+    DrivenWatcher, Driver, Exit, ExitCallback, Exited, FallbackWatcher, InvalidPid, Pid,
+    PidWatcher, SimulatedProcesses, SimulatedWatcher, Unregistered, WatchError, WatchGuard,
+    WatchHandle,
 };
 
 fn has_all<T: Debug + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe>() {}
@@ -29,6 +32,11 @@ fn watchers_may_be_shared_moved_and_kept_across_a_panic() {
     fn over_any_source<P: ExitSource, S: ExitSource>() {
         is_watcher::<ThreadedWatcher<P>>();
         is_watcher::<FallbackWatcher<P, S>>();
+    }
+    #[expect(dead_code, reason = "the compiler checks it for every source")]
+    fn driven_by_a_loop<S: PollableSource>() {
+        is_watcher::<DrivenWatcher<S>>();
+        is_send::<Driver<S>>();
     }
     is_watcher::<SimulatedWatcher>();
     is_send_sync::<dyn PidWatcher>();

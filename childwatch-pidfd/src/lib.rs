@@ -7,6 +7,10 @@
 //! signal except SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP and SIGSYS. The watcher
 //! changes no signal handler, and no mask except that of its thread.
 //!
+//! [`PidfdWatcher::driven`] makes a watcher without a thread, for a program that has a loop of
+//! its own. It touches no mask at all. It costs one descriptor more from the moment on at which
+//! a child is reaped while the watcher looks (rare).
+//!
 //! # Kernels
 //!
 //! Linux 5.4 or later (`pidfd_open` is 5.3, `waitid(P_PIDFD)` 5.4), 64-bit.
@@ -64,6 +68,7 @@
 //!   |---|---|
 //!   | the watcher's thread waits and reports | `epoll_wait`, `waitid`, `ioctl`, `clock_gettime`, `futex`, `rt_sigprocmask` |
 //!   | a process is registered, looked at or unregistered | `pidfd_open`, `pidfd_send_signal`, `waitid`, `epoll_ctl`, `ppoll` (or `pselect6` at a limit of 0 open files), `close`, `futex` |
+//!   | a driven watcher, also | `poll` (or `ppoll`), `timerfd_create`, `timerfd_settime` |
 //!   | the watcher is dropped | the same, and `kill` with signal 0, `sched_yield`, `sigaltstack`, `munmap`, `madvise`, `exit` |
 //! - **`select`.** Each watched process takes the lowest free number. A program that uses
 //!   `select` cannot wait for files whose numbers are 1024 or more, so it can watch fewer
@@ -97,7 +102,7 @@ mod probe;
 mod readable;
 mod release;
 mod source;
-mod streams;
+mod timer;
 mod watcher;
 mod zombie;
 
@@ -112,8 +117,8 @@ cfg_if::cfg_if! {
 }
 
 pub use childwatch_core::{
-    Exit, ExitCallback, Exited, InvalidPid, Pid, PidWatcher, PidWatcherExt, Unregistered,
-    WatchError, WatchGuard, WatchHandle,
+    DrivenWatcher, Driver, Exit, ExitCallback, Exited, InvalidPid, Pid, PidWatcher, PidWatcherExt,
+    Unregistered, WatchError, WatchGuard, WatchHandle,
 };
 
 /// The code of the README is compiled and run.

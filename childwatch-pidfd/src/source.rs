@@ -32,13 +32,22 @@
 //! entry by the number and by the open file. If the program has closed the watcher's
 //! descriptors and their numbers belong to other files by now, the call fails, and those
 //! files are left alone. The call costs no more than a `write`.
+//!
+//! # Without a thread
+//!
+//! The descriptor of a driven watcher is the epoll instance itself. The kernel shows it as
+//! readable as long as an event is queued there. An event leaves the queue when it is taken,
+//! because all registrations are edge-triggered, and when its registration is deleted. If as many
+//! events are taken as fit, there may be more, and a wake gives the program's poller a new edge.
+//! Deadlines of [`Releases`] need a timer, which is made when there is the first one.
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
-use childwatch_core::source::{ExitSource, Report, Token, TokenTable};
+use childwatch_core::source::{ExitSource, PollableSource, Report, Token, TokenTable, keep_clear};
 use childwatch_core::{Pid, WatchError};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry};
@@ -48,7 +57,7 @@ use rustix::process::{PidfdFlags, pidfd_open};
 use crate::errno::{self, Call};
 use crate::readable;
 use crate::release::Releases;
-use crate::streams;
+use crate::timer::{Timer, WAKE};
 use crate::zombie::{self, WaitState};
 
 /// How many events one wait takes from the kernel. So many exits stay in the cache between the
@@ -57,9 +66,6 @@ const EVENTS_PER_WAIT: usize = 128;
 
 /// An event that an eventfd never has.
 const SILENT: Interest = Interest::PRIORITY;
-
-/// A number that [`Token::to_bits`] never returns for a token of the engine.
-const WAKE: mio::Token = mio::Token(usize::MAX);
 
 /// The [`ExitSource`] behind [`PidfdWatcher`](crate::PidfdWatcher), for a
 /// [`FallbackWatcher`](childwatch_core::FallbackWatcher).
@@ -84,6 +90,7 @@ pub struct PidfdWaiter {
     poll: Poll,
     events: Events,
     releases: Releases,
+    timer: Timer,
 }
 
 /// What an event of an armed process means.
@@ -116,12 +123,11 @@ impl PidfdSource {
     /// [`Os`](WatchError::Os).
     pub fn new() -> Result<(Self, PidfdWaiter), WatchError> {
         let failed = |call| move |error: io::Error| errno::refuse(None, call, error);
-        let poll = streams::keep_clear(Poll::new).map_err(failed(Call::EpollCreate))?;
-        let registry = streams::keep_clear(|| poll.registry().try_clone())
-            .map_err(failed(Call::EpollCreate))?;
-        let wake_fd =
-            streams::keep_clear(|| eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK))
-                .map_err(|errno| failed(Call::Eventfd)(errno.into()))?;
+        let poll = keep_clear(Poll::new).map_err(failed(Call::EpollCreate))?;
+        let registry =
+            keep_clear(|| poll.registry().try_clone()).map_err(failed(Call::EpollCreate))?;
+        let wake_fd = keep_clear(|| eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK))
+            .map_err(|errno| failed(Call::Eventfd)(errno.into()))?;
         registry
             .register(&mut SourceFd(&wake_fd.as_raw_fd()), WAKE, SILENT)
             .map_err(failed(Call::Eventfd))?;
@@ -138,6 +144,7 @@ impl PidfdSource {
             poll,
             events,
             releases,
+            timer: Timer::default(),
         };
         Ok((source, waiter))
     }
@@ -181,6 +188,43 @@ impl PidfdSource {
         }
     }
 
+    /// Waits for events, `limit` at most, and adds what they report. Returns how many events
+    /// there were.
+    fn take_events(
+        &self,
+        waiter: &mut PidfdWaiter,
+        limit: Option<Duration>,
+        reports: &mut Vec<Report>,
+    ) -> io::Result<usize> {
+        let PidfdWaiter {
+            poll,
+            events,
+            releases,
+            ..
+        } = waiter;
+        poll.poll(events, limit)?;
+        let mut taken = 0;
+        for event in events.iter() {
+            taken += 1;
+            if event.token() == WAKE {
+                continue;
+            }
+            let token = Token::from_bits(event.token().0 as u64);
+            match self.confirm(token) {
+                Confirmed::Exit(report) => {
+                    releases.end(token);
+                    reports.push(report);
+                }
+                Confirmed::BeingReleased => releases.begin(token),
+                Confirmed::Nothing => {}
+            }
+        }
+        while let Some(token) = releases.take_overdue() {
+            reports.extend(self.give_up(token));
+        }
+        Ok(taken)
+    }
+
     fn lock(&self) -> MutexGuard<'_, TokenTable<Armed>> {
         self.armed.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -198,7 +242,7 @@ impl ExitSource for PidfdSource {
         let refuse = |call, error| errno::refuse(Some(pid), call, error);
         let number = rustix::process::Pid::from_raw(pid.as_raw())
             .ok_or(WatchError::NoSuchProcess { pid, source: None })?;
-        let pidfd = streams::keep_clear(|| pidfd_open(number, PidfdFlags::empty()))
+        let pidfd = keep_clear(|| pidfd_open(number, PidfdFlags::empty()))
             .map_err(|error| refuse(Call::PidfdOpen, error.into()))?;
         if self.waits_for_pidfds.get().is_none() {
             zombie::check_waitid(&pidfd)
@@ -261,33 +305,31 @@ impl ExitSource for PidfdSource {
     }
 
     fn wait(&self, waiter: &mut PidfdWaiter, reports: &mut Vec<Report>) -> io::Result<()> {
-        let PidfdWaiter {
-            poll,
-            events,
-            releases,
-        } = waiter;
-        poll.poll(events, releases.time_left())?;
-        for event in events.iter().filter(|event| event.token() != WAKE) {
-            let token = Token::from_bits(event.token().0 as u64);
-            match self.confirm(token) {
-                Confirmed::Exit(report) => {
-                    releases.end(token);
-                    reports.push(report);
-                }
-                Confirmed::BeingReleased => releases.begin(token),
-                Confirmed::Nothing => {}
-            }
-        }
-        while let Some(token) = releases.take_overdue() {
-            reports.extend(self.give_up(token));
-        }
-        Ok(())
+        let limit = waiter.releases.time_left();
+        self.take_events(waiter, limit, reports).map(drop)
     }
 
     fn wake(&self) -> io::Result<()> {
         let wake_fd = self.wake_fd.as_raw_fd();
         self.registry
             .reregister(&mut SourceFd(&wake_fd), WAKE, Interest::READABLE)
+    }
+}
+
+impl PollableSource for PidfdSource {
+    fn descriptor<'a>(&'a self, waiter: &'a PidfdWaiter) -> BorrowedFd<'a> {
+        waiter.poll.registry().as_fd()
+    }
+
+    fn collect(&self, waiter: &mut PidfdWaiter, reports: &mut Vec<Report>) -> io::Result<()> {
+        let taken = self.take_events(waiter, Some(Duration::ZERO), reports)?;
+        let left = waiter.releases.time_left();
+        let is_set = waiter.timer.set(&self.registry, left);
+        if taken == EVENTS_PER_WAIT || is_set.is_err() {
+            // Without a timer the program asks again at once. The kernel takes microseconds.
+            self.wake()?;
+        }
+        Ok(())
     }
 }
 
@@ -306,7 +348,6 @@ mod tests {
     use std::process::{Child, Command};
     use std::sync::mpsc;
     use std::thread;
-    use std::time::Duration;
 
     use rustix::process::{WaitId, WaitIdOptions, waitid};
 

@@ -1,7 +1,7 @@
 //! [`PidfdWatcher`]: the engine over a [`PidfdSource`].
 
-use childwatch_core::WatchError;
 use childwatch_core::source::{ThreadedWatcher, delegate_pid_watcher};
+use childwatch_core::{DrivenWatcher, Driver, WatchError};
 
 use crate::source::PidfdSource;
 
@@ -26,6 +26,32 @@ impl PidfdWatcher {
         crate::probe().check()?;
         let (source, waiter) = PidfdSource::new()?;
         ThreadedWatcher::start(source, waiter).map(PidfdWatcher)
+    }
+
+    /// Makes a watcher without a thread, and its [`Driver`]. The program's loop drives it.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::process::Command;
+    /// use childwatch_pidfd::{Pid, PidWatcherExt, PidfdWatcher};
+    ///
+    /// let (watcher, mut driver) = PidfdWatcher::driven()?;
+    /// let mut child = Command::new("sh").args(["-c", "exit 3"]).spawn()?;
+    /// watcher.on_exit(Pid::from(&child), |exit| println!("{exit}"))?;
+    /// // A loop with other work polls `driver.as_fd()`, and drives when it is readable.
+    /// while driver.drive(None)? == 0 {}
+    /// child.wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn driven() -> Result<(DrivenWatcher<PidfdSource>, Driver<PidfdSource>), WatchError> {
+        crate::probe().check()?;
+        let (source, waiter) = PidfdSource::new()?;
+        Ok(DrivenWatcher::new(source, waiter))
     }
 }
 

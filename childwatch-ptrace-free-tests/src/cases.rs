@@ -5,9 +5,9 @@ use crate::backend::facility::Facility::{
     Seccomp, SharedMemory, SignalsOwnStatus, TrappedCalls,
 };
 use crate::backend::feature::Feature::{
-    ChildSignal, ChildrenOnly, FilePerProcess, NoHandlerAtFirst, NoHandlerOfTheProgram,
-    NoSignalHandler, NonChildren, PidfdsOnly, RealProcesses, SilentExits, StatusAfterReaping,
-    WithoutPidfds,
+    BlockedSignals, ChildSignal, ChildrenOnly, Driver, FilePerProcess, NoHandlerAtFirst,
+    NoHandlerOfTheProgram, NoSignalHandler, NonChildren, OwnThread, PidfdsOnly, RealProcesses,
+    SilentExits, StatusAfterReaping, WithoutPidfds,
 };
 use crate::backend::need::Need::AnAnswer;
 use crate::case::Case;
@@ -15,6 +15,7 @@ use crate::case::clause::Clause;
 
 mod callbacks;
 mod concurrency;
+mod driver;
 mod drop;
 mod footprint;
 mod fork;
@@ -104,7 +105,7 @@ cases! { $
     C3 signal::foreign_zombies_hide_no_exit [RealProcesses],
     C3 signal::a_replaced_handler_is_noticed [ChildSignal, SilentExits],
     C3 signal::signals_that_keep_coming_keep_no_silent_exit_back [RealProcesses],
-    C3 signal::a_blocked_child_signal_is_heard [RealProcesses],
+    C3 signal::a_blocked_child_signal_is_heard [RealProcesses, BlockedSignals],
     C3 signal::removed_actions_of_the_handler_hide_no_exit [ChildSignal, SilentExits],
     C3 host::a_program_that_takes_the_signals_keeps_no_exit_back [RealProcesses, SilentExits],
     C3 callbacks::exits_are_told_in_a_storm_of_restarts [RealProcesses],
@@ -115,6 +116,9 @@ cases! { $
         [RealProcesses, SilentExits, SharedMemory, OpenFiles(400)],
     C3 poll::no_poll_finds_a_live_child [],
     C3 poll::no_poll_finds_a_live_process_that_is_no_child [NonChildren],
+    C3 driver::the_descriptor_is_readable_as_long_as_something_is_due [Driver],
+    C3 driver::what_a_drive_leaves_is_told_by_the_descriptor [Driver, OpenFiles(400)],
+    C3 driver::two_drivers_in_one_loop_both_tell [Driver],
     C4 callbacks::callbacks_run_in_order_on_one_thread [],
     C4 callbacks::callbacks_run_one_at_a_time [],
     C4 callbacks::watches_of_one_process_share_its_order [],
@@ -124,8 +128,12 @@ cases! { $
     C4 masks::a_signal_raised_in_a_callback_takes_effect_there [],
     C4 masks::a_fault_in_a_callback_reaches_its_handler [],
     C4 masks::no_thread_blocks_what_faults_raise [],
+    C4 driver::callbacks_run_on_the_thread_that_drives [Driver],
+    C4 driver::callbacks_run_with_the_mask_of_the_thread_that_drives [Driver],
+    C4 driver::a_drive_waits_no_longer_than_it_may [Driver],
     C5 callbacks::a_late_callback_runs_at_once [],
     C5 callbacks::a_late_callback_runs_after_reaping_too [],
+    C5 driver::a_drive_that_waits_is_woken_by_a_call [Driver],
 
     C6 status::every_code_and_signal_is_told [RealProcesses],
     C6 status::codes_and_signals_are_told [],
@@ -161,10 +169,12 @@ cases! { $
     C9 unregister::of_many_at_once_one_takes_out [],
     C9 unregister::the_last_callback_goes_as_its_exit_is_in_flight [],
     C9 unregister::unregister_races_the_exit [],
+    C9 driver::a_callback_that_nobody_drives_is_taken_out_at_once [Driver],
 
     C10 reentry::every_method_may_be_called_in_a_callback [],
     C10 reentry::a_callback_ends_its_own_registration [],
     C10 reentry::a_captured_values_drop_calls_the_watcher [],
+    C10 driver::a_callback_may_drive_another_watcher [Driver],
     C11 reentry::a_panicking_callback_harms_nothing [],
     C11 reentry::a_panicking_callback_leaves_nothing [],
     C11 reentry::a_callbacks_panic_is_told_to_the_hook [],
@@ -177,12 +187,15 @@ cases! { $
     C12 drop::drop_waits_for_a_running_callback [],
     C12 drop::a_captured_watcher_is_dropped_by_its_own_callback [],
     C12 drop::a_future_keeps_nothing_of_its_watcher [],
+    C12 driver::a_driver_that_is_dropped_first_ends_the_watcher [Driver],
+    C12 driver::a_watcher_that_is_dropped_first_ends_the_driver [Driver],
+    C12 driver::a_watcher_dropped_in_its_callback_ends_the_driver [Driver],
     C12 sandbox::drop_ends_a_thread_that_cannot_wait_any_more [RealProcesses, Seccomp],
 
     C13 identity::the_number_of_a_reaped_and_unregistered_process_comes_back [ChosenPid],
     C13 identity::the_number_of_a_registered_process_comes_back [ChosenPid],
     C13 identity::a_registered_processes_number_comes_back_and_exits_again [ChosenPid, SignalsOwnStatus],
-    C13 identity::a_late_signal_of_a_former_process_ends_no_living_one [RealProcesses, ChosenPid],
+    C13 identity::a_late_signal_of_a_former_process_ends_no_living_one [RealProcesses, ChosenPid, BlockedSignals],
     C13 identity::a_successors_status_is_not_told_for_a_process [ChosenPid],
     C13 identity::a_successors_status_is_not_told_without_files [RealProcesses, ChosenPid],
     C13 namespaces::in_a_foreign_proc_no_living_process_is_told
@@ -205,6 +218,8 @@ cases! { $
     C15 fork::a_copy_with_the_same_pid_is_known [RealProcesses, Seccomp, PidNamespace],
     C15 fork::a_copy_that_holds_the_fds_makes_no_stale_event [RealProcesses],
     C15 fork::a_copy_made_in_a_callback_ends_when_that_returns [RealProcesses],
+    C15 driver::a_drive_in_a_copy_answers_forked [RealProcesses, Driver],
+    C15 driver::a_copy_made_in_a_driven_callback_goes_on [RealProcesses, Driver],
     C15 fork::a_forked_child_never_unwinds_into_the_parents_copy [RealProcesses],
     C15 fork::a_forked_child_is_registered_before_it_runs [RealProcesses],
 
@@ -219,20 +234,21 @@ cases! { $
     C17 concurrency::many_threads_at_once [],
     C17 concurrency::many_threads_watch_one_process [],
 
+    C18 driver::nothing_is_readable_when_nothing_is_due [Driver],
     C18 host::an_idle_watcher_touches_no_handler [RealProcesses, NoHandlerOfTheProgram],
     C18 host::a_refused_process_touches_no_handler [RealProcesses, NoHandlerOfTheProgram],
     C18 host::no_signal_is_taken_once_the_last_exit_is_told
-        [RealProcesses, NoHandlerOfTheProgram],
-    C18 host::a_signalfd_reader_hears_of_every_exit [RealProcesses],
-    C18 host::a_signalfd_reader_hears_of_every_stop [RealProcesses],
-    C18 host::a_sigwait_loop_hears_of_every_exit [RealProcesses],
+        [RealProcesses, NoHandlerOfTheProgram, BlockedSignals],
+    C18 host::a_signalfd_reader_hears_of_every_exit [RealProcesses, BlockedSignals],
+    C18 host::a_signalfd_reader_hears_of_every_stop [RealProcesses, BlockedSignals],
+    C18 host::a_sigwait_loop_hears_of_every_exit [RealProcesses, BlockedSignals],
     C18 host::a_handlers_flags_and_mask_are_kept [RealProcesses, NoHandlerOfTheProgram],
     C18 sandbox::a_call_that_a_sandbox_traps_ends_no_thread [RealProcesses, TrappedCalls],
     C18 footprint::no_handler_and_no_mask_is_touched [RealProcesses, NoSignalHandler],
     C18 footprint::no_handler_is_touched_before_one_is_needed [RealProcesses, NoHandlerAtFirst],
     C18 footprint::a_file_with_a_number_of_the_watchers_is_left_alone [RealProcesses],
     C18 footprint::the_makers_signal_mask_is_left_alone [RealProcesses],
-    C18 masks::no_signal_handler_runs_on_the_watchers_thread [RealProcesses],
+    C18 masks::no_signal_handler_runs_on_the_watchers_thread [RealProcesses, OwnThread],
     C18 start::a_forked_child_that_dies_early_is_no_signal_to_its_parent [RealProcesses],
     C18 signal::the_handler_found_is_called_on [ChildSignal],
     C18 signal::a_handler_over_the_default_keeps_its_flags [ChildSignal],

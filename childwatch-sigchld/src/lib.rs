@@ -6,6 +6,10 @@
 //! thread, named `childwatch-chld`, and keeps the contract of [`PidWatcher`] for children of
 //! this process. If pidfds are available, choose `childwatch-pidfd`.
 //!
+//! [`SigchldWatcher::driven`] makes a watcher without a thread, for a program that has a loop of
+//! its own. It keeps three descriptors open (an epoll instance, an eventfd and a timerfd), and
+//! changes no mask.
+//!
 //! # Examples
 //!
 //! ```
@@ -65,6 +69,7 @@
 //! | It reads `SIGCHLD` by `signalfd` or `sigwaitinfo`, blocked on all threads. | While a child is watched, signals go to the watcher's thread and not to the program. | [`with_forwarder`](SigchldWatcher::with_forwarder) |
 //! | The same, and a thread unregisters the last child. | The watcher's thread may take a signal in the microseconds after that. | The same |
 //! | The same, and a thread waits in `sigwaitinfo` when the signal comes. | The program gets the signal. The watcher reports the exit by its heartbeat, at most about a second later. | [`with_forwarder`](SigchldWatcher::with_forwarder) |
+//! | Its watcher is [driven](SigchldWatcher::driven), and it blocks `SIGCHLD` on all threads. | The program gets its signals. The watcher reports exits by its heartbeat, at most about a second late. | [`driven_with_forwarder`](SigchldWatcher::driven_with_forwarder) |
 //! | It had a handler of `SIGCHLD`, and blocks the signal on all threads for a while, as `system` does. | Meanwhile exits are reported by the heartbeat, at most about a second late. | Use `childwatch-pidfd`. |
 //! | The same, but it installed its handler after the first child was watched. | While a child is watched, that handler may run on the watcher's thread. So `system` may lose its status to a handler that reaps. A sleep in `sigsuspend`, `pselect` or `ppoll` may not end. | Install the handler before that, or [`with_forwarder`](SigchldWatcher::with_forwarder). |
 //! | It had no handler of `SIGCHLD`. | `poll`, `select`, `epoll_wait`, `nanosleep`, `sigtimedwait`, reads with a timeout, `pause`, `sleep`, `semop`, `msgrcv` and `io_getevents` return early when a child exits, most with `EINTR`, with `SA_RESTART` too (signal(7)). The same when a child stops. | Block `SIGCHLD` on the threads concerned, or repeat the call. std and rustix's `retry_on_intr` repeat it. |
@@ -77,7 +82,7 @@
 //! | A thread is in `vfork` with `SIGCHLD` unblocked when a child exits. | The kernel may give the signal to this thread, which does not run. Until the vforked child executes a program, the exit is reported by the heartbeat, at most about a second late. | Block `SIGCHLD` around `vfork`, as the C library's `posix_spawn` does. |
 //! | It ignored `SIGCHLD`. | A child that exits in the microseconds in which the handler is installed stays a zombie. Programs that it executes find `SIGCHLD` at its default action, and not ignored. | Watch the first child before others run. Set the signal between fork and exec. |
 //! | It closes all descriptors, or relies on which number is free. | The watcher's thread opens files in `/proc` for some microseconds, about once a second. If the program closes such a descriptor, the watcher may close the next file with its number. | Drop the watcher first, or use close-on-exec. |
-//! | It installs a seccomp filter that kills. | The watcher's thread calls `futex`, `waitid`, `clock_gettime`, `rt_sigprocmask`, and opens and reads `/proc` (`openat`, `statx`, `read`, `close`). Registering calls `setpgid`, `kill` and `rt_sigaction` too. Dropping the watcher calls `kill` with signal 0 and `sched_yield`, and its thread ends by `sigaltstack`, `munmap`, `madvise` and `exit`. | Allow these calls. If they are refused with an error, nothing worse than late exits happens. |
+//! | It installs a seccomp filter that kills. | The watcher's thread calls `futex`, `waitid`, `clock_gettime`, `rt_sigprocmask`, and opens and reads `/proc` (`openat`, `statx`, `read`, `close`). Registering calls `setpgid`, `kill` and `rt_sigaction` too. A driven watcher calls `epoll_create1`, `eventfd2`, `timerfd_create`, `timerfd_settime`, `epoll_ctl`, `epoll_wait` (or `epoll_pwait`), `poll` (or `ppoll`) and `getpid` too, and `epoll_ctl` and `getpid` in the handler. Dropping the watcher calls `kill` with signal 0 and `sched_yield`, and its thread ends by `sigaltstack`, `munmap`, `madvise` and `exit`. | Allow these calls. If they are refused with an error, nothing worse than late exits happens. |
 //! | It unloads a shared library that contains this crate (`dlclose`). | The handler's code is gone: the next `SIGCHLD` crashes the program. | Do not unload it; `RTLD_NODELETE` prevents that. |
 //! | It forks while another thread runs any handler of signal-hook, or registers one. | A call of signal-hook in the copy may wait for ever: one of the program's own, or this crate's first. This crate calls signal-hook once in the life of a process and its copies. A copy forked during that call gets an error after one second. | Watch the first child before other threads fork. Register with signal-hook before that too. |
 //! | It leaves a handler by `siglongjmp` while ours runs below it. | signal-hook and this crate are left in the middle of their work: hints may stop. | Do not jump out of handlers. |
@@ -153,6 +158,8 @@ mod look;
 #[cfg(childwatch_loom)]
 #[cfg(test)]
 mod models;
+mod pollable;
+mod poller;
 mod probe;
 mod schedule;
 mod source;
@@ -163,6 +170,7 @@ mod watcher;
 cfg_if::cfg_if! {
     if #[cfg(target_os = "linux")] {
         pub use listen::forwarder::Forwarder;
+        pub use pollable::{PollableSigchldSource, PollableSigchldWaiter};
         pub use probe::{Disposition, Probe, ProcView, probe};
         pub use source::{SigchldSource, SigchldWaiter};
         pub use watcher::SigchldWatcher;
@@ -172,6 +180,6 @@ cfg_if::cfg_if! {
 }
 
 pub use childwatch_core::{
-    Exit, ExitCallback, Exited, InvalidPid, Pid, PidWatcher, PidWatcherExt, Unregistered,
-    WatchError, WatchGuard, WatchHandle,
+    DrivenWatcher, Driver, Exit, ExitCallback, Exited, InvalidPid, Pid, PidWatcher, PidWatcherExt,
+    Unregistered, WatchError, WatchGuard, WatchHandle,
 };

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Everything on this way is async-signal-safe: atomic operations, and the system call
-//! `futex` if the thread waits.
+//! `futex` if the thread waits. For a watcher without a thread, the bell has a [`wire`] to a
+//! descriptor that a program polls. That is `getpid` and `epoll_ctl`.
 
 pub(crate) mod event_count;
 pub(crate) mod forwarder;
@@ -16,3 +17,4 @@ pub(crate) mod handler;
 pub(crate) mod hints;
 pub(crate) mod inbox;
 pub(crate) mod mask;
+pub(crate) mod wire;

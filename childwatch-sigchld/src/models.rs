@@ -6,4 +6,5 @@
 mod event_count;
 mod handler;
 mod hints;
+mod pollable;
 mod source;

@@ -13,6 +13,7 @@
 //! |---|---|---|---|
 //! | [`CHUNK`] | 64 children, about 40 µs | hints wait longer | more locking |
 //! | [`SWEEP_SHARE`] | 1/20 of a core | processor time while exits keep coming | merged exits are reported later |
+//! | [`LONGEST_COLLECT`] | 1 ms, without a thread | the program's loop waits for a sweep | a sweep takes more turns of the loop |
 //! | [`HEARTBEAT_SHARE`] | 1/1000 of a core | processor time while idle | exits without a signal are reported later |
 //! | [`HEARTBEAT`] | 1 s | exits without a signal are reported later | more wake-ups of an idle program |
 
@@ -27,6 +28,9 @@ pub(crate) const CHUNK: usize = if cfg!(childwatch_loom) { 1 } else { 64 };
 /// After a sweep, the next one for signals waits so many times the processor time of the
 /// looks that found nothing.
 pub(crate) const SWEEP_SHARE: u32 = 20;
+
+/// How long a watcher without a thread goes on with a sweep before it returns to the program.
+pub(crate) const LONGEST_COLLECT: Duration = Duration::from_millis(1);
 
 /// After a heartbeat, the next one waits at least so many times its processor time.
 const HEARTBEAT_SHARE: u32 = 1_000;

@@ -59,9 +59,10 @@ use childwatch_core::{Pid, WatchError};
 use crate::kernel::{Kernel, Subscription};
 use crate::listen::forwarder::Forwarder;
 use crate::listen::inbox::Inbox;
+use crate::listen::wire::Wire;
 use crate::look::child::{self, Kinship, State};
 use crate::look::judge::{Start, Verdict, judge, start};
-use crate::schedule::{CHUNK, Chunk, SWEEP_SHARE, Schedule};
+use crate::schedule::{CHUNK, Chunk, LONGEST_COLLECT, SWEEP_SHARE, Schedule};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 use crate::table::{Candidate, HintedStatus, Known, Table};
@@ -219,7 +220,7 @@ impl ExitSource for SigchldSource {
             is_first
         };
         if is_first {
-            self.signals.event_count.notify();
+            let _ = self.signals.event_count.notify();
         }
         match (self.kernel.look(pid), self.kernel.kinship(pid)) {
             (State::NotYet, Kinship::Child) => {
@@ -261,7 +262,7 @@ impl ExitSource for SigchldSource {
         };
         if is_last {
             // The thread gives the signal back to the program.
-            self.signals.event_count.notify();
+            let _ = self.signals.event_count.notify();
         }
     }
 
@@ -316,8 +317,7 @@ impl ExitSource for SigchldSource {
     fn wake(&self) -> io::Result<()> {
         // A swap as in `wait`. loom lets a store come between the two halves of a swap.
         self.is_woken.swap(true, Ordering::SeqCst);
-        self.signals.event_count.notify();
-        Ok(())
+        Ok(self.signals.event_count.notify()?)
     }
 }
 
@@ -353,17 +353,54 @@ impl SigchldSource {
     /// Makes one chunk of the sweep that is due, if one is.
     fn sweep_a_chunk_if_due(&self, waiter: &mut SigchldWaiter, reports: &mut Vec<Report>) -> Step {
         let now = self.kernel.monotonic();
-        if !self.table().has_unreported() {
-            waiter.schedule.mark_idle(now);
-            return Step::Rest(None);
-        }
         let epoch = self.signals.epoch();
-        let rest = waiter.schedule.rest(now, epoch);
-        if !rest.is_zero() {
-            return Step::Rest(Some(rest));
+        match self.rest(waiter, now, epoch) {
+            Some(Duration::ZERO) => {
+                self.sweep_a_chunk(waiter, now, epoch, reports);
+                Step::Swept
+            }
+            rest => Step::Rest(rest),
         }
-        self.sweep_a_chunk(waiter, now, epoch, reports);
-        Step::Swept
+    }
+
+    /// How long nothing is due: `None` if no exit is still to be reported. `epoch` must
+    /// have been read before this call.
+    fn rest(&self, waiter: &mut SigchldWaiter, now: Duration, epoch: u32) -> Option<Duration> {
+        if self.table().has_unreported() {
+            Some(waiter.schedule.rest(now, epoch))
+        } else {
+            waiter.schedule.mark_idle(now);
+            None
+        }
+    }
+
+    /// Does what is due, without a wait, for a watcher without a thread. Returns the time of
+    /// this call, and how long nothing is due after it.
+    ///
+    /// It is as [`wait`](ExitSource::wait), but it makes the chunks of a sweep for
+    /// [`LONGEST_COLLECT`] at most, and at least one. It changes no mask.
+    pub(crate) fn look_now(
+        &self,
+        waiter: &mut SigchldWaiter,
+        reports: &mut Vec<Report>,
+    ) -> (Duration, Option<Duration>) {
+        let start = self.kernel.monotonic();
+        // The time since the last call is the program's, and not only that of callbacks.
+        waiter.returned_at = waiter
+            .returned_at
+            .max(start.saturating_sub(LONGEST_COLLECT * SWEEP_SHARE));
+        self.sweep_after_callbacks(waiter, reports);
+        self.is_woken.swap(false, Ordering::SeqCst);
+        self.look_at_hinted(waiter, reports);
+        let now = self.kernel.monotonic();
+        waiter.returned_at = now;
+        let epoch = self.signals.epoch();
+        (now, self.rest(waiter, now, epoch))
+    }
+
+    /// Makes the descriptor that a program polls readable when the bell rings.
+    pub(crate) fn wire(&self) -> &Wire {
+        &self.signals.event_count.wire
     }
 
     fn sweep_a_chunk(
@@ -527,7 +564,7 @@ impl SigchldSource {
             let report = report(&mut table);
             table.push_report(report);
         }
-        self.signals.event_count.notify();
+        let _ = self.signals.event_count.notify();
     }
 
     /// Installs the handler, unless that has been done. If the pid will be refused, nothing is

@@ -1,9 +1,10 @@
 //! [`SigchldWatcher`]: the engine over a [`SigchldSource`].
 
-use childwatch_core::WatchError;
 use childwatch_core::source::{ThreadedWatcher, delegate_pid_watcher};
+use childwatch_core::{DrivenWatcher, Driver, WatchError};
 
 use crate::listen::forwarder::Forwarder;
+use crate::pollable::PollableSigchldSource;
 use crate::source::SigchldSource;
 
 /// A [`PidWatcher`](crate::PidWatcher) of children that receives `SIGCHLD`.
@@ -40,6 +41,36 @@ impl SigchldWatcher {
         let watcher = ThreadedWatcher::start(source, waiter).map(SigchldWatcher)?;
         Ok((watcher, forwarder))
     }
+
+    /// Makes a watcher without a thread, and its [`Driver`]. The program's loop drives it.
+    ///
+    /// As with [`new`](Self::new), the first child that is watched in a process installs a
+    /// handler of `SIGCHLD`. No mask is changed. So the signal must be unblocked on some thread
+    /// of the program, or else exits are reported by the heartbeat.
+    ///
+    /// # Errors
+    ///
+    /// As [`SigchldSource::pollable`].
+    pub fn driven() -> Result<Driven, WatchError> {
+        let (source, waiter) = SigchldSource::pollable()?;
+        Ok(DrivenWatcher::new(source, waiter))
+    }
+
+    /// As [`driven`](Self::driven), for a program that owns `SIGCHLD`. The program passes each
+    /// signal on through the [`Forwarder`].
+    ///
+    /// # Errors
+    ///
+    /// As [`SigchldSource::pollable_with_forwarder`].
+    pub fn driven_with_forwarder() -> Result<(Driven, Forwarder), WatchError> {
+        let ((source, waiter), forwarder) = SigchldSource::pollable_with_forwarder()?;
+        Ok((DrivenWatcher::new(source, waiter), forwarder))
+    }
 }
+
+type Driven = (
+    DrivenWatcher<PollableSigchldSource>,
+    Driver<PollableSigchldSource>,
+);
 
 delegate_pid_watcher!(impl for SigchldWatcher, |this| this.0);

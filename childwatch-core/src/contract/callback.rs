@@ -7,7 +7,7 @@ use crate::contract::exit::Exit;
 use crate::contract::pid::Pid;
 
 /// The closure that a watcher runs when the process has exited. It runs once, on the watcher's
-/// own thread (C3, C4).
+/// own thread or in [`drive`](crate::Driver::drive) (C3, C4).
 pub type ExitCallback = Box<dyn FnOnce(Exit) + Send + 'static>;
 
 /// Names one registered callback, for

@@ -99,12 +99,16 @@ pub enum WatchError {
     )]
     Forked,
 
-    /// The watcher's source has panicked, and the watcher has ended. Its callbacks have been
-    /// dropped, and no more will run. The sources of the crates `childwatch-pidfd` and
-    /// `childwatch-sigchld` do not panic.
+    /// The watcher has ended. Its callbacks have been dropped, and no more will run. There are
+    /// two causes:
+    ///
+    /// - One half of a [`DrivenWatcher`](crate::DrivenWatcher) and its
+    ///   [`Driver`](crate::Driver) has been dropped.
+    /// - The watcher's source has panicked. The sources of the crates `childwatch-pidfd` and
+    ///   `childwatch-sigchld` do not panic.
     #[error(
-        "the watcher has ended because its source panicked: make a new watcher, and report the \
-         panic to the author of the source"
+        "the watcher has ended, because it or its driver was dropped, or because its source \
+         panicked: make a new watcher, and report a panic to the author of the source"
     )]
     Stopped,
 

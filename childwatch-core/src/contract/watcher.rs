@@ -21,6 +21,11 @@ use crate::contract::pid::Pid;
 /// A watcher keeps these clauses. The conformance suite holds every backend to them, and each of
 /// its cases names the clause that it proves.
 ///
+/// A watcher has a thread of its own, or a loop of the program drives it: a
+/// [`DrivenWatcher`](crate::DrivenWatcher) with its [`Driver`](crate::Driver). The clauses hold
+/// for both. *The driving thread* is the watcher's own thread, or the thread that is inside
+/// [`drive`](crate::Driver::drive). If the two kinds differ, the clause says so.
+///
 /// | about | clauses |
 /// |---|---|
 /// | registering | C1 register, C2 refuse, C13 identity |
@@ -38,7 +43,8 @@ use crate::contract::pid::Pid;
 ///   | cause | error |
 ///   |---|---|
 ///   | no process has this pid, or it is a thread's id | [`NoSuchProcess`](WatchError::NoSuchProcess) |
-///   | the process is not a child, and the backend needs that; or it is the watcher's own process | [`NotAChild`](WatchError::NotAChild) |
+///   | the process is the caller's own | [`OwnProcess`](WatchError::OwnProcess) |
+///   | the process is not a child, and the backend needs that | [`NotAChild`](WatchError::NotAChild) |
 ///   | the pid is registered, and its process has not been reaped | [`AlreadyRegistered`](WatchError::AlreadyRegistered) |
 ///   | a callback is added to a pid without a `register_pid` in force | [`NotRegistered`](WatchError::NotRegistered) |
 ///   | there are no file descriptors, memory or threads left | [`ResourceLimit`](WatchError::ResourceLimit) |
@@ -47,20 +53,21 @@ use crate::contract::pid::Pid;
 ///   | a source has panicked, and so the watcher has ended | [`Stopped`](WatchError::Stopped) |
 ///   | the kernel answers anything else | [`Os`](WatchError::Os) |
 /// - **\[C3\] once.** A callback runs exactly once, after the exit and never before it.
-/// - **\[C4\] where.** Callbacks run on the watcher's own thread, one at a time, with no lock of
-///   the watcher held. The closure and its captures are never dropped under a lock either.
+/// - **\[C4\] where.** Callbacks run on the driving thread, one at a time, with no lock of the
+///   watcher held. The closure and its captures are never dropped under a lock either.
 ///   - *Order.* The callbacks of one process run in the order of their registration. Callbacks of
 ///     different processes may run in any order: the exit that came first may be reported last,
 ///     and later by any time.
-///   - *Signal mask.* While a callback runs, the thread has the signal mask of the thread that
-///     created the watcher. So a process or thread that is started there has an ordinary mask. A
+///   - *Signal mask.* While a callback runs, the watcher's own thread has the signal mask of the
+///     thread that created the watcher. So a process or thread that is started there has an ordinary mask. A
 ///     callback that changes the mask restores it before it returns. If it panics instead, the
-///     watcher restores the mask.
-///   - *Between callbacks* the thread blocks all signals except SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+///     watcher restores the mask. A driver changes no mask: callbacks run with that of the thread
+///     that drives.
+///   - *Between callbacks* the watcher's own thread blocks all signals except SIGSEGV, SIGBUS, SIGFPE, SIGILL,
 ///     SIGTRAP and SIGSYS. No thread of the library ever blocks these six. (If the creator of the
 ///     watcher blocks them, they are blocked during callbacks.)
 /// - **\[C5\] late.** A callback that is registered after the exit, and before `unregister_pid`,
-///   runs at once on the watcher's thread.
+///   is due at once, on the driving thread.
 /// - **\[C6\] truth.** [`Exit`](crate::Exit) has the code, or the signal and core-dump flag,
 ///   whenever the kernel can still tell them to this backend. From Linux 6.15 on, a pidfd also
 ///   tells the status of every child that the kernel or another part of the program has reaped.
@@ -84,7 +91,9 @@ use crate::contract::pid::Pid;
 ///   | [`NotPending`](Unregistered::NotPending) | The call found nothing to remove, and the watcher does not claim that the callback ran. |
 ///
 ///   If the callback is running, and the call comes from elsewhere, the call waits until the
-///   callback has returned. `NotPending` is the answer to a second cancellation, to a handle of
+///   callback has returned. Between two calls of [`drive`](crate::Driver::drive) no callback is
+///   running: the call takes out a callback that is due, and waits for nothing.
+///   `NotPending` is the answer to a second cancellation, to a handle of
 ///   another watcher, and for a callback that `Drop` has removed. It may also be the answer for a
 ///   callback that ran long ago.
 /// - **\[C10\] re-entry.** Every method may be called from a callback, and from the `Drop` of a
@@ -99,7 +108,12 @@ use crate::contract::pid::Pid;
 /// - **\[C12\] drop.** After `Drop` has returned, no callback runs or will run. The captures have
 ///   been dropped, the file descriptors closed, and the thread joined. So `Drop` waits for a
 ///   callback that is running, as C9 does. If a callback drops its own watcher, the thread ends
-///   after that callback, and runs no other. Nothing else that a program can hold, such as an
+///   after that callback, and runs no other.
+///
+///   A driven watcher ends when it or its driver is dropped, whichever comes first. From then on a
+///   call that needs the driver, and [`drive`](crate::Driver::drive), returns
+///   [`Stopped`](WatchError::Stopped). The first drop gives back what the watched processes hold,
+///   and the second closes the watcher's own descriptors. Nothing else that a program can hold, such as an
 ///   [`Exited`](crate::Exited), keeps a file descriptor or a thread of the watcher beyond that.
 /// - **\[C13\] identity.** A registration means a process, not a pid. If the pid is reused, nothing
 ///   of the old process fires for the new one. The new process can be registered while callbacks
@@ -116,7 +130,9 @@ use crate::contract::pid::Pid;
 ///   [`NotPending`](Unregistered::NotPending). `Drop` returns at once and drops no captures. The
 ///   parent's watcher is unharmed. This holds too for a copy that is forked inside a callback and
 ///   returns from it: that copy runs no further callback, makes no system call on the parent's
-///   epoll instance, and its only thread ends. (A copy that is made while a thread is being
+///   epoll instance, and its only thread ends. (In a copy of a driving program that thread is the
+///   program's: [`drive`](crate::Driver::drive) returns [`Forked`](WatchError::Forked), and the
+///   thread goes on.) (A copy that is made while a thread is being
 ///   started may be unable to start threads, and so watchers, because std holds a lock then.)
 /// - **\[C16\] footprint.** Every file descriptor is close-on-exec. No file descriptor, thread or
 ///   memory is left over after any number of cycles.
@@ -182,7 +198,7 @@ pub trait PidWatcher: Debug + Send + Sync {
     ///
     /// [`NotRegistered`](WatchError::NotRegistered) without a `register_pid` in
     /// force; [`Forked`](WatchError::Forked); [`Os`](WatchError::Os) when the
-    /// watcher's thread cannot be woken.
+    /// watcher's thread, or its driver, cannot be woken.
     fn register_callback(
         &self,
         pid: Pid,

@@ -33,6 +33,7 @@
 //! exist there may hold the lock, and the source is the parent's. So after each callback the
 //! thread first checks whether it is in a copy.
 
+use std::io;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -45,6 +46,7 @@ use crate::engine::registry::{Cancelled, Committed, Contended, Current, Due, Reg
 use crate::engine::signal_mask::SignalMask;
 use crate::engine::user_code::{Ended, run_callback};
 use crate::platform::sync::{Condvar, Mutex, MutexGuard};
+use crate::platform::thread_identity::ThreadIdentity;
 use crate::source::report::Report;
 use crate::source::token::Token;
 
@@ -63,15 +65,30 @@ pub(crate) struct Dispatch {
 pub(crate) struct Context {
     /// The process that made the watcher.
     pub(crate) origin: Origin,
-    /// The mask of the thread that made the watcher (C4).
-    pub(crate) creator_mask: SignalMask,
+    pub(crate) mask: CallbackMask,
+}
+
+/// The signal mask that callbacks run with (C4).
+pub(crate) enum CallbackMask {
+    /// That of the thread that made the watcher.
+    Creators(SignalMask),
+    /// That of the thread that drives. It is changed only back, after a callback that has
+    /// panicked.
+    Drivers,
+}
+
+/// The masks of a round that has begun to run callbacks.
+struct RoundMasks {
+    in_callbacks: SignalMask,
+    /// What the thread gets back after the round, if it had another one before.
+    before: Option<SignalMask>,
 }
 
 struct State {
     registry: Registry<ExitCallback>,
-    /// The watcher's thread is in a round. It looks at the registry once more before it asks
-    /// the source, so it need not be woken.
-    in_round: bool,
+    /// The thread that is in a round. It looks at the registry once more before it asks the
+    /// source, so it need not be woken.
+    round: Option<ThreadIdentity>,
     /// The watcher's thread is in [`Dispatch::pause`].
     is_pausing: bool,
     is_stopping: bool,
@@ -81,7 +98,23 @@ struct State {
     disarming: usize,
 }
 
-/// What the watcher's thread does after a round.
+/// What a round has come to.
+#[derive(Debug)]
+pub(crate) struct Round {
+    /// How many callbacks have run. A callback that a forked copy returns from is not counted.
+    pub(crate) callbacks: usize,
+    pub(crate) next: Next,
+}
+
+/// What a watcher has when it stops.
+pub(crate) struct Stopped {
+    /// The callbacks that have not begun to run.
+    pub(crate) callbacks: Vec<ExitCallback>,
+    /// What the source has armed. The caller disarms and releases each.
+    pub(crate) armed: Vec<Token>,
+}
+
+/// What the thread does after a round.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     AskSource,
@@ -104,7 +137,7 @@ impl Dispatch {
         Dispatch {
             state: Mutex::new(State {
                 registry: Registry::new(),
-                in_round: false,
+                round: None,
                 is_pausing: false,
                 is_stopping: false,
                 waiting: 0,
@@ -263,10 +296,12 @@ impl Dispatch {
         context: &Context,
         reports: &mut Vec<Report>,
         disarm: impl Fn(Token),
-    ) -> Next {
-        let mut own_mask = None;
+    ) -> Round {
+        let mut masks = None;
+        let mut ran = 0;
+        let here = ThreadIdentity::current();
         let mut state = self.lock();
-        state.in_round = true;
+        state.round = Some(here);
         for report in reports.drain(..) {
             state.registry.process_exited(report);
         }
@@ -283,19 +318,24 @@ impl Dispatch {
                 break;
             };
             drop(state);
-            if own_mask.is_none() {
+            if masks.is_none() {
                 // Only a sandbox refuses this. The thread then keeps its own mask.
-                own_mask = context.creator_mask.set().ok();
+                masks = context.mask.begin().ok();
             }
-            match run_callback(callback, exit, &context.origin) {
-                Ended::Returned => {}
-                Ended::Panicked if own_mask.is_some() => {
+            match (run_callback(callback, exit, &context.origin), &masks) {
+                (Ended::Panicked, Some(RoundMasks { in_callbacks, .. })) => {
                     // The callback may have changed the mask and not restored it.
-                    let _ = context.creator_mask.set();
+                    let _ = in_callbacks.set();
                 }
-                Ended::Panicked => {}
-                Ended::InCopy => return Next::Forked,
+                (Ended::Returned | Ended::Panicked, _) => {}
+                (Ended::InCopy, _) => {
+                    return Round {
+                        callbacks: ran,
+                        next: Next::Forked,
+                    };
+                }
             }
+            ran += 1;
             if let Some(token) = retired {
                 disarm(token);
             }
@@ -311,7 +351,7 @@ impl Dispatch {
         // A thread that waits for the end of the round needs no notification here. It began to
         // wait while the lock was free: while a callback ran, or while its token was disarmed.
         // It was notified after that, and goes on when the lock is released.
-        state.in_round = false;
+        state.round = None;
         let next = if state.is_stopping {
             Next::Stop
         } else if state.registry.has_due() {
@@ -320,10 +360,17 @@ impl Dispatch {
             Next::AskSource
         };
         drop(state);
-        if let Some(own_mask) = own_mask {
-            let _ = own_mask.set();
+        if let Some(RoundMasks {
+            before: Some(before),
+            ..
+        }) = masks
+        {
+            let _ = before.set();
         }
-        next
+        Round {
+            callbacks: ran,
+            next,
+        }
     }
 
     /// Blocks the watcher's thread for `time`, or until a callback is due or the watcher stops.
@@ -343,7 +390,7 @@ impl Dispatch {
         }
         AddedCallback {
             handle,
-            needs_wake: is_due && !state.in_round,
+            needs_wake: is_due && state.round.is_none(),
         }
     }
 
@@ -351,29 +398,52 @@ impl Dispatch {
     /// have not begun. The caller drops them outside the lock.
     #[must_use]
     pub(crate) fn stop(&self) -> Vec<ExitCallback> {
+        self.stop_with(|_| ()).0
+    }
+
+    /// As [`stop`](Self::stop), and returns what is armed too. A token that another thread is
+    /// arming or disarming is not among it: that thread disarms it.
+    #[must_use]
+    pub(crate) fn stop_and_disarm(&self) -> Stopped {
+        let (callbacks, armed) = self.stop_with(|registry| registry.registered_tokens());
+        Stopped { callbacks, armed }
+    }
+
+    fn stop_with<T>(
+        &self,
+        list: impl FnOnce(&mut Registry<ExitCallback>) -> T,
+    ) -> (Vec<ExitCallback>, T) {
         let mut state = self.lock();
         state.is_stopping = true;
+        let listed = list(&mut state.registry);
         let callbacks = state.registry.take_all();
         drop(state);
         self.finished.notify_all();
-        callbacks
+        (callbacks, listed)
     }
 
-    /// Stops the watcher because its thread ends by a panic. As `stop`, and the callback that
-    /// the thread was running counts as finished.
+    /// Stops the watcher because its source has panicked. As `stop`, and the callback that
+    /// was running counts as finished.
     #[must_use]
     pub(crate) fn fail(&self) -> Vec<ExitCallback> {
         {
             let mut state = self.lock();
             state.registry.callback_finished();
-            state.in_round = false;
+            state.round = None;
         }
         self.stop()
     }
 
-    /// Waits until the watcher's thread runs no callback. After `stop` it runs no further one.
+    /// Returns `true` if the calling thread is in a round: the call comes from inside a
+    /// callback.
+    pub(crate) fn is_in_round_here(&self) -> bool {
+        self.lock().round == Some(ThreadIdentity::current())
+    }
+
+    /// Waits until no callback runs. After `stop` no further one begins. Must not be called
+    /// inside a callback.
     pub(crate) fn wait_until_idle(&self) {
-        self.wait_while(|state| state.in_round);
+        self.wait_while(|state| state.round.is_some());
     }
 
     /// Waits until no canceller disarms. After `stop` no further one begins.
@@ -403,6 +473,22 @@ impl Dispatch {
     /// there, the state is whole. So poison is ignored.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CallbackMask {
+    /// Gives the thread the mask of callbacks.
+    fn begin(&self) -> io::Result<RoundMasks> {
+        match self {
+            CallbackMask::Creators(creator_mask) => Ok(RoundMasks {
+                in_callbacks: *creator_mask,
+                before: Some(creator_mask.set()?),
+            }),
+            CallbackMask::Drivers => Ok(RoundMasks {
+                in_callbacks: SignalMask::current()?,
+                before: None,
+            }),
+        }
     }
 }
 

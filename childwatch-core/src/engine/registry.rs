@@ -421,6 +421,16 @@ impl<C> Registry<C> {
         self.due != 0
     }
 
+    /// Returns the tokens of all registrations. It is called at the end of the watcher, before
+    /// [`take_all`](Self::take_all), which retires them.
+    pub(crate) fn registered_tokens(&self) -> Vec<Token> {
+        let tokens = self.slots.iter().filter_map(|(index, slot)| {
+            let is_registered = matches!(slot.state, State::Registered(_));
+            is_registered.then(|| Token::from_parts(index as u32, slot.generation))
+        });
+        tokens.collect()
+    }
+
     /// Empties the registry at the end of the watcher. Returns every callback that has not begun
     /// to run.
     pub(crate) fn take_all(&mut self) -> Vec<C> {

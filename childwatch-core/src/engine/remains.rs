@@ -1,13 +1,12 @@
 //! [`Remains`]: what may outlive a watcher, so that its futures can cancel.
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 
 use crate::contract::callback::{Unregistered, WatchHandle};
 use crate::contract::canceller::Cancels;
 use crate::engine::dispatch::Dispatch;
 use crate::engine::origin::Origin;
 use crate::engine::registry::Cancelled;
-use crate::platform::thread_identity::ThreadIdentity;
 use crate::source::token::Token;
 
 /// Cancels callbacks while the watcher exists, and keeps no file descriptor or thread of it.
@@ -20,8 +19,6 @@ pub(crate) struct EngineCanceller {
 pub(crate) struct Remains {
     pub(crate) origin: Origin,
     pub(crate) dispatch: Dispatch,
-    /// The watcher's thread, set before it runs anything.
-    pub(crate) thread: OnceLock<ThreadIdentity>,
 }
 
 /// A source, as far as a canceller needs it.
@@ -74,7 +71,7 @@ impl Remains {
                 drop(callback);
                 Unregistered::WillNotRun
             }
-            Cancelled::Running if self.is_own_thread() => Unregistered::IsRunning,
+            Cancelled::Running if self.dispatch.is_in_round_here() => Unregistered::IsRunning,
             Cancelled::Running => {
                 self.dispatch.wait_until_finished(handle);
                 Unregistered::HasRun
@@ -82,10 +79,6 @@ impl Remains {
             Cancelled::HasRun => Unregistered::HasRun,
             Cancelled::NotPending => Unregistered::NotPending,
         }
-    }
-
-    fn is_own_thread(&self) -> bool {
-        self.thread.get() == Some(&ThreadIdentity::current())
     }
 }
 

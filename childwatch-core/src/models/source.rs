@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::panic;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use super::stage::status;
 use crate::contract::error::WatchError;
 use crate::contract::pid::Pid;
 use crate::source::exit_source::ExitSource;
+use crate::source::pollable::PollableSource;
 use crate::source::report::Report;
 use crate::source::token::Token;
 
@@ -91,6 +93,18 @@ impl Kernel {
     pub(super) fn end_wait(&self) {
         self.state().is_woken = true;
         self.0.changed.notify_all();
+    }
+
+    /// Waits until the descriptor of a pollable source is readable, as a program's poller does.
+    pub(super) fn wait_until_readable(&self) {
+        let mut state = self.state();
+        while !state.is_readable() {
+            state = self.0.changed.wait(state).unwrap();
+        }
+    }
+
+    pub(super) fn is_readable(&self) -> bool {
+        self.state().is_readable()
     }
 
     pub(super) fn armed(&self) -> usize {
@@ -184,6 +198,25 @@ impl ExitSource for Source {
         state.is_woken = true;
         self.0.0.changed.notify_all();
         Ok(())
+    }
+}
+
+impl PollableSource for Source {
+    fn descriptor<'a>(&'a self, (): &'a ()) -> BorrowedFd<'a> {
+        unreachable!("a model waits by `wait_until_readable`")
+    }
+
+    fn collect(&self, (): &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
+        let mut state = self.0.state();
+        state.is_woken = false;
+        reports.append(&mut state.reports);
+        Ok(())
+    }
+}
+
+impl State {
+    fn is_readable(&self) -> bool {
+        !self.reports.is_empty() || self.is_woken
     }
 }
 

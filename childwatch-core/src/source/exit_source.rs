@@ -8,7 +8,10 @@ use crate::contract::pid::Pid;
 use crate::source::report::Report;
 use crate::source::token::Token;
 
-/// Observes processes for the engine, [`ThreadedWatcher`](crate::source::ThreadedWatcher).
+/// Observes processes for the engine, [`ThreadedWatcher`](crate::source::ThreadedWatcher) or
+/// [`DrivenWatcher`](crate::DrivenWatcher). The latter needs a
+/// [`PollableSource`](crate::source::PollableSource). Below, *the watcher's thread* is then the
+/// thread that drives.
 ///
 /// A source arms and disarms processes under tokens, and reports which of them have exited. It
 /// never sees a callback. Order, cancellation, re-entry and panics of callbacks are the engine's.
@@ -75,8 +78,9 @@ pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     fn look(&self, token: Token) -> Option<Report>;
 
     /// Prepares the watcher's thread. The engine calls it once, before any other method on that
-    /// thread. Every signal is blocked there except the synchronous ones (C4). The default does
-    /// nothing.
+    /// thread. Every signal is blocked there except the synchronous ones (C4). A driven watcher
+    /// calls it in its first `drive`, and it must not change the mask of that thread. The default
+    /// does nothing.
     ///
     /// This method and [`wait`](Self::wait) may change the signal mask of the thread. The change
     /// lasts, because the engine changes the mask for callbacks only, and restores it after

@@ -7,7 +7,6 @@
 //! watcher's thread. A process belongs to the source that has armed its token.
 
 use std::any::Any;
-use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -17,13 +16,16 @@ use crate::contract::delegate::delegate_pid_watcher;
 use crate::contract::error::WatchError;
 use crate::contract::pid::Pid;
 use crate::engine::backoff::Backoff;
+use crate::engine::driven::DrivenWatcher;
+use crate::engine::driver::Driver;
 use crate::engine::quiet_thread::{self, NAME_BYTES, QuietThread};
+use crate::engine::shared::wake_for_the_end;
 use crate::engine::threaded::ThreadedWatcher;
-use crate::engine::threaded::wake_for_the_end;
-use crate::platform::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::platform::sync::atomic::{AtomicBool, Ordering};
 use crate::platform::sync::thread;
 use crate::platform::sync::{Mutex, MutexGuard};
 use crate::source::exit_source::ExitSource;
+use crate::source::pollable::PollableSource;
 use crate::source::report::Report;
 use crate::source::token::Token;
 
@@ -65,11 +67,35 @@ impl<P: ExitSource, S: ExitSource> FallbackWatcher<P, S> {
         ThreadedWatcher::start(source, waiter).map(FallbackWatcher)
     }
 
+    /// Makes a watcher over `primary` and `secondary` without a thread, and its driver.
+    ///
+    /// # Errors
+    ///
+    /// [`ResourceLimit`](WatchError::ResourceLimit),
+    /// [`Unsupported`](WatchError::Unsupported) or [`Os`](WatchError::Os) if there is no epoll
+    /// instance over the two sources. Each error drops both.
+    pub fn driven(
+        primary: (P, P::Waiter),
+        secondary: (S, S::Waiter),
+    ) -> Result<Driven<P, S>, WatchError>
+    where
+        P: PollableSource,
+        S: PollableSource,
+    {
+        let (source, waiter) = PollableFallbackSource::new(primary, secondary)?;
+        Ok(DrivenWatcher::new(source, waiter))
+    }
+
     /// Returns how many processes the secondary watches now.
     pub fn watched_by_secondary(&self) -> usize {
-        self.0.source().spilled.len.load(Ordering::SeqCst)
+        self.0.source().spilled.len()
     }
 }
+
+type Driven<P, S> = (
+    DrivenWatcher<PollableFallbackSource<P, S>>,
+    Driver<PollableFallbackSource<P, S>>,
+);
 
 delegate_pid_watcher!(impl[P: ExitSource, S: ExitSource] for FallbackWatcher<P, S>, |this| this.0);
 
@@ -103,15 +129,6 @@ struct Link<S> {
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-/// The tokens that the secondary has armed.
-#[derive(Default)]
-struct Spilled {
-    /// Nothing else is locked under it, and nothing is called.
-    tokens: Mutex<HashSet<Token>>,
-    /// If it is zero, as usual, no lock is needed.
-    len: AtomicUsize,
-}
-
 impl<P: ExitSource, S: ExitSource> FallbackSource<P, S> {
     fn new(primary: P, (secondary, waiter): (S, S::Waiter)) -> Result<Self, WatchError> {
         let primary = Arc::new(primary);
@@ -138,25 +155,6 @@ impl<P: ExitSource, S: ExitSource> FallbackSource<P, S> {
             thread: Some(thread),
         })
     }
-
-    fn arm_secondary(
-        &self,
-        pid: Pid,
-        token: Token,
-        primary_error: WatchError,
-    ) -> Result<(), WatchError> {
-        self.link
-            .secondary
-            .arm(pid, token)
-            .map_err(|secondary_error| match secondary_error {
-                WatchError::NotAChild { .. } => primary_error,
-                other => other,
-            })?;
-        // The engine asks about a token, and disarms it, only after this call. So a process
-        // that is refused, also by a panic, is never counted.
-        self.spilled.insert(token);
-        Ok(())
-    }
 }
 
 impl<P: ExitSource, S: ExitSource> ExitSource for FallbackSource<P, S> {
@@ -169,36 +167,23 @@ impl<P: ExitSource, S: ExitSource> ExitSource for FallbackSource<P, S> {
     }
 
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
-        match self.primary.arm(pid, token) {
-            Err(error @ (WatchError::ResourceLimit { .. } | WatchError::Unsupported { .. })) => {
-                self.arm_secondary(pid, token, error)
-            }
-            armed_or_refused => armed_or_refused,
-        }
+        let Link { secondary, .. } = &*self.link;
+        self.spilled.arm(&*self.primary, secondary, pid, token)
     }
 
     fn disarm(&self, token: Token) {
-        if self.spilled.remove(token) {
-            self.link.secondary.disarm(token);
-        } else {
-            self.primary.disarm(token);
-        }
+        let Link { secondary, .. } = &*self.link;
+        self.spilled.disarm(&*self.primary, secondary, token);
     }
 
     fn is_reaped(&self, token: Token) -> bool {
-        if self.spilled.contains(token) {
-            self.link.secondary.is_reaped(token)
-        } else {
-            self.primary.is_reaped(token)
-        }
+        let Link { secondary, .. } = &*self.link;
+        self.spilled.is_reaped(&*self.primary, secondary, token)
     }
 
     fn look(&self, token: Token) -> Option<Report> {
-        if self.spilled.contains(token) {
-            self.link.secondary.look(token)
-        } else {
-            self.primary.look(token)
-        }
+        let Link { secondary, .. } = &*self.link;
+        self.spilled.look(&*self.primary, secondary, token)
     }
 
     fn wait(&self, waiter: &mut P::Waiter, reports: &mut Vec<Report>) -> io::Result<()> {
@@ -288,34 +273,11 @@ impl<S: ExitSource> Link<S> {
     }
 }
 
-impl Spilled {
-    fn insert(&self, token: Token) {
-        let mut tokens = self.tokens();
-        tokens.insert(token);
-        self.len.store(tokens.len(), Ordering::SeqCst);
-    }
+mod pollable;
+mod spilled;
 
-    /// Removes a token. Returns `true` if it was in the set. A caller got the token after its
-    /// insertion. So a length of zero, read without the lock, means that the token is not in
-    /// the set.
-    fn remove(&self, token: Token) -> bool {
-        if self.len.load(Ordering::SeqCst) == 0 {
-            return false;
-        }
-        let mut tokens = self.tokens();
-        let was_there = tokens.remove(&token);
-        self.len.store(tokens.len(), Ordering::SeqCst);
-        was_there
-    }
-
-    fn contains(&self, token: Token) -> bool {
-        self.len.load(Ordering::SeqCst) != 0 && self.tokens().contains(&token)
-    }
-
-    fn tokens(&self) -> MutexGuard<'_, HashSet<Token>> {
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+pub use pollable::PollableFallbackSource;
+use spilled::Spilled;
 
 #[cfg(test)]
 mod tests;

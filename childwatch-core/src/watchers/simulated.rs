@@ -2,15 +2,23 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitStatus;
 use std::sync::{Arc, PoisonError};
+
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::Errno;
 
 use crate::contract::delegate::delegate_pid_watcher;
 use crate::contract::error::WatchError;
 use crate::contract::pid::Pid;
+use crate::engine::driven::DrivenWatcher;
+use crate::engine::driver::Driver;
 use crate::engine::threaded::ThreadedWatcher;
 use crate::platform::sync::{Condvar, Mutex, MutexGuard};
+use crate::source::descriptors::make_descriptor;
 use crate::source::exit_source::ExitSource;
+use crate::source::pollable::PollableSource;
 use crate::source::report::Report;
 use crate::source::token::Token;
 
@@ -55,7 +63,25 @@ impl SimulatedWatcher {
     pub fn new(processes: &SimulatedProcesses) -> Result<Self, WatchError> {
         ThreadedWatcher::start(SimulatedSource::new(processes), ()).map(SimulatedWatcher)
     }
+
+    /// Makes a watcher of these processes without a thread, and its driver. It is for tests of
+    /// code that has a loop of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`ResourceLimit`](WatchError::ResourceLimit),
+    /// [`Unsupported`](WatchError::Unsupported) or [`Os`](WatchError::Os) if there is no
+    /// descriptor (an eventfd) for the driver.
+    pub fn driven(processes: &SimulatedProcesses) -> Result<Driven, WatchError> {
+        let source = PollableSimulatedSource::new(processes)?;
+        Ok(DrivenWatcher::new(source, ()))
+    }
 }
+
+type Driven = (
+    DrivenWatcher<PollableSimulatedSource>,
+    Driver<PollableSimulatedSource>,
+);
 
 delegate_pid_watcher!(impl for SimulatedWatcher, |this| this.0);
 
@@ -182,6 +208,8 @@ pub(crate) struct SimulatedSource {
 struct Inbox {
     mail: Mutex<Mail>,
     came: Condvar,
+    /// Readable when mail has come since it was read last. `None` if a thread waits on `came`.
+    bell: Option<Arc<OwnedFd>>,
 }
 
 #[derive(Debug, Default)]
@@ -207,15 +235,28 @@ impl Inbox {
             armed.status = report.status;
         }
         drop(mail);
+        // Mail whose bell is refused by a sandbox is taken at the next look.
+        let _ = self.ring();
+    }
+
+    fn ring(&self) -> io::Result<()> {
+        if let Some(bell) = &self.bell {
+            rustix::io::write(bell, &1_u64.to_ne_bytes())?;
+        }
         self.came.notify_one();
+        Ok(())
     }
 }
 
 impl SimulatedSource {
     pub(crate) fn new(processes: &SimulatedProcesses) -> Self {
+        Self::with_inbox(processes, Inbox::default())
+    }
+
+    fn with_inbox(processes: &SimulatedProcesses, inbox: Inbox) -> Self {
         SimulatedSource {
             table: Arc::clone(&processes.0),
-            inbox: Arc::default(),
+            inbox: Arc::new(inbox),
         }
     }
 }
@@ -291,7 +332,74 @@ impl ExitSource for SimulatedSource {
 
     fn wake(&self) -> io::Result<()> {
         lock(&self.inbox.mail).is_woken = true;
-        self.inbox.came.notify_one();
+        self.inbox.ring()
+    }
+}
+
+/// The source of a watcher without a thread: see [`SimulatedWatcher::driven`].
+#[derive(Debug)]
+pub struct PollableSimulatedSource {
+    source: SimulatedSource,
+    bell: Arc<OwnedFd>,
+}
+
+impl PollableSimulatedSource {
+    fn new(processes: &SimulatedProcesses) -> Result<Self, WatchError> {
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        let bell = Arc::new(make_descriptor("eventfd2", || eventfd(0, flags))?);
+        let inbox = Inbox {
+            bell: Some(Arc::clone(&bell)),
+            ..Inbox::default()
+        };
+        let source = SimulatedSource::with_inbox(processes, inbox);
+        Ok(PollableSimulatedSource { source, bell })
+    }
+}
+
+impl ExitSource for PollableSimulatedSource {
+    type Waiter = ();
+
+    const THREAD_NAME: &'static str = SimulatedSource::THREAD_NAME;
+
+    fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
+        self.source.arm(pid, token)
+    }
+
+    fn disarm(&self, token: Token) {
+        self.source.disarm(token);
+    }
+
+    fn is_reaped(&self, token: Token) -> bool {
+        self.source.is_reaped(token)
+    }
+
+    fn look(&self, token: Token) -> Option<Report> {
+        self.source.look(token)
+    }
+
+    fn wait(&self, waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
+        self.source.wait(waiter, reports)
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        self.source.wake()
+    }
+}
+
+impl PollableSource for PollableSimulatedSource {
+    fn descriptor<'a>(&'a self, _waiter: &'a ()) -> BorrowedFd<'a> {
+        self.bell.as_fd()
+    }
+
+    fn collect(&self, _waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
+        // First the bell: what comes after this rings it again.
+        match rustix::io::read(&self.bell, &mut [0; 8]) {
+            Ok(_) | Err(Errno::AGAIN) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let mut mail = lock(&self.source.inbox.mail);
+        mail.is_woken = false;
+        reports.append(&mut mail.reports);
         Ok(())
     }
 }

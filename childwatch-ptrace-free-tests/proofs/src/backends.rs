@@ -2,12 +2,16 @@
 
 use std::error::Error;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use childwatch_core::source::{ExitSource, Report, ThreadedWatcher, Token, delegate_pid_watcher};
+use childwatch_core::source::{
+    ExitSource, PollableSource, Report, ThreadedWatcher, Token, delegate_pid_watcher,
+};
 use childwatch_core::{
-    FallbackWatcher, Pid, PidWatcher, SimulatedProcesses, SimulatedWatcher, WatchError,
+    DrivenWatcher, FallbackWatcher, Pid, PidWatcher, SimulatedProcesses, SimulatedWatcher,
+    WatchError,
 };
 use childwatch_pidfd::{PidfdSource, PidfdWatcher};
 use childwatch_sigchld::{SigchldSource, SigchldWatcher};
@@ -15,6 +19,8 @@ use childwatch_sigchld::{SigchldSource, SigchldWatcher};
 use childwatch_ptrace_free_tests::BackendUnderTest;
 use childwatch_ptrace_free_tests::Feature;
 use childwatch_ptrace_free_tests::kit::child::{Nursery, SimulatedNursery};
+use childwatch_ptrace_free_tests::kit::driven::Driven;
+use childwatch_ptrace_free_tests::kit::looped::Loop;
 use childwatch_ptrace_free_tests::kit::sys::permits;
 use childwatch_ptrace_free_tests::kit::sys::signals::Forwarding;
 
@@ -26,10 +32,18 @@ pub static ALL: &[&dyn BackendUnderTest] = &[
     &Forwarded,
     &PidfdOrSigchld,
     &Simulated,
+    &PidfdDriven,
+    &SigchldDriven,
+    &DrivenWithoutHeartbeat,
+    &FallbackDriven,
+    &SimulatedDriven,
 ];
 
 /// Why a backend does not offer [`Feature::NoThread`].
 const A_THREAD: &str = "it has a thread";
+
+/// Why a backend does not offer [`Feature::Driver`].
+const ITS_OWN_THREAD: &str = "its own thread drives it";
 
 /// `childwatch-pidfd`.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +71,7 @@ impl BackendUnderTest for Pidfd {
             Feature::Forwarding => Err("it does not listen to SIGCHLD".to_owned()),
             Feature::StatusAfterReaping => tells_statuses_after_reaping(),
             Feature::NoThread => Err(A_THREAD.to_owned()),
+            Feature::Driver => Err(ITS_OWN_THREAD.to_owned()),
             _ => Ok(()),
         }
     }
@@ -91,6 +106,7 @@ impl BackendUnderTest for Sigchld {
             Feature::SignalsLeft => Err("its handler takes the signals".to_owned()),
             Feature::Forwarding => Err("its handler is told by the kernel".to_owned()),
             Feature::NoThread => Err(A_THREAD.to_owned()),
+            Feature::Driver => Err(ITS_OWN_THREAD.to_owned()),
             _ => Ok(()),
         }
     }
@@ -217,7 +233,7 @@ impl BackendUnderTest for PidfdOrSigchld {
             Feature::StatusAfterReaping => {
                 Err("what spills over is told without a status, once it is reaped".to_owned())
             }
-            Feature::SignalsLeft | Feature::Forwarding | Feature::NoThread => {
+            Feature::SignalsLeft | Feature::Forwarding | Feature::NoThread | Feature::Driver => {
                 Sigchld.offers(feature)
             }
             // Every process spills over, the first too.
@@ -300,6 +316,16 @@ impl<S: ExitSource> ExitSource for EverySecond<S> {
     }
 }
 
+impl<S: PollableSource> PollableSource for EverySecond<S> {
+    fn descriptor<'a>(&'a self, waiter: &'a S::Waiter) -> BorrowedFd<'a> {
+        self.source.descriptor(waiter)
+    }
+
+    fn collect(&self, waiter: &mut S::Waiter, reports: &mut Vec<Report>) -> io::Result<()> {
+        self.source.collect(waiter, reports)
+    }
+}
+
 /// An error and what it came from, in one line.
 fn describe(error: &WatchError) -> String {
     // What is short now is no less supported for it.
@@ -340,7 +366,10 @@ impl BackendUnderTest for Simulated {
             | Feature::NoHandlerAtFirst
             | Feature::NoHandlerOfTheProgram
             | Feature::SignalsLeft
+            | Feature::OwnThread
+            | Feature::BlockedSignals
             | Feature::StatusAfterReaping => Ok(()),
+            Feature::Driver => Err(ITS_OWN_THREAD.to_owned()),
             _ => Err("its processes exist only in memory".to_owned()),
         }
     }
@@ -348,4 +377,87 @@ impl BackendUnderTest for Simulated {
     fn nursery(&self) -> Box<dyn Nursery> {
         Box::new(SimulatedNursery(Self::processes().clone()))
     }
+}
+
+/// Makes a backend of another one: what its processes are, and what it offers besides a thread,
+/// is the same.
+macro_rules! driven {
+    ($(#[$doc:meta])* $name:ident = $text:literal, like $like:ident, made by $make:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name;
+
+        impl BackendUnderTest for $name {
+            fn name(&self) -> &'static str {
+                $text
+            }
+
+            fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+                Loop::start(self.driven()?)
+            }
+
+            fn driven(&self) -> Result<Driven, WatchError> {
+                $make
+            }
+
+            fn is_available(&self) -> Result<(), String> {
+                $like.is_available()
+            }
+
+            fn offers(&self, feature: Feature) -> Result<(), String> {
+                match feature {
+                    Feature::Driver | Feature::SignalsLeft => Ok(()),
+                    Feature::BlockedSignals if $like.offers(Feature::ChildSignal).is_ok() => Err(
+                        "it changes no mask, so only a heartbeat finds such an exit".to_owned(),
+                    ),
+                    Feature::OwnThread => Err("a loop of the program's drives it".to_owned()),
+                    _ => $like.offers(feature),
+                }
+            }
+
+            fn nursery(&self) -> Box<dyn Nursery> {
+                $like.nursery()
+            }
+
+            fn unit_of_start_times(&self) -> Duration {
+                $like.unit_of_start_times()
+            }
+        }
+    };
+}
+
+driven! {
+    /// `PidfdWatcher::driven`.
+    PidfdDriven = "pidfd-driven", like Pidfd, made by PidfdWatcher::driven().map(Driven::new)
+}
+
+driven! {
+    /// `SigchldWatcher::driven`.
+    SigchldDriven = "sigchld-driven", like Sigchld,
+    made by SigchldWatcher::driven().map(Driven::new)
+}
+
+driven! {
+    /// The same without its heartbeat, which hides a lost event within a second.
+    DrivenWithoutHeartbeat = "sigchld-driven-no-heartbeat", like WithoutHeartbeat,
+    made by {
+        let (source, waiter) = SigchldSource::pollable_without_heartbeat_for_tests()?;
+        Ok(Driven::new(DrivenWatcher::new(source, waiter)))
+    }
+}
+
+driven! {
+    /// `FallbackWatcher::driven`, from pidfds to `SIGCHLD`. Every second process spills over.
+    FallbackDriven = "fallback-driven", like PidfdOrSigchld,
+    made by {
+        let (pidfd, waiter) = PidfdSource::new()?;
+        let primary = (EverySecond::new(pidfd), waiter);
+        FallbackWatcher::driven(primary, SigchldSource::pollable()?).map(Driven::new)
+    }
+}
+
+driven! {
+    /// `SimulatedWatcher::driven`.
+    SimulatedDriven = "simulated-driven", like Simulated,
+    made by SimulatedWatcher::driven(Simulated::processes()).map(Driven::new)
 }

@@ -17,6 +17,7 @@ use childwatch_ptrace_free_tests::BackendUnderTest;
 mod callbacks;
 mod cancel;
 mod construction;
+mod driver;
 mod end;
 mod entry;
 mod footprint;
@@ -56,6 +57,7 @@ const FAMILIES: &[&[Broken]] = &[
     laws::ALL,
     refusals::ALL,
     construction::ALL,
+    driver::ALL,
     looks::ALL,
     status::ALL,
     callbacks::ALL,
@@ -125,7 +127,7 @@ mod tests {
 
     #[test]
     fn every_law_is_broken_by_somebody() {
-        for law in 1..=9 {
+        for law in 1..=12 {
             let is_broken = all().any(|broken| broken.breaks == Rule::Law(law));
             assert!(is_broken, "S{law}");
         }

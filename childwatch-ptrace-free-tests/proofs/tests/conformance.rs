@@ -6,7 +6,8 @@ use std::io::Write;
 use std::path::Path;
 
 use childwatch_proofs::backends::{
-    Forwarded, Pidfd, PidfdOrSigchld, Sigchld, Simulated, WithoutHeartbeat,
+    DrivenWithoutHeartbeat, FallbackDriven, Forwarded, Pidfd, PidfdDriven, PidfdOrSigchld, Sigchld,
+    SigchldDriven, Simulated, SimulatedDriven, WithoutHeartbeat,
 };
 use childwatch_ptrace_free_tests::kit::deadline::DEADLINE;
 use childwatch_ptrace_free_tests::{
@@ -18,7 +19,7 @@ macro_rules! front {
     ($($case:ident)*) => {
         #[rstest]
         fn conformance(
-            #[values(&Pidfd, &Sigchld, &WithoutHeartbeat, &Forwarded, &PidfdOrSigchld, &Simulated)] backend: &dyn BackendUnderTest,
+            #[values(&Pidfd, &Sigchld, &WithoutHeartbeat, &Forwarded, &PidfdOrSigchld, &Simulated, &PidfdDriven, &SigchldDriven, &DrivenWithoutHeartbeat, &FallbackDriven, &SimulatedDriven)] backend: &dyn BackendUnderTest,
             #[values($(stringify!($case)),*)] case: &str,
         ) {
             holds(backend, case);
@@ -32,7 +33,7 @@ macro_rules! front_of_hosts {
     ($($host:literal)*) => {
         #[rstest]
         fn in_a_host(
-            #[values(&Pidfd, &Sigchld, &WithoutHeartbeat, &Forwarded, &PidfdOrSigchld, &Simulated)] backend: &dyn BackendUnderTest,
+            #[values(&Pidfd, &Sigchld, &WithoutHeartbeat, &Forwarded, &PidfdOrSigchld, &Simulated, &PidfdDriven, &SigchldDriven, &DrivenWithoutHeartbeat, &FallbackDriven, &SimulatedDriven)] backend: &dyn BackendUnderTest,
             #[values($($host),*)] host: &str,
         ) {
             holds(backend, host);

@@ -45,6 +45,17 @@ macro_rules! laws {
                 }
             )*
         }
+        mod sigchld_pollable {
+            $(
+                #[test]
+                fn $law() {
+                    super::holds(childwatch_sigchld::probe().check(), || {
+                        let (source, mut waiter) = super::SigchldSource::pollable().unwrap();
+                        super::$law(&source, &mut waiter);
+                    });
+                }
+            )*
+        }
         mod sigchld_without_heartbeat {
             $(
                 #[test]

@@ -9,7 +9,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use childwatch_proofs::backends::{
-    Forwarded, Pidfd, PidfdOrSigchld, Sigchld, Simulated, WithoutHeartbeat,
+    DrivenWithoutHeartbeat, FallbackDriven, Forwarded, Pidfd, PidfdDriven, PidfdOrSigchld, Sigchld,
+    SigchldDriven, Simulated, SimulatedDriven, WithoutHeartbeat,
 };
 use childwatch_proofs::broken;
 use childwatch_proofs::program::{Body, Place, Program, Step};
@@ -38,7 +39,7 @@ const KEPT: &str = concat!(
 
 #[rstest]
 fn programs_keep_to_the_contract(
-    #[values(&Pidfd, &Sigchld, &WithoutHeartbeat, &Forwarded, &PidfdOrSigchld, &Simulated)]
+    #[values(&Pidfd, &Sigchld, &WithoutHeartbeat, &Forwarded, &PidfdOrSigchld, &Simulated, &PidfdDriven, &SigchldDriven, &DrivenWithoutHeartbeat, &FallbackDriven, &SimulatedDriven)]
     backend: &'static dyn BackendUnderTest,
 ) {
     let config = ProptestConfig {
@@ -66,7 +67,7 @@ fn programs_keep_to_the_contract(
 /// Programs that have found something, or all but: each runs several times, because they race.
 #[rstest]
 fn a_program_that_found_something_keeps_to_the_contract(
-    #[values(&Pidfd, &Sigchld, &WithoutHeartbeat, &Forwarded, &PidfdOrSigchld, &Simulated)]
+    #[values(&Pidfd, &Sigchld, &WithoutHeartbeat, &Forwarded, &PidfdOrSigchld, &Simulated, &PidfdDriven, &SigchldDriven, &DrivenWithoutHeartbeat, &FallbackDriven, &SimulatedDriven)]
     backend: &'static dyn BackendUnderTest,
     #[values(
         // Of two calls that made one registration last, both were told so.

@@ -38,4 +38,11 @@ pub enum Feature {
     Forwarding,
     /// The backend has no thread of its own.
     NoThread,
+    /// The backend has a driver, and the program runs the callbacks by it.
+    Driver,
+    /// The backend reports an exit in time also if every thread of the program blocks `SIGCHLD`.
+    BlockedSignals,
+    /// Callbacks run on a thread of the backend's own, which the backend starts. Between callbacks
+    /// this thread blocks signals.
+    OwnThread,
 }

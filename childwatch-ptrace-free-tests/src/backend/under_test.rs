@@ -14,6 +14,7 @@ use childwatch_core::{Pid, PidWatcher, PidWatcherExt, WatchError};
 
 use super::feature::Feature;
 use crate::kit::child::{Nursery, RealNursery};
+use crate::kit::driven::Driven;
 
 /// A backend that the suite can run against.
 pub trait BackendUnderTest: Sync {
@@ -26,6 +27,20 @@ pub trait BackendUnderTest: Sync {
     ///
     /// What the backend's own constructor answers.
     fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError>;
+
+    /// A new watcher without a thread, and its driver. It is called only if the backend offers
+    /// [`Feature::Driver`].
+    ///
+    /// # Errors
+    ///
+    /// The error of the backend's own constructor.
+    fn driven(&self) -> Result<Driven, WatchError> {
+        Err(WatchError::Unsupported {
+            operation: "a driver",
+            pid: None,
+            source: io::ErrorKind::Unsupported.into(),
+        })
+    }
 
     /// Whether the backend works at all on this kernel and in this sandbox, and has
     /// what it takes now; the reason if not. All its cases are unsupported then, but

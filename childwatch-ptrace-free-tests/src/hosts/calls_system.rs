@@ -7,13 +7,16 @@
 
 use super::children::Children;
 use super::life::Life;
+use crate::backend::feature::Feature;
+use crate::backend::need::Need;
 use crate::hosts::host::Host;
 use crate::kit::sys::{own_handler, signals};
 
 pub(super) const HOST: Host = Host {
     name: "calls-system",
     is: "a program whose handler of SIGCHLD reaps all children, except while it calls system",
-    needs: &[],
+    // A loop that drives is one more thread of the program's, and the handler runs there too.
+    needs: &[Need::Backend(Feature::OwnThread)],
     exceptions: &[],
     live,
 };

@@ -13,7 +13,10 @@ use crate::machine::anew;
 pub(super) const HOST: Host = Host {
     name: "sigchld-blocked",
     is: "a program that inherited a blocked SIGCHLD",
-    needs: &[Need::Backend(Feature::NoHandlerOfTheProgram)],
+    needs: &[
+        Need::Backend(Feature::NoHandlerOfTheProgram),
+        Need::Backend(Feature::BlockedSignals),
+    ],
     exceptions: &[],
     live,
 };

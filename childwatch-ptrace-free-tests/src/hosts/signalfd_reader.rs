@@ -2,6 +2,8 @@
 
 use super::life::Life;
 use super::receiving;
+use crate::backend::feature::Feature;
+use crate::backend::need::Need;
 use crate::hosts::host::Host;
 use crate::kit::sys::receive::ChildSignals;
 use crate::kit::sys::signals;
@@ -9,7 +11,7 @@ use crate::kit::sys::signals;
 pub(super) const HOST: Host = Host {
     name: "signalfd-reader",
     is: "an event loop that reads SIGCHLD from a signalfd, blocked on all threads",
-    needs: &[],
+    needs: &[Need::Backend(Feature::BlockedSignals)],
     exceptions: &[receiving::TAKEN],
     live,
 };

@@ -1,10 +1,12 @@
-//! [`EventCount`]: what ends the watcher's wait. It takes no file descriptor.
+//! [`EventCount`]: what ends the watcher's wait. It takes no file descriptor, unless its [`Wire`] is
+//! connected.
 
 use std::time::Duration;
 
 use rustix::io::Errno;
 
 use super::futex::Futex;
+use super::wire::Wire;
 use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// Counts its notifications, and ends a wait that began before one.
@@ -16,6 +18,8 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 pub(crate) struct EventCount {
     count: Futex,
     has_waiter: AtomicBool,
+    /// To the descriptor of a watcher without a thread.
+    pub(crate) wire: Wire,
 }
 
 impl EventCount {
@@ -23,13 +27,19 @@ impl EventCount {
         self.count.value()
     }
 
-    /// Async-signal-safe: two atomic operations, and the system call futex only if a thread
-    /// waits. `errno` stays as it was.
-    pub(crate) fn notify(&self) {
+    /// Async-signal-safe: three atomic operations, and the system call futex only if a thread
+    /// waits. If the wire is connected, some atomic operations and two system calls more. `errno`
+    /// stays as it was.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's error if the wire is connected and a call is refused.
+    pub(crate) fn notify(&self) -> Result<(), Errno> {
         self.count.increment();
         if self.has_waiter.load(Ordering::SeqCst) {
             self.count.wake_one();
         }
+        self.wire.notify()
     }
 
     /// Waits until the count is another than `seen`, `limit` at most.
@@ -59,7 +69,7 @@ mod tests {
     fn a_notification_since_the_count_was_read_ends_the_wait_before_it_begins() {
         let events = EventCount::default();
         let seen = events.count();
-        events.notify();
+        events.notify().unwrap();
         assert_ne!(events.count(), seen);
         assert_eq!(events.wait(seen, None), Ok(()));
     }
@@ -73,7 +83,7 @@ mod tests {
             while !events.has_waiter.load(Ordering::SeqCst) {
                 thread::yield_now();
             }
-            events.notify();
+            events.notify().unwrap();
             assert_eq!(waiting.join().unwrap(), Ok(()));
         });
     }

@@ -56,7 +56,8 @@ impl Inbox {
                 epoch,
             });
         }
-        self.event_count.notify();
+        // A watcher whose descriptor is refused to it is told by its heartbeat.
+        let _ = self.event_count.notify();
     }
 
     /// Takes in a signal without a `siginfo`. Async-signal-safe.

@@ -11,7 +11,7 @@ use crate::listen::event_count::EventCount;
 /// Notifies an event count and waits for it once. Its argument needs a sequentially consistent
 /// store first, and loom does not take an atomic's first value for one.
 pub(super) fn use_once(events: &EventCount) {
-    events.notify();
+    events.notify().unwrap();
     // The count is higher by now, so this does not wait.
     events.wait(events.count().wrapping_sub(1), None).unwrap();
 }
@@ -34,7 +34,7 @@ fn a_waiter_sees_all_that_was_notified() {
             move || {
                 for _ in 0..2 {
                     news.fetch_add(1, Ordering::Relaxed);
-                    events.notify();
+                    events.notify().unwrap();
                 }
             }
         });
@@ -52,7 +52,7 @@ fn a_waiter_sees_two_notifiers() {
             let (events, news) = (Arc::clone(&events), Arc::clone(&news));
             thread::spawn(move || {
                 news.fetch_add(1, Ordering::Relaxed);
-                events.notify();
+                events.notify().unwrap();
             })
         });
         wait_for(&events, &news, 2);

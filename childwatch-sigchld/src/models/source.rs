@@ -88,15 +88,15 @@ impl Stage {
     }
 }
 
-fn pid(child: usize) -> Pid {
+pub(super) fn pid(child: usize) -> Pid {
     Pid::try_from(child as i32).unwrap()
 }
 
-fn token(child: usize) -> Token {
+pub(super) fn token(child: usize) -> Token {
     Token::from_parts(child as u32, 0)
 }
 
-fn report(child: usize, code: i32) -> Report {
+pub(super) fn report(child: usize, code: i32) -> Report {
     Report::new(token(child), Some(ExitStatus::from_raw(code << 8)))
 }
 

@@ -36,6 +36,10 @@ impl AtomicU32 {
         self.turn().fetch_add(value, order)
     }
 
+    pub(crate) fn fetch_sub(&self, value: u32, order: Ordering) -> u32 {
+        self.turn().fetch_sub(value, order)
+    }
+
     pub(crate) fn compare_exchange_weak(
         &self,
         current: u32,

@@ -14,7 +14,7 @@ fn pid() -> Pid {
 fn context() -> Context {
     Context {
         origin: Origin::here(),
-        creator_mask: SignalMask::current().unwrap(),
+        mask: CallbackMask::Creators(SignalMask::current().unwrap()),
     }
 }
 
@@ -64,7 +64,7 @@ fn only_a_late_callback_has_the_thread_woken_and_only_between_rounds() {
         }),
     );
     assert!(!early.needs_wake, "its exit will wake the thread");
-    let next = dispatch.run_round(&context(), &mut exited(token), disarms_nothing);
+    let Round { next, .. } = dispatch.run_round(&context(), &mut exited(token), disarms_nothing);
     assert_eq!(next, Next::AskSource);
     assert_eq!(receiver.recv(), Ok(false), "the round takes it along");
 
@@ -81,11 +81,11 @@ fn callbacks_that_make_callbacks_keep_the_source_unasked_for_one_round_only() {
     let token = registered(&dispatch);
     again(&dispatch, token);
     for mut reports in [exited(token), Vec::new()] {
-        let next = dispatch.run_round(&context(), &mut reports, disarms_nothing);
+        let Round { next, .. } = dispatch.run_round(&context(), &mut reports, disarms_nothing);
         assert_eq!(next, Next::AskSourceAndReturn);
     }
     drop(dispatch.stop());
-    let next = dispatch.run_round(&context(), &mut Vec::new(), disarms_nothing);
+    let Round { next, .. } = dispatch.run_round(&context(), &mut Vec::new(), disarms_nothing);
     assert_eq!(next, Next::Stop);
 }
 
@@ -257,7 +257,7 @@ fn a_pause_that_has_begun_ends_with_a_late_callback() {
     const LONG: Duration = Duration::from_secs(60);
     let dispatch = Arc::new(Dispatch::new());
     let token = registered(&dispatch);
-    let next = dispatch.run_round(&context(), &mut exited(token), disarms_nothing);
+    let Round { next, .. } = dispatch.run_round(&context(), &mut exited(token), disarms_nothing);
     assert_eq!(next, Next::AskSource);
     let (sender, receiver) = mpsc::channel();
     let pausing = Arc::clone(&dispatch);
@@ -306,11 +306,9 @@ fn callbacks_have_the_creators_mask_and_the_thread_has_its_own_after_them() {
         joined(&dispatch, token, Box::new(callback));
     }
     let origin = Origin::here();
-    let context = Context {
-        origin,
-        creator_mask,
-    };
-    let next = dispatch.run_round(&context, &mut exited(token), disarms_nothing);
+    let mask = CallbackMask::Creators(creator_mask);
+    let context = Context { origin, mask };
+    let Round { next, .. } = dispatch.run_round(&context, &mut exited(token), disarms_nothing);
     let after = SignalMask::current().unwrap().blocked();
     former.set().unwrap();
     assert_eq!(next, Next::AskSource);

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::os::unix::process::ExitStatusExt;
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,8 +11,16 @@ use std::sync::{Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use std::io;
+use std::sync::Arc;
+
 use super::*;
+use crate::contract::callback::{Unregistered, WatchHandle};
+use crate::contract::error::WatchError;
+use crate::contract::pid::Pid;
+use crate::contract::watcher::PidWatcher;
 use crate::source::report::Report;
+use crate::source::token::Token;
 use crate::wait::ext::PidWatcherExt;
 use crate::watchers::simulated::SimulatedProcesses;
 use crate::watchers::simulated::SimulatedSource;
@@ -236,7 +244,7 @@ impl<'a> Disarming<'a> {
     /// slot before the disarming has ended.
     fn assert_keeps_its_slot(self, pid: Pid) {
         self.at_gate.recv_timeout(LONG).unwrap();
-        let dispatch = self.watcher.shared.dispatch();
+        let dispatch = self.watcher.watcher.shared.dispatch();
         let token = dispatch.reserve(pid);
         assert_ne!(token.index(), 0, "the source has the place armed still");
         dispatch.release(token);
@@ -354,7 +362,7 @@ fn what_is_due_is_run_though_the_thread_cannot_wake_itself() {
 #[test]
 fn a_wake_that_fails_once_leaves_no_thread_behind() {
     let watcher = watcher(&SimulatedProcesses::new());
-    let shared = Arc::downgrade(&watcher.shared);
+    let shared = Arc::downgrade(&watcher.watcher.shared);
     watcher.source().wakes.store(1, Ordering::SeqCst);
     drop(watcher);
     // The thread, which owned it too, has been joined.
@@ -380,7 +388,7 @@ fn assert_ended(watcher: ThreadedWatcher<Failing>, live: Pid, dropped: &mpsc::Re
     stopped(watcher.wait_timeout(live, LONG).map(drop));
     stopped(watcher.exited(live).map(drop));
     watcher.unregister_pid(live);
-    let shared = Arc::downgrade(&watcher.shared);
+    let shared = Arc::downgrade(&watcher.watcher.shared);
     drop(watcher);
     assert_eq!(shared.strong_count(), 0);
 }
@@ -506,7 +514,7 @@ fn a_callback_has_run_when_it_has_returned_and_its_captures_are_gone() {
                 let answer = cancel(handle);
                 (answer, Arc::strong_count(&captured))
             });
-            while watcher.shared.dispatch().waiting() == 0 && !cancelling.is_finished() {
+            while watcher.watcher.shared.dispatch().waiting() == 0 && !cancelling.is_finished() {
                 std::thread::yield_now();
             }
             drop(open);
@@ -536,9 +544,9 @@ fn a_panic_on_a_callers_thread_is_the_callers_and_leaves_no_place_taken() {
     }));
     watcher.source().panics.lock().unwrap().clear();
     // One slot has served all of them, and the watcher goes on.
-    let token = watcher.shared.dispatch().reserve(pid);
+    let token = watcher.watcher.shared.dispatch().reserve(pid);
     assert_eq!(token.index(), 0);
-    watcher.shared.dispatch().release(token);
+    watcher.watcher.shared.dispatch().release(token);
     exit(&processes, pid);
     assert!(watcher.wait_timeout(pid, LONG).unwrap().is_some());
 }
@@ -552,7 +560,7 @@ fn a_drop_waits_for_a_disarming_and_a_held_canceller_keeps_nothing() {
     let never = watcher.on_exit(pid, |_| {}).unwrap();
     watcher.unregister_callback(never);
     let canceller = watcher.canceller().unwrap();
-    let shared = Arc::downgrade(&watcher.shared);
+    let shared = Arc::downgrade(&watcher.watcher.shared);
     let (reached, at_gate) = mpsc::channel();
     let (open, gate) = mpsc::channel::<()>();
     *watcher.source().gate.lock().unwrap() = Some((reached, gate));
@@ -594,7 +602,7 @@ fn what_the_drop_has_removed_is_not_pending() {
 fn a_cancelled_callbacks_captures_may_drop_the_watcher() {
     let processes = SimulatedProcesses::new();
     let watcher = Arc::new(watcher(&processes));
-    let shared = Arc::downgrade(&watcher.shared);
+    let shared = Arc::downgrade(&watcher.watcher.shared);
     let pid = processes.spawn();
     let captured = Arc::clone(&watcher);
     let handle = watcher.on_exit(pid, move |_| drop(captured)).unwrap();

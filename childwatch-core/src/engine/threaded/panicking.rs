@@ -5,14 +5,21 @@
 //! free, no lock is poisoned, and the watcher goes on.
 
 use std::future::Future;
-use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::task::{Context, Wake, Waker};
 
 use super::failing::{Failing, LONG, exit, watcher};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+
 use super::*;
+use crate::contract::callback::ExitCallback;
+use crate::contract::exit::Exit;
+use crate::contract::pid::Pid;
+use crate::contract::watcher::PidWatcher;
+use crate::engine::user_code::drop_quietly;
 use crate::wait::ext::PidWatcherExt;
 use crate::watchers::simulated::SimulatedProcesses;
 
@@ -74,7 +81,7 @@ impl Stage {
     #[track_caller]
     fn assert_empty(&self) {
         until(|| self.processes.registration_count() == 0);
-        let dispatch = self.watcher.shared.dispatch();
+        let dispatch = self.watcher.watcher.shared.dispatch();
         let token = dispatch.reserve(self.live);
         dispatch.release(token);
         // A slot may be released a moment after the disarming, when the next one is taken.
@@ -172,7 +179,7 @@ fn a_stopped_watcher_refuses_callbacks_whose_captures_panic() {
     let Stage {
         watcher, processes, ..
     } = stage;
-    let shared = Arc::downgrade(&watcher.shared);
+    let shared = Arc::downgrade(&watcher.watcher.shared);
     drop(watcher);
     assert_eq!(shared.strong_count(), 0);
     assert_eq!(processes.registration_count(), 0);
@@ -207,7 +214,7 @@ fn a_drop_leaves_nothing_though_captures_panic() {
         let kept = Arc::clone(&kept);
         watcher.on_exit(live, move |_| drop(kept)).unwrap();
     }
-    let shared = Arc::downgrade(&watcher.shared);
+    let shared = Arc::downgrade(&watcher.watcher.shared);
     assert!(!panics(|| drop(watcher)), "a panic in the watcher's drop");
     assert_eq!(Arc::strong_count(&kept), 1, "captures that are not dropped");
     assert_eq!(shared.strong_count(), 0);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::contract::watcher::PidWatcher;
+use crate::platform::sync::atomic::AtomicUsize;
 use crate::wait::ext::PidWatcherExt;
 use crate::watchers::simulated::SimulatedProcesses;
 use crate::watchers::simulated::SimulatedSource;

@@ -18,6 +18,7 @@ use childwatch_ptrace_free_tests::BackendUnderTest;
 use childwatch_ptrace_free_tests::Clause;
 use childwatch_ptrace_free_tests::Feature;
 use childwatch_ptrace_free_tests::kit::child::Nursery;
+use childwatch_ptrace_free_tests::kit::driven::Driven;
 
 /// A broken watcher, as a backend, and what is known of its fault.
 #[derive(Clone, Copy)]
@@ -34,6 +35,8 @@ pub struct Broken {
     pub claims: &'static dyn BackendUnderTest,
     /// Its constructor.
     pub watcher: fn() -> Result<Box<dyn PidWatcher>, WatchError>,
+    /// As [`BackendUnderTest::driven`].
+    pub driven: fn() -> Result<Driven, WatchError>,
     /// The cases that it fails, and how.
     pub fails: &'static [(&'static str, Fails)],
     /// Some cases that it passes: it is a working watcher otherwise.
@@ -48,6 +51,7 @@ pub(super) const ON_PIDFDS: Broken = Broken {
     built_on: &Pidfd,
     claims: &Pidfd,
     watcher: || Pidfd.watcher(),
+    driven: || Pidfd.driven(),
     fails: &[],
     passes: &["codes_and_signals_are_told"],
 };
@@ -88,6 +92,10 @@ impl BackendUnderTest for Broken {
 
     fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
         (self.watcher)()
+    }
+
+    fn driven(&self) -> Result<Driven, WatchError> {
+        (self.driven)()
     }
 
     fn is_available(&self) -> Result<(), String> {

@@ -21,7 +21,7 @@ use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher, Unregistered, WatchEr
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 
-use super::entry::{Broken, Fails, Rule};
+use super::entry::{Broken, Fails, ON_PIDFDS, Rule};
 use childwatch_ptrace_free_tests::BackendUnderTest;
 use childwatch_ptrace_free_tests::Clause::{C9, C10};
 use childwatch_ptrace_free_tests::Feature;
@@ -75,6 +75,7 @@ const UNDER_ITS_LOCK: Broken = Broken {
         "an_unregistered_callback_never_runs",
         "codes_and_signals_are_told",
     ],
+    ..ON_PIDFDS
 };
 
 /// With the obvious repair, its callbacks taken out and run after unlocking: the
@@ -150,6 +151,7 @@ const OUTSIDE_ITS_LOCK: Broken = Broken {
         "a_slow_callback_blocks_no_call",
         "every_method_may_be_called_in_a_callback",
     ],
+    ..ON_PIDFDS
 };
 
 /// The old design as a backend, in two states.

@@ -1,0 +1,241 @@
+//! [`Shared`]: the calls of a watcher, and what its two halves share.
+
+use std::io;
+use std::mem;
+use std::sync::Arc;
+
+use crate::contract::callback::{ExitCallback, Unregistered, WatchHandle};
+use crate::contract::error::WatchError;
+use crate::contract::exit::Exit;
+use crate::contract::pid::Pid;
+use crate::engine::dispatch::{AddedCallback, Dispatch, Stopped};
+use crate::engine::registry::{Contended, Current, Tenure};
+use crate::engine::remains::{Disarms, Remains};
+use crate::engine::user_code::{drop_all, drop_quietly};
+use crate::source::exit_source::ExitSource;
+use crate::source::report::Report;
+use crate::source::token::Token;
+
+/// The part that ends with the watcher. Only the watcher and its driver own it.
+pub(super) struct Shared<S> {
+    pub(super) remains: Arc<Remains>,
+    pub(super) source: S,
+}
+
+impl<S: ExitSource> Disarms for Shared<S> {
+    fn disarm(&self, token: Token) {
+        self.source.disarm(token);
+    }
+}
+
+impl<S: ExitSource> Shared<S> {
+    pub(super) fn dispatch(&self) -> &Dispatch {
+        &self.remains.dispatch
+    }
+
+    /// Gives back what is left when a half has been dropped: first what the source holds, then
+    /// the callbacks, because the `Drop` of a captured value may take any time.
+    pub(super) fn finish(&self, Stopped { callbacks, armed }: Stopped) {
+        self.dispatch().wait_until_disarmed();
+        for token in armed {
+            // A panic of the source goes no further: the drop goes on.
+            drop_quietly(Retired {
+                shared: self,
+                token,
+            });
+        }
+        drop_all(callbacks);
+    }
+
+    pub(super) fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
+        loop {
+            let (token, former) = match self.dispatch().reserve_unless_current(pid)? {
+                Ok(token) => (token, None),
+                Err(Current { token, tenure }) if !self.source.is_reaped(token) => match tenure {
+                    Tenure::Held => return Err(WatchError::AlreadyRegistered { pid }),
+                    Tenure::Ephemeral if self.dispatch().hold(token) => return Ok(()),
+                    // In between, its last callback has run, or another call has made it
+                    // `Held`. Look again.
+                    Tenure::Ephemeral => continue,
+                },
+                // The pid is free, or belongs to another process (C13).
+                Err(Current { token, .. }) => (self.dispatch().reserve(pid), Some(token)),
+            };
+            self.arm(pid, token)?;
+            match self.dispatch().commit(pid, token, former) {
+                Ok(retired) => {
+                    self.retire(retired);
+                    return Ok(());
+                }
+                // Look again.
+                Err(Contended) => self.retire(Some(token)),
+            }
+        }
+    }
+
+    pub(super) fn watch(
+        &self,
+        pid: Pid,
+        mut callback: ExitCallback,
+    ) -> Result<WatchHandle, WatchError> {
+        loop {
+            let (token, former) = match self.dispatch().reserve_unless_current(pid)? {
+                Ok(token) => (token, None),
+                Err(Current { token, .. }) if !self.source.is_reaped(token) => {
+                    match self.dispatch().join(token, callback) {
+                        Ok(added) => return self.wake_if_needed(added),
+                        Err(refused) => callback = refused,
+                    }
+                    continue;
+                }
+                Err(Current { token, .. }) => (self.dispatch().reserve(pid), Some(token)),
+            };
+            match (self.arm(pid, token), former) {
+                (Ok(()), _) => {}
+                // No process has this pid now. So the caller means the registration's
+                // process, which was reaped, and the callback is a late one (C5).
+                (Err(WatchError::NoSuchProcess { .. }), Some(former)) => {
+                    match self.dispatch().join(former, callback) {
+                        Ok(added) => return self.wake_if_needed(added),
+                        Err(refused) => callback = refused,
+                    }
+                    continue;
+                }
+                (Err(error), _) => return Err(error),
+            }
+            match self.dispatch().commit_watch(pid, token, former, callback) {
+                Ok((added, retired)) => {
+                    self.retire(retired);
+                    return self.wake_if_needed(added);
+                }
+                Err(refused) => {
+                    self.retire(Some(token));
+                    callback = refused;
+                }
+            }
+        }
+    }
+
+    pub(super) fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
+        loop {
+            match self.dispatch().reserve_unless_current(pid)? {
+                Ok(token) => return self.look_at_stranger(pid, token),
+                Err(Current { token, .. }) => {
+                    if let Some(found) = self.exit_of(pid, token) {
+                        return Ok(found);
+                    }
+                }
+            }
+            // The registration has ended meanwhile: look again.
+        }
+    }
+
+    /// The exit of a registration's process, if it is known or one look finds it. Returns
+    /// `None` if the registration is gone.
+    fn exit_of(&self, pid: Pid, token: Token) -> Option<Option<Exit>> {
+        if let known @ Some(_) = self.dispatch().exit_of(token)? {
+            return Some(known);
+        }
+        if let Some(Report { status, .. }) = self.source.look(token) {
+            return Some(Some(Exit::new(pid, status)));
+        }
+        // If the registration is still there, it was there during the look. Otherwise the
+        // look may have found nothing because the token was disarmed.
+        self.dispatch().exit_of(token)
+    }
+
+    /// Arms a process for one look.
+    fn look_at_stranger(&self, pid: Pid, token: Token) -> Result<Option<Exit>, WatchError> {
+        self.arm(pid, token)?;
+        let armed = Retired {
+            shared: self,
+            token,
+        };
+        let found = self.source.look(token);
+        drop(armed);
+        Ok(found.map(|Report { status, .. }| Exit::new(pid, status)))
+    }
+
+    /// Arms a reserved token. If the source refuses or panics, the token is released.
+    fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
+        let reserved = Reserved {
+            dispatch: self.dispatch(),
+            token,
+        };
+        self.source.arm(pid, token)?;
+        mem::forget(reserved);
+        Ok(())
+    }
+
+    /// Disarms and releases the token of a retired registration.
+    pub(super) fn retire(&self, token: Option<Token>) {
+        if let Some(token) = token {
+            drop(Retired {
+                shared: self,
+                token,
+            });
+        }
+    }
+
+    /// Wakes the watcher's thread if the new callback is due and the thread would not see it.
+    /// If the kernel refuses to wake the thread, the callback is taken out again (C2).
+    pub(super) fn wake_if_needed(
+        &self,
+        AddedCallback { handle, needs_wake }: AddedCallback,
+    ) -> Result<WatchHandle, WatchError> {
+        if !needs_wake {
+            return Ok(handle);
+        }
+        let Err(source) = self.source.wake() else {
+            return Ok(handle);
+        };
+        match self.unregister_callback(handle) {
+            Unregistered::WillNotRun => Err(WatchError::Os {
+                operation: "waking the watcher's thread",
+                pid: Some(handle.pid()),
+                source,
+            }),
+            Unregistered::HasRun | Unregistered::IsRunning | Unregistered::NotPending => Ok(handle),
+        }
+    }
+
+    pub(super) fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
+        let disarm = |token| self.source.disarm(token);
+        self.remains.unregister_callback(handle, disarm)
+    }
+}
+
+/// A token that is released when dropped, unless its arming has succeeded.
+struct Reserved<'a> {
+    dispatch: &'a Dispatch,
+    token: Token,
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.dispatch.release(self.token);
+    }
+}
+
+/// An armed token that is disarmed and released when dropped.
+struct Retired<'a, S: ExitSource> {
+    shared: &'a Shared<S>,
+    token: Token,
+}
+
+impl<S: ExitSource> Drop for Retired<'_, S> {
+    fn drop(&mut self) {
+        // Released also when the source panics.
+        let _released = Reserved {
+            dispatch: self.shared.dispatch(),
+            token: self.token,
+        };
+        self.shared.source.disarm(self.token);
+    }
+}
+
+/// Wakes the thread that waits in the source. This is the last chance to wake it, so a refusal
+/// is answered by a second try: the cause may be over.
+pub(crate) fn wake_for_the_end(source: &impl ExitSource) -> io::Result<()> {
+    source.wake().or_else(|_| source.wake())
+}

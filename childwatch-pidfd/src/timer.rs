@@ -1,0 +1,59 @@
+//! [`Timer`]: makes an epoll instance readable when a time is over, for a watcher without a
+//! thread.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use childwatch_core::source::keep_clear;
+use mio::unix::SourceFd;
+use mio::{Interest, Registry};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
+};
+
+/// The token of events that are no process's. [`Token::to_bits`](childwatch_core::source::Token)
+/// never returns it.
+pub(crate) const WAKE: mio::Token = mio::Token(usize::MAX);
+
+/// It has no descriptor until it is set first.
+#[derive(Debug, Default)]
+pub(crate) struct Timer {
+    descriptor: Option<OwnedFd>,
+    is_set: bool,
+}
+
+impl Timer {
+    /// Sets the timer to `left` from now on, or ends it. Its event is a [`WAKE`].
+    pub(crate) fn set(&mut self, registry: &Registry, left: Option<Duration>) -> io::Result<()> {
+        if left.is_none() && !self.is_set {
+            return Ok(());
+        }
+        let descriptor = match &self.descriptor {
+            Some(descriptor) => descriptor,
+            None => self.descriptor.insert(registered(registry)?),
+        };
+        // To the kernel, zero ends the timer.
+        let left = left.map(|left| left.max(Duration::from_nanos(1)));
+        let value = Itimerspec {
+            it_interval: timespec(Duration::ZERO)?,
+            it_value: timespec(left.unwrap_or_default())?,
+        };
+        timerfd_settime(descriptor, TimerfdTimerFlags::empty(), &value)?;
+        self.is_set = left.is_some();
+        Ok(())
+    }
+}
+
+fn registered(registry: &Registry) -> io::Result<OwnedFd> {
+    let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+    let descriptor = keep_clear(|| timerfd_create(TimerfdClockId::Monotonic, flags))?;
+    let raw = descriptor.as_raw_fd();
+    registry.register(&mut SourceFd(&raw), WAKE, Interest::READABLE)?;
+    Ok(descriptor)
+}
+
+fn timespec(time: Duration) -> io::Result<Timespec> {
+    Timespec::try_from(time).map_err(|_| io::ErrorKind::InvalidInput.into())
+}

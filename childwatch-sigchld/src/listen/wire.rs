@@ -1,0 +1,90 @@
+//! [`Wire`]: from an event count to the descriptor of a watcher without a thread.
+//!
+//! A handler may notify at any time, on any thread, also while the watcher is dropped. The
+//! numbers of its descriptors may be those of other files a moment later. So a notifier counts
+//! itself in before it reads the numbers, and out after its system call. The drop takes
+//! the numbers away first, and then waits until the count is zero. All operations are
+//! sequentially consistent. So a notifier either finds no numbers, or is waited for. A handler
+//! waits for nothing, so the wait is short.
+//!
+//! A forked copy has the wire too, and the descriptors are its parent's. So a notifier compares
+//! the pid.
+
+use std::time::Duration;
+
+use childwatch_core::source::clock;
+use rustix::io::Errno;
+
+use crate::poller;
+use crate::poller::ends::Ends;
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::yield_now;
+
+/// Nothing is connected. No two descriptors have this number.
+const NOTHING: u64 = u64::MAX;
+
+/// How long [`disconnect`](Wire::disconnect) waits. A child that shares the memory, and is
+/// killed inside the handler, stays counted.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(crate) struct Wire {
+    ends: AtomicU64,
+    /// How many threads may be using the ends.
+    notifiers: AtomicU32,
+    /// The process that has connected it.
+    process: AtomicU32,
+}
+
+impl Default for Wire {
+    fn default() -> Self {
+        Wire {
+            ends: AtomicU64::new(NOTHING),
+            notifiers: AtomicU32::new(0),
+            process: AtomicU32::new(0),
+        }
+    }
+}
+
+impl Wire {
+    /// Async-signal-safe, and leaves `errno` as it was.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answers.
+    pub(crate) fn notify(&self) -> Result<(), Errno> {
+        if self.ends.load(Ordering::SeqCst) == NOTHING {
+            return Ok(());
+        }
+        self.notifiers.fetch_add(1, Ordering::SeqCst);
+        let ends = self.ends.load(Ordering::SeqCst);
+        let is_ours = || std::process::id() == self.process.load(Ordering::SeqCst);
+        let notified = if ends != NOTHING && is_ours() {
+            poller::notify(Ends::from_bits(ends))
+        } else {
+            Ok(())
+        };
+        self.notifiers.fetch_sub(1, Ordering::SeqCst);
+        notified
+    }
+
+    /// From now on each notification makes the descriptor readable.
+    pub(crate) fn connect(&self, ends: Ends) {
+        self.process.store(std::process::id(), Ordering::SeqCst);
+        self.ends.store(ends.to_bits(), Ordering::SeqCst);
+    }
+
+    /// Takes the ends away, and waits for the notifiers that may use them. Returns `false` if a
+    /// notifier does not come back. The descriptors must stay open then.
+    pub(crate) fn disconnect(&self) -> bool {
+        self.ends.store(NOTHING, Ordering::SeqCst);
+        let start = clock::monotonic();
+        while self.notifiers.load(Ordering::SeqCst) != 0 {
+            if !cfg!(childwatch_loom) && clock::monotonic().saturating_sub(start) > PATIENCE {
+                return false;
+            }
+            yield_now();
+        }
+        true
+    }
+}
