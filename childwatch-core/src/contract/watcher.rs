@@ -38,7 +38,8 @@ use crate::contract::pid::Pid;
 ///   | cause | error |
 ///   |---|---|
 ///   | no process has this pid, or it is a thread's id | [`NoSuchProcess`](WatchError::NoSuchProcess) |
-///   | the process is not a child, and the backend needs that; or it is the watcher's own process | [`NotAChild`](WatchError::NotAChild) |
+///   | the process is the caller's own | [`OwnProcess`](WatchError::OwnProcess) |
+///   | the process is not a child, and the backend needs that | [`NotAChild`](WatchError::NotAChild) |
 ///   | the pid is registered, and its process has not been reaped | [`AlreadyRegistered`](WatchError::AlreadyRegistered) |
 ///   | a callback is added to a pid without a `register_pid` in force | [`NotRegistered`](WatchError::NotRegistered) |
 ///   | there are no file descriptors, memory or threads left | [`ResourceLimit`](WatchError::ResourceLimit) |
