@@ -130,9 +130,11 @@ pub(super) fn a_signalfd_reader_hears_of_every_stop(stage: &Stage<'_>) {
         while signals.receive(Duration::ZERO).is_some() {}
         for _ in 0..20 {
             death::stop(child.pid());
-            assert!(signals.receive(A_MOMENT).is_some(), "{when}: of a stop");
+            let is_received = signals.receive(A_MOMENT).is_some();
+            assert!(is_received, "{when}: the signal of a stop is missing");
             death::continue_(child.pid());
-            assert!(signals.receive(A_MOMENT).is_some(), "{when}: of its end");
+            let is_received = signals.receive(A_MOMENT).is_some();
+            assert!(is_received, "{when}: the signal of its end is missing");
         }
     });
 }

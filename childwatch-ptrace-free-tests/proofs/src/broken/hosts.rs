@@ -29,28 +29,21 @@ pub(super) const ALL: &[Broken] = &[
         fault: "A thread of its own lets SIGCHLD through, watched or not.",
         breaks: Rule::Clause(C18),
         watcher: takes_signals_while_idle,
+        // On a busy machine the program may be the first to take every signal of a moment. Then
+        // a later moment fails.
         fails: &[
-            (
-                "a_signalfd_reader_hears_of_every_exit",
-                Saying("with an idle watcher: a signal is missing"),
-            ),
+            ("a_signalfd_reader_hears_of_every_exit", Saying(" signal")),
             (
                 "no_signal_is_taken_once_the_last_exit_is_told",
-                Saying("a signal is missing"),
+                Saying(" signal"),
             ),
-            (
-                "a_sigwait_loop_hears_of_every_exit",
-                Saying("with an idle watcher: a signal is missing"),
-            ),
+            ("a_sigwait_loop_hears_of_every_exit", Saying(" signal")),
             (
                 "signalfd-reader",
                 Saying("the program's job ends differently"),
             ),
             ("sigwait-loop", Saying("the program's job ends differently")),
-            (
-                "a_signalfd_reader_hears_of_every_stop",
-                Saying("with an idle watcher: of "),
-            ),
+            ("a_signalfd_reader_hears_of_every_stop", Saying(" signal")),
         ],
         // The thread that it leaves behind fails every case.
         passes: &[],
