@@ -102,7 +102,8 @@ impl Drop for Loop {
         let is_copy = matches!(watcher.try_wait(own), Err(WatchError::Forked));
         // The descriptor is readable then, and the thread ends.
         drop(watcher);
-        if !is_copy && thread.thread().id() != thread::current().id() {
+        // std may not know the calling thread any more: this may be its last destructor.
+        if !is_copy && self.number != threads::thread_id() {
             let _ = thread.join();
             // The kernel counts a thread that was joined for a moment more.
             let number = rustix::process::Pid::from_raw(self.number);

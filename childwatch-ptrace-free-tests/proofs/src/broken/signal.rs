@@ -169,7 +169,7 @@ pub(super) const ALL: &[Broken] = &[
             ),
             (
                 "a_signalfd_reader_hears_of_every_stop",
-                Saying("after its last child: of a stop"),
+                Saying("after its last child: the signal of a stop"),
             ),
         ],
         ..ON_SIGCHLD
