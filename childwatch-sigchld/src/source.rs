@@ -390,15 +390,19 @@ impl SigchldSource {
             .returned_at
             .max(start.saturating_sub(LONGEST_COLLECT * SWEEP_SHARE));
         self.sweep_after_callbacks(waiter, reports);
-        self.is_woken.swap(false, Ordering::SeqCst);
+        let is_woken = self.is_woken.swap(false, Ordering::SeqCst);
         self.look_at_hinted(waiter, reports);
+        if is_woken || !reports.is_empty() {
+            // Before a callback can end the process.
+            self.signals.await_deliveries();
+        }
         let now = self.kernel.monotonic();
         waiter.returned_at = now;
         let epoch = self.signals.epoch();
         (now, self.rest(waiter, now, epoch))
     }
 
-    /// Makes the descriptor that a program polls readable when the bell rings.
+    /// Makes the descriptor that a program polls readable when a signal or a wake notifies the watcher.
     pub(crate) fn wire(&self) -> &Wire {
         &self.signals.event_count.wire
     }
