@@ -87,7 +87,7 @@
 //!   address space: 2 MiB for its stack, and 64 MiB that the allocator reserves for each
 //!   thread. They count for `RLIMIT_AS`. After `mlockall(MCL_FUTURE)` they count for
 //!   `RLIMIT_MEMLOCK` too, and 2 MiB of them are in memory. glibc keeps them for later
-//!   threads when the watcher is dropped. [`Fallback`] has two threads. *Way around:* set
+//!   threads when the watcher is dropped. [`FallbackWatcher`] has two threads. *Way around:* set
 //!   `MALLOC_ARENA_MAX=1`; then 2 MiB are left.
 //! - **The watcher's thread allocates and frees memory.** If an allocation fails there, the
 //!   program is aborted, as elsewhere in Rust. The thread may also hold a lock of the allocator
