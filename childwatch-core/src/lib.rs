@@ -43,6 +43,12 @@
 //!   when the thread that started the child ends. For a child started in a callback that is
 //!   the watcher's thread, which ends when the watcher is dropped. *Way around:* start such
 //!   children on a thread that lives as long as they may.
+//! - **A callback traces and submits as the watcher's thread.** If a callback begins to trace a
+//!   process (`ptrace`), no other thread can control the tracee. When the watcher is dropped, the
+//!   tracee is detached, or killed if `PTRACE_O_EXITKILL` is set. If a callback submits a request
+//!   to an io_uring, and the watcher is dropped before the request is complete, the kernel cancels
+//!   the request (`ECANCELED`). *Way around:* trace and submit on a thread that lives as long as
+//!   that takes.
 //! - **Children of callbacks inherit from the watcher's thread.** These are its
 //!   namespaces, seccomp filters, Landlock rules, `no_new_privs`, capabilities, scheduling
 //!   class, niceness and CPU affinity. The thread has them from the thread that made the
@@ -83,6 +89,11 @@
 //!   `RLIMIT_MEMLOCK` too, and 2 MiB of them are in memory. glibc keeps them for later
 //!   threads when the watcher is dropped. [`FallbackWatcher`] has two threads. *Way around:* set
 //!   `MALLOC_ARENA_MAX=1`; then 2 MiB are left.
+//! - **The watcher's thread allocates and frees memory.** If an allocation fails there, the
+//!   program is aborted, as elsewhere in Rust. The thread may also hold a lock of the allocator
+//!   when the program forks. The allocators of glibc and musl are prepared for that. With an
+//!   allocator that is not, the copy may wait for ever when it allocates. *Way around:* choose an
+//!   allocator that handles forks (`pthread_atfork`), or let copies only execute a program.
 //! - **No watcher on a thread of the class `SCHED_DEADLINE`.** The kernel lets such a thread
 //!   start no other, so making a watcher fails with
 //!   [`ResourceLimit`](WatchError::ResourceLimit). *Way around:* make the watcher on another

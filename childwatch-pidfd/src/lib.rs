@@ -53,6 +53,12 @@
 //!   reported yet. If the thread has inherited the pidfd of a former process, `try_wait` may
 //!   return the exit of that process. *Way around:* use the watcher on another thread, or make it
 //!   on that thread.
+//! - **A forked copy keeps the descriptors.** These are the three of the watcher, and one for each
+//!   process that was watched at the fork. They stay open in the copy until it ends or executes a
+//!   program. Dropping the watcher in the copy does not close them, because their numbers may
+//!   belong to other files there. If a copy makes a watcher of its own and forks the next copy,
+//!   and so on, the descriptors of all generations add up. *Way around:* drop the watcher before
+//!   such a fork, or close the numbers in the copy.
 //! - **CRIU.** CRIU saves a pidfd only if its process belongs to the saved tree, and
 //!   older releases refuse every pidfd. *Way around:* drop the watcher before the
 //!   checkpoint, or use `childwatch-sigchld`, which keeps no descriptor open.

@@ -61,16 +61,20 @@ mod sigsuspend_loop;
 mod sigwait_loop;
 mod small_alternate_stacks;
 mod small_stacks;
+mod small_stacks_alone;
 mod static_musl;
 mod stopped;
+mod suspends_handlers;
 mod takes_every_signal;
 mod ticks;
 mod tokio_beside;
 mod tokio_by_signals;
+mod traces_in_callbacks;
 mod traces_its_children;
 mod traces_others;
 mod without_streams;
 mod workers_fork;
+mod writes_at_once;
 
 /// Makes [`HOSTS`], [`CASES_OF_HOSTS`] and [`with_every_host!`](crate::with_every_host) from
 /// one list of modules and names.
@@ -156,4 +160,8 @@ hosts! { $
     ends_in_destructors "ends-in-destructors",
     small_alternate_stacks "small-alternate-stacks",
     job_control "job-control",
+    writes_at_once "writes-at-once",
+    suspends_handlers "suspends-handlers",
+    small_stacks_alone "small-stacks-alone",
+    traces_in_callbacks "traces-in-callbacks",
 }

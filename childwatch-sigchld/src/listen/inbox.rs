@@ -22,6 +22,8 @@ pub(crate) struct Inbox {
     /// How many handlers are delivering, to this inbox or to others too. std's, because no
     /// model explores it.
     deliveries: std::sync::atomic::AtomicU32,
+    /// How many of them the watcher's thread waits for no longer. Only this thread writes it.
+    given_up: std::sync::atomic::AtomicU32,
     pub(crate) event_count: EventCount,
 }
 
@@ -33,6 +35,7 @@ impl Inbox {
             epoch: AtomicU32::new(0),
             is_open: AtomicBool::new(false),
             deliveries: std::sync::atomic::AtomicU32::new(0),
+            given_up: std::sync::atomic::AtomicU32::new(0),
             event_count: EventCount::default(),
         }
     }
@@ -76,7 +79,9 @@ impl Inbox {
     }
 
     /// Waits until no handler delivers to this inbox, but some milliseconds at most. A debugger
-    /// may have stopped the interrupted thread.
+    /// may have stopped the interrupted thread. A filter of system calls may have killed it, and
+    /// then the delivery never ends. So a delivery that has not ended in this time is not waited
+    /// for again.
     ///
     /// A handler wakes the watcher's thread by its last system call. The watcher's thread may
     /// be faster than the interrupted one. If a callback called [`std::process::exit`] then,
@@ -90,7 +95,8 @@ impl Inbox {
             return;
         }
         for look in 0..YIELDS + PAUSES {
-            if self.deliveries.load(Ordering::SeqCst) == 0 {
+            let deliveries = self.deliveries.load(Ordering::SeqCst);
+            if deliveries <= self.given_up.fetch_min(deliveries, Ordering::SeqCst) {
                 return;
             }
             if look < YIELDS {
@@ -99,6 +105,8 @@ impl Inbox {
                 pause(PAUSE);
             }
         }
+        let deliveries = self.deliveries.load(Ordering::SeqCst);
+        self.given_up.store(deliveries, Ordering::SeqCst);
     }
 
     pub(crate) fn epoch(&self) -> u32 {
@@ -181,6 +189,26 @@ mod tests {
         inbox.await_deliveries();
         inbox.end_delivery();
         inbox.await_deliveries();
+    }
+
+    #[test]
+    fn a_delivery_that_does_not_end_is_awaited_once() {
+        let inbox = open();
+        let given_up = || inbox.given_up.load(Ordering::SeqCst);
+        inbox.begin_delivery();
+        inbox.await_deliveries();
+        assert_eq!(given_up(), 1);
+        // The next one is awaited.
+        inbox.begin_delivery();
+        inbox.await_deliveries();
+        assert_eq!(given_up(), 2);
+        // Both go on after all.
+        inbox.end_delivery();
+        inbox.await_deliveries();
+        assert_eq!(given_up(), 1);
+        inbox.end_delivery();
+        inbox.await_deliveries();
+        assert_eq!(given_up(), 0);
     }
 
     #[test]

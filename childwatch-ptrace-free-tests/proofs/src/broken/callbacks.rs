@@ -103,10 +103,16 @@ pub(super) const ALL: &[Broken] = &[
         fault: "Each callback runs on a thread of its own.",
         breaks: Rule::Clause(C4),
         watcher: with::<RunsEachOnItsOwnThread>,
-        fails: &[(
-            "callbacks_run_in_order_on_one_thread",
-            Saying("callbacks ran on several threads"),
-        )],
+        fails: &[
+            (
+                "callbacks_run_in_order_on_one_thread",
+                Saying("callbacks ran on several threads"),
+            ),
+            (
+                "traces-in-callbacks",
+                Saying("the program's job ends differently"),
+            ),
+        ],
         ..ON_PIDFDS
     },
     Broken {

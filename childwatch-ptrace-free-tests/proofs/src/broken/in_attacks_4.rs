@@ -56,10 +56,34 @@ pub(super) const ALL: &[Broken] = &[
             signals::change_sigchld_flags(|flags| flags | libc::SA_ONSTACK);
             Pidfd.watcher()
         },
-        fails: &[(
-            "small-alternate-stacks",
-            Saying("the cell ended by signal: 11"),
-        )],
+        fails: &[
+            (
+                "small-alternate-stacks",
+                Saying("the cell ended by signal: 11"),
+            ),
+            (
+                "suspends-handlers",
+                Saying("the program's job ends differently"),
+            ),
+        ],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "handles-where-it-interrupts",
+        fault: "It installs a handler of SIGCHLD without SA_ONSTACK, though pidfds need none.",
+        breaks: Rule::Clause(C18),
+        watcher: || {
+            mem::forget(CountedSignal::new(libc::SIGCHLD));
+            signals::change_sigchld_flags(|flags| flags & !libc::SA_ONSTACK);
+            Pidfd.watcher()
+        },
+        fails: &[
+            ("small-stacks-alone", Saying("the cell ended by signal: 11")),
+            (
+                "writes-at-once",
+                Saying("the program's job ends differently"),
+            ),
+        ],
         ..ON_PIDFDS
     },
     Broken {

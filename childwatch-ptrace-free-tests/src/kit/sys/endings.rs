@@ -2,7 +2,7 @@
 
 #![expect(
     unsafe_code,
-    reason = "a key of `pthread_key_create` with a destructor, `atexit`, and `_exit`"
+    reason = "a key of `pthread_key_create` with a destructor, `atexit`, `_exit`, `sigaltstack`"
 )]
 
 use std::ptr;
@@ -87,28 +87,51 @@ pub fn exit_with_0() {
 /// Gives this thread an alternate stack of the smallest size that the kernel takes, and raises
 /// `SIGCHLD` here. Returns `true` if the memory below that stack is as it was.
 pub(crate) fn is_signalled_on_the_smallest_stack() -> bool {
-    const UNTOUCHED: u8 = 0xa5;
     let mut memory = vec![UNTOUCHED; libc::SIGSTKSZ + libc::MINSIGSTKSZ];
-    let stack = libc::stack_t {
-        ss_sp: memory[libc::SIGSTKSZ..].as_mut_ptr().cast(),
+    signal_beside(&mut memory[libc::SIGSTKSZ..]);
+    is_untouched(&memory[..libc::SIGSTKSZ])
+}
+
+/// Raises `SIGCHLD` on this thread while the frame of a suspended handler is on its alternate
+/// stack. Returns `true` if the frame is as it was.
+pub(crate) fn keeps_a_frame_on_an_alternate_stack() -> bool {
+    let mut memory = vec![UNTOUCHED; 2 * libc::SIGSTKSZ];
+    signal_beside(&mut memory);
+    is_untouched(&memory[libc::SIGSTKSZ..])
+}
+
+const UNTOUCHED: u8 = 0xa5;
+
+fn is_untouched(memory: &[u8]) -> bool {
+    memory.iter().all(|byte| *byte == UNTOUCHED)
+}
+
+/// Raises `SIGCHLD` on this thread while its alternate stack is `memory`.
+fn signal_beside(memory: &mut [u8]) {
+    let before = change_alternate_stack(&libc::stack_t {
+        ss_sp: memory.as_mut_ptr().cast(),
         ss_flags: 0,
-        ss_size: libc::MINSIGSTKSZ,
-    };
-    let mut before = libc::stack_t {
-        ss_sp: ptr::null_mut(),
-        ss_flags: libc::SS_DISABLE,
-        ss_size: 0,
-    };
-    // SAFETY: the stack has its bytes until the former one is back. Below it is memory that
-    // nobody uses.
+        ss_size: memory.len(),
+    });
+    // SAFETY: takes plain values.
     unsafe {
-        let answer = libc::sigaltstack(&raw const stack, &raw mut before);
-        assert_eq!(answer, 0, "an alternate stack of MINSIGSTKSZ");
         libc::syscall(libc::SYS_tgkill, libc::getpid(), thread_id(), libc::SIGCHLD);
-        let answer = libc::sigaltstack(&raw const before, ptr::null_mut());
-        assert_eq!(answer, 0, "the former alternate stack");
     }
-    memory[..libc::SIGSTKSZ]
-        .iter()
-        .all(|byte| *byte == UNTOUCHED)
+    change_alternate_stack(&before);
+}
+
+pub(super) const NO_ALTERNATE_STACK: libc::stack_t = libc::stack_t {
+    ss_sp: ptr::null_mut(),
+    ss_flags: libc::SS_DISABLE,
+    ss_size: 0,
+};
+
+/// Gives this thread another alternate stack, and returns the former one. The new one has its
+/// memory until the former one is back.
+pub(super) fn change_alternate_stack(stack: &libc::stack_t) -> libc::stack_t {
+    let mut before = NO_ALTERNATE_STACK;
+    // SAFETY: both live across the call. The callers here keep the memory.
+    let answer = unsafe { libc::sigaltstack(stack, &raw mut before) };
+    assert_eq!(answer, 0, "an alternate stack");
+    before
 }

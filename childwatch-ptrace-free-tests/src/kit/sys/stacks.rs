@@ -11,16 +11,33 @@ use std::mem;
 use std::ptr;
 use std::thread;
 
+use super::endings;
+
 /// Raises `SIGCHLD` on a thread whose stack has room for a few calls, and not for a signal's
 /// frame. std has given the thread an alternate stack.
 pub(crate) fn signal_at_the_end_of_a_stack() {
-    const STACK: usize = 64 << 10;
-    let thread = thread::Builder::new().stack_size(STACK).spawn(|| {
-        const ROOM: usize = 1 << 10;
-        super::signals::unblock_sigchld();
-        descend_and_signal(end_of_stack() + ROOM);
+    on_a_small_stack(signal_at_the_end_of_this_stack);
+}
+
+/// The same without an alternate stack.
+pub(crate) fn signal_at_the_end_of_a_lone_stack() {
+    on_a_small_stack(|| {
+        let alternate = endings::change_alternate_stack(&endings::NO_ALTERNATE_STACK);
+        signal_at_the_end_of_this_stack();
+        endings::change_alternate_stack(&alternate);
     });
+}
+
+fn on_a_small_stack(body: fn()) {
+    const STACK: usize = 64 << 10;
+    let thread = thread::Builder::new().stack_size(STACK).spawn(body);
     thread.expect("a thread").join().expect("it lives on");
+}
+
+fn signal_at_the_end_of_this_stack() {
+    const ROOM: usize = 1 << 10;
+    super::signals::unblock_sigchld();
+    descend_and_signal(end_of_stack() + ROOM);
 }
 
 /// The lowest address of this thread's stack.

@@ -57,6 +57,11 @@ impl Tracee {
         Ok(Tracee(pid))
     }
 
+    /// Begins to trace a process, which never stands, and dies with this thread.
+    pub(crate) fn jail(pid: Pid) -> io::Result<()> {
+        call(libc::PTRACE_SEIZE, pid, libc::PTRACE_O_EXITKILL)
+    }
+
     /// Stops it.
     pub(crate) fn interrupt(self) -> io::Result<()> {
         call(libc::PTRACE_INTERRUPT, self.0, 0)
