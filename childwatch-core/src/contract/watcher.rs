@@ -116,7 +116,8 @@ use crate::contract::pid::Pid;
 ///   [`NotPending`](Unregistered::NotPending). `Drop` returns at once and drops no captures. The
 ///   parent's watcher is unharmed. This holds too for a copy that is forked inside a callback and
 ///   returns from it: that copy runs no further callback, makes no system call on the parent's
-///   epoll instance, and its only thread ends. (A copy that is made while a thread is being
+///   epoll instance, and its only thread ends. A copy that the `Drop` of a captured value makes
+///   while the watcher ends drops no other callback. (A copy that is made while a thread is being
 ///   started may be unable to start threads, and so watchers, because std holds a lock then.)
 /// - **\[C16\] footprint.** Every file descriptor is close-on-exec. No file descriptor, thread or
 ///   memory is left over after any number of cycles.

@@ -180,8 +180,7 @@ impl<S: ExitSource> Drop for ThreadedWatcher<S> {
             dispatch.wait_until_idle();
         }
         dispatch.wait_until_disarmed();
-        drop_all(callbacks);
-        if origin.check().is_err() {
+        if drop_all(callbacks, origin).is_err() {
             // The `Drop` of a captured value has forked, and this is the copy.
             mem::forget(Arc::clone(&self.shared));
         }
@@ -433,7 +432,11 @@ fn run<S: ExitSource>(shared: Arc<Shared<S>>, waiter: S::Waiter, creator_mask: S
         // A panic of the source (S9). Those of callbacks are caught where they run.
         Err(payload) => {
             drop_quietly(payload);
-            drop_all(shared.dispatch().fail());
+            let callbacks = shared.dispatch().fail();
+            if drop_all(callbacks, &shared.remains.origin).is_err() {
+                // As after a callback that has forked.
+                return;
+            }
         }
     }
     drop(ManuallyDrop::into_inner(reports));
