@@ -326,7 +326,7 @@ pub static CALLS: &[Call] = &[
         &[Errno::INVAL, Errno::PERM, Errno::NOSYS],
     )
     .by(Caller)
-    .with_sigchld(&[(Registering, 2)]),
+    .with_sigchld(&[(Registering, 1)]),
     Call::new(
         EPOLL_WAIT,
         EPOLL_WAITS,
