@@ -1,6 +1,9 @@
 //! [`SignalMask`]: which signals a thread blocks.
 
-#![expect(unsafe_code, reason = "`pthread_sigmask`")]
+#![expect(
+    unsafe_code,
+    reason = "`pthread_sigmask`; in a test, a signal that is pending"
+)]
 
 use std::io;
 use std::mem::MaybeUninit;

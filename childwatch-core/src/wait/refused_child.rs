@@ -177,7 +177,7 @@ mod tests {
         assert!(successor.wait().is_err(), "it has been reaped");
     }
 
-    /// Whoever has started it waits for its status.
+    /// The thread that has started the child waits for its status.
     #[test]
     fn another_child_that_is_a_zombie_keeps_its_status() {
         let mut successor = Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();

@@ -617,7 +617,7 @@ fn a_drop_drops_its_captures_when_nothing_is_disarmed_any_more() {
     assert_eq!(dropped.recv(), Ok(true));
 }
 
-/// Who is told that the callback has run may rely on what the registration has given back (C8).
+/// A caller that gets `HasRun` may rely on what the registration has given back (C8).
 #[test]
 fn a_last_callback_runs_until_its_process_is_disarmed() {
     let processes = SimulatedProcesses::new();
