@@ -699,12 +699,17 @@ fn the_gate_of_a_forked_child_is_closed_on_exec() {
 /// Set in a forked copy.
 static IS_COPY: AtomicBool = AtomicBool::new(false);
 
+/// The exit code of a copy that drops what is the parent's.
+const DROPS: i32 = 77;
+
 /// A source without processes, which must not be dropped in a copy. Another source would join a
 /// thread there, or close files of the parent.
 #[derive(Debug, Default)]
 struct Parents {
     is_woken: Mutex<bool>,
     woken: Condvar,
+    /// A wait panics when it is woken.
+    panics: AtomicBool,
 }
 
 impl ExitSource for Parents {
@@ -730,6 +735,10 @@ impl ExitSource for Parents {
         let is_woken = self.is_woken.lock().unwrap();
         let waits = |is_woken: &mut bool| !*is_woken;
         *self.woken.wait_while(is_woken, waits).unwrap() = false;
+        if self.panics.load(Ordering::SeqCst) {
+            // Without the hook's message.
+            resume_unwind(Box::new(()));
+        }
         Ok(())
     }
 
@@ -744,7 +753,7 @@ impl Drop for Parents {
     fn drop(&mut self) {
         if IS_COPY.load(Ordering::SeqCst) {
             // SAFETY: ends the copy at once.
-            unsafe { libc::_exit(1) }
+            unsafe { libc::_exit(DROPS) }
         }
     }
 }
@@ -762,23 +771,58 @@ impl Drop for Forks {
     }
 }
 
-/// The copy is made in the middle of the watcher's drop, and continues that drop.
-#[test]
-fn a_copy_that_a_captured_value_makes_at_the_end_leaves_the_source_alone() {
+/// Must not be dropped in a copy, because the parent drops it too.
+struct Captured;
+
+impl Drop for Captured {
+    fn drop(&mut self) {
+        if IS_COPY.load(Ordering::SeqCst) {
+            // SAFETY: ends the copy at once.
+            unsafe { libc::_exit(DROPS) }
+        }
+    }
+}
+
+/// A watcher of one process with two callbacks. What the first captures forks when it is dropped,
+/// and sends the copy's pid.
+fn watcher_that_forks_at_its_end() -> (ThreadedWatcher<Parents>, mpsc::Receiver<i32>) {
     let watcher = ThreadedWatcher::start(Parents::default(), ()).unwrap();
     let (sender, receiver) = mpsc::channel();
-    let forks = Forks(sender);
+    let (forks, captured) = (Forks(sender), Captured);
     let pid = Pid::try_from(7).unwrap();
     watcher.on_exit(pid, move |_| drop(forks)).unwrap();
+    watcher.on_exit(pid, move |_| drop(captured)).unwrap();
+    (watcher, receiver)
+}
+
+fn assert_leaves_the_rest_alone(copy: i32) {
+    let copy = rustix::process::Pid::from_raw(copy);
+    let waited = rustix::process::waitpid(copy, rustix::process::WaitOptions::empty());
+    let (_, status) = waited.unwrap().unwrap();
+    // A copy whose last thread ends runs the exit handlers of other tests. They may change its code.
+    let code = status.exit_status();
+    assert!(code.is_some_and(|code| code != DROPS), "{status:?}");
+}
+
+/// The copy is made in the middle of the watcher's drop, and continues that drop.
+#[test]
+fn a_copy_that_a_captured_value_makes_at_the_end_leaves_the_rest_alone() {
+    let (watcher, copy) = watcher_that_forks_at_its_end();
     drop(watcher);
     if IS_COPY.load(Ordering::SeqCst) {
         // SAFETY: ends the copy at once.
         unsafe { libc::_exit(0) }
     }
-    let copy = rustix::process::Pid::from_raw(receiver.recv().unwrap());
-    let waited = rustix::process::waitpid(copy, rustix::process::WaitOptions::empty());
-    let (_, status) = waited.unwrap().unwrap();
-    assert_eq!(status.exit_status(), Some(0));
+    assert_leaves_the_rest_alone(copy.recv().unwrap());
+}
+
+/// The copy is made on the watcher's thread, and has no other thread.
+#[test]
+fn a_copy_that_a_captured_value_makes_after_a_panic_of_the_source_leaves_the_rest_alone() {
+    let (watcher, copy) = watcher_that_forks_at_its_end();
+    watcher.source().panics.store(true, Ordering::SeqCst);
+    watcher.source().wake().unwrap();
+    assert_leaves_the_rest_alone(copy.recv().unwrap());
 }
 
 /// The call runs on the thread that would report the exit.

@@ -97,6 +97,12 @@ impl Releases {
         self.waiting.pop_front().map(|(token, _)| token)
     }
 
+    /// As [`begin`](Self::begin), with a deadline that has passed.
+    #[cfg(test)]
+    pub(crate) fn begin_overdue(&mut self, token: Token) {
+        self.waiting.push_front((token, Instant::now()));
+    }
+
     fn position(&self, token: Token) -> Option<usize> {
         self.waiting
             .iter()

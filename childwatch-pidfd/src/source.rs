@@ -401,6 +401,27 @@ mod tests {
         child.wait().unwrap();
     }
 
+    /// In a busy program, each wait may end with an event.
+    #[test]
+    fn an_event_postpones_no_deadline() {
+        let (source, mut waiter) = PidfdSource::new().unwrap();
+        let mut children = [zombie(), zombie()];
+        let tokens = [TOKEN, Token::from_parts(1, 0)];
+        source.arm(Pid::from(&children[0]), tokens[0]).unwrap();
+        let PidfdWaiter { poll, events, .. } = &mut waiter;
+        // Its event comes only once.
+        poll.poll(events, None).unwrap();
+        waiter.releases.begin_overdue(tokens[0]);
+        source.arm(Pid::from(&children[1]), tokens[1]).unwrap();
+        let mut reports = Vec::new();
+        source.wait(&mut waiter, &mut reports).unwrap();
+        for (token, child) in tokens.into_iter().zip(&mut children) {
+            assert!(reports.iter().any(|report| report.token == token));
+            source.disarm(token);
+            child.wait().unwrap();
+        }
+    }
+
     /// A wait with a deadline wakes the thread once more.
     #[test]
     fn a_child_that_is_reported_is_not_waited_for_any_more() {

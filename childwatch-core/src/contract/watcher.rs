@@ -132,7 +132,8 @@ use crate::contract::pid::Pid;
 ///   returns from it: that copy runs no further callback, makes no system call on the parent's
 ///   epoll instance, and its only thread ends. (In a copy of a driving program that thread is the
 ///   program's: [`drive`](crate::Driver::drive) returns [`Forked`](WatchError::Forked), and the
-///   thread goes on.) (A copy that is made while a thread is being
+///   thread goes on.) A copy that the `Drop` of a captured value makes while the watcher ends drops
+///   no other callback. (A copy that is made while a thread is being
 ///   started may be unable to start threads, and so watchers, because std holds a lock then.)
 /// - **\[C16\] footprint.** Every file descriptor is close-on-exec. No file descriptor, thread or
 ///   memory is left over after any number of cycles.

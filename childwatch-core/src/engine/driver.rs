@@ -192,7 +192,7 @@ impl<S: ExitSource> Driver<S> {
     pub(super) fn turn(&mut self) -> Turn {
         match &mut self.parts {
             Some(parts) => parts.turn(S::wait),
-            None => Turn::stopped(),
+            None => Turn::ended(Ended::Stopped),
         }
     }
 
@@ -204,7 +204,7 @@ impl<S: ExitSource> Driver<S> {
                 parts.shared.dispatch().pause(time);
                 parts.turn(|_, _, _| Ok(()))
             }
-            None => Turn::stopped(),
+            None => Turn::ended(Ended::Stopped),
         }
     }
 }
@@ -268,8 +268,12 @@ impl<S: ExitSource> Parts<S> {
         turn.unwrap_or_else(|payload| {
             self.has_panicked = true;
             drop_quietly(payload);
-            drop_all(self.shared.dispatch().fail());
-            Turn::stopped()
+            let callbacks = self.shared.dispatch().fail();
+            match drop_all(callbacks, &self.shared.remains.origin) {
+                Ok(()) => Turn::ended(Ended::Stopped),
+                // The `Drop` of a captured value has forked, and this is the copy.
+                Err(_) => Turn::ended(Ended::Forked),
+            }
         })
     }
 
@@ -322,11 +326,11 @@ impl<S: PollableSource> Parts<S> {
 }
 
 impl Turn {
-    fn stopped() -> Self {
+    fn ended(ended: Ended) -> Self {
         Turn {
             waited: Ok(()),
             callbacks: 0,
-            ended: Some(Ended::Stopped),
+            ended: Some(ended),
         }
     }
 }

@@ -212,6 +212,15 @@ mod tests {
         }
     }
 
+    /// If the creator let the signal through for a moment, its action would end the program.
+    #[test]
+    fn a_synchronous_signal_that_the_creator_blocks_stays_pending() {
+        let is_pending = SignalMask::stays_pending(libc::SIGTRAP, || {
+            masks_of_a_new_thread();
+        });
+        assert!(is_pending);
+    }
+
     #[test]
     fn no_thread_has_the_number_of_one_that_was_joined() {
         for _ in 0..200 {

@@ -44,7 +44,8 @@ impl<S: ExitSource> Shared<S> {
                 token,
             });
         }
-        drop_all(callbacks);
+        // If the `Drop` of a captured value has forked, the half that is dropped notices the copy.
+        let _ = drop_all(callbacks, &self.remains.origin);
     }
 
     pub(super) fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {

@@ -1,6 +1,9 @@
 //! [`SignalMask`]: which signals a thread blocks.
 
-#![expect(unsafe_code, reason = "`pthread_sigmask`")]
+#![expect(
+    unsafe_code,
+    reason = "`pthread_sigmask`; in a test, a signal that is pending"
+)]
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -121,5 +124,37 @@ impl SignalMask {
             one.assume_init()
         };
         change(libc::SIG_BLOCK, Some(&one)).unwrap()
+    }
+
+    /// Runs `body` while `signal` is blocked and pending on the calling thread. Returns `true` if
+    /// the signal is still pending after that.
+    pub(crate) fn stays_pending(signal: libc::c_int, body: impl FnOnce()) -> bool {
+        let mask = Self::block(signal);
+        // The kernel keeps a blocked signal, also if it is ignored. If the thread lets the signal
+        // through for a moment, the signal is gone, and harms nothing.
+        //
+        // SAFETY: both calls take plain values.
+        let action = unsafe {
+            let action = libc::signal(signal, libc::SIG_IGN);
+            libc::raise(signal);
+            action
+        };
+        body();
+        let at_once = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let mut one = MaybeUninit::uninit();
+        // SAFETY: sigemptyset initialises the set, and sigaddset changes a set that is
+        // initialised. All arguments live across the calls, and a null siginfo is allowed.
+        let taken = unsafe {
+            libc::sigemptyset(one.as_mut_ptr());
+            libc::sigaddset(one.as_mut_ptr(), signal);
+            libc::sigtimedwait(one.as_ptr(), ptr::null_mut(), &raw const at_once)
+        };
+        mask.set().unwrap();
+        // SAFETY: the action is the one that was found.
+        unsafe { libc::signal(signal, action) };
+        taken == signal
     }
 }

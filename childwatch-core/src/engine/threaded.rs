@@ -114,7 +114,8 @@ impl<S: ExitSource> Drop for ThreadedWatcher<S> {
             dispatch.wait_until_idle();
         }
         dispatch.wait_until_disarmed();
-        drop_all(callbacks);
+        // If the `Drop` of a captured value has forked, the drop of `watcher` notices the copy.
+        let _ = drop_all(callbacks, &shared.remains.origin);
     }
 }
 

@@ -5,6 +5,7 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::contract::callback::ExitCallback;
+use crate::contract::error::WatchError;
 use crate::contract::exit::Exit;
 use crate::engine::origin::Origin;
 
@@ -52,8 +53,21 @@ pub(crate) fn drop_quietly<T>(value: T) {
 }
 
 /// Drops callbacks with their captures. Must not be called under a lock.
-pub(crate) fn drop_all(callbacks: Vec<ExitCallback>) {
-    for callback in callbacks {
+///
+/// The `Drop` of a captured value may fork. In the copy, the other callbacks are not dropped,
+/// because they are the parent's.
+///
+/// # Errors
+///
+/// [`Forked`](WatchError::Forked) in the copy.
+pub(crate) fn drop_all(callbacks: Vec<ExitCallback>, origin: &Origin) -> Result<(), WatchError> {
+    let mut callbacks = callbacks.into_iter();
+    for callback in callbacks.by_ref() {
         drop_quietly(callback);
+        if let Err(forked) = origin.check() {
+            mem::forget(callbacks);
+            return Err(forked);
+        }
     }
+    Ok(())
 }

@@ -177,6 +177,19 @@ mod tests {
         assert!(successor.wait().is_err(), "it has been reaped");
     }
 
+    /// The thread that has started the child waits for its status.
+    #[test]
+    fn another_child_that_is_a_zombie_keeps_its_status() {
+        let mut successor = Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
+        let pid = number(&successor);
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(pid), options).unwrap();
+        if let Some(started) = started(pid) {
+            end(pid, Ticks::from_raw(started.as_raw() - 1));
+        }
+        assert_eq!(successor.wait().unwrap().code(), Some(7));
+    }
+
     /// A start that is read from the wrong field could let another process be killed.
     #[test]
     fn a_start_is_found_behind_any_name() {

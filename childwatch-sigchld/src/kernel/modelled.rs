@@ -4,16 +4,18 @@
 //! runs on the thread that raises the signal, as on any thread of a program. No time passes,
 //! and there is no `/proc`.
 
+use std::collections::HashSet;
 use std::io;
 use std::ops::Deref;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use childwatch_core::source::clock::Ticks;
 use childwatch_core::{Pid, WatchError};
 use loom::sync::{Condvar, Mutex};
+use loom::thread::{self, ThreadId};
 use rustix::io::Errno;
 
 use crate::listen::inbox::Inbox;
@@ -33,6 +35,9 @@ struct Simulated {
     inbox: OnceLock<Arc<Inbox>>,
     has_handler: AtomicBool,
     mask: Option<Mask>,
+    /// The threads that have looked at a child since they asked for the handler, as each arming
+    /// does first. std's lock, because no model explores it.
+    have_looked: std::sync::Mutex<HashSet<ThreadId>>,
 }
 
 const LIVES: u32 = 0;
@@ -158,6 +163,11 @@ impl Kernel {
         self.0.inbox.get().expect("a source has subscribed")
     }
 
+    fn have_looked(&self) -> std::sync::MutexGuard<'_, HashSet<ThreadId>> {
+        let have_looked = self.0.have_looked.lock();
+        have_looked.unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn child(&self, pid: Pid) -> &AtomicU32 {
         &self.0.children[pid.as_raw() as usize - 1]
     }
@@ -201,6 +211,7 @@ impl Kernel {
     }
 
     pub(crate) fn look(&self, pid: Pid) -> State {
+        self.have_looked().insert(thread::current().id());
         match self.child(pid).load(Ordering::SeqCst) {
             LIVES => State::NotYet,
             IS_GONE => State::Gone,
@@ -230,6 +241,7 @@ impl Kernel {
     }
 
     pub(crate) fn has_handler(&self) -> bool {
+        self.have_looked().remove(&thread::current().id());
         self.0.has_handler.load(Ordering::SeqCst)
     }
 
@@ -239,6 +251,7 @@ impl Kernel {
     }
 
     pub(crate) fn install_handler(&self) -> io::Result<()> {
+        self.have_looked().remove(&thread::current().id());
         self.0.has_handler.store(true, Ordering::SeqCst);
         Ok(())
     }
@@ -266,7 +279,11 @@ impl Kernel {
         Stopwatch
     }
 
+    /// A child that is seen after the moment may have started after it. It would be taken for
+    /// another child, and reported while it lives.
     pub(crate) fn ticks(&self) -> Ticks {
+        let has_looked = self.have_looked().contains(&thread::current().id());
+        assert!(has_looked, "no child has been seen before this moment");
         Ticks::NEVER
     }
 }

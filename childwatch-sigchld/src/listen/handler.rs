@@ -206,7 +206,11 @@ static STATE: AtomicU32 = AtomicU32::new(NOT_INSTALLED);
     expect(dead_code, reason = "a model's kernel answers instead")
 )]
 pub(crate) fn is_installed() -> bool {
-    STATE.load(Ordering::SeqCst) == INSTALLED
+    has_been_installed(&STATE)
+}
+
+fn has_been_installed(state: &AtomicU32) -> bool {
+    state.load(Ordering::SeqCst) == INSTALLED
 }
 
 /// How long a thread waits while another thread installs the handler.
@@ -308,12 +312,17 @@ fn deliver(info: &libc::siginfo_t) {
     // SAFETY: these fields may be read of any siginfo_t that came with SIGCHLD; `signal`
     // judges their meaning by si_code.
     let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
-    let entries = entries();
+    deliver_to(entries(), |inbox| inbox.signal(pid, info.si_code, status));
+}
+
+/// A delivery to one inbox ends when each has its signal. Until then the handler runs, perhaps on
+/// an alternate stack, and no callback of any watcher may end the process.
+fn deliver_to<'a>(entries: impl Iterator<Item = &'a Entry> + Clone, signal: impl Fn(&Inbox)) {
     for entry in entries.clone() {
         entry.inbox.begin_delivery();
     }
     for entry in entries.clone() {
-        entry.inbox.signal(pid, info.si_code, status);
+        signal(&entry.inbox);
     }
     for entry in entries {
         entry.inbox.end_delivery();
@@ -417,6 +426,7 @@ pub(crate) fn disposition() -> io::Result<libc::sigaction> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::sync::mpsc;
 
     use rustix::process::WaitOptions;
@@ -487,6 +497,36 @@ mod tests {
             subscription.open();
             subscription.signal(7, libc::CLD_EXITED, 0);
         }
+    }
+
+    /// A child that is armed before that could exit without a signal.
+    #[test]
+    fn the_handler_is_installed_when_its_installation_has_ended() {
+        let state = AtomicU32::new(NOT_INSTALLED);
+        assert!(!has_been_installed(&state));
+        let register = || {
+            assert!(!has_been_installed(&state));
+            Ok(())
+        };
+        install_once(&state, PATIENCE, register).unwrap();
+        assert!(has_been_installed(&state));
+    }
+
+    #[test]
+    fn no_delivery_ends_before_every_inbox_has_its_signal() {
+        let entries = [(); 3].map(|()| Entry::new(process::id()));
+        let delivering = || {
+            entries
+                .iter()
+                .filter(|entry| entry.inbox.is_delivering())
+                .count()
+        };
+        let signals = Cell::new(0);
+        deliver_to(entries.iter(), |_| {
+            signals.set(signals.get() + 1);
+            assert_eq!(delivering(), entries.len());
+        });
+        assert_eq!((signals.get(), delivering()), (entries.len(), 0));
     }
 
     #[test]

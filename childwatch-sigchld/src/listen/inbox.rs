@@ -127,6 +127,12 @@ impl Inbox {
         self.is_open.store(false, Ordering::SeqCst);
     }
 
+    /// Returns `true` while a handler delivers, to this inbox or to others too.
+    #[cfg(test)]
+    pub(crate) fn is_delivering(&self) -> bool {
+        self.deliveries.load(Ordering::SeqCst) != 0
+    }
+
     #[cfg(test)]
     pub(crate) fn is_open(&self) -> bool {
         self.is_open.load(Ordering::SeqCst)

@@ -5,6 +5,7 @@
 //! processes. So nothing is concluded from it without a proof that it is our own.
 
 use std::fs;
+use std::io;
 
 use childwatch_core::Pid;
 use childwatch_core::source::clock::Ticks;
@@ -35,8 +36,11 @@ pub enum ProcView {
 
 /// Returns what `/proc` is to this process.
 pub(crate) fn view() -> ProcView {
-    let own = std::process::id();
-    let Ok(stat) = fs::read("/proc/self/stat") else {
+    view_by(std::process::id(), |path| fs::read(path))
+}
+
+fn view_by(own: u32, read: impl Fn(&str) -> io::Result<Vec<u8>>) -> ProcView {
+    let Ok(stat) = read("/proc/self/stat") else {
         return ProcView::Missing;
     };
     let shown = stat.split(|byte| *byte == b' ').next();
@@ -46,7 +50,7 @@ pub(crate) fn view() -> ProcView {
     // A process may have the same pid in two namespaces. `NSpid` (Linux 4.1) has a pid for
     // each namespace from that of the mount inwards. Kernels without pid namespaces do not
     // show it.
-    match fs::read("/proc/self/status") {
+    match read("/proc/self/status") {
         Ok(status) if has_one_pid(&status) => ProcView::Own,
         Ok(_) => ProcView::Foreign,
         Err(_) => ProcView::Missing,
@@ -182,6 +186,22 @@ mod tests {
         }
         assert_eq!(Stat::parse(b"7 (cat) S 12"), None);
         assert_eq!(Stat::parse(b""), None);
+    }
+
+    #[test]
+    fn a_proc_is_another_namespaces_also_if_the_pids_are_equal() {
+        let view = |own: u32, status: Option<&str>| {
+            view_by(own, |path| match (path, status) {
+                ("/proc/self/stat", _) => Ok(b"7 (cat) S 1 7 7".into()),
+                ("/proc/self/status", Some(status)) => Ok(status.into()),
+                _ => Err(io::ErrorKind::NotFound.into()),
+            })
+        };
+        assert_eq!(view(7, Some("Name:\tcat\nNSpid:\t7\n")), ProcView::Own);
+        assert_eq!(view(7, Some("Name:\tcat\n")), ProcView::Own);
+        assert_eq!(view(7, Some("NSpid:\t7\t7\n")), ProcView::Foreign);
+        assert_eq!(view(8, Some("NSpid:\t7\t8\n")), ProcView::Foreign);
+        assert_eq!(view(7, None), ProcView::Missing);
     }
 
     /// There the numbers are other processes', and 1 is the parent of many.

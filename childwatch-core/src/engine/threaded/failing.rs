@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::process::ExitStatus;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
@@ -19,6 +19,7 @@ use crate::contract::callback::{Unregistered, WatchHandle};
 use crate::contract::error::WatchError;
 use crate::contract::pid::Pid;
 use crate::contract::watcher::PidWatcher;
+use crate::engine::registry::Cancelled;
 use crate::source::report::Report;
 use crate::source::token::Token;
 use crate::wait::ext::PidWatcherExt;
@@ -583,6 +584,64 @@ fn a_drop_waits_for_a_disarming_and_a_held_canceller_keeps_nothing() {
         let answer = canceller.unregister_callback(handle);
         assert_eq!(answer, Unregistered::NotPending);
     }
+}
+
+/// The `Drop` of a captured value may fork. The copy waits for no disarming, because the thread
+/// that disarms does not exist there.
+#[test]
+fn a_drop_drops_its_captures_when_nothing_is_disarmed_any_more() {
+    struct Captured(Arc<AtomicBool>, mpsc::Sender<bool>);
+
+    impl Drop for Captured {
+        fn drop(&mut self) {
+            let is_open = self.0.load(Ordering::SeqCst);
+            self.1.send(is_open).unwrap();
+        }
+    }
+
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    let cancelled = watcher.on_exit(processes.spawn(), |_| {}).unwrap();
+    let is_open = Arc::new(AtomicBool::new(false));
+    let (sender, dropped) = mpsc::channel();
+    let captured = Captured(Arc::clone(&is_open), sender);
+    let callback = move |_| drop(captured);
+    watcher.on_exit(processes.spawn(), callback).unwrap();
+    let canceller = watcher.canceller().unwrap();
+    let remains = Arc::clone(&watcher.watcher.shared.remains);
+    let (reached, at_gate) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    *watcher.source().gate.lock().unwrap() = Some((reached, gate));
+    std::thread::scope(|scope| {
+        scope.spawn(|| canceller.unregister_callback(cancelled));
+        at_gate.recv().unwrap();
+        scope.spawn(|| drop(watcher));
+        while remains.dispatch.waiting() == 0 {
+            std::thread::yield_now();
+        }
+        is_open.store(true, Ordering::SeqCst);
+        drop(open);
+    });
+    assert_eq!(dropped.recv(), Ok(true));
+}
+
+/// A caller that gets `HasRun` may rely on what the registration has given back (C8).
+#[test]
+fn a_last_callback_runs_until_its_process_is_disarmed() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    let pid = processes.spawn();
+    let handle = watcher.on_exit(pid, |_| {}).unwrap();
+    let (reached, at_gate) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    *watcher.source().gate.lock().unwrap() = Some((reached, gate));
+    exit(&processes, pid);
+    at_gate.recv().unwrap();
+    let cancelled = watcher.watcher.shared.dispatch().cancel(handle);
+    assert!(matches!(cancelled, Cancelled::Running));
+    drop(open);
+    assert_eq!(watcher.unregister_callback(handle), Unregistered::HasRun);
+    assert_eq!(processes.registration_count(), 0);
 }
 
 #[test]
