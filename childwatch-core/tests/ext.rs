@@ -787,12 +787,17 @@ impl Drop for Captured {
 /// and sends the copy's pid.
 fn watcher_that_forks_at_its_end() -> (ThreadedWatcher<Parents>, mpsc::Receiver<i32>) {
     let watcher = ThreadedWatcher::start(Parents::default(), ()).unwrap();
+    let receiver = add_callbacks(&watcher, Pid::try_from(7).unwrap());
+    (watcher, receiver)
+}
+
+/// The first callback forks when it is dropped. The second must not be dropped in the copy.
+fn add_callbacks(watcher: &dyn PidWatcher, pid: Pid) -> mpsc::Receiver<i32> {
     let (sender, receiver) = mpsc::channel();
     let (forks, captured) = (Forks(sender), Captured);
-    let pid = Pid::try_from(7).unwrap();
     watcher.on_exit(pid, move |_| drop(forks)).unwrap();
     watcher.on_exit(pid, move |_| drop(captured)).unwrap();
-    (watcher, receiver)
+    receiver
 }
 
 fn assert_leaves_the_rest_alone(copy: i32) {
@@ -823,6 +828,29 @@ fn a_copy_that_a_captured_value_makes_after_a_panic_of_the_source_leaves_the_res
     watcher.source().panics.store(true, Ordering::SeqCst);
     watcher.source().wake().unwrap();
     assert_leaves_the_rest_alone(copy.recv().unwrap());
+}
+
+/// The copy continues the drop of one half, and the other half is left.
+#[test]
+fn a_copy_that_a_captured_value_makes_as_a_half_is_dropped_leaves_the_rest_alone() {
+    for watcher_goes_first in [true, false] {
+        let processes = SimulatedProcesses::new();
+        let (watcher, driver) = SimulatedWatcher::driven(&processes).unwrap();
+        let copy = add_callbacks(&watcher, processes.spawn());
+        let (watcher, driver) = if watcher_goes_first {
+            drop(watcher);
+            (None, Some(driver))
+        } else {
+            drop(driver);
+            (Some(watcher), None)
+        };
+        if IS_COPY.load(Ordering::SeqCst) {
+            // SAFETY: ends the copy at once.
+            unsafe { libc::_exit(0) }
+        }
+        assert_leaves_the_rest_alone(copy.recv().unwrap());
+        drop((watcher, driver));
+    }
 }
 
 /// The call runs on the thread that would report the exit.
