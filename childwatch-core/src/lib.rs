@@ -24,15 +24,15 @@
 //!
 //! # What your program must know
 //!
-//! A watcher has a thread, and callbacks run on it. (The points about that thread do not concern a
-//! [`DrivenWatcher`], which has none: its callbacks run in the program's own loop.) Some properties that look like the
-//! process's belong to the thread. Backends add points of their own: see the
+//! A watcher has a thread, and callbacks run on it. A [`DrivenWatcher`] has none: its callbacks run
+//! on the thread of the program that drives, and have the properties of that thread. Some properties
+//! that look like the process's belong to a thread. Backends add points of their own: see the
 //! documentation of `childwatch-pidfd` and `childwatch-sigchld`.
 //!
 //! - **Never wait for an exit inside a callback.** A callback that blocks on
-//!   [`PidWatcherExt::exited`] waits for the watcher's thread while it runs on that thread: it
-//!   waits for ever. [`PidWatcherExt::wait_timeout`] waits until its time is over, and then
-//!   looks once.
+//!   [`PidWatcherExt::exited`] waits for another callback, which cannot run before this
+//!   one returns: it waits for ever. [`PidWatcherExt::wait_timeout`] waits until its time is over,
+//!   and then looks once.
 //!   *Way around:* register a callback for the next exit, or hand the work to another
 //!   thread.
 //! - **A callback must not own its own watcher.** An `Arc` of the watcher inside a
@@ -133,7 +133,8 @@ pub use watchers::fallback::FallbackWatcher;
 pub use watchers::simulated::{SimulatedProcesses, SimulatedWatcher};
 
 pub mod source {
-    //! What the author of a backend needs. Users of a watcher need nothing from this module.
+    //! What the author of a backend needs. Users of a watcher need this module only to name the type
+    //! of a driven watcher over simulated processes or two sources.
     //!
     //! A backend is made in three steps:
     //!

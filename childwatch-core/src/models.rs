@@ -1,7 +1,7 @@
 //! What the contract promises about threads, model by model, in every interleaving.
 //!
-//! Each model drives a whole watcher with its thread: a `ThreadedWatcher` over simulated
-//! processes, or over a `models::source::Source`, which refuses and fails as the model
+//! Each model has a whole watcher with its thread, or with its driver (`driving`). It is over
+//! simulated processes, or over a `models::source::Source`, which refuses and fails as the model
 //! asks. Only the types of `platform::sync` are loom's. If a callback never runs, or a wait
 //! never ends, loom finds a deadlock and ends the model.
 //!

@@ -53,7 +53,7 @@
 //!   reported yet. If the thread has inherited the pidfd of a former process, `try_wait` may
 //!   return the exit of that process. *Way around:* use the watcher on another thread, or make it
 //!   on that thread.
-//! - **A forked copy keeps the descriptors.** These are the three of the watcher, and one for each
+//! - **A forked copy keeps the descriptors.** These are the three of the watcher (of a driven one perhaps four), and one for each
 //!   process that was watched at the fork. They stay open in the copy until it ends or executes a
 //!   program. Dropping the watcher in the copy does not close them, because their numbers may
 //!   belong to other files there. If a copy makes a watcher of its own and forks the next copy,

@@ -35,6 +35,8 @@
 //!     fn offers(&self, feature: Feature) -> Result<(), String> {
 //!         match feature {
 //!             Feature::NonChildren => Err("it watches children only".to_owned()),
+//!             // A backend with a driver implements `driven` too.
+//!             Feature::Driver => Err("its own thread drives".to_owned()),
 //!             _ => Ok(()),
 //!         }
 //!     }

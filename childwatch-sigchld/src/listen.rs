@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Everything on this way is async-signal-safe: atomic operations, and the system call
-//! `futex` if the thread waits. For a watcher without a thread, the bell has a [`wire`] to a
-//! descriptor that a program polls. That is `getpid` and `epoll_ctl`.
+//! `futex` if the thread waits. For a watcher without a thread, the event count has a [`wire`] to the
+//! descriptor that the program polls. The wire makes the calls `getpid` and `epoll_ctl`.
 
 pub(crate) mod event_count;
 pub(crate) mod forwarder;

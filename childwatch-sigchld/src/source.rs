@@ -21,7 +21,7 @@
 //! 1. `arm` reads the epoch, opens the inbox, inserts the entry, and only then looks
 //!    at the child. So the look sees an exit that came before it.
 //! 2. The kernel makes a child a zombie before it queues or merges the signal. So after
-//!    each exit a run of the handler follows, which raises the epoch and then notifies.
+//!    each exit that sends `SIGCHLD` a run of the handler follows, which raises the epoch and then notifies.
 //! 3. The thread reads the event count, then the epoch, and then waits on the event count.
 //!    So it misses no notification. If an epoch is not answered, a sweep begins after a finite time.
 //! 4. A sweep answers only the epoch that was read before its first look. An entry
@@ -30,8 +30,8 @@
 //!
 //! For example, two children exit, and the kernel merges the second signal into the first,
 //! which is still pending. One run of the handler follows, with one hint. The first child is
-//! looked at because of the hint. No sweep has answered this epoch, so a sweep is due. It
-//! looks at the second child too.
+//! looked at because of the hint, and `wait` returns with its report. No sweep has answered this
+//! epoch, so a sweep is due. In a later call of `wait` it looks at the second child.
 //!
 //! # Why none is invented
 //!
@@ -210,7 +210,7 @@ impl ExitSource for SigchldSource {
         if let Signals::Handler(_) = self.signals {
             self.install_handler_for(pid)?;
         }
-        // The order is that of the argument above.
+        // The order: see 1 of *Why no exit is lost* at the head of this file.
         let epoch = self.signals.epoch();
         let is_first = {
             let mut table = self.table();
@@ -292,7 +292,7 @@ impl ExitSource for SigchldSource {
     fn wait(&self, waiter: &mut SigchldWaiter, reports: &mut Vec<Report>) -> io::Result<()> {
         self.sweep_after_callbacks(waiter, reports);
         loop {
-            // The order is that of the argument above.
+            // The order: see 3 of *Why no exit is lost* at the head of this file.
             let seen = self.signals.event_count.count();
             self.look_at_hinted(waiter, reports);
             let is_woken = self.is_woken.swap(false, Ordering::SeqCst);

@@ -193,7 +193,7 @@ fn build_for_hosts(shell: &Shell) -> anyhow::Result<()> {
 /// Returns how many cells run at a time. Most cells wait for a heartbeat or for a child, and not
 /// for a processor.
 fn cells_at_a_time() -> String {
-    (3 * parallelism().get()).to_string()
+    (5 * parallelism().get()).to_string()
 }
 
 fn sandboxes(shell: &Shell) -> anyhow::Result<Done> {
@@ -201,8 +201,10 @@ fn sandboxes(shell: &Shell) -> anyhow::Result<Done> {
         return Ok(Done::Skipped(reason));
     }
     let jobs = cells_at_a_time();
-    // The other backends make no other system calls.
-    let backends = ["pidfd", "sigchld", "fallback"].map(|name| format!("--backend={name}"));
+    // The other backends make no other system calls: `fallback-driven` has those of both sources
+    // without a thread.
+    let backends =
+        ["pidfd", "sigchld", "fallback", "fallback-driven"].map(|name| format!("--backend={name}"));
     for sandbox in Sandbox::ALL.iter().map(|sandbox| sandbox.name()) {
         cmd!(
             shell,

@@ -50,7 +50,7 @@ use crate::contract::pid::Pid;
 ///   | there are no file descriptors, memory or threads left | [`ResourceLimit`](WatchError::ResourceLimit) |
 ///   | the kernel or a sandbox does not offer what the backend needs | [`Unsupported`](WatchError::Unsupported) |
 ///   | the caller is a forked copy | [`Forked`](WatchError::Forked) |
-///   | a source has panicked, and so the watcher has ended | [`Stopped`](WatchError::Stopped) |
+///   | the watcher has ended: a half of a driven watcher was dropped, or a source has panicked | [`Stopped`](WatchError::Stopped) |
 ///   | the kernel answers anything else | [`Os`](WatchError::Os) |
 /// - **\[C3\] once.** A callback runs exactly once, after the exit and never before it.
 /// - **\[C4\] where.** Callbacks run on the driving thread, one at a time, with no lock of the
@@ -198,20 +198,22 @@ pub trait PidWatcher: Debug + Send + Sync {
     /// # Errors
     ///
     /// [`NotRegistered`](WatchError::NotRegistered) without a `register_pid` in
-    /// force; [`Forked`](WatchError::Forked); [`Os`](WatchError::Os) when the
-    /// watcher's thread, or its driver, cannot be woken.
+    /// force; [`Forked`](WatchError::Forked); [`Stopped`](WatchError::Stopped);
+    /// [`Os`](WatchError::Os) when the watcher's thread, or its driver, cannot be woken.
     fn register_callback(
         &self,
         pid: Pid,
         callback: ExitCallback,
     ) -> Result<WatchHandle, WatchError>;
 
-    /// Takes a callback out, or waits until it has run (C9). After the call, the data that the
-    /// callback uses may go.
+    /// Takes a callback out, or waits until it has run (C9). After the answer
+    /// [`WillNotRun`](Unregistered::WillNotRun) or [`HasRun`](Unregistered::HasRun), the data that
+    /// the callback uses may go.
     ///
     /// # Deadlocks
     ///
-    /// The call waits for a running callback. So do not hold a lock that the callback takes.
+    /// The call waits for a running callback, or drops the captures of one that it takes out. So do
+    /// not hold a lock that the callback takes, or the `Drop` of a captured value.
     fn unregister_callback(&self, handle: WatchHandle) -> Unregistered;
 
     /// Registers a process and adds a callback in one step. If the process has a registration,

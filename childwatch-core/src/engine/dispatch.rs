@@ -1,12 +1,14 @@
-//! [`Dispatch`]: the registry behind its lock, and the rounds in which the watcher's thread runs
-//! the callbacks that are due.
+//! [`Dispatch`]: the registry behind its lock, and the rounds in which the driving thread runs the
+//! callbacks that are due. The driving thread is the watcher's own, or one of the program's that is
+//! inside `drive`.
 //!
 //! # The lock
 //!
 //! One mutex guards the registry and the flags beside it. While it is held, the code takes no
 //! other lock, waits for nothing, and runs no code of the user's: no callback, no `Drop` of a
-//! captured value, no source. So the lock cannot deadlock, and it is held for some tens of
-//! nanoseconds. The only calls that may reach the kernel are those of the allocator, and the
+//! captured value, no source. So the lock cannot deadlock. For one call it is held for some
+//! tens of nanoseconds. The start of a round takes in all reports of a wait, and the end of the
+//! watcher takes out all callbacks. The only calls that may reach the kernel are those of the allocator, and the
 //! waking of threads that wait on `finished`.
 //!
 //! The lock is taken once for each callback: the section that marks one callback as finished
@@ -14,12 +16,13 @@
 //!
 //! # Who waits for whom
 //!
-//! 1. A caller that unregisters a running callback waits for the watcher's thread. It waits on
+//! 1. A caller that unregisters a running callback waits for the driving thread. It waits on
 //!    `finished`.
-//! 2. The watcher's thread waits for no caller. It takes the lock, and in `pause` it waits for
-//!    time to pass or for `stop`. It waits for callers only if a callback drops the watcher.
-//! 3. The thread that drops the watcher joins the watcher's thread. If the kernel refuses to end
-//!    the wait of that thread, it waits for the end of the round instead, on `finished`.
+//! 2. The driving thread waits for callers in one case only: a callback drops the watcher (4).
+//!    Otherwise it takes the lock, and in `pause` it waits for time to pass or for `stop`.
+//! 3. The thread that drops the watcher joins the watcher's own thread. If the kernel refuses to
+//!    end the wait of that thread, and for a driven watcher, it waits for the end of the round
+//!    instead, on `finished`.
 //! 4. Then it waits, on `finished` too, for the disarmings that cancellers have begun. A
 //!    disarming makes quick system calls, runs no code of the user's, and does not wait. The
 //!    captures of the cancelled callback are dropped after it.
@@ -128,7 +131,7 @@ pub(crate) enum Next {
 /// A callback that has been added to the registry.
 pub(crate) struct AddedCallback {
     pub(crate) handle: WatchHandle,
-    /// The callback is due, and the watcher's thread would not look by itself.
+    /// The callback is due, and the driving thread would not look by itself.
     pub(crate) needs_wake: bool,
 }
 
@@ -279,18 +282,20 @@ impl Dispatch {
         }
     }
 
-    /// Waits until the callback is not running. Must not be called on the watcher's own thread.
+    /// Waits until the callback is not running. Must not be called on the thread that is in a
+    /// round.
     pub(crate) fn wait_until_finished(&self, handle: WatchHandle) {
         self.wait_while(|state| state.registry.is_running(handle.id()));
     }
 
-    /// Runs one round of the watcher's thread: takes in the reports and runs the callbacks that
-    /// are due. When the last callback of a registration has run, `disarm` is called without the
+    /// Runs one round of the driving thread: takes in the reports and runs the callbacks that
+    /// are due. If a registration ends with a callback, `disarm` is called after it, without the
     /// lock.
     ///
-    /// From the first callback of the round to the last, the thread has the mask of the thread
-    /// that made the watcher. After them the thread has the mask with which it began the round.
-    /// The source may have changed that mask before.
+    /// From the first callback of the round to the last, the thread has the mask that `context`
+    /// names: that of the thread that made the watcher, or its own if it drives. After them the
+    /// thread has the mask with which it began the round. The source may have changed that mask
+    /// before.
     pub(crate) fn run_round(
         &self,
         context: &Context,

@@ -95,8 +95,8 @@ impl<S: PollableSource> Driver<S> {
     ///
     /// `Some(Duration::ZERO)` does not wait, and `None` waits without a limit. The call may
     /// return early with 0, for example if a signal handler has run on this thread. The time in
-    /// which callbacks run is not limited. One call runs 1,024 of them at most, or a few more if
-    /// the source cannot be woken. If more are due, the descriptor is readable.
+    /// which callbacks run is not limited. One call runs 1,024 of them at most. If more are due, the
+    /// descriptor is readable. (If the source cannot be woken, one call runs all that are due.)
     ///
     /// If a callback panics, the panic hook reports it, and the callback is counted (C11).
     ///

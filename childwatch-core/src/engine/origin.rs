@@ -2,8 +2,8 @@
 //!
 //! # Why
 //!
-//! A copy has the watcher's memory, but not its thread. It shares the epoll instance with its
-//! parent, so one `EPOLL_CTL_DEL` in the copy would end a watch of the parent's. Therefore each
+//! A copy has the watcher's memory, but not its thread. If the watcher has an epoll instance,
+//! the copy shares it with the parent, so one `EPOLL_CTL_DEL` in the copy would end a watch of the parent's. Therefore each
 //! call of a watcher first asks whether this is still the process that made the watcher. In a
 //! copy the call takes no lock, because another thread may have held the lock at the fork.
 //!
@@ -95,7 +95,7 @@ impl Origin {
         Origin { pid, sign }
     }
 
-    /// Returns `Forked` in every process except the caller of `here`.
+    /// Returns `Forked` in a copy of the process that called `here`, with the exceptions above.
     pub(crate) fn check(&self) -> Result<(), WatchError> {
         let is_here = match self.sign {
             // Relaxed: within one process the word goes from zero to the mark

@@ -2,8 +2,8 @@
 //! and which are due.
 //!
 //! The registry is a pure state machine: no lock, no thread, no I/O. [`dispatch`](crate::engine::dispatch)
-//! puts it behind a lock, and [`threaded`](crate::engine::threaded) between the callers
-//! and an [`ExitSource`](crate::source::ExitSource). The registry
+//! puts it behind a lock. [`driven`](crate::engine::driven) and [`driver`](crate::engine::driver)
+//! stand between the callers and an [`ExitSource`](crate::source::ExitSource). The registry
 //! drops no callback while it lives. It returns each one to the caller, who drops it outside the
 //! lock.
 //!

@@ -29,8 +29,8 @@ pub(crate) trait Disarms: Send + Sync {
 impl Cancels for EngineCanceller {
     fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
         self.remains.unregister_callback(handle, |token| {
-            // The watcher's `Drop` waits for this disarming. So the source still exists, and
-            // this is not its last owner.
+            // The watcher's `Drop` waits for this disarming. So `upgrade` succeeds here, and
+            // this is never the last owner.
             if let Some(source) = self.source.upgrade() {
                 source.disarm(token);
             }

@@ -192,7 +192,7 @@ impl<S: ExitSource> Shared<S> {
         };
         match self.unregister_callback(handle) {
             Unregistered::WillNotRun => Err(WatchError::Os {
-                operation: "waking the watcher's thread",
+                operation: "waking the watcher",
                 pid: Some(handle.pid()),
                 source,
             }),

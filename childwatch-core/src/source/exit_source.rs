@@ -39,8 +39,8 @@ use crate::source::token::Token;
 ///   returns a report as soon as the process has exited and its parent can wait
 ///   for it, and never before. It does not replace a report: `wait` still gives
 ///   one.
-/// - **S9 no panic.** No method panics. If `start`, `wait`, `wake` or `disarm` panics on the
-///   watcher's thread, the watcher ends: pending callbacks are dropped without running, and
+/// - **S9 no panic.** No method panics. If `start`, `wait`, `collect`, `wake` or `disarm` panics on
+///   the driving thread, the watcher ends: pending callbacks are dropped without running, and
 ///   every later call returns [`Stopped`](WatchError::Stopped). A panic on a caller's
 ///   thread goes on to the caller.
 pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
@@ -77,10 +77,11 @@ pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     /// if the token is not armed.
     fn look(&self, token: Token) -> Option<Report>;
 
-    /// Prepares the watcher's thread. The engine calls it once, before any other method on that
-    /// thread. Every signal is blocked there except the synchronous ones (C4). A driven watcher
-    /// calls it in its first `drive`, and it must not change the mask of that thread. The default
-    /// does nothing.
+    /// Prepares the driving thread. The engine calls it once, before the first wait.
+    ///
+    /// On the watcher's own thread it is the first method that is called, and every signal is
+    /// blocked there except the synchronous ones (C4). A driven watcher calls it in its first
+    /// `drive`. Then it must not change the mask of that thread. The default does nothing.
     ///
     /// This method and [`wait`](Self::wait) may change the signal mask of the thread. The change
     /// lasts, because the engine changes the mask for callbacks only, and restores it after

@@ -3,8 +3,9 @@
 //! # One handler for all watchers
 //!
 //! signal-hook installs the real handler, which also calls the handler that it found. We
-//! register one action with signal-hook, once in the life of a process. The action delivers to
-//! the inboxes in a list. signal-hook is not called again after that: not when another watcher
+//! register one action with signal-hook, successfully once in the life of a process. (A registration
+//! that fails is taken back, and may be tried again.) The action delivers to the inboxes in a
+//! list. signal-hook is not called again after that: not when another watcher
 //! is made, and not when one is dropped. Therefore no watcher ever waits for the lock of
 //! signal-hook.
 //!
@@ -13,18 +14,21 @@
 //! | step | why it is async-signal-safe |
 //! |---|---|
 //! | signal-hook's handler finds its actions | by atomic operations alone |
-//! | [`deliver`] walks the list of inboxes | the list is lock-free, and its entries are never freed |
+//! | the handler that it found, if any | it is the program's own |
+//! | [`deliver`] walks the list of inboxes, and counts the delivery in and out | the list is lock-free, and its entries are never freed |
 //! | [`Inbox::signal`] counts and leaves a hint | atomic operations, in a ring of fixed size |
 //! | the event count wakes the watcher's thread | `futex`, only if the thread waits; `errno` is restored |
+//! | or it makes a driver's descriptor readable | `getpid` and `epoll_ctl`; `errno` is restored |
 //!
-//! rustix makes the system call without libc, unless another crate of the program turns its
-//! libc backend on. In both cases it is one system call.
+//! rustix makes the system calls without libc, unless another crate of the program turns its
+//! libc backend on. In both cases each is one system call.
 //!
 //! # Forked copies
 //!
 //! A copy inherits handler and action. It does not call signal-hook again, whose lock another
 //! thread may have held at the fork. The handler then also delivers to the inherited inboxes.
-//! That has no effect: their memory is the copy's own, and no thread of the copy reads it. A
+//! That has no effect: their memory is the copy's own, no thread of the copy reads it, and a wire
+//! knows its own process (see [`wire`](super::wire) for the limit of that). A
 //! watcher of the copy takes an inbox of its own.
 //!
 //! # The list
@@ -184,7 +188,7 @@ unsafe fn link(list: &AtomicPtr<Entry>, entry: *mut Entry) {
 ///
 /// The clones of one iterator have the same entries. A later one is in front of them.
 fn entries() -> impl Iterator<Item = &'static Entry> + Clone {
-    // Acquire: the entries are whole (Release in `publish`).
+    // Acquire: the entries are whole (Release in `link`).
     let mut next = LIST.load(Ordering::Acquire).cast_const();
     std::iter::from_fn(move || {
         // SAFETY: null, or a published entry, which is never freed and only shared.
@@ -302,8 +306,8 @@ fn register() -> io::Result<()> {
         }
         Ok(())
     };
-    // SAFETY: the action makes atomic operations and the system call futex. It does not
-    // allocate, lock or panic.
+    // SAFETY: the action makes atomic operations, and the system calls `futex`, `getpid` and
+    // `epoll_ctl`. It does not allocate, lock or panic.
     unsafe { register_action(deliver, correct) }
 }
 

@@ -51,7 +51,7 @@ impl Inbox {
         }
         let epoch = self.epoch.fetch_add(1, Ordering::SeqCst).wrapping_add(1);
         // A signal that reports no exit leaves no hint. But the signal of an exit may have been
-        // merged into it, so it begins a epoch like any other.
+        // merged into it, so it begins an epoch like any other.
         if let Some(status) = exit_status_from_siginfo(code, status) {
             self.hints.push(Hint {
                 pid,

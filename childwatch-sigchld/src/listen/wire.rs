@@ -8,7 +8,9 @@
 //! waits for nothing, so the wait is short.
 //!
 //! A forked copy has the wire too, and the descriptors are its parent's. So a notifier compares
-//! the pid.
+//! the pid. Two processes can have the same pid: a process 1, and a copy of it that is process 1 of a
+//! new pid namespace. If such a copy gets a `SIGCHLD`, the parent's descriptor becomes readable, and
+//! the parent's driver looks for exits in vain.
 
 use std::time::Duration;
 
