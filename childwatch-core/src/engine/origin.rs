@@ -3,9 +3,13 @@
 //! # Why
 //!
 //! A copy has the watcher's memory, but not its thread. If the watcher has an epoll instance,
-//! the copy shares it with the parent, so one `EPOLL_CTL_DEL` in the copy would end a watch of the parent's. Therefore each
-//! call of a watcher first asks whether this is still the process that made the watcher. In a
+//! the copy shares it with the parent, so one `EPOLL_CTL_DEL` in the copy would end a watch of
+//! the parent's. Therefore each call of a watcher first asks whether this is still the process that made the watcher. In a
 //! copy the call takes no lock, because another thread may have held the lock at the fork.
+//!
+//! Three places beside the calls ask too: the driving thread after each callback, which may have
+//! forked; each `Drop`, which then forgets what it owns; and the SIGCHLD handler before it touches
+//! the descriptor of a driver. In a copy, the handler's other work changes the copy's memory only.
 //!
 //! # How
 //!

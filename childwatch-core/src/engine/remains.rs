@@ -1,4 +1,16 @@
 //! [`Remains`]: what may outlive a watcher, so that its futures can cancel.
+//!
+//! # Why a cancelled callback has run or never will (C9)
+//!
+//! The engine picks a due callback, and a canceller takes one out, under the same lock. So each
+//! callback is picked or taken out, and never both.
+//!
+//! | the canceller finds | it does |
+//! |---|---|
+//! | the callback, not picked | takes it out under the lock, and drops it outside: it never runs |
+//! | the callback picked, on another thread | waits until the engine marks it as finished, which comes after its captures are dropped |
+//! | the callback picked, on its own thread | returns at once, because the call comes from inside that callback |
+//! | no callback | looks it up among the cancelled ones: it has run, or was cancelled before |
 
 use std::sync::{Arc, Weak};
 
