@@ -212,7 +212,7 @@ pub trait PidWatcher: Debug + Send + Sync {
     ///
     /// # Deadlocks
     ///
-    /// The call waits for a running callback, or drops the captures of one that it takes out. So do
+    /// The call waits for a running callback. If it takes a callback out, it drops the captures. So do
     /// not hold a lock that the callback takes, or the `Drop` of a captured value.
     fn unregister_callback(&self, handle: WatchHandle) -> Unregistered;
 

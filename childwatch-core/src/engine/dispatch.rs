@@ -23,7 +23,7 @@
 //! 3. The thread that drops the watcher joins the watcher's own thread. If the kernel refuses to
 //!    end the wait of that thread, and for a driven watcher, it waits for the end of the round
 //!    instead, on `finished`.
-//! 4. Then it waits, on `finished` too, for the disarmings that cancellers have begun. A
+//! 4. Then it waits on `finished` for the disarmings that cancellers have begun. A
 //!    disarming makes quick system calls, runs no code of the user's, and does not wait. The
 //!    captures of the cancelled callback are dropped after it.
 //!
@@ -101,7 +101,7 @@ struct State {
     disarming: usize,
 }
 
-/// What a round has come to.
+/// The result of a round.
 #[derive(Debug)]
 pub(crate) struct Round {
     /// How many callbacks have run. A callback that a forked copy returns from is not counted.

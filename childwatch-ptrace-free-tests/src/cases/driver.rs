@@ -116,7 +116,7 @@ pub(super) fn callbacks_run_with_the_mask_of_the_thread_that_drives(stage: &Stag
     assert_eq!(signals::blocked_signals(), own, "the mask after a drive");
 }
 
-/// A child is known to be dead before the descriptor is looked at, and nobody drives meanwhile.
+/// The child is known to be dead before the descriptor is looked at. No thread drives meanwhile.
 pub(super) fn the_descriptor_is_readable_as_long_as_something_is_due(stage: &Stage<'_>) {
     let (watcher, mut driver) = driven(stage);
     let child = stage.child();
@@ -154,7 +154,8 @@ pub(super) fn the_descriptor_is_readable_as_long_as_something_is_due(stage: &Sta
     assert_eq!(probe.runs(), 3);
 }
 
-/// Between two exits a loop that is told to drive in vain would do so thousands of times.
+/// If the descriptor were readable without a reason, a loop would drive thousands of times between
+/// two exits.
 pub(super) fn nothing_is_readable_when_nothing_is_due(stage: &Stage<'_>) {
     const EXITS: usize = 50;
     let (watcher, mut driver) = driven(stage);

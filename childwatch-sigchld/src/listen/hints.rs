@@ -12,9 +12,9 @@
 //!
 //! # Invariants
 //!
-//! 1. The slot `position % CAPACITY` may be written by the writer that has claimed
-//!    `position` when its sequence number is `position`, and read when the number is
-//!    `position + 1`.
+//! 1. If the sequence number of the slot `position % CAPACITY` is `position`, the writer that has
+//!    claimed `position` may write the slot. If the number is `position + 1`, the reader may
+//!    read it.
 //! 2. Only one thread reads at a time. (If two did, a hint could be read twice or skipped.)
 //!
 //! If a writer is interrupted between claiming and filling its slot, it holds up the reader at

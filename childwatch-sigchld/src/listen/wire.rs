@@ -10,7 +10,7 @@
 //! A forked copy has the wire too, and the descriptors are its parent's. So a notifier compares
 //! the pid. Two processes can have the same pid: a process 1, and a copy of it that is process 1 of a
 //! new pid namespace. If such a copy gets a `SIGCHLD`, the parent's descriptor becomes readable, and
-//! the parent's driver looks for exits in vain.
+//! the parent's driver looks for exits and finds none.
 
 use std::time::Duration;
 

@@ -102,7 +102,7 @@ fn install(handler: Handler, flags: i32, blocked: &[i32]) {
     }
 }
 
-/// Gives this program a handler of `SIGCHLD` that interrupts system calls, runs on this
+/// Gives this program a handler of `SIGCHLD`. The handler interrupts system calls, runs on this
 /// thread's alternate stack, blocks `SIGUSR1`, and raises it.
 pub(crate) fn install_interrupting_handler() {
     /// Enough for a handler and the largest registers.
