@@ -37,6 +37,9 @@
 //!   and then looks once. The same holds for an [`ExitSet`].
 //!   *Way around:* register a callback for the next exit, or hand the work to another
 //!   thread.
+//! - **Dropping a watcher waits for the callback that is running**, and for no other. A callback
+//!   that never returns keeps the drop waiting for ever.
+//!   [`PidWatcher`](PidWatcher#what-waits-for-what) has a table of what waits for what.
 //! - **A callback must not own its own watcher.** An `Arc` of the watcher inside a
 //!   callback keeps the watcher alive until that callback has run. If the process never
 //!   exits, neither the watcher nor its thread ends. *Way around:* give the callback a

@@ -81,11 +81,13 @@ impl Arrivals {
         self.wake_if_settled(state);
     }
 
-    /// As [`Members::report`].
+    /// As [`Members::report`]. The callback of a removed member wakes nobody. So a caller that
+    /// unregisters it does not wait for wakers.
     pub(crate) fn report(&self, key: Key, answer: Answer) {
         let mut state = self.lock();
-        state.members.report(key, answer);
-        self.wake_if_settled(state);
+        if state.members.report(key, answer) {
+            self.wake_if_settled(state);
+        }
     }
 
     /// As [`Members::remove`].

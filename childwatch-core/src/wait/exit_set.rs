@@ -39,7 +39,8 @@ use crate::wait::members::{Answer, Key};
 /// - **A member is a process, not a pid** (C13). If a process is inserted twice, it is two members,
 ///   and its exit is returned twice.
 /// - When [`remove`](Self::remove) has returned, the exit of that process is not returned any more.
-/// - **Dropping the set** unregisters what it has registered. The processes live on.
+/// - **Dropping the set** unregisters what it has registered, and keeps nothing of it. The processes
+///   live on. The drop waits for no callback and no waker of the program.
 /// - Every method takes `&self`, and may be called from any thread and from a callback. If several
 ///   threads or tasks wait, each answer goes to one of them. If the set becomes empty, all of them
 ///   return.
@@ -133,12 +134,8 @@ impl<W: PidWatcher> ExitSet<W> {
     /// Removes a process. Returns `true` if it was a member.
     ///
     /// After the call, the set does not return the exit of this process, also if the exit has
-    /// been reported already. If several members have the pid, all of them are removed.
-    ///
-    /// # Deadlocks
-    ///
-    /// As for [`unregister_callback`](PidWatcher::unregister_callback): if the exit is being
-    /// reported, the call waits until the tasks that wait for the set have been woken.
+    /// been reported already. If several members have the pid, all of them are removed. The call
+    /// waits for no other callback, and for no waker.
     pub fn remove(&self, pid: Pid) -> bool {
         if self.shared.is_in_copy() {
             return false;

@@ -69,16 +69,20 @@ impl Members {
         self.members.remove(&key);
     }
 
-    /// The callback has run, or was dropped. A member that has an answer keeps it, and one that has
-    /// been removed gets none.
-    pub(crate) fn report(&mut self, key: Key, answer: Answer) {
+    /// The callback has run, or was dropped. Returns `true` if this is the member's answer. A member
+    /// that has an answer keeps it, and one that has been removed gets none.
+    pub(crate) fn report(&mut self, key: Key, answer: Answer) -> bool {
         match (self.members.get_mut(&key), answer) {
             // Not known until the watcher has returned: it may be a refusal.
-            (Some(Member::Entering { is_dropped }), None) => *is_dropped = true,
+            (Some(Member::Entering { is_dropped }), None) => {
+                *is_dropped = true;
+                false
+            }
             (Some(Member::Entering { .. } | Member::Watched(_)), answer) => {
                 self.answer(key, answer);
+                true
             }
-            (Some(Member::Answered { .. }) | None, _) => {}
+            (Some(Member::Answered { .. }) | None, _) => false,
         }
     }
 
@@ -168,8 +172,8 @@ mod tests {
     fn a_callback_that_is_dropped_while_its_member_enters_is_an_answer_unless_it_is_refused() {
         let mut members = Members::default();
         let [taken, refused] = [(); 2].map(|()| members.enter(pid(7)));
-        members.report(taken, None);
-        members.report(refused, None);
+        assert!(!members.report(taken, None));
+        assert!(!members.report(refused, None));
         assert_eq!(members.take(), None);
         assert_eq!(members.entered(taken, handle()), None);
         members.refused(refused);
@@ -185,7 +189,7 @@ mod tests {
         let mut handles = Vec::new();
         assert_eq!(members.remove(pid(7), &mut handles), 2);
         assert!(members.is_empty() && handles.is_empty());
-        members.report(taken, exit());
+        assert!(!members.report(taken, exit()));
         assert_eq!(members.take(), None);
         let handle = handle();
         assert_eq!(members.entered(taken, handle), Some(handle));
@@ -197,10 +201,10 @@ mod tests {
     fn an_exit_that_is_taken_while_its_member_enters_leaves_nothing() {
         let mut members = Members::default();
         let key = members.enter(pid(7));
-        members.report(key, exit());
+        assert!(members.report(key, exit()));
         assert_eq!(members.take(), Some(exit()));
         assert_eq!(members.entered(key, handle()), None);
-        members.report(key, None);
+        assert!(!members.report(key, None));
         assert!(members.is_empty() && !members.has_answer());
     }
 
@@ -211,7 +215,8 @@ mod tests {
         let [waits, answered] = [(); 2].map(|()| members.enter(pid(7)));
         members.entered(waits, watched);
         members.entered(answered, handle());
-        members.report(answered, exit());
+        assert!(members.report(answered, exit()));
+        assert!(!members.report(answered, None), "it has an answer");
         members.enter(pid(8));
         assert_eq!(members.pids(), [pid(7), pid(7), pid(8)]);
         assert_eq!(members.clear(), [watched]);
