@@ -1,7 +1,6 @@
 //! Starts several children, and waits for the first exit, and then for the others.
 
-use std::collections::HashMap;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use childwatch_pidfd::{Exit, Pid, PidWatcherExt, PidfdWatcher};
@@ -9,33 +8,32 @@ use childwatch_pidfd::{Exit, Pid, PidWatcherExt, PidfdWatcher};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let watcher = PidfdWatcher::new()?;
     let set = watcher.exit_set();
-    let mut children = HashMap::new();
+    let mut children = Vec::new();
     for script in ["exit 3", "read line; exit 4", "read line; exit 5"] {
-        let mut command = Command::new("sh");
-        let child = command.args(["-c", script]).stdin(Stdio::piped()).spawn()?;
-        let pid = Pid::from(&child);
-        children.insert(pid, child);
-        set.insert(pid)?;
+        let mut shell = Command::new("sh");
+        let child = shell.args(["-c", script]).stdin(Stdio::piped()).spawn()?;
+        set.insert(Pid::from(&child))?;
+        children.push(child);
     }
 
-    let first = set
-        .wait_timeout(Duration::from_secs(60))?
-        .ok_or("no exit in a minute")?;
-    println!("first: exit code {:?}", reap(&mut children, first)?);
-
+    let minute = Duration::from_secs(60);
+    let first = set.wait_timeout(minute)?.ok_or("no exit in a minute")?;
+    println!("first: {}", status_of(first));
+    // The others exit when their input ends.
     children
-        .values_mut()
+        .iter_mut()
         .for_each(|child| drop(child.stdin.take()));
-    let mut codes = Vec::new();
-    for exit in &set {
-        codes.push(reap(&mut children, exit?)?);
+    let others: Result<Vec<_>, _> = set.iter().map(|exit| exit.map(status_of)).collect();
+    let mut others = others?;
+    others.sort();
+    println!("then: {}", others.join(", "));
+    for mut child in children {
+        child.wait()?;
     }
-    codes.sort();
-    println!("then: exit codes {codes:?}");
     Ok(())
 }
 
-fn reap(children: &mut HashMap<Pid, Child>, exit: Exit) -> std::io::Result<Option<i32>> {
-    let child = children.get_mut(&exit.pid());
-    Ok(child.expect("a child of the set").wait()?.code())
+fn status_of(exit: Exit) -> String {
+    let status = exit.status();
+    status.map_or_else(|| "unknown".to_owned(), |status| status.to_string())
 }

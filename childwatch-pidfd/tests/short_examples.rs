@@ -17,7 +17,7 @@ fn the_short_examples_print_what_they_promise() {
         ),
         (
             "first_of_many",
-            "first: exit code Some(3)\nthen: exit codes [Some(4), Some(5)]\n",
+            "first: exit status: 3\nthen: exit status: 4, exit status: 5\n",
         ),
     ] {
         let mut example = env::current_exe().unwrap();

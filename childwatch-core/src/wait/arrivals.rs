@@ -81,7 +81,7 @@ impl Arrivals {
         self.wake_if_settled(state);
     }
 
-    /// As [`Members::report`]. The callback of a removed member wakes nobody. So a caller that
+    /// As [`Members::report`]. The callback of a removed member calls no waker. So a caller that
     /// unregisters it does not wait for wakers.
     pub(crate) fn report(&self, key: Key, answer: Answer) {
         let mut state = self.lock();
@@ -193,7 +193,7 @@ impl Arrivals {
 }
 
 impl State {
-    /// Returns `true` if nobody has to wait.
+    /// Returns `true` if a waiter has something to return.
     fn is_settled(&self) -> bool {
         self.members.has_answer() || self.members.is_empty()
     }

@@ -56,7 +56,7 @@ pub trait PidWatcherExt: PidWatcher {
     ///
     /// The closure is `'static` although the guard borrows the watcher. The guard may be leaked, as
     /// by [`std::mem::forget`], and a leaked guard unregisters nothing. The callback may then run
-    /// after the function that made it has returned, so it must not borrow from this function.
+    /// after the calling function has returned. Therefore it must not borrow from this function.
     /// Share data with the callback by an `Arc` or a channel.
     ///
     /// # Errors

@@ -70,7 +70,7 @@ impl Members {
     }
 
     /// The callback has run, or was dropped. Returns `true` if this is the member's answer. A member
-    /// that has an answer keeps it, and one that has been removed gets none.
+    /// with an answer keeps that answer. A removed member gets none.
     pub(crate) fn report(&mut self, key: Key, answer: Answer) -> bool {
         match (self.members.get_mut(&key), answer) {
             // Not known until the watcher has returned: it may be a refusal.
