@@ -18,7 +18,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use childwatch_pidfd::{Exit, Pid, PidWatcher, PidWatcherExt, PidfdWatcher, WatchError};
+use childwatch_pidfd::{Exit, Pid, PidWatcher, PidWatcherExt, PidfdWatcher};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
