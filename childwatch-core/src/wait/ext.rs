@@ -210,7 +210,7 @@ pub trait PidWatcherExt: PidWatcher {
     ///
     /// # A refused child
     ///
-    /// As for [`spawn_watchable`](Self::spawn_watchable#a-refused-child). The closure has been
+    /// As for [`spawn_watchable`](Self::spawn_watchable). The closure has been
     /// dropped then.
     ///
     /// # Errors
@@ -249,7 +249,7 @@ pub trait PidWatcherExt: PidWatcher {
     ///
     /// # A refused child
     ///
-    /// As for [`spawn_watchable`](Self::spawn_watchable#a-refused-child).
+    /// As for [`spawn_watchable`](Self::spawn_watchable).
     ///
     /// # Errors
     ///
