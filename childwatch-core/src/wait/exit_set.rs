@@ -207,7 +207,6 @@ impl<W: PidWatcher> ExitSet<W> {
 
     /// Returns an iterator that waits for each exit. It ends when the set is empty, so it returns
     /// the exits of processes that are inserted meanwhile too.
-    #[must_use]
     pub fn iter(&self) -> Exits<'_> {
         Exits {
             shared: &self.shared,
