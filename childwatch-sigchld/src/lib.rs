@@ -48,7 +48,8 @@
 //!   nothing.
 //! - **The flags and the mask of the handler.** If a handler was found, its flags and its
 //!   mask stay, except that `SA_SIGINFO` is added and `SA_RESETHAND` removed. If none was
-//!   found, `SA_RESTART` and `SA_ONSTACK` are set. `SA_NOCLDSTOP` and `SA_NOCLDWAIT` stay
+//!   found, `SA_RESTART` and `SA_ONSTACK` are set, and the handler blocks all signals except
+//!   the synchronous ones. So no handler of the program's runs on top of it. `SA_NOCLDSTOP` and `SA_NOCLDWAIT` stay
 //!   as they were. If `SIGCHLD` was ignored, `SA_NOCLDWAIT` lets the kernel go on reaping.
 //! - **The mask of one thread.** The watcher's thread unblocks `SIGCHLD` while it sleeps and
 //!   an exit is still to be reported. Otherwise it blocks the signal. If the program had a
