@@ -66,6 +66,11 @@
 //!   are reported without a status where these calls would have told it. If it answers
 //!   `ECHILD` for a child that has not been reaped, such an exit is reported two seconds
 //!   late. *Way around:* allow both calls.
+//! - **A sandbox can interrupt any call.** If it answers system calls by seccomp's notifications, a
+//!   signal whose handler has no `SA_RESTART` may end any call with `EINTR`. Registering may
+//!   then fail with [`Os`](WatchError::Os), and an exit may be reported without a status.
+//!   *Way around:* set `SA_RESTART`, or block the signal on the threads that call the watcher or
+//!   drive it.
 //! - **A sandbox can kill the program.** A filter of system calls may kill a process for a call
 //!   that it does not allow. *Way around:* allow the calls in this table, or refuse them with
 //!   an error.

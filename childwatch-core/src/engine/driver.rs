@@ -42,6 +42,10 @@ use crate::source::report::Report;
 ///
 /// A poller needs the descriptor open, so delete it there before the driver is dropped. It is the
 /// same one for all of the driver's life.
+/// The descriptor is an epoll instance, and epoll has rules for these. The kernel refuses
+/// `EPOLLEXCLUSIVE` for it (`EINVAL`). It allows four instances above it, each in the next, and
+/// three above that of a [`FallbackWatcher`](crate::FallbackWatcher) (`ELOOP`).
+///
 ///
 /// The descriptor may be readable once more than there are callbacks: a sweep or a heartbeat is
 /// due, or a callback has been taken out since. `drive` then returns 0.
@@ -50,6 +54,10 @@ use crate::source::report::Report;
 ///
 /// - **Drive on two threads at once, or inside one of its own callbacks.** `drive` takes
 ///   `&mut self`, so the compiler refuses it. A driver may be sent to another thread between two
+/// - **Poll the descriptor inside one of its own callbacks**, as a loop inside the loop does, for
+///   example while a dialog is open. The descriptor may be readable until the callback has
+///   returned, so a level-triggered loop spins. *Way around:* take the descriptor out of
+///   the poller for this time.
 ///   calls. A callback may drive *another* watcher.
 /// - **Drive in a forked copy of the process.** `drive` returns
 ///   [`Forked`](WatchError::Forked), and makes no system call. Do not poll the descriptor there:
