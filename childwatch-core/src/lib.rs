@@ -160,6 +160,7 @@ pub mod source {
     //! | a value for each armed process | [`TokenTable`] |
     //! | the status in a `siginfo_t` | [`exit_status_from_siginfo`] |
     //! | a descriptor that is no standard stream | [`make_descriptor`], [`keep_clear`] |
+    //! | a wait for a descriptor, at every limit of open files | [`await_readable`] |
     //! | the time, processor time, and the start times of processes | [`clock`] |
 
     pub(crate) mod descriptors;
@@ -177,6 +178,7 @@ pub mod source {
     pub use crate::contract::delegate::delegate_pid_watcher;
     pub use crate::engine::threaded::ThreadedWatcher;
     pub use crate::platform::clock;
+    pub use crate::platform::readable::await_readable;
     pub use crate::watchers::fallback::PollableFallbackSource;
     pub use crate::watchers::simulated::PollableSimulatedSource;
     pub use descriptors::{descriptor_refused, keep_clear, make_descriptor};
