@@ -102,12 +102,14 @@
 //! ```
 
 // Outside the macro: tools that follow the modules do not look into one.
+mod armed;
 mod errno;
 mod info;
 mod probe;
 mod readable;
 mod release;
 mod source;
+mod sync;
 mod timer;
 mod watcher;
 mod zombie;
