@@ -105,6 +105,8 @@
 mod armed;
 mod errno;
 mod info;
+#[cfg(all(test, childwatch_loom))]
+mod models;
 mod probe;
 mod readable;
 mod release;
