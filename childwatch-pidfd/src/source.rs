@@ -50,7 +50,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use childwatch_core::source::{ExitSource, PollableSource, Report, Token, keep_clear};
+use childwatch_core::source::{
+    ExitSource, PollableSource, Report, Token, await_readable, keep_clear,
+};
 use childwatch_core::{Pid, WatchError};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry};
@@ -59,7 +61,6 @@ use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::armed::ArmedTable;
 use crate::errno::{self, Call};
-use crate::readable;
 use crate::release::Releases;
 use crate::timer::{Timer, WAKE};
 use crate::zombie::{self, WaitState};
@@ -269,10 +270,10 @@ impl ExitSource for PidfdSource {
     /// not say whether the pidfd is readable, `waitid` can still find a zombie.
     fn look(&self, token: Token) -> Option<Report> {
         let found = self.armed.look(token, |pidfd, _| {
-            Some(match readable::is_readable(pidfd) {
-                Some(true) => zombie::look(pidfd, self.own_pid),
-                Some(false) => return None,
-                None => zombie::look_unpolled(pidfd),
+            Some(match await_readable(pidfd.as_fd(), Some(Duration::ZERO)) {
+                Ok(true) => zombie::look(pidfd, self.own_pid),
+                Ok(false) => return None,
+                Err(_) => zombie::look_unpolled(pidfd),
             })
         });
         match found?? {
