@@ -109,13 +109,17 @@
 //! ```
 
 // Outside the macro: tools that follow the modules do not look into one.
+mod armed;
 #[cfg(feature = "sigchld")]
 mod auto;
 mod errno;
 mod info;
+#[cfg(all(test, childwatch_loom))]
+mod models;
 mod probe;
 mod release;
 mod source;
+mod sync;
 mod timer;
 mod watcher;
 mod zombie;
