@@ -12,7 +12,6 @@
 )]
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::process::ExitStatus;
 use std::ptr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -20,7 +19,7 @@ use std::thread::{self, JoinHandle};
 use anyhow::Context;
 use childwatch_core::Pid;
 use rustix::event::{EventfdFlags, epoll, eventfd};
-use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
+use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::candidate::{Candidate, Watching};
 use super::names::{FLOOR, FLOOR_WITH_STATUS};
@@ -122,16 +121,10 @@ impl Floor {
                 let Armed { pidfd, told } = *unsafe { Box::from_raw(armed) };
                 match self {
                     Floor::WithoutStatus => told.tell(None),
-                    Floor::WithStatus => told.tell(exit_status(&pidfd)),
+                    Floor::WithStatus => told.tell(status::ask(pidfd.as_fd())),
                 }
                 drop(pidfd);
             }
         }
     }
-}
-
-fn exit_status(pidfd: &OwnedFd) -> Option<ExitStatus> {
-    let options = status::options() | WaitIdOptions::NOHANG;
-    let exit = waitid(WaitId::PidFd(pidfd.as_fd()), options).ok()??;
-    status::of(&exit)
 }
