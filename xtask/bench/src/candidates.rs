@@ -46,6 +46,7 @@ pub(crate) static ABSENT: &[&str] = &[
 pub(crate) static ALL: &[&dyn Candidate] = &[
     FLOOR,
     &Floor::WithStatus,
+    &Floor::Nested,
     &async_fd::AsyncFdWithStatus,
     &ByPidWatcher {
         name: OLD_DESIGN,

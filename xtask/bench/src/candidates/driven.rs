@@ -15,6 +15,7 @@ use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::io::Errno;
 
 use super::candidate::{Awaiting, Candidate, Watching};
+use super::floor::EVENTS_OF_A_LOOP;
 use super::gated::Gated;
 use super::runtime::{Executor, Runtime};
 use crate::measuring::limits::{self, Fds};
@@ -120,7 +121,6 @@ fn drive_in_a_loop<S: PollableSource>(
 ) -> anyhow::Result<()> {
     const EXITS: u64 = 1;
     const STOPPED: u64 = 2;
-    const EVENTS_A_WAIT: usize = 8;
     let poller = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let readable = epoll::EventFlags::IN;
     epoll::add(&poller, &driver, epoll::EventData::new_u64(EXITS), readable)?;
@@ -130,7 +130,7 @@ fn drive_in_a_loop<S: PollableSource>(
         epoll::EventData::new_u64(STOPPED),
         readable,
     )?;
-    let mut events = Vec::with_capacity(EVENTS_A_WAIT);
+    let mut events = Vec::with_capacity(EVENTS_OF_A_LOOP);
     loop {
         match epoll::wait(&poller, spare_capacity(&mut events), None) {
             Ok(_) | Err(Errno::INTR) => {}

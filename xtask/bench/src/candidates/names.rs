@@ -2,6 +2,7 @@
 
 pub(crate) const FLOOR: &str = "floor";
 pub(crate) const FLOOR_WITH_STATUS: &str = "floor+status";
+pub(crate) const FLOOR_NESTED: &str = "floor+status+nested";
 pub(crate) const OLD_DESIGN: &str = "old design";
 pub(crate) const THREAD: &str = "thread";
 pub(crate) const TOKIO: &str = "tokio";
