@@ -154,7 +154,8 @@ impl<F> Drop for Borrowed<'_, F> {
     }
 }
 
-#[cfg(all(test, not(childwatch_loom)))]
+#[cfg(not(childwatch_loom))]
+#[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Arc;
