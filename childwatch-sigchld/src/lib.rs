@@ -187,6 +187,6 @@ cfg_if::cfg_if! {
 }
 
 pub use childwatch_core::{
-    DrivenWatcher, Driver, Exit, ExitCallback, Exited, InvalidPid, Pid, PidWatcher, PidWatcherExt,
-    Unregistered, WatchError, WatchGuard, WatchHandle,
+    DrivenWatcher, Driver, Exit, ExitCallback, ExitSet, Exited, Exits, InvalidPid, NextExit, Pid,
+    PidWatcher, PidWatcherExt, Unregistered, WatchError, WatchGuard, WatchHandle,
 };
