@@ -17,6 +17,7 @@
 //! |---|---|
 //! | learn of an exit | [`PidWatcher`], and [`PidWatcherExt`] for closures, guards, futures and timeouts |
 //! | ask whether a process has exited | [`PidWatcher::try_wait`] |
+//! | watch the process of a pidfd, or get the pidfd of a process | [`PidWatcher::register_pidfd`], [`PidWatcherExt::on_pidfd_exit`], [`PidWatcher::pidfd`] |
 //! | start a child and watch it | [`PidWatcherExt::spawn_watchable`], [`PidWatcherExt::fork_watchable`] |
 //! | test supervising code without processes | [`SimulatedWatcher`] and its [`SimulatedProcesses`] |
 //! | run callbacks in a loop of the program's, without a thread | [`DrivenWatcher`] and its [`Driver`] |
@@ -117,7 +118,7 @@ mod wait;
 mod watchers;
 
 pub use contract::callback::{ExitCallback, Unregistered, WatchHandle};
-pub use contract::error::WatchError;
+pub use contract::error::{PidfdFault, WatchError};
 pub use contract::exit::Exit;
 pub use contract::pid::{InvalidPid, Pid};
 pub use contract::watcher::PidWatcher;
@@ -138,7 +139,7 @@ pub mod source {
     //!
     //! A backend is made in three steps:
     //!
-    //! 1. Implement [`ExitSource`] after its laws S1 to S9. The source arms and disarms processes
+    //! 1. Implement [`ExitSource`] after its laws S1 to S9 and S13. The source arms and disarms processes
     //!    under a [`Token`], and returns a [`Report`] for each exit. It never sees a callback.
     //! 2. Start a [`ThreadedWatcher`] over the source. The watcher implements all semantics of
     //!    callbacks. If the source is also a [`PollableSource`], a

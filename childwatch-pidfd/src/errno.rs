@@ -9,6 +9,7 @@ use rustix::io::Errno;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     PidfdOpen,
+    Duplicate,
     WaitidPidfd,
     GetInfo,
     EpollCreate,
@@ -20,6 +21,7 @@ impl Call {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Call::PidfdOpen => "pidfd_open",
+            Call::Duplicate => "fcntl(F_DUPFD_CLOEXEC)",
             Call::WaitidPidfd => "waitid(P_PIDFD)",
             Call::GetInfo => "PIDFD_GET_INFO",
             Call::EpollCreate => "epoll_create1",
@@ -41,6 +43,12 @@ pub(crate) fn refuse(pid: Option<Pid>, call: Call, source: io::Error) -> WatchEr
                 source: Some(source),
             }
         }
+        // The first number that may be taken is not below RLIMIT_NOFILE.
+        (Some(Errno::INVAL), Call::Duplicate, _) => WatchError::ResourceLimit {
+            operation,
+            pid,
+            source: Errno::MFILE.into(),
+        },
         // ENOSPC: fs.epoll.max_user_watches.
         (Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOSPC), _, _) => {
             WatchError::ResourceLimit {
@@ -89,6 +97,8 @@ mod tests {
             let error = refused(Call::PidfdOpen, errno);
             assert!(matches!(error, WatchError::Unsupported { .. }), "{errno}");
         }
+        let error = refused(Call::Duplicate, Errno::INVAL);
+        assert!(matches!(error, WatchError::ResourceLimit { .. }));
         let error = refused(Call::EpollAdd, Errno::BADF);
         assert!(matches!(error, WatchError::Os { .. }));
     }

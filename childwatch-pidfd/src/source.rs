@@ -25,6 +25,11 @@
 //! an entry then stays in the kernel until the copy closes its pidfd. A forked copy itself
 //! never disarms, because its epoll instance is the parent's.
 //!
+//! The program may have duplicates of a pidfd that it has offered or asked for. The kernel keeps
+//! the entry, under the file and the number, until the last one is closed. A later duplicate with
+//! the same number would be refused (`EEXIST`). So the watch of such a pidfd always ends by
+//! `EPOLL_CTL_DEL`.
+//!
 //! # Waking
 //!
 //! Each `EPOLL_CTL_MOD` on a readable file makes an event. So this call, on an eventfd that
@@ -52,9 +57,11 @@ use childwatch_core::{Pid, WatchError};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry};
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::errno::{self, Call};
+use crate::offered;
 use crate::readable;
 use crate::release::Releases;
 use crate::timer::{Timer, WAKE};
@@ -110,6 +117,14 @@ struct Armed {
     pidfd: OwnedFd,
     /// The exit has been confirmed.
     has_exited: bool,
+    /// The program may have a duplicate of the pidfd.
+    is_shared: bool,
+}
+
+/// Duplicates a pidfd. The number is none of a standard stream.
+fn duplicate(pid: Pid, pidfd: impl AsFd) -> Result<OwnedFd, WatchError> {
+    fcntl_dupfd_cloexec(pidfd, 3)
+        .map_err(|errno| errno::refuse(Some(pid), Call::Duplicate, errno.into()))
 }
 
 impl PidfdSource {
@@ -152,7 +167,10 @@ impl PidfdSource {
     /// Returns what an event of `token` means.
     fn confirm(&self, token: Token) -> Confirmed {
         let mut armed = self.lock();
-        let Some(Armed { pidfd, has_exited }) = armed.get_mut(token) else {
+        let Some(Armed {
+            pidfd, has_exited, ..
+        }) = armed.get_mut(token)
+        else {
             return Confirmed::Nothing;
         };
         if *has_exited {
@@ -225,6 +243,32 @@ impl PidfdSource {
         Ok(taken)
     }
 
+    /// Arms a pidfd that has been opened or duplicated for `token`.
+    fn add(
+        &self,
+        pid: Pid,
+        pidfd: OwnedFd,
+        is_shared: bool,
+        token: Token,
+    ) -> Result<(), WatchError> {
+        let raw = pidfd.as_raw_fd();
+        // Into the table before into epoll: the event may come at once.
+        let armed = Armed {
+            pidfd,
+            has_exited: false,
+            is_shared,
+        };
+        self.lock().insert(token, armed);
+        let epoll_token = mio::Token(token.to_bits() as usize);
+        self.registry
+            .register(&mut SourceFd(&raw), epoll_token, Interest::READABLE)
+            .map_err(|error| {
+                let armed = self.lock().remove(token);
+                drop(armed);
+                errno::refuse(Some(pid), Call::EpollAdd, error)
+            })
+    }
+
     fn lock(&self) -> MutexGuard<'_, TokenTable<Armed>> {
         self.armed.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -249,28 +293,38 @@ impl ExitSource for PidfdSource {
                 .map_err(|errno| refuse(Call::WaitidPidfd, errno.into()))?;
             let _ = self.waits_for_pidfds.set(());
         }
-        let raw = pidfd.as_raw_fd();
+        self.add(pid, pidfd, false, token)
+    }
 
-        // Into the table before into epoll: the event may come at once.
-        let has_exited = false;
-        self.lock().insert(token, Armed { pidfd, has_exited });
-        let epoll_token = mio::Token(token.to_bits() as usize);
-        self.registry
-            .register(&mut SourceFd(&raw), epoll_token, Interest::READABLE)
-            .map_err(|error| {
-                let armed = self.lock().remove(token);
-                drop(armed);
-                refuse(Call::EpollAdd, error)
-            })
+    fn pid_of(&self, pidfd: BorrowedFd<'_>) -> Result<Pid, WatchError> {
+        offered::pid_of(pidfd, self.own_pid)
+    }
+
+    fn arm_pidfd(&self, pid: Pid, pidfd: BorrowedFd<'_>, token: Token) -> Result<(), WatchError> {
+        self.add(pid, duplicate(pid, pidfd)?, true, token)
+    }
+
+    fn pidfd(&self, pid: Pid, token: Token) -> Result<OwnedFd, WatchError> {
+        let mut armed = self.lock();
+        let Some(armed) = armed.get_mut(token) else {
+            return Err(WatchError::NotRegistered { pid });
+        };
+        let pidfd = duplicate(pid, &armed.pidfd)?;
+        armed.is_shared = true;
+        Ok(pidfd)
     }
 
     fn disarm(&self, token: Token) {
         let armed = self.lock().remove(token);
-        if let Some(Armed {
+        let Some(Armed {
             pidfd,
-            has_exited: false,
+            has_exited,
+            is_shared,
         }) = armed
-        {
+        else {
+            return;
+        };
+        if !has_exited || is_shared {
             // It was added, so it can be deleted. If that were refused, the generation would
             // still make its events harmless.
             let _ = self.registry.deregister(&mut SourceFd(&pidfd.as_raw_fd()));

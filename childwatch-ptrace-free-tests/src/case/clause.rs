@@ -48,6 +48,7 @@ clauses! {
     C16 = "footprint",
     C17 = "concurrency",
     C18 = "host",
+    C19 = "pidfds",
 }
 
 impl fmt::Display for Clause {
