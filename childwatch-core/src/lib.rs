@@ -17,6 +17,7 @@
 //! |---|---|
 //! | learn of an exit | [`PidWatcher`], and [`PidWatcherExt`] for closures, guards, futures and timeouts |
 //! | ask whether a process has exited | [`PidWatcher::try_wait`] |
+//! | send a signal to a watched process | [`PidWatcher::send_signal`] |
 //! | watch the process of a pidfd, or get the pidfd of a process | [`PidWatcher::register_pidfd`], [`PidWatcherExt::on_pidfd_exit`], [`PidWatcher::pidfd`] |
 //! | start a child and watch it | [`PidWatcherExt::spawn_watchable`], [`PidWatcherExt::fork_watchable`] |
 //! | test supervising code without processes | [`SimulatedWatcher`] and its [`SimulatedProcesses`] |
@@ -139,7 +140,7 @@ pub mod source {
     //!
     //! A backend is made in three steps:
     //!
-    //! 1. Implement [`ExitSource`] after its laws S1 to S9 and S13. The source arms and disarms processes
+    //! 1. Implement [`ExitSource`] after its laws S1 to S9, S13 and S14. The source arms and disarms processes
     //!    under a [`Token`], and returns a [`Report`] for each exit. It never sees a callback.
     //! 2. Start a [`ThreadedWatcher`] over the source. The watcher implements all semantics of
     //!    callbacks. If the source is also a [`PollableSource`], a
@@ -153,6 +154,7 @@ pub mod source {
     //! |---|---|
     //! | a value for each armed process | [`TokenTable`] |
     //! | the status in a `siginfo_t` | [`exit_status_from_siginfo`] |
+    //! | sending a signal by its number | [`send_signal_to_pidfd`], [`send_signal_to_pid`] |
     //! | a descriptor that is no standard stream | [`make_descriptor`], [`keep_clear`] |
     //! | the time, processor time, and the start times of processes | [`clock`] |
 
@@ -162,6 +164,7 @@ pub mod source {
     pub(crate) mod pollable;
     pub(crate) mod report;
     pub(crate) mod siginfo;
+    pub(crate) mod signals;
     pub(crate) mod token;
     pub(crate) mod token_table;
 
@@ -178,6 +181,7 @@ pub mod source {
     pub use pollable::PollableSource;
     pub use report::Report;
     pub use siginfo::exit_status_from_siginfo;
+    pub use signals::{send_signal_to_pid, send_signal_to_pidfd};
     pub use token::Token;
     pub use token_table::TokenTable;
 }

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 pub(crate) enum Call {
     PidfdOpen,
     Duplicate,
+    SendSignal,
     WaitidPidfd,
     GetInfo,
     EpollCreate,
@@ -22,6 +23,7 @@ impl Call {
         match self {
             Call::PidfdOpen => "pidfd_open",
             Call::Duplicate => "fcntl(F_DUPFD_CLOEXEC)",
+            Call::SendSignal => "pidfd_send_signal",
             Call::WaitidPidfd => "waitid(P_PIDFD)",
             Call::GetInfo => "PIDFD_GET_INFO",
             Call::EpollCreate => "epoll_create1",
@@ -43,6 +45,16 @@ pub(crate) fn refuse(pid: Option<Pid>, call: Call, source: io::Error) -> WatchEr
                 source: Some(source),
             }
         }
+        (Some(Errno::SRCH), Call::SendSignal, Some(pid)) => WatchError::NoSuchProcess {
+            pid,
+            source: Some(source),
+        },
+        // The kernel says so of a process that this one must not signal.
+        (Some(Errno::PERM), Call::SendSignal, _) => WatchError::Os {
+            operation,
+            pid,
+            source,
+        },
         // The first number that may be taken is not below RLIMIT_NOFILE.
         (Some(Errno::INVAL), Call::Duplicate, _) => WatchError::ResourceLimit {
             operation,
@@ -96,6 +108,12 @@ mod tests {
         for errno in [Errno::NOSYS, Errno::PERM, Errno::ACCESS, Errno::NODEV] {
             let error = refused(Call::PidfdOpen, errno);
             assert!(matches!(error, WatchError::Unsupported { .. }), "{errno}");
+        }
+        let error = refused(Call::SendSignal, Errno::SRCH);
+        assert!(matches!(error, WatchError::NoSuchProcess { .. }));
+        for errno in [Errno::PERM, Errno::INVAL] {
+            let error = refused(Call::SendSignal, errno);
+            assert!(matches!(error, WatchError::Os { .. }), "{errno}");
         }
         let error = refused(Call::Duplicate, Errno::INVAL);
         assert!(matches!(error, WatchError::ResourceLimit { .. }));

@@ -52,7 +52,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use childwatch_core::source::{ExitSource, PollableSource, Report, Token, TokenTable, keep_clear};
+use childwatch_core::source::{
+    ExitSource, PollableSource, Report, Token, TokenTable, keep_clear, send_signal_to_pidfd,
+};
 use childwatch_core::{Pid, WatchError};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry};
@@ -312,6 +314,13 @@ impl ExitSource for PidfdSource {
         let pidfd = duplicate(pid, &armed.pidfd)?;
         armed.is_shared = true;
         Ok(pidfd)
+    }
+
+    fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {
+        let armed = self.lock();
+        let Armed { pidfd, .. } = armed.get(token).ok_or(WatchError::NotRegistered { pid })?;
+        send_signal_to_pidfd(pidfd, signal)
+            .map_err(|error| errno::refuse(Some(pid), Call::SendSignal, error))
     }
 
     fn disarm(&self, token: Token) {

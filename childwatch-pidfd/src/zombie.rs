@@ -1,13 +1,10 @@
 //! The state of a process, asked through its pidfd without reaping the process.
 
-#![expect(unsafe_code, reason = "`pidfd_send_signal` with signal 0")]
-
 use std::fs;
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::ExitStatus;
-use std::ptr;
 
+use childwatch_core::source::send_signal_to_pidfd;
 use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
@@ -96,24 +93,10 @@ pub(crate) fn is_reaped(pidfd: impl AsFd) -> bool {
     }
 }
 
-/// Signal 0 asks whether there is a process to signal (`pidfd_send_signal`, Linux 5.1). A zombie
-/// counts, a reaped process does not. rustix's `Signal` has no 0.
+/// Signal 0 asks whether there is a process to signal. A zombie counts, a reaped process does not.
 fn signal_nothing(pidfd: impl AsFd) -> Result<(), Errno> {
-    // SAFETY: the call reads an open fd's number, and a null siginfo is allowed.
-    let answer = unsafe {
-        libc::syscall(
-            libc::SYS_pidfd_send_signal,
-            pidfd.as_fd().as_raw_fd(),
-            0,
-            ptr::null::<libc::siginfo_t>(),
-            0,
-        )
-    };
-    if answer == 0 {
-        return Ok(());
-    }
-    let error = io::Error::last_os_error();
-    Err(Errno::from_io_error(&error).unwrap_or(Errno::INVAL))
+    send_signal_to_pidfd(pidfd, 0)
+        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::INVAL))
 }
 
 /// Returns `true` if `/proc` shows the pidfd with the pid -1, as it does for a reaped process. This

@@ -7,7 +7,7 @@ use crate::backend::facility::Facility::{
 use crate::backend::feature::Feature::{
     BlockedSignals, ChildSignal, ChildrenOnly, Driver, FilePerProcess, NoHandlerAtFirst,
     NoHandlerOfTheProgram, NoSignalHandler, NonChildren, OwnThread, Pidfds, PidfdsOnly,
-    RealProcesses, SilentExits, StatusAfterReaping, WithoutPidfds,
+    RealProcesses, Signals, SilentExits, StatusAfterReaping, WithoutPidfds,
 };
 use crate::backend::need::Need::AnAnswer;
 use crate::case::Case;
@@ -30,6 +30,7 @@ mod reentry;
 mod register;
 mod sandbox;
 mod scale;
+mod send;
 mod signal;
 mod start;
 mod status;
@@ -265,4 +266,11 @@ cases! { $
     C19 pidfd::a_pidfd_that_is_asked_for_means_the_registered_process [Pidfds],
     C19 pidfd::duplicates_that_are_kept_harm_no_later_registration [Pidfds],
     C19 pidfd::pidfds_are_offered_or_unsupported [],
+
+    C20 send::a_signal_reaches_the_registered_process [Signals],
+    C20 send::a_zombie_takes_a_signal_and_a_reaped_process_none [Signals],
+    C20 send::no_successor_is_signalled [Signals, ChosenPid],
+    C20 send::a_signal_that_there_is_not_is_refused [Signals],
+    C20 send::a_signal_that_is_not_permitted_is_refused [Signals, RealProcesses, Seccomp],
+    C20 send::a_child_is_signalled_without_pidfds [Signals, WithoutPidfds, Seccomp],
 }

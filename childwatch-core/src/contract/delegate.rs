@@ -76,6 +76,14 @@ macro_rules! __delegate_pid_watcher {
                 let $this = self;
                 $crate::PidWatcher::pidfd(&$target, pid)
             }
+            fn send_signal(
+                &self,
+                pid: $crate::Pid,
+                signal: i32,
+            ) -> Result<(), $crate::WatchError> {
+                let $this = self;
+                $crate::PidWatcher::send_signal(&$target, pid, signal)
+            }
             fn canceller(&self) -> Option<$crate::source::Canceller> {
                 let $this = self;
                 $crate::PidWatcher::canceller(&$target)

@@ -90,8 +90,8 @@ pub enum WatchError {
     },
 
     /// The kernel or a sandbox does not offer a system call or a thread that this backend needs,
-    /// or the backend does not offer what was called. A system call may be refused to this process alone. For example, a process that has unshared its pid
-    /// namespace cannot start threads.
+    /// or the backend does not offer what was called. A system call may be refused to this process
+    /// alone. For example, a process that has unshared its pid namespace cannot start threads.
     #[error("{}", absence(operation, *.pid, source))]
     Unsupported {
         /// The system call that was refused, or the thread that could not be started.

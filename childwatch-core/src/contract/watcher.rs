@@ -32,6 +32,7 @@ use crate::contract::pid::Pid;
 /// | registering | C1 register, C2 refuse, C13 identity, C19 pidfds |
 /// | callbacks | C3 once, C4 where, C5 late, C6 truth, C7 no reaping, C10 re-entry, C11 panics, C14 only exit |
 /// | unregistering and the end | C8 `unregister_pid`, C9 `unregister_callback`, C12 drop |
+/// | acting on a process | C20 signals |
 /// | the process around it | C15 fork, C16 footprint, C17 concurrency, C18 host |
 ///
 /// - **\[C1\] register.** The process may be alive or a zombie. After `Ok` its exit cannot be
@@ -121,7 +122,7 @@ use crate::contract::pid::Pid;
 ///   of the old process fires for the new one. The new process can be registered while callbacks
 ///   of the old one are pending. Registering it, by its pid or its pidfd, ends the registration
 ///   of the old process as `unregister_pid` does. Until then, `register_callback`,
-///   `unregister_pid`, `try_wait` and `pidfd` of the pid mean the old process. Doubt never becomes an exit:
+///   `unregister_pid`, `try_wait`, `pidfd` and `send_signal` of the pid mean the old process. Doubt never becomes an exit:
 ///   a process that `waitid` shows alive is not reported, unless there is proof that its pid now
 ///   belongs to another process.
 /// - **\[C14\] only exit.** Nothing fires when a process stops, continues, or executes a program on
@@ -157,6 +158,20 @@ use crate::contract::pid::Pid;
 ///     has been reaped. The duplicate is the caller's, is close-on-exec, and has no number of a
 ///     standard stream. What the caller does with it, and how long the caller keeps it, changes
 ///     nothing for the watcher.
+/// - **\[C20\] signals.** `send_signal` sends a signal to the process that is registered under the
+///   pid, and never to another process that has the pid. Or the watcher does not offer the call,
+///   which then returns [`Unsupported`](WatchError::Unsupported).
+///
+///   | the registered process | answer |
+///   |---|---|
+///   | is alive | `Ok`: the kernel has the signal |
+///   | is a zombie | `Ok`, and nothing happens, as with `kill` |
+///   | has been reaped | [`NoSuchProcess`](WatchError::NoSuchProcess), and no process gets the signal |
+///
+///   The signal 0 is not sent: it only asks for this answer. If there is no such signal, or this
+///   process must not send it, the call returns [`Os`](WatchError::Os) with `EINVAL` or `EPERM`.
+///   (A watcher without pidfds knows a process by its pid and by its start. The documentation of
+///   the backend says what this leaves open.)
 ///
 /// # What waits for what
 ///
@@ -331,6 +346,55 @@ pub trait PidWatcher: Debug + Send + Sync {
     ///   [`Os`](WatchError::Os).
     fn pidfd(&self, pid: Pid) -> Result<OwnedFd, WatchError> {
         Err(not_offered("pidfds", Some(pid)))
+    }
+
+    /// Sends a signal to a registered process (C20). The pid may have been registered by any call,
+    /// `watch` too.
+    ///
+    /// `kill` takes a pid, which may belong to another process as soon as the process has been
+    /// reaped. This call cannot reach another process.
+    ///
+    /// A whole process group is signalled by `killpg`. That is safe until the child that leads the
+    /// group is reaped, so also in its callback: the kernel gives its pid to nobody else before.
+    ///
+    /// The default is [`Unsupported`](WatchError::Unsupported).
+    ///
+    /// # Errors
+    ///
+    /// - [`NotRegistered`](WatchError::NotRegistered) if the pid has no registration.
+    /// - [`NoSuchProcess`](WatchError::NoSuchProcess) if the process has been reaped.
+    /// - [`Os`](WatchError::Os) with `EINVAL` if there is no such signal, or with `EPERM` if this
+    ///   process must not signal that one.
+    /// - [`Unsupported`](WatchError::Unsupported) if the watcher cannot send the signal to this
+    ///   process and no other.
+    /// - [`Forked`](WatchError::Forked) and [`Stopped`](WatchError::Stopped).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::unix::process::ExitStatusExt;
+    /// use std::process::ExitStatus;
+    /// use childwatch_core::{PidWatcher, SimulatedProcesses, SimulatedWatcher};
+    ///
+    /// const SIGTERM: i32 = 15;
+    ///
+    /// let processes = SimulatedProcesses::new();
+    /// let watcher = SimulatedWatcher::new(&processes)?;
+    /// let pid = processes.spawn();
+    /// processes.on_signal(pid, |processes, pid, signal| {
+    ///     processes.exit(pid, ExitStatus::from_raw(signal));
+    /// });
+    ///
+    /// watcher.register_pid(pid)?;
+    /// watcher.send_signal(pid, SIGTERM)?;
+    /// let exit = watcher.try_wait(pid)?.unwrap();
+    /// assert_eq!(exit.status().unwrap().signal(), Some(SIGTERM));
+    /// assert_eq!(processes.signals(pid), [SIGTERM]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn send_signal(&self, pid: Pid, signal: i32) -> Result<(), WatchError> {
+        let _ = signal;
+        Err(not_offered("signals", Some(pid)))
     }
 
     /// Returns a way to unregister callbacks that does not borrow the watcher. The default is

@@ -174,6 +174,11 @@ impl<S: ExitSource> PidWatcher for DrivenWatcher<S> {
         self.shared.pidfd(pid)
     }
 
+    fn send_signal(&self, pid: Pid, signal: i32) -> Result<(), WatchError> {
+        self.shared.remains.origin.check()?;
+        self.shared.send_signal(pid, signal)
+    }
+
     fn canceller(&self) -> Option<Canceller> {
         Some(self.canceller.clone())
     }

@@ -174,6 +174,11 @@ impl<S: ExitSource> Shared<S> {
         self.ask_about(pid, |token| self.source.pidfd(pid, token))
     }
 
+    /// Sends a signal to the registered process.
+    pub(super) fn send_signal(&self, pid: Pid, signal: i32) -> Result<(), WatchError> {
+        self.ask_about(pid, |token| self.source.send_signal(pid, token, signal))
+    }
+
     /// Asks the source about the registered process of a pid.
     fn ask_about<T>(
         &self,

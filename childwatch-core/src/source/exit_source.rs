@@ -50,6 +50,9 @@ use crate::source::token::Token;
 ///   that no standard stream has. A duplicate that someone else keeps harms no later arming. A
 ///   source without pidfds keeps the defaults of `pid_of`, `arm_pidfd` and `pidfd`. All three run
 ///   on the caller's thread, as `arm` does.
+/// - **S14 signals.** `send_signal` sends a signal to the process that is armed, or to none. It
+///   runs on the caller's thread, as `look` does. A source that cannot send signals keeps the
+///   default.
 pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     /// State that only the watcher's thread uses, such as a poller and its event buffer.
     type Waiter: Send + 'static;
@@ -104,6 +107,20 @@ pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     fn pidfd(&self, pid: Pid, token: Token) -> Result<OwnedFd, WatchError> {
         let _ = token;
         Err(not_offered("pidfds", Some(pid)))
+    }
+
+    /// Sends a signal to the process that is armed under `token` (S14). `pid` is the pid that it was
+    /// armed with. A zombie takes any signal, and the signal 0 is not sent.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRegistered`](WatchError::NotRegistered) if the token is not armed,
+    /// [`NoSuchProcess`](WatchError::NoSuchProcess) if the process has been reaped,
+    /// [`Os`](WatchError::Os) with `EINVAL` or `EPERM`, or
+    /// [`Unsupported`](WatchError::Unsupported), which is the default.
+    fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {
+        let _ = (token, signal);
+        Err(not_offered("signals", Some(pid)))
     }
 
     /// Ends the watch of an armed token (S3).

@@ -186,6 +186,12 @@ impl<P: ExitSource, S: ExitSource> ExitSource for FallbackSource<P, S> {
         self.spilled.pidfd(&*self.primary, secondary, pid, token)
     }
 
+    fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {
+        let Link { secondary, .. } = &*self.link;
+        self.spilled
+            .send_signal(&*self.primary, secondary, pid, token, signal)
+    }
+
     fn disarm(&self, token: Token) {
         let Link { secondary, .. } = &*self.link;
         self.spilled.disarm(&*self.primary, secondary, token);

@@ -308,6 +308,10 @@ impl<S: ExitSource> ExitSource for EverySecond<S> {
         self.source.pidfd(pid, token)
     }
 
+    fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {
+        self.source.send_signal(pid, token, signal)
+    }
+
     fn disarm(&self, token: Token) {
         self.source.disarm(token);
     }
@@ -380,6 +384,7 @@ impl BackendUnderTest for Simulated {
             | Feature::NoHandlerOfTheProgram
             | Feature::SignalsLeft
             | Feature::OwnThread
+            | Feature::Signals
             | Feature::BlockedSignals
             | Feature::StatusAfterReaping => Ok(()),
             Feature::Driver => Err(ITS_OWN_THREAD.to_owned()),

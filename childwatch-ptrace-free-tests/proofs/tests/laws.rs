@@ -1,4 +1,4 @@
-//! The laws of an `ExitSource`, S1 to S8 and S13, as the engine relies on them: each source by
+//! The laws of an `ExitSource`, S1 to S8, S13 and S14, as the engine relies on them: each source by
 //! itself, without an engine. What only an engine can show, the suite has.
 
 #![allow(
@@ -8,6 +8,7 @@
 
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -83,6 +84,7 @@ laws! {
     s8_a_look_finds_an_exit_and_leaves_its_report
     s13_a_pidfd_means_its_process_and_not_the_number
     s13_a_kept_duplicate_harms_no_later_arming
+    s14_a_signal_reaches_the_armed_process_or_none
     a_process_is_reaped_when_somebody_has_waited_for_it
     a_numbers_next_process_is_not_the_one_that_was_armed
     an_armed_child_stays_in_its_process_group
@@ -160,6 +162,27 @@ fn s13_a_kept_duplicate_harms_no_later_arming<S: ExitSource>(source: &S, waiter:
     source.arm_pidfd(pid, kept.as_fd(), token(4)).unwrap();
     only_report(token(4), source, waiter);
     source.disarm(token(4));
+}
+
+fn s14_a_signal_reaches_the_armed_process_or_none<S: ExitSource>(
+    source: &S,
+    waiter: &mut S::Waiter,
+) {
+    let mut child = child();
+    let pid = child.pid();
+    let send = |signal| source.send_signal(pid, token(0), signal);
+    let refused = send(9);
+    assert!(matches!(refused, Err(WatchError::NotRegistered { .. })));
+    source.arm(pid, token(0)).unwrap();
+    send(0).unwrap();
+    send(15).unwrap();
+    let report = report_of(token(0), source, waiter);
+    assert_eq!(report.status.unwrap().signal(), Some(15));
+    send(9).unwrap();
+    child.reap();
+    let refused = send(9);
+    assert!(matches!(refused, Err(WatchError::NoSuchProcess { .. })));
+    source.disarm(token(0));
 }
 
 /// Until it executes a program, its parent may move it to another group. A source that asks

@@ -49,6 +49,7 @@ clauses! {
     C17 = "concurrency",
     C18 = "host",
     C19 = "pidfds",
+    C20 = "signals",
 }
 
 impl fmt::Display for Clause {

@@ -412,6 +412,7 @@ fn has_stopped(watcher: &dyn PidWatcher, pid: Pid) {
     let watched = watcher.watch_pidfd(input.as_fd(), probe.callback());
     assert!(is_stopped(watched.map(drop)));
     assert!(is_stopped(watcher.pidfd(pid).map(drop)));
+    assert!(is_stopped(watcher.send_signal(pid, 0)));
     assert!(probe.captures_are_dropped());
 }
 

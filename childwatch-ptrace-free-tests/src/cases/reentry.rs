@@ -26,6 +26,7 @@ fn call_everything(watcher: &dyn PidWatcher, pid: Pid) {
     let guard = watcher.watch_guard(pid, |_| {}).unwrap();
     let future = watcher.exited(pid).unwrap();
     drop((guard, future));
+    let _ = watcher.send_signal(pid, 0);
     if let Ok(pidfd) = watcher.pidfd(pid) {
         super::pidfd::call_with_pidfds(watcher, pid, pidfd.as_fd());
     }

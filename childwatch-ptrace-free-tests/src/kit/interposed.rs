@@ -69,6 +69,10 @@ where
     fn pidfd(&self, pid: Pid) -> Result<OwnedFd, WatchError> {
         self.watcher.pidfd(pid)
     }
+
+    fn send_signal(&self, pid: Pid, signal: i32) -> Result<(), WatchError> {
+        self.watcher.send_signal(pid, signal)
+    }
 }
 
 impl<F> fmt::Debug for Interposed<'_, F> {

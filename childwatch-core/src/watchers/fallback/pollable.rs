@@ -95,6 +95,11 @@ impl<P: PollableSource, S: PollableSource> ExitSource for PollableFallbackSource
             .pidfd(&self.primary, &self.secondary, pid, token)
     }
 
+    fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {
+        self.spilled
+            .send_signal(&self.primary, &self.secondary, pid, token, signal)
+    }
+
     fn disarm(&self, token: Token) {
         self.spilled.disarm(&self.primary, &self.secondary, token);
     }

@@ -100,6 +100,21 @@ impl Spilled {
         }
     }
 
+    pub(super) fn send_signal(
+        &self,
+        primary: &impl ExitSource,
+        secondary: &impl ExitSource,
+        pid: Pid,
+        token: Token,
+        signal: i32,
+    ) -> Result<(), WatchError> {
+        if self.contains(token) {
+            secondary.send_signal(pid, token, signal)
+        } else {
+            primary.send_signal(pid, token, signal)
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.len.load(Ordering::SeqCst)
     }

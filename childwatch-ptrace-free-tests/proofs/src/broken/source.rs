@@ -34,6 +34,16 @@ pub(crate) trait SourceFault: Debug + Default + Send + Sync + 'static {
         good.pidfd(pid, token)
     }
 
+    fn send_signal<S: ExitSource>(
+        &self,
+        good: &Good<S>,
+        pid: Pid,
+        token: Token,
+        signal: i32,
+    ) -> Result<(), WatchError> {
+        good.send_signal(pid, token, signal)
+    }
+
     fn disarm<S: ExitSource>(&self, good: &Good<S>, token: Token) {
         good.disarm(token);
     }
@@ -120,6 +130,14 @@ impl<F: SourceFault, S: ExitSource> ExitSource for FaultySource<F, S> {
             self.fault.pidfd(&self.good, pid, token)
         } else {
             self.good.pidfd(pid, token)
+        }
+    }
+
+    fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {
+        if self.calls.is_wrong_now() {
+            self.fault.send_signal(&self.good, pid, token, signal)
+        } else {
+            self.good.send_signal(pid, token, signal)
         }
     }
 
@@ -223,6 +241,10 @@ impl<S: ExitSource> ExitSource for Good<S> {
 
     fn pidfd(&self, pid: Pid, token: Token) -> Result<OwnedFd, WatchError> {
         self.source.pidfd(pid, token)
+    }
+
+    fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {
+        self.source.send_signal(pid, token, signal)
     }
 
     fn disarm(&self, token: Token) {

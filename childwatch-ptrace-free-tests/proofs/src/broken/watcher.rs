@@ -71,6 +71,10 @@ pub(super) trait WatcherFault: Debug + Send + Sync + 'static {
         good.pidfd(pid)
     }
 
+    fn send_signal(&self, good: &dyn PidWatcher, pid: Pid, signal: i32) -> Result<(), WatchError> {
+        good.send_signal(pid, signal)
+    }
+
     /// What `register_callback` and `watch` have in common: `good` is the good
     /// watcher's method.
     fn add(
@@ -202,6 +206,10 @@ impl<F: WatcherFault> PidWatcher for FaultyWatcher<F> {
 
     fn pidfd(&self, pid: Pid) -> Result<OwnedFd, WatchError> {
         self.fault().pidfd(self.good(), pid)
+    }
+
+    fn send_signal(&self, pid: Pid, signal: i32) -> Result<(), WatchError> {
+        self.fault().send_signal(self.good(), pid, signal)
     }
 
     fn canceller(&self) -> Option<Canceller> {
