@@ -40,6 +40,9 @@
 //! [`pidfd`](PidWatcher::pidfd) returns one of a registered process, for `setns`,
 //! `process_madvise`, `pidfd_getfd` and others. The example `existing_process` shows this.
 //!
+//! [`send_signal`](PidWatcher::send_signal) sends a signal through the pidfd, so that it reaches the
+//! registered process or none.
+//!
 //! # What your program must know
 //!
 //! The list of [`childwatch_core`](childwatch_core#what-your-program-must-know) holds for

@@ -27,10 +27,7 @@ pub(super) const ALL: &[Broken] = &[
         breaks: Rule::Clause(C20),
         watcher: with::<SendsNothing>,
         fails: &[
-            (
-                "a_signal_reaches_the_registered_process",
-                Saying("Ok(())"),
-            ),
+            ("a_signal_reaches_the_registered_process", Saying("Ok(())")),
             ("a_signal_that_there_is_not_is_refused", Saying("Ok(())")),
         ],
         ..ON_PIDFDS
