@@ -9,6 +9,7 @@
 //! | `PidfdWatcher` of `childwatch-pidfd`, the primary backend | any process, on Linux 5.4 and later |
 //! | `SigchldWatcher` of `childwatch-sigchld` | children of the program, without pidfds and file descriptors |
 //! | [`FallbackWatcher`], over the sources of both crates | pidfds for as many processes as possible, `SIGCHLD` for the rest |
+//! | `AutoWatcher` of `childwatch-pidfd`, with its feature `sigchld` | programs that do not want to choose |
 //! | [`SimulatedWatcher`] | tests of code that supervises processes |
 //!
 //! # The parts

@@ -11,6 +11,8 @@
 //! its own. It touches no mask at all. It costs one descriptor more from the moment on at which
 //! a child is reaped while the watcher looks (rare).
 //!
+//! With the feature `sigchld`, `AutoWatcher` also takes `SIGCHLD`, for what pidfds cannot watch.
+//!
 //! # Kernels
 //!
 //! Linux 5.4 or later (`pidfd_open` is 5.3, `waitid(P_PIDFD)` 5.4), 64-bit.
@@ -121,6 +123,8 @@
 //! ```
 
 // Outside the macro: tools that follow the modules do not look into one.
+#[cfg(feature = "sigchld")]
+mod auto;
 mod errno;
 mod info;
 mod offered;
@@ -134,6 +138,8 @@ mod zombie;
 
 cfg_if::cfg_if! {
     if #[cfg(all(target_os = "linux", target_pointer_width = "64"))] {
+        #[cfg(feature = "sigchld")]
+        pub use auto::{AutoWatcher, Backends};
         pub use probe::{Probe, probe};
         pub use source::{PidfdSource, PidfdWaiter};
         pub use watcher::PidfdWatcher;
