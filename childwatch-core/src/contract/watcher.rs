@@ -291,10 +291,9 @@ pub trait PidWatcher: Debug + Send + Sync {
     /// Begins to watch the process of a pidfd, as [`register_pid`](Self::register_pid), and returns
     /// its pid (C19). Callbacks are then added by this pid.
     ///
-    /// A pid may be reused between the moment at which a program learns of it and its registration,
-    /// unless the process is a child that only this program reaps. A pidfd means one process for
-    /// ever. It may come from `clone3`, from another process (`SCM_RIGHTS`), or from a service
-    /// manager.
+    /// A program learns of a pid, and the pid may be reused before it is registered. (The pid of a
+    /// child is safe until the program reaps the child.) A pidfd means one process for ever. It may
+    /// come from `clone3`, from another process (`SCM_RIGHTS`), or from a service manager.
     ///
     /// The default is [`Unsupported`](WatchError::Unsupported).
     ///
@@ -330,10 +329,8 @@ pub trait PidWatcher: Debug + Send + Sync {
     /// Returns a duplicate of the pidfd of a registered process (C19), for system calls that take
     /// one: `setns`, `process_madvise`, `pidfd_getfd`.
     ///
-    /// The pid may have been registered by any call, `watch` too. If the program polls the
-    /// duplicate, or waits for the process by it, it must not set or clear `O_NONBLOCK` in the
-    /// belief that nobody shares the flag: all duplicates of a file share it. The watcher does not
-    /// depend on it.
+    /// The pid may have been registered by any call, `watch` too. All duplicates of a pidfd share
+    /// the flag `O_NONBLOCK`. The watcher does not depend on this flag.
     ///
     /// The default is [`Unsupported`](WatchError::Unsupported).
     ///
@@ -355,7 +352,7 @@ pub trait PidWatcher: Debug + Send + Sync {
     /// reaped. This call cannot reach another process.
     ///
     /// A whole process group is signalled by `killpg`. That is safe until the child that leads the
-    /// group is reaped, so also in its callback: the kernel gives its pid to nobody else before.
+    /// group is reaped, so also in its callback: the kernel does not reuse its pid before.
     ///
     /// The default is [`Unsupported`](WatchError::Unsupported).
     ///

@@ -15,8 +15,11 @@ use crate::contract::pid::Pid;
 ///
 /// # Errors
 ///
-/// `ESRCH` if the process has been reaped, `EINVAL` if there is no such signal, `EPERM` if this
-/// process must not send it, `ENOSYS` before Linux 5.1, or what a sandbox answers.
+/// - `ESRCH` if the process has been reaped.
+/// - `EINVAL` if there is no such signal.
+/// - `EPERM` if this process must not send it.
+/// - `ENOSYS` before Linux 5.1.
+/// - Any error that a sandbox answers.
 pub fn send_signal_to_pidfd(pidfd: impl AsFd, signal: i32) -> io::Result<()> {
     // SAFETY: the call reads the number of a file that is borrowed, and a null siginfo is allowed.
     let answer = unsafe {
@@ -35,8 +38,8 @@ pub fn send_signal_to_pidfd(pidfd: impl AsFd, signal: i32) -> io::Result<()> {
     }
 }
 
-/// Sends a signal to the process that has this pid now. The caller knows that this is the process
-/// that it means.
+/// Sends a signal to the process that has this pid now. The caller must know that the pid has not
+/// been reused.
 ///
 /// # Errors
 ///

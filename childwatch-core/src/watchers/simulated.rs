@@ -108,8 +108,10 @@ struct Process {
     reaction: Option<Reaction>,
 }
 
+type React = dyn Fn(&SimulatedProcesses, Pid, i32) + Send + Sync;
+
 #[derive(Clone)]
-struct Reaction(Arc<dyn Fn(&SimulatedProcesses, Pid, i32) + Send + Sync>);
+struct Reaction(Arc<React>);
 
 impl fmt::Debug for Reaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
