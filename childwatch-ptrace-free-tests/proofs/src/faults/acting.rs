@@ -7,6 +7,7 @@ use childwatch_core::{Pid, WatchError};
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::children::Children;
+use super::fault::Fault;
 use super::observed::kind_of;
 use super::scenario::Life;
 use super::when::Phase;
@@ -16,7 +17,10 @@ impl Life {
     pub(super) fn act(&mut self, children: &Children) {
         let held = &children.held;
         let (pid, fresh) = (held.child.pid(), children.fresh.child.pid());
-        if !held.is_registered {
+        // What is refused besides a call of another phase would be refused here too.
+        let is_tried =
+            |fault: Fault| fault.phase == Phase::Acting || (fault.call.besides)().is_empty();
+        if !held.is_registered || !self.fault.is_none_or(is_tried) {
             return;
         }
         let pidfds = (self.backend.name() == "pidfd").then(|| [pid, fresh].map(open));
