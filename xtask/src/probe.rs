@@ -6,44 +6,91 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use childwatch_core::WatchError;
+use childwatch_sigchld::{Disposition, ProcView};
+use clap::ValueEnum;
 use rustix::process::{Resource, Rlimit, getrlimit};
+use serde::Serialize;
 
-use crate::kernel;
+mod json;
+
+use childwatch_command::kernel;
 
 /// Show what this kernel offers, and which backend crate to choose.
 ///
 /// Exits with 1 if no backend fits.
 #[derive(clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// What to print on standard output.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// A line for each call, and the crate to choose.
+    Text,
+    /// One object, with the keys that xtask/src/probe/json.rs describes.
+    Json,
+}
 
 /// A backend crate of this workspace, as this kernel sees it.
 struct Candidate {
     package: &'static str,
     /// The kernel's answer to each call that the backend needs.
     answers: String,
+    /// The same as facts, in the order of the text.
+    facts: Vec<Fact>,
     verdict: Result<(), WatchError>,
     /// The reason to choose it where it fits.
     merit: &'static str,
 }
 
-pub(crate) fn main(_: &Args) -> anyhow::Result<ExitCode> {
+/// One answer of the kernel.
+struct Fact {
+    name: &'static str,
+    says: Says,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Says {
+    /// The kernel offers it, or does not.
+    Offers(bool),
+    /// One of several states.
+    Is(&'static str),
+    /// The kernel refused to answer.
+    Refuses { error: String },
+}
+
+pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let candidates = candidates();
+    let open_files = OpenFiles(getrlimit(Resource::Nofile));
     let out = &mut io::stdout().lock();
+    match args.format {
+        Format::Text => write_text(out, &candidates, &open_files)?,
+        Format::Json => json::write(out, &candidates, &open_files)?,
+    }
+    out.flush()?;
+    Ok(match pick(&candidates) {
+        Some(_) => ExitCode::SUCCESS,
+        None => ExitCode::FAILURE,
+    })
+}
+
+fn write_text(
+    out: &mut impl Write,
+    candidates: &[Candidate],
+    open_files: &OpenFiles,
+) -> io::Result<()> {
     writeln!(out, "{}\n", kernel::release())?;
-    for candidate in &candidates {
+    for candidate in candidates {
         writeln!(out, "{candidate}")?;
     }
-    writeln!(out, "{}\n", OpenFiles(getrlimit(Resource::Nofile)))?;
-    Ok(match pick(&candidates) {
-        Some(picked) => {
-            writeln!(out, "Pick {}: {}", picked.package, picked.merit)?;
-            ExitCode::SUCCESS
-        }
-        None => {
-            writeln!(out, "No backend of this workspace fits here.")?;
-            ExitCode::FAILURE
-        }
-    })
+    writeln!(out, "{open_files}\n")?;
+    match pick(candidates) {
+        Some(picked) => writeln!(out, "Pick {}: {}", picked.package, picked.merit),
+        None => writeln!(out, "No backend of this workspace fits here."),
+    }
 }
 
 /// Every backend crate. The preferred one is the first.
@@ -56,6 +103,11 @@ fn pidfd() -> Candidate {
     Candidate {
         package: "childwatch-pidfd",
         answers: probe.to_string(),
+        facts: vec![
+            Fact::offered("pidfd_open", &probe.pidfd_open),
+            Fact::offered("waitid_pidfd", &probe.waitid_pidfd),
+            Fact::offered("get_info", &probe.get_info),
+        ],
         verdict: probe.check(),
         merit: "the kernel tells it of each exit, whatever the program does with SIGCHLD. \
                 With more children than open files, FallbackWatcher over both.",
@@ -67,8 +119,62 @@ fn sigchld() -> Candidate {
     Candidate {
         package: "childwatch-sigchld",
         answers: probe.to_string(),
+        facts: vec![
+            Fact::offered("waitid", &probe.waitid),
+            Fact {
+                name: "disposition",
+                says: match &probe.disposition {
+                    Ok(disposition) => Says::Is(disposition_name(*disposition)),
+                    Err(error) => Says::refuses(error),
+                },
+            },
+            Fact {
+                name: "is_blocked",
+                says: Says::Offers(probe.is_blocked),
+            },
+            Fact {
+                name: "proc",
+                says: Says::Is(view_name(probe.proc)),
+            },
+        ],
         verdict: probe.check(),
         merit: "this kernel or sandbox has no pidfds, and children can be heard of by SIGCHLD.",
+    }
+}
+
+impl Fact {
+    fn offered(name: &'static str, answer: &io::Result<()>) -> Self {
+        let says = match answer {
+            Ok(()) => Says::Offers(true),
+            Err(error) => Says::refuses(error),
+        };
+        Fact { name, says }
+    }
+}
+
+impl Says {
+    fn refuses(error: &io::Error) -> Self {
+        let error = error.to_string();
+        Says::Refuses { error }
+    }
+}
+
+fn disposition_name(disposition: Disposition) -> &'static str {
+    match disposition {
+        Disposition::Default => "default",
+        Disposition::Ignored => "ignored",
+        Disposition::Handled => "handled",
+        _ => "unknown",
+    }
+}
+
+fn view_name(view: ProcView) -> &'static str {
+    match view {
+        ProcView::Own => "own",
+        ProcView::Hidden => "hidden",
+        ProcView::Foreign => "foreign",
+        ProcView::Missing => "missing",
+        _ => "unknown",
     }
 }
 
@@ -133,6 +239,7 @@ mod tests {
         Candidate {
             package,
             answers: "pidfd_open  no\nwaitid  no".to_owned(),
+            facts: Vec::new(),
             verdict,
             merit: "",
         }

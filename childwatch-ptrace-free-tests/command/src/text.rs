@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 
-use super::exceptions::{self, Excepted};
-use super::finding::Finding;
-use super::matrix::Matrix;
-use super::report::{CellReport, Report};
-use super::skips;
+use crate::exceptions::{self, Excepted};
+use crate::finding::Finding;
+use crate::matrix::Matrix;
+use crate::report::{CellReport, Report};
+use crate::skips;
 
 /// Writes the sandbox, if there is one, and the matrices. Every failure, skip and exception
 /// follows with its reason. The last line is `N passed, N failed, N skipped`.
@@ -57,7 +57,8 @@ fn write_failure(out: &mut impl Write, cell: &CellReport, finding: &Finding) -> 
     let (backend, case, clause) = (cell.backend, cell.case.name, cell.case.clause);
     let label = finding.label();
     writeln!(out, "✗ {backend}: {case} ({clause}): {label}")?;
-    for line in finding.reason().unwrap_or_default().lines() {
+    let reason = finding.reason().unwrap_or_default();
+    for line in reason.lines().chain([""]).chain(cell.notes.lines()) {
         writeln!(out, "{}", format!("    {line}").trim_end())?;
     }
     writeln!(out)
@@ -66,7 +67,7 @@ fn write_failure(out: &mut impl Write, cell: &CellReport, finding: &Finding) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::report::samples;
+    use crate::report::samples;
 
     fn text(report: &Report) -> String {
         samples::written(|out| write(out, report).unwrap())
@@ -75,7 +76,7 @@ mod tests {
     #[test]
     fn every_failure_stands_with_its_whole_reason() {
         let text = text(&samples::mixed());
-        let failure = "✗ pidfd: the_child_is_waitable (C7): failed\n    panicked:\n      left == <right>\n\n    the cell ended\n";
+        let failure = "✗ pidfd: the_child_is_waitable (C7): failed\n    panicked:\n      left == <right>\n\n    the cell ended\n\n    The notes on the_child_is_waitable.\n";
         assert!(text.contains(failure), "{text}");
         let timeout = "✗ pidfd: a_tracers_zombie_is_told (C7): timeout\n    killed after 120.0 s\n";
         assert!(text.contains(timeout), "{text}");

@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::finding::Finding;
+use crate::finding::Finding;
 
 /// When dropped, it clears the bar.
-pub(crate) struct Progress {
+#[derive(Debug)]
+pub struct Progress {
     bar: ProgressBar,
     failures: usize,
 }
 
 impl Progress {
-    pub(crate) fn of(runs: usize) -> Self {
+    pub fn of(runs: usize) -> Self {
         let style = ProgressStyle::with_template("{bar:40} {pos}/{len}  {elapsed}  {msg}")
             .expect("the template is well-formed");
         // indicatif draws only where standard error is a terminal.
@@ -22,7 +23,7 @@ impl Progress {
         Progress { bar, failures: 0 }
     }
 
-    pub(crate) fn note(&mut self, finding: &Finding) {
+    pub fn note(&mut self, finding: &Finding) {
         if finding.is_failure() {
             self.failures += 1;
             self.bar.set_message(format!("✗ {}", self.failures));

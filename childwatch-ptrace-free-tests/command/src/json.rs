@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use childwatch_ptrace_free_tests::Sandbox;
 use serde::Serialize;
 
-use super::report::Report;
+use crate::report::Report;
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -49,7 +49,7 @@ fn lines(report: &Report) -> impl Iterator<Item = Line<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::report::samples;
+    use crate::report::samples;
 
     fn json(report: &Report) -> Vec<String> {
         let text = samples::written(|out| write(out, report).unwrap());

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::finding::Finding;
+use crate::finding::Finding;
 
 /// The number of cells for each kind of finding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl fmt::Display for Tally {
 
 #[cfg(test)]
 mod tests {
-    use crate::conformance::report::samples;
+    use crate::report::samples;
 
     #[test]
     fn a_repeated_cell_counts_once() {

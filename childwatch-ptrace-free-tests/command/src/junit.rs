@@ -5,8 +5,8 @@ use std::io::Write;
 use childwatch_ptrace_free_tests::Sandbox;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
-use super::finding::Finding;
-use super::report::{CellReport, Report};
+use crate::finding::Finding;
+use crate::report::{CellReport, Report};
 
 pub(crate) fn write(
     out: &mut impl Write,
@@ -61,7 +61,7 @@ fn status(finding: &Finding) -> TestCaseStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::report::samples;
+    use crate::report::samples;
 
     #[test]
     fn a_suite_is_named_for_its_sandbox_too() {

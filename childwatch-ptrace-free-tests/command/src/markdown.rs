@@ -4,10 +4,10 @@ use std::io::{self, Write};
 
 use comfy_table::presets::ASCII_MARKDOWN;
 
-use super::exceptions;
-use super::matrix::Matrix;
-use super::report::Report;
-use super::skips;
+use crate::exceptions;
+use crate::matrix::Matrix;
+use crate::report::Report;
+use crate::skips;
 
 /// Writes the same as the text, with the kernel and the sandbox in the heading.
 pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
@@ -42,7 +42,8 @@ fn write_failures(out: &mut impl Write, report: &Report) -> io::Result<()> {
         let label = finding.label();
         writeln!(out, "- ✗ {backend}: `{case}` ({clause}): {label}\n")?;
         writeln!(out, "  ~~~~text")?;
-        for line in finding.reason().unwrap_or_default().lines() {
+        let reason = finding.reason().unwrap_or_default();
+        for line in reason.lines().chain([""]).chain(cell.notes.lines()) {
             writeln!(out, "{}", format!("  {line}").trim_end())?;
         }
         writeln!(out, "  ~~~~\n")?;
@@ -83,7 +84,7 @@ fn write_exceptions(out: &mut impl Write, report: &Report) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::report::samples;
+    use crate::report::samples;
 
     fn markdown(report: &Report) -> String {
         samples::written(|out| write(out, report).unwrap())
@@ -107,7 +108,7 @@ mod tests {
     #[test]
     fn a_reason_of_many_lines_stays_in_its_item() {
         let text = markdown(&samples::mixed());
-        let block = "\n  ~~~~text\n  panicked:\n    left == <right>\n\n  the cell ended\n  ~~~~\n";
+        let block = "\n  ~~~~text\n  panicked:\n    left == <right>\n\n  the cell ended\n\n  The notes on the_child_is_waitable.\n  ~~~~\n";
         assert!(text.contains(block), "{text}");
     }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use childwatch_ptrace_free_tests::{Cell, Verdict};
 
-use super::finding::Finding;
-use super::report::{CellReport, Run};
+use crate::finding::Finding;
+use crate::report::{CellReport, Run};
 
 /// What to run and how.
 pub(crate) struct Plan {
@@ -34,7 +34,7 @@ type Done = (usize, io::Result<Verdict>);
 /// Runs the plan: every cell once, then every cell again. Calls `tell` after each run, with
 /// the index of its cell.
 pub(crate) fn run(plan: &Plan, mut tell: impl FnMut(usize, &Run)) -> Vec<CellReport> {
-    let mut reports: Vec<_> = plan.cells.iter().map(Planned::unreported).collect();
+    let mut reports: Vec<_> = plan.unreported();
     let tickets = AtomicUsize::new(0);
     let (send, receive) = mpsc::channel();
     thread::scope(|scope| {
@@ -56,6 +56,14 @@ impl Plan {
     fn runs(&self) -> usize {
         self.cells.len() * self.repeats
     }
+
+    fn unreported(&self) -> Vec<CellReport> {
+        let report = |planned: &Planned| CellReport {
+            notes: planned.cell.notes(&self.program, self.deadline),
+            ..CellReport::unreported(&planned.cell)
+        };
+        self.cells.iter().map(report).collect()
+    }
 }
 
 impl Planned {
@@ -63,10 +71,6 @@ impl Planned {
     pub(crate) fn new(cell: Cell<'static>) -> Self {
         let declared = cell.case.is_supported(cell.backend);
         Planned { cell, declared }
-    }
-
-    fn unreported(&self) -> CellReport {
-        CellReport::unreported(&self.cell)
     }
 }
 

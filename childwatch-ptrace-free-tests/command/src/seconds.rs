@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 /// Shows a duration in seconds, to a tenth.
-#[derive(Clone, Copy)]
-pub(crate) struct Seconds(pub(crate) Duration);
+#[derive(Clone, Copy, Debug)]
+pub struct Seconds(pub Duration);
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

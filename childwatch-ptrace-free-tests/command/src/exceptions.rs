@@ -1,10 +1,9 @@
 //! What hosts notice of a backend, according to the backend's documentation.
 
-use childwatch_proofs::backends;
-use childwatch_ptrace_free_tests::Exception;
+use childwatch_ptrace_free_tests::{Cell, Exception};
 
-use super::finding::Finding;
-use super::report::{CellReport, Report};
+use crate::finding::Finding;
+use crate::report::{CellReport, Report};
 
 /// A thing that a host notices of some backends.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,14 +17,15 @@ pub(crate) struct Excepted {
 }
 
 /// Returns the exceptions of the cells that have passed, in the report's order.
-pub(crate) fn of(report: &Report) -> Vec<Excepted> {
+pub(crate) fn of<'a>(report: &'a Report) -> Vec<Excepted> {
     let mut all: Vec<Excepted> = Vec::new();
     let passed = report
         .cells
         .iter()
         .filter(|cell| cell.finding() == Finding::Passed);
-    for (cell, exception, reason) in passed.flat_map(of_cell) {
-        let backend = (cell.backend, reason);
+    let noticed = |cell: &'a CellReport| cell.exceptions.iter().map(move |it| (cell, it));
+    for (cell, (exception, reason)) in passed.flat_map(noticed) {
+        let backend = (cell.backend, reason.clone());
         let (host, notices) = (cell.case.name, exception.notices);
         let known = all
             .iter_mut()
@@ -43,20 +43,15 @@ pub(crate) fn of(report: &Report) -> Vec<Excepted> {
     all
 }
 
-/// Returns `true` if the cell's host notices the backend in a documented way.
-pub(crate) fn has_some(cell: &CellReport) -> bool {
-    !of_cell(cell).is_empty()
-}
-
-fn of_cell(cell: &CellReport) -> Vec<(&CellReport, &'static Exception, String)> {
-    let mut backends = backends::ALL.iter();
-    let backend = backends.find(|backend| backend.name() == cell.backend);
-    let (Some(backend), Some(host)) = (backend, cell.case.host()) else {
+/// Returns the documented exceptions for a cell's backend in its host, with the backend's
+/// reasons.
+pub(crate) fn of_cell(cell: &Cell<'static>) -> Vec<(&'static Exception, String)> {
+    let Some(host) = cell.case.host() else {
         return Vec::new();
     };
-    let reasons = host.exceptions_of(*backend).filter_map(|exception| {
-        let reason = backend.offers(exception.unless).err()?;
-        Some((cell, exception, reason))
+    let reasons = host.exceptions_of(cell.backend).filter_map(|exception| {
+        let reason = cell.backend.offers(exception.unless).err()?;
+        Some((exception, reason))
     });
     reasons.collect()
 }
@@ -71,13 +66,14 @@ mod tests {
     use childwatch_ptrace_free_tests::Host;
 
     use super::*;
-    use crate::conformance::report::samples;
+    use crate::report::samples;
 
     #[test]
     fn the_backends_that_a_host_notices_stand_together() {
-        let host = Host::named("signalfd-reader").unwrap().case();
-        let cell = |backend| samples::cell(backend, host, [Finding::Passed]);
-        let report = samples::report(vec![cell("pidfd"), cell("sigchld"), cell("fallback")]);
+        let host = Host::named("signalfd-reader").unwrap();
+        let plain = samples::cell("pidfd", host.case(), [Finding::Passed]);
+        let noticed = |backend| samples::noticed_cell(backend, host);
+        let report = samples::report(vec![plain, noticed("sigchld"), noticed("fallback")]);
         let [excepted] = &of(&report)[..] else {
             panic!("{:?}", of(&report));
         };
@@ -85,7 +81,6 @@ mod tests {
         assert_eq!(excepted.when, "while it watches");
         let backends = excepted.backends.iter().map(|(backend, _)| *backend);
         assert_eq!(backends.collect::<Vec<_>>(), ["sigchld", "fallback"]);
-        assert!(!has_some(&report.cells[0]) && has_some(&report.cells[1]));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::seconds::Seconds;
 
 /// The result of one run of a cell, or of all its runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Finding {
+pub enum Finding {
     Passed,
     Failed(String),
     TimedOut(String),
@@ -18,7 +18,7 @@ pub(crate) enum Finding {
 impl Finding {
     /// Judges a verdict by the needs of the case. If the backend supports the case by its own
     /// word, a skip is a failure.
-    pub(crate) fn judge(verdict: &Verdict, declared: &Result<(), String>) -> Self {
+    pub fn judge(verdict: &Verdict, declared: &Result<(), String>) -> Self {
         match &verdict.outcome {
             Outcome::Passed => Finding::Passed,
             Outcome::Failed(reason) => Finding::Failed(reason.clone()),
@@ -33,7 +33,7 @@ impl Finding {
     }
 
     /// Folds the repeats of a cell: returns the worst result, and how often it occurred.
-    pub(crate) fn fold<'a>(repeats: impl ExactSizeIterator<Item = &'a Finding> + Clone) -> Self {
+    pub fn fold<'a>(repeats: impl ExactSizeIterator<Item = &'a Finding> + Clone) -> Self {
         let Some(worst) = repeats.clone().reduce(worse) else {
             return Finding::Failed("it never ran".to_owned());
         };
@@ -62,7 +62,7 @@ impl Finding {
     }
 
     /// Returns a single word for it.
-    pub(crate) const fn label(&self) -> &'static str {
+    pub const fn label(&self) -> &'static str {
         match self {
             Finding::Passed => "passed",
             Finding::Failed(_) => "failed",
@@ -71,7 +71,7 @@ impl Finding {
         }
     }
 
-    pub(crate) fn reason(&self) -> Option<&str> {
+    pub fn reason(&self) -> Option<&str> {
         match self {
             Finding::Passed => None,
             Finding::Failed(reason) | Finding::TimedOut(reason) | Finding::Unsupported(reason) => {
@@ -81,7 +81,7 @@ impl Finding {
     }
 
     /// Returns `true` if the result counts against the backend.
-    pub(crate) const fn is_failure(&self) -> bool {
+    pub const fn is_failure(&self) -> bool {
         matches!(self, Finding::Failed(_) | Finding::TimedOut(_))
     }
 

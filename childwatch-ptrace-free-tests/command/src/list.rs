@@ -28,7 +28,7 @@ mod tests {
     use childwatch_ptrace_free_tests::{Clause, Facility, Need};
 
     use super::*;
-    use crate::conformance::report::samples;
+    use crate::report::samples;
 
     #[test]
     fn a_line_a_case() {

@@ -1,7 +1,7 @@
 //! The unsupported cells, gathered by backend and reason.
 
-use super::finding::Finding;
-use super::report::Report;
+use crate::finding::Finding;
+use crate::report::Report;
 
 /// The cases that a backend can't run, for one reason.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(crate) fn by_reason(report: &Report) -> Vec<Skips> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::report::samples;
+    use crate::report::samples;
 
     #[test]
     fn skips_of_one_reason_stand_together() {

@@ -4,6 +4,6 @@ use std::num::NonZeroUsize;
 use std::thread;
 
 /// The number of processors that this process may use.
-pub(crate) fn parallelism() -> NonZeroUsize {
+pub fn parallelism() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }

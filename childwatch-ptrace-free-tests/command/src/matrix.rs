@@ -3,9 +3,8 @@
 use childwatch_ptrace_free_tests::{Clause, HOSTS};
 use comfy_table::{ContentArrangement, Table};
 
-use super::exceptions;
-use super::report::{CellReport, Report};
-use super::tally::Tally;
+use crate::report::{CellReport, Report};
+use crate::tally::Tally;
 
 /// The head of the matrix of hosts.
 const HOST: &str = "host";
@@ -13,16 +12,16 @@ const HOST: &str = "host";
 /// A row for each clause or host, and a column for each backend.
 pub(crate) struct Matrix {
     /// What the rows are.
-    head: &'static str,
-    backends: Vec<&'static str>,
-    rows: Vec<Row>,
+    pub(crate) head: &'static str,
+    pub(crate) backends: Vec<&'static str>,
+    pub(crate) rows: Vec<Row>,
 }
 
 #[derive(Debug)]
-struct Row {
-    name: String,
+pub(crate) struct Row {
+    pub(crate) name: String,
     /// For each backend: the tally of its cells, and `true` if a host notices the backend.
-    fields: Vec<(Tally, bool)>,
+    pub(crate) fields: Vec<(Tally, bool)>,
 }
 
 impl Matrix {
@@ -71,7 +70,7 @@ impl Matrix {
         let field = |&backend: &&'static str| {
             let cells = || cells.iter().filter(|cell| cell.backend == backend);
             let tally: Tally = cells().map(|cell| cell.finding()).collect();
-            let is_noticed = tally.passed > 0 && cells().any(|cell| exceptions::has_some(cell));
+            let is_noticed = tally.passed > 0 && cells().any(|cell| !cell.exceptions.is_empty());
             (tally, is_noticed)
         };
         let fields = self.backends.iter().map(field).collect();
@@ -86,27 +85,31 @@ impl Matrix {
             .set_content_arrangement(ContentArrangement::Disabled)
             .set_header(std::iter::once(self.head).chain(self.backends.iter().copied()));
         for row in &self.rows {
-            let fields = row.fields.iter().map(|(tally, is_noticed)| {
-                let noticed = if *is_noticed { " *" } else { "" };
-                // A host has one cell for each backend.
-                let count = if self.head == HOST {
-                    tally.mark()
-                } else {
-                    tally.to_string()
-                };
-                format!("{count}{noticed}")
-            });
+            let fields = (0..row.fields.len()).map(|index| self.field(row, index));
             table.add_row(std::iter::once(row.name.clone()).chain(fields));
         }
         table
+    }
+
+    /// Returns the text of one field: its counts, and a mark if a host notices the backend.
+    pub(crate) fn field(&self, row: &Row, index: usize) -> String {
+        let (tally, is_noticed) = &row.fields[index];
+        let noticed = if *is_noticed { " *" } else { "" };
+        // A host has one cell for each backend.
+        let count = if self.head == HOST {
+            tally.mark()
+        } else {
+            tally.to_string()
+        };
+        format!("{count}{noticed}")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::finding::Finding;
-    use crate::conformance::report::samples;
+    use crate::finding::Finding;
+    use crate::report::samples;
 
     #[test]
     fn the_matrix_counts_by_clause_and_backend() {
@@ -126,8 +129,8 @@ mod tests {
     #[test]
     fn hosts_have_a_matrix_of_their_own_with_a_mark_where_they_notice_a_backend() {
         let host = childwatch_ptrace_free_tests::Host::named("signalfd-reader").unwrap();
-        let cell = |backend| samples::cell(backend, host.case(), [Finding::Passed]);
-        let report = samples::report(vec![cell("pidfd"), cell("sigchld")]);
+        let plain = samples::cell("pidfd", host.case(), [Finding::Passed]);
+        let report = samples::report(vec![plain, samples::noticed_cell("sigchld", host)]);
         assert!(Matrix::of_clauses(&report).is_empty());
         let table = Matrix::of_hosts(&report).table(comfy_table::presets::ASCII_MARKDOWN);
         let table = table.to_string();

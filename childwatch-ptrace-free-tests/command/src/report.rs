@@ -3,36 +3,43 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use childwatch_ptrace_free_tests::{Case, Cell, Sandbox};
+use childwatch_ptrace_free_tests::{Case, Cell, Exception, Sandbox};
 use serde::{Deserialize, Serialize};
 
-use super::finding::Finding;
-use super::tally::Tally;
+use crate::exceptions;
+use crate::finding::Finding;
 use crate::seconds::Seconds;
+use crate::tally::Tally;
 
 /// All results of the suite on one kernel.
-pub(crate) struct Report {
-    pub(crate) kernel: String,
+#[derive(Debug)]
+pub struct Report {
+    pub kernel: String,
     /// The sandbox that was emulated, if any.
-    pub(crate) sandbox: Option<Sandbox>,
+    pub sandbox: Option<Sandbox>,
     /// Backend by backend, in the order of the list of cases.
-    pub(crate) cells: Vec<CellReport>,
-    pub(crate) repeats: usize,
-    pub(crate) elapsed: Duration,
+    pub cells: Vec<CellReport>,
+    pub repeats: usize,
+    pub elapsed: Duration,
 }
 
 /// All runs of one case against one backend.
-pub(crate) struct CellReport {
-    pub(crate) backend: &'static str,
-    pub(crate) case: &'static Case,
-    pub(crate) runs: Vec<Run>,
+#[derive(Debug)]
+pub struct CellReport {
+    pub backend: &'static str,
+    pub case: &'static Case,
+    /// What the case's host notices of the backend by its documentation, with the reasons.
+    pub exceptions: Vec<(&'static Exception, String)>,
+    /// What a reader of a failure needs: see `Cell::notes`. Empty if the cells run elsewhere.
+    pub notes: String,
+    pub runs: Vec<Run>,
 }
 
 /// One run of a cell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Run {
-    pub(crate) finding: Finding,
-    pub(crate) elapsed: Duration,
+pub struct Run {
+    pub finding: Finding,
+    pub elapsed: Duration,
 }
 
 impl Report {
@@ -90,19 +97,21 @@ impl Report {
 }
 
 impl CellReport {
-    pub(crate) fn unreported(cell: &Cell<'static>) -> Self {
+    pub fn unreported(cell: &Cell<'static>) -> Self {
         CellReport {
             backend: cell.backend.name(),
             case: cell.case,
+            exceptions: exceptions::of_cell(cell),
+            notes: String::new(),
             runs: Vec::new(),
         }
     }
 
-    pub(crate) fn finding(&self) -> Finding {
+    pub fn finding(&self) -> Finding {
         Finding::fold(self.runs.iter().map(|run| &run.finding))
     }
 
-    pub(crate) fn elapsed(&self) -> Duration {
+    pub fn elapsed(&self) -> Duration {
         self.runs.iter().map(|run| run.elapsed).sum()
     }
 }
@@ -118,7 +127,7 @@ fn counted(count: usize, noun: &str) -> String {
 pub(crate) mod samples {
     //! Reports with made-up findings. The tests of the formats use them.
 
-    use childwatch_ptrace_free_tests::Clause;
+    use childwatch_ptrace_free_tests::{Clause, Host};
 
     use super::*;
 
@@ -147,6 +156,8 @@ pub(crate) mod samples {
         CellReport {
             backend,
             case,
+            exceptions: Vec::new(),
+            notes: format!("The notes on {}.", case.name),
             runs: findings.into_iter().map(run).collect(),
         }
     }
@@ -200,11 +211,18 @@ pub(crate) mod samples {
         }
     }
 
-    /// A host that notices a backend.
+    /// A backend that a host notices.
+    pub(crate) fn noticed_cell(backend: &'static str, host: &'static Host) -> CellReport {
+        let reason = "its handler takes the signals".to_owned();
+        CellReport {
+            exceptions: vec![(&host.exceptions[0], reason)],
+            ..cell(backend, host.case(), [Finding::Passed])
+        }
+    }
+
     pub(crate) fn noticed() -> Report {
-        let host = childwatch_ptrace_free_tests::Host::named("signalfd-reader");
-        let case = host.expect("it is in the list").case();
-        report(vec![cell("sigchld", case, [Finding::Passed])])
+        let host = Host::named("signalfd-reader").expect("it is in the list");
+        report(vec![noticed_cell("sigchld", host)])
     }
 
     pub(crate) fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
