@@ -9,12 +9,13 @@ use anyhow::{Context, ensure};
 use crate::workspace;
 
 /// The bench has the same file, so both know the same options.
-#[path = "../bench/src/options.rs"]
 #[allow(
     dead_code,
     reason = "the bench reads the options; here most are only checked"
 )]
-mod options;
+mod options {
+    include!("../bench/src/options.rs");
+}
 
 pub(crate) use options::Args;
 

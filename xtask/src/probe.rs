@@ -9,7 +9,8 @@ use childwatch_core::WatchError;
 use childwatch_sigchld::{Disposition, ProcView};
 use clap::ValueEnum;
 use rustix::process::{Resource, Rlimit, getrlimit};
-use serde::Serialize;
+
+use json::{Backend, Limits, Probed, Says};
 
 mod json;
 
@@ -51,30 +52,31 @@ struct Fact {
     says: Says,
 }
 
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Says {
-    /// The kernel offers it, or does not.
-    Offers(bool),
-    /// One of several states.
-    Is(&'static str),
-    /// The kernel refused to answer.
-    Refuses { error: String },
-}
-
 pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let candidates = candidates();
     let open_files = OpenFiles(getrlimit(Resource::Nofile));
     let out = &mut io::stdout().lock();
     match args.format {
         Format::Text => write_text(out, &candidates, &open_files)?,
-        Format::Json => json::write(out, &candidates, &open_files)?,
+        Format::Json => json::write(out, &probed(&candidates, &open_files))?,
     }
     out.flush()?;
     Ok(match pick(&candidates) {
         Some(_) => ExitCode::SUCCESS,
         None => ExitCode::FAILURE,
     })
+}
+
+fn probed<'a>(candidates: &'a [Candidate], OpenFiles(limit): &OpenFiles) -> Probed<'a> {
+    Probed {
+        kernel: kernel::release(),
+        backends: candidates.iter().map(Candidate::described).collect(),
+        open_files: Limits {
+            soft: limit.current,
+            hard: limit.maximum,
+        },
+        pick: pick(candidates).map(|picked| picked.package),
+    }
 }
 
 fn write_text(
@@ -139,6 +141,18 @@ fn sigchld() -> Candidate {
         ],
         verdict: probe.check(),
         merit: "this kernel or sandbox has no pidfds, and children can be heard of by SIGCHLD.",
+    }
+}
+
+impl Candidate {
+    fn described(&self) -> Backend<'_> {
+        let facts = self.facts.iter();
+        Backend {
+            package: self.package,
+            fits: self.verdict.is_ok(),
+            reason: self.verdict.as_ref().err().map(ToString::to_string),
+            answers: facts.map(|fact| (fact.name, &fact.says)).collect(),
+        }
     }
 }
 
@@ -233,6 +247,8 @@ fn room(limit: Option<u64>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn candidate(package: &'static str, verdict: Result<(), WatchError>) -> Candidate {
@@ -281,5 +297,59 @@ mod tests {
             "RLIMIT_NOFILE: soft unlimited, hard unlimited\n    childwatch-pidfd watches any \
              number of processes at once"
         );
+    }
+
+    fn written(candidates: &[Candidate], limit: Rlimit) -> Value {
+        let mut bytes = Vec::new();
+        json::write(&mut bytes, &probed(candidates, &OpenFiles(limit))).unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
+    fn keys(object: &Value) -> Vec<&str> {
+        object
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect()
+    }
+
+    #[test]
+    fn the_keys_are_those_that_are_documented() {
+        let limit = Rlimit {
+            current: Some(1_024),
+            maximum: None,
+        };
+        let object = written(&candidates(), limit);
+        assert_eq!(keys(&object), ["backends", "kernel", "open_files", "pick"]);
+        assert_eq!(object["open_files"], json!({"soft": 1024, "hard": null}));
+        let backends = object["backends"].as_array().unwrap();
+        for backend in backends {
+            assert_eq!(keys(backend), ["answers", "fits", "package", "reason"]);
+            assert_eq!(backend["fits"] == true, backend["reason"].is_null());
+        }
+        let answers = |index: usize| keys(&backends[index]["answers"]);
+        assert_eq!(answers(0), ["get_info", "pidfd_open", "waitid_pidfd"]);
+        assert_eq!(answers(1), ["disposition", "is_blocked", "proc", "waitid"]);
+    }
+
+    #[test]
+    fn a_refusal_has_its_error() {
+        let error = io::Error::other("not here");
+        let candidate = Candidate {
+            package: "one",
+            answers: String::new(),
+            facts: vec![Fact::offered("call", &Err(error))],
+            verdict: Ok(()),
+            merit: "",
+        };
+        let limit = Rlimit {
+            current: None,
+            maximum: None,
+        };
+        let object = written(&[candidate], limit);
+        let backend = &object["backends"][0];
+        assert_eq!(backend["answers"], json!({"call": {"error": "not here"}}));
+        assert_eq!(object["pick"], "one");
     }
 }

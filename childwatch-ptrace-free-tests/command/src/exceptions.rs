@@ -1,6 +1,6 @@
 //! What hosts notice of a backend, according to the backend's documentation.
 
-use childwatch_ptrace_free_tests::{Cell, Exception};
+use childwatch_ptrace_free_tests::Exception;
 
 use crate::finding::Finding;
 use crate::report::{CellReport, Report};
@@ -41,19 +41,6 @@ pub(crate) fn of<'a>(report: &'a Report) -> Vec<Excepted> {
         }
     }
     all
-}
-
-/// Returns the documented exceptions for a cell's backend in its host, with the backend's
-/// reasons.
-pub(crate) fn of_cell(cell: &Cell<'static>) -> Vec<(&'static Exception, String)> {
-    let Some(host) = cell.case.host() else {
-        return Vec::new();
-    };
-    let reasons = host.exceptions_of(cell.backend).filter_map(|exception| {
-        let reason = cell.backend.offers(exception.unless).err()?;
-        Some((exception, reason))
-    });
-    reasons.collect()
 }
 
 fn when(exception: &Exception) -> String {

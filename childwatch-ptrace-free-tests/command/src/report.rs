@@ -6,7 +6,6 @@ use std::time::Duration;
 use childwatch_ptrace_free_tests::{Case, Cell, Exception, Sandbox};
 use serde::{Deserialize, Serialize};
 
-use crate::exceptions;
 use crate::finding::Finding;
 use crate::seconds::Seconds;
 use crate::tally::Tally;
@@ -101,7 +100,7 @@ impl CellReport {
         CellReport {
             backend: cell.backend.name(),
             case: cell.case,
-            exceptions: exceptions::of_cell(cell),
+            exceptions: exceptions_of(cell),
             notes: String::new(),
             runs: Vec::new(),
         }
@@ -114,6 +113,19 @@ impl CellReport {
     pub fn elapsed(&self) -> Duration {
         self.runs.iter().map(|run| run.elapsed).sum()
     }
+}
+
+/// Returns the documented exceptions for a cell's backend in its host, with the backend's
+/// reasons.
+fn exceptions_of(cell: &Cell<'static>) -> Vec<(&'static Exception, String)> {
+    let Some(host) = cell.case.host() else {
+        return Vec::new();
+    };
+    let reasons = host.exceptions_of(cell.backend).filter_map(|exception| {
+        let reason = cell.backend.offers(exception.unless).err()?;
+        Some((exception, reason))
+    });
+    reasons.collect()
 }
 
 fn counted(count: usize, noun: &str) -> String {

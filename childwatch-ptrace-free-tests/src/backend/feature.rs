@@ -25,7 +25,8 @@ pub enum Feature {
     /// The backend works where `/proc` is missing, hides processes, or belongs to another pid
     /// namespace.
     WithoutProc,
-    /// What one exit costs does not grow with the number of watched processes.
+    /// What one exit costs does not grow with the number of watched processes, and between exits
+    /// they cost no processor time.
     CheapExits,
     /// The backend leaves the process's signal handlers alone.
     NoSignalHandler,

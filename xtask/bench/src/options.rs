@@ -1,7 +1,8 @@
-//! The command line of the bench.
-//!
-//! `cargo xtask bench` includes this file too. It answers `--help` and refuses options that
-//! make no sense before it builds the bench. So this file imports nothing of the bench.
+// The command line of the bench.
+//
+// `cargo xtask bench` includes this file too. It answers `--help` and refuses options that
+// make no sense before it builds the bench. So this file imports nothing of the bench. (A
+// file that is included can have no `//!`.)
 
 use std::path::PathBuf;
 
