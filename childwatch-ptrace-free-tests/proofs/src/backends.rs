@@ -98,7 +98,10 @@ impl BackendUnderTest for Sigchld {
     fn offers(&self, feature: Feature) -> Result<(), String> {
         match feature {
             Feature::NonChildren => Err("it watches children only".to_owned()),
-            Feature::FilePerProcess => Err("it needs no file descriptor".to_owned()),
+            Feature::FilePerProcess | Feature::FileToRegister => {
+                Err("it needs no file descriptor".to_owned())
+            }
+            Feature::NoFilesInBetween => Err("it reads files in /proc".to_owned()),
             Feature::Pidfds => Err("it has no pidfds".to_owned()),
             Feature::NoSignalHandler => Err("it listens to SIGCHLD".to_owned()),
             Feature::NoHandlerAtFirst => Err("its first process needs the handler".to_owned()),
@@ -228,7 +231,10 @@ impl BackendUnderTest for PidfdOrSigchld {
     fn offers(&self, feature: Feature) -> Result<(), String> {
         match feature {
             Feature::NonChildren => Err("a process that spills over must be a child".to_owned()),
-            Feature::FilePerProcess => Err("what finds no file descriptor spills over".to_owned()),
+            Feature::FilePerProcess | Feature::FileToRegister => {
+                Err("what finds no file descriptor spills over".to_owned())
+            }
+            Feature::NoFilesInBetween => Sigchld.offers(feature),
             Feature::NoSignalHandler => Err("it listens to SIGCHLD".to_owned()),
             Feature::PidfdsOnly => Err("what can't have a pidfd spills over".to_owned()),
             Feature::StatusAfterReaping => {
@@ -383,6 +389,9 @@ impl BackendUnderTest for Simulated {
             | Feature::NoHandlerAtFirst
             | Feature::NoHandlerOfTheProgram
             | Feature::SignalsLeft
+            | Feature::NoFilesInBetween
+            | Feature::WithoutProc
+            | Feature::CheapExits
             | Feature::OwnThread
             | Feature::Signals
             | Feature::BlockedSignals
