@@ -18,9 +18,11 @@
 //! |---|---|
 //! | learn of an exit | [`PidWatcher`], and [`PidWatcherExt`] for closures, guards, futures and timeouts |
 //! | ask whether a process has exited | [`PidWatcher::try_wait`] |
+//! | start a child and watch it | [`PidWatcherExt::spawn_watched`], [`PidWatcherExt::spawn_exited`] |
+//! | start a child that other code watches | [`PidWatcherExt::spawn_watchable`], [`PidWatcherExt::fork_watchable`] |
+//! | wait for several processes at once | [`ExitSet`], [`PidWatcherExt::wait_first`], [`PidWatcherExt::wait_all`] |
 //! | send a signal to a watched process | [`PidWatcher::send_signal`] |
 //! | watch the process of a pidfd, or get the pidfd of a process | [`PidWatcher::register_pidfd`], [`PidWatcherExt::on_pidfd_exit`], [`PidWatcher::pidfd`] |
-//! | start a child and watch it | [`PidWatcherExt::spawn_watchable`], [`PidWatcherExt::fork_watchable`] |
 //! | test supervising code without processes | [`SimulatedWatcher`] and its [`SimulatedProcesses`] |
 //! | run callbacks in a loop of the program's, without a thread | [`DrivenWatcher`] and its [`Driver`] |
 //! | write a backend | the module [`source`] |
@@ -35,9 +37,12 @@
 //! - **Never wait for an exit inside a callback.** A callback that blocks on
 //!   [`PidWatcherExt::exited`] waits for another callback, which cannot run before this
 //!   one returns: it waits for ever. [`PidWatcherExt::wait_timeout`] waits until its time is over,
-//!   and then looks once.
+//!   and then looks once. The same holds for an [`ExitSet`].
 //!   *Way around:* register a callback for the next exit, or hand the work to another
 //!   thread.
+//! - **Dropping a watcher waits for the callback that is running**, and for no other. A callback
+//!   that never returns keeps the drop waiting for ever.
+//!   [`PidWatcher`](PidWatcher#what-waits-for-what) has a table of what waits for what.
 //! - **A callback must not own its own watcher.** An `Arc` of the watcher inside a
 //!   callback keeps the watcher alive until that callback has run. If the process never
 //!   exits, neither the watcher nor its thread ends. *Way around:* give the callback a
@@ -113,6 +118,9 @@
 
 mod contract;
 mod engine;
+// The code of its pages is run by `childwatch-proofs`, which has every backend.
+#[cfg(not(doctest))]
+pub mod guide;
 #[cfg(childwatch_loom)]
 mod models;
 mod platform;
@@ -129,6 +137,7 @@ pub use engine::driver::Driver;
 #[cfg(childwatch_loom)]
 #[doc(hidden)]
 pub use models::interleavings;
+pub use wait::exit_set::{ExitSet, Exits, NextExit};
 pub use wait::exited::Exited;
 pub use wait::ext::PidWatcherExt;
 pub use wait::guard::WatchGuard;
@@ -157,6 +166,7 @@ pub mod source {
     //! | the status in a `siginfo_t` | [`exit_status_from_siginfo`] |
     //! | sending a signal by its number | [`send_signal_to_pidfd`], [`send_signal_to_pid`] |
     //! | a descriptor that is no standard stream | [`make_descriptor`], [`keep_clear`] |
+    //! | a wait for a descriptor, at every limit of open files | [`await_readable`] |
     //! | the time, processor time, and the start times of processes | [`clock`] |
 
     pub(crate) mod descriptors;
@@ -175,6 +185,7 @@ pub mod source {
     pub use crate::contract::delegate::delegate_pid_watcher;
     pub use crate::engine::threaded::ThreadedWatcher;
     pub use crate::platform::clock;
+    pub use crate::platform::readable::await_readable;
     pub use crate::watchers::fallback::PollableFallbackSource;
     pub use crate::watchers::simulated::PollableSimulatedSource;
     pub use descriptors::{descriptor_refused, keep_clear, make_descriptor};

@@ -82,6 +82,11 @@
 //!   are reported without a status where these calls would have told it. If it answers
 //!   `ECHILD` for a child that has not been reaped, such an exit is reported two seconds
 //!   late. *Way around:* allow both calls.
+//! - **A sandbox can interrupt any call.** If it answers system calls by seccomp's notifications, a
+//!   signal whose handler has no `SA_RESTART` may end any call with `EINTR`. Registering may
+//!   then fail with [`Os`](WatchError::Os), and an exit may be reported without a status.
+//!   *Way around:* set `SA_RESTART`, or block the signal on the threads that call the watcher or
+//!   drive it.
 //! - **A sandbox can kill the program.** A filter of system calls may kill a process for a call
 //!   that it does not allow. *Way around:* allow the calls in this table, or refuse them with
 //!   an error.
@@ -91,7 +96,7 @@
 //!   | the watcher's thread waits and reports | `epoll_wait`, `waitid`, `ioctl`, `clock_gettime`, `futex`, `rt_sigprocmask` |
 //!   | a process is registered, looked at or unregistered | `pidfd_open`, `pidfd_send_signal`, `waitid`, `epoll_ctl`, `ppoll` (or `pselect6` at a limit of 0 open files), `close`, `futex` |
 //!   | a pidfd is offered or asked for | also `fcntl`, and `ioctl`; if this `ioctl` is refused, `openat`, `read` and `close` of files in `/proc` |
-//!   | a driven watcher, also | `poll` (or `ppoll`), `timerfd_create`, `timerfd_settime` |
+//!   | a driven watcher, also | `poll` (or `ppoll`, or `pselect6` at a limit of 0 open files), `timerfd_create`, `timerfd_settime` |
 //!   | the watcher is dropped | the same, and `kill` with signal 0, `sched_yield`, `sigaltstack`, `munmap`, `madvise`, `exit` |
 //! - **`select`.** Each watched process takes the lowest free number. A program that uses
 //!   `select` cannot wait for files whose numbers are 1024 or more, so it can watch fewer
@@ -109,13 +114,13 @@
 //! ```
 //! use std::process::Command;
 //! use std::sync::mpsc;
-//! use childwatch_pidfd::{Pid, PidWatcher, PidWatcherExt, PidfdWatcher};
+//! use childwatch_pidfd::{PidWatcherExt, PidfdWatcher};
 //!
 //! let watcher = PidfdWatcher::new()?;
-//! let mut child = Command::new("sh").args(["-c", "exit 3"]).spawn()?;
-//!
 //! let (sender, receiver) = mpsc::channel();
-//! watcher.on_exit(Pid::from(&child), move |exit| sender.send(exit).unwrap())?;
+//! let mut command = Command::new("sh");
+//! let (mut child, _handle) = watcher
+//!     .spawn_watched(command.args(["-c", "exit 3"]), move |exit| sender.send(exit).unwrap())?;
 //! assert_eq!(receiver.recv()?.status().unwrap().code(), Some(3));
 //!
 //! child.wait()?; // reaping is left to the program
@@ -123,15 +128,19 @@
 //! ```
 
 // Outside the macro: tools that follow the modules do not look into one.
+mod armed;
 #[cfg(feature = "sigchld")]
 mod auto;
 mod errno;
 mod info;
+#[cfg(childwatch_loom)]
+#[cfg(test)]
+mod models;
 mod offered;
 mod probe;
-mod readable;
 mod release;
 mod source;
+mod sync;
 mod timer;
 mod watcher;
 mod zombie;
@@ -149,8 +158,8 @@ cfg_if::cfg_if! {
 }
 
 pub use childwatch_core::{
-    DrivenWatcher, Driver, Exit, ExitCallback, Exited, InvalidPid, Pid, PidWatcher, PidWatcherExt,
-    PidfdFault, Unregistered, WatchError, WatchGuard, WatchHandle,
+    DrivenWatcher, Driver, Exit, ExitCallback, ExitSet, Exited, Exits, InvalidPid, NextExit, Pid,
+    PidWatcher, PidWatcherExt, PidfdFault, Unregistered, WatchError, WatchGuard, WatchHandle,
 };
 
 /// The code of the README is compiled and run.

@@ -88,6 +88,7 @@ cases! { $
     C2 register::construction_without_memory_for_a_thread_fails_cleanly [RealProcesses],
     C2 register::a_refused_spawn_leaves_nothing [FilePerProcess],
     C2 start::a_refused_spawn_leaves_nothing_that_is_still_its_own [RealProcesses, Seccomp],
+    C2 start::a_refused_spawn_with_a_callback_leaves_nothing [RealProcesses],
     C2 start::a_refused_spawn_signals_no_successor [RealProcesses, ChosenPid],
     C2 start::a_refused_fork_leaves_nothing [RealProcesses],
     C2 sandbox::a_watcher_is_made_where_its_backend_is_available [AnAnswer],
@@ -123,6 +124,7 @@ cases! { $
     C3 driver::the_descriptor_is_readable_as_long_as_something_is_due [Driver],
     C3 driver::what_a_drive_leaves_is_told_by_the_descriptor [Driver, OpenFiles(400)],
     C3 driver::two_drivers_in_one_loop_both_tell [Driver],
+    C3 driver::a_drive_that_may_not_wait_runs_what_is_due [Driver, Seccomp],
     C4 callbacks::callbacks_run_in_order_on_one_thread [],
     C4 callbacks::callbacks_run_one_at_a_time [],
     C4 callbacks::watches_of_one_process_share_its_order [],
@@ -232,6 +234,8 @@ cases! { $
     C16 footprint::ten_thousand_cycles_leave_nothing [],
     C16 footprint::ten_thousand_refusals_leave_nothing [],
     C16 footprint::full_lives_leave_nothing [],
+    C16 footprint::a_set_of_processes_leaves_nothing [],
+    C16 start::a_spawn_with_a_callback_leaves_nothing_to_unregister [RealProcesses],
     C16 pidfd::registrations_by_pidfd_leave_nothing [Pidfds],
 
     C16 signal::nothing_watched_wakes_nothing [RealProcesses],
@@ -241,6 +245,7 @@ cases! { $
     C17 concurrency::many_threads_watch_one_process [],
 
     C18 driver::nothing_is_readable_when_nothing_is_due [Driver],
+    C18 driver::a_drive_waits_at_a_limit_of_no_files [Driver],
     C18 host::an_idle_watcher_touches_no_handler [RealProcesses, NoHandlerOfTheProgram],
     C18 host::a_refused_process_touches_no_handler [RealProcesses, NoHandlerOfTheProgram],
     C18 host::no_signal_is_taken_once_the_last_exit_is_told

@@ -48,7 +48,8 @@
 //!   nothing.
 //! - **The flags and the mask of the handler.** If a handler was found, its flags and its
 //!   mask stay, except that `SA_SIGINFO` is added and `SA_RESETHAND` removed. If none was
-//!   found, `SA_RESTART` and `SA_ONSTACK` are set. `SA_NOCLDSTOP` and `SA_NOCLDWAIT` stay
+//!   found, `SA_RESTART` and `SA_ONSTACK` are set, and the handler blocks all signals except
+//!   the synchronous ones. So no handler of the program's runs on top of it. `SA_NOCLDSTOP` and `SA_NOCLDWAIT` stay
 //!   as they were. If `SIGCHLD` was ignored, `SA_NOCLDWAIT` lets the kernel go on reaping.
 //! - **The mask of one thread.** The watcher's thread unblocks `SIGCHLD` while it sleeps and
 //!   an exit is still to be reported. Otherwise it blocks the signal. If the program had a
@@ -86,7 +87,8 @@
 //! | A thread is in `vfork` with `SIGCHLD` unblocked when a child exits. | The kernel may give the signal to this thread, which does not run. Until the vforked child executes a program, the exit is reported by the heartbeat, at most about a second late. | Block `SIGCHLD` around `vfork`, as the C library's `posix_spawn` does. |
 //! | It ignored `SIGCHLD`. | A child that exits in the microseconds in which the handler is installed stays a zombie. Programs that it executes find `SIGCHLD` at its default action, and not ignored. | Watch the first child before others run. Set the signal between fork and exec. |
 //! | It closes all descriptors, or relies on which number is free. | The watcher's thread opens files in `/proc` for some microseconds, about once a second. If the program closes such a descriptor, the watcher may close the next file with its number. | Drop the watcher first, or use close-on-exec. |
-//! | It installs a seccomp filter that kills. | The watcher's thread calls `futex`, `waitid`, `clock_gettime`, `rt_sigprocmask`, and opens and reads `/proc` (`openat`, `statx`, `read`, `close`). Registering calls `setpgid`, `kill` and `rt_sigaction` too. A driven watcher calls `epoll_create1`, `eventfd2`, `timerfd_create`, `timerfd_settime`, `epoll_ctl`, `epoll_wait` (or `epoll_pwait`), `poll` (or `ppoll`) and `getpid` too, and `epoll_ctl` and `getpid` in the handler. Dropping the watcher calls `kill` with signal 0 and `sched_yield`, and its thread ends by `sigaltstack`, `munmap`, `madvise` and `exit`. | Allow these calls. If they are refused with an error, nothing worse than late exits happens. |
+//! | It installs a seccomp filter that kills. | The watcher's thread calls `futex`, `waitid`, `clock_gettime`, `rt_sigprocmask`, and opens and reads `/proc` (`openat`, `statx`, `read`, `close`). Registering calls `setpgid`, `kill` and `rt_sigaction` too. A driven watcher calls `epoll_create1`, `eventfd2`, `timerfd_create`, `timerfd_settime`, `epoll_ctl`, `epoll_wait` (or `epoll_pwait`), `poll` (or `ppoll`, or `pselect6` at a limit of 0 open files) and `getpid` too, and `epoll_ctl` and `getpid` in the handler. Dropping the watcher calls `kill` with signal 0 and `sched_yield`, and its thread ends by `sigaltstack`, `munmap`, `madvise` and `exit`. | Allow these calls. If they are refused with an error, nothing worse than late exits happens. |
+//! | It has a handler without `SA_RESTART`, and runs in a sandbox that answers system calls by seccomp's notifications. | A signal may end any call with `EINTR`. Registering may fail, and an exit may be reported by the heartbeat. | Set `SA_RESTART`, or block the signal on the threads that call the watcher or drive it. |
 //! | It unloads a shared library that contains this crate (`dlclose`). | The handler's code is gone: the next `SIGCHLD` crashes the program. | Do not unload it; `RTLD_NODELETE` prevents that. |
 //! | It forks while another thread runs any handler of signal-hook, or registers one. | A call of signal-hook in the copy may wait for ever: one of the program's own, or this crate's first. This crate calls signal-hook once in the life of a process and its copies. A copy forked during that call gets an error after one second. | Watch the first child before other threads fork. Register with signal-hook before that too. |
 //! | It forks a copy that makes a watcher of its own and forks the next copy, and so on. | Each generation adds 4 KiB of memory, and some nanoseconds for each signal. | Execute the program anew now and then. |
@@ -194,6 +196,6 @@ cfg_if::cfg_if! {
 }
 
 pub use childwatch_core::{
-    DrivenWatcher, Driver, Exit, ExitCallback, Exited, InvalidPid, Pid, PidWatcher, PidWatcherExt,
-    Unregistered, WatchError, WatchGuard, WatchHandle,
+    DrivenWatcher, Driver, Exit, ExitCallback, ExitSet, Exited, Exits, InvalidPid, NextExit, Pid,
+    PidWatcher, PidWatcherExt, Unregistered, WatchError, WatchGuard, WatchHandle,
 };

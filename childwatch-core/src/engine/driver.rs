@@ -8,13 +8,12 @@ use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
 use crate::contract::error::WatchError;
 use crate::engine::dispatch::{CallbackMask, Context, Next, Round};
 use crate::engine::shared::{Shared, wake_for_the_end};
 use crate::engine::signal_mask::SignalMask;
 use crate::engine::user_code::{drop_all, drop_quietly};
+use crate::platform::readable::await_readable;
 use crate::source::exit_source::ExitSource;
 use crate::source::pollable::PollableSource;
 use crate::source::report::Report;
@@ -43,6 +42,10 @@ use crate::source::report::Report;
 /// A poller needs the descriptor open, so delete it there before the driver is dropped. It is the
 /// same one for all of the driver's life.
 ///
+/// The descriptor is an epoll instance, and epoll has rules for these. The kernel refuses
+/// `EPOLLEXCLUSIVE` for it (`EINVAL`). It allows four instances above it, each in the next, and
+/// three above that of a [`FallbackWatcher`](crate::FallbackWatcher) (`ELOOP`).
+///
 /// The descriptor may be readable once more than there are callbacks: a sweep or a heartbeat is
 /// due, or a callback has been taken out since. `drive` then returns 0.
 ///
@@ -51,6 +54,10 @@ use crate::source::report::Report;
 /// - **Drive on two threads at once, or inside one of its own callbacks.** `drive` takes
 ///   `&mut self`, so the compiler refuses it. A driver may be sent to another thread between two
 ///   calls. A callback may drive *another* watcher.
+/// - **Poll the descriptor inside one of its own callbacks**, as a loop inside the loop does, for
+///   example while a dialog is open. The descriptor may be readable until the callback has
+///   returned, so a level-triggered loop spins. *Way around:* take the descriptor out of
+///   the poller for this time.
 /// - **Drive in a forked copy of the process.** `drive` returns
 ///   [`Forked`](WatchError::Forked), and makes no system call. Do not poll the descriptor there:
 ///   it is the parent's.
@@ -69,6 +76,8 @@ struct Parts<S: ExitSource> {
     reports: Vec<Report>,
     context: Context,
     is_started: bool,
+    /// The last look has failed. It may have left something that the descriptor does not tell.
+    has_failed: bool,
     /// The source has panicked. It is not called again.
     has_panicked: bool,
 }
@@ -107,18 +116,24 @@ impl<S: PollableSource> Driver<S> {
     ///   next call returns the error.
     /// - [`Forked`](WatchError::Forked) in a forked copy of the process, also if the copy was
     ///   forked in a callback of this very call. The copy may go on. It runs no further callback.
-    /// - [`Os`](WatchError::Os) if the kernel or a sandbox refuses to wait. The callbacks that
-    ///   were due have run. The cause may pass, so the program may try again after a pause.
+    /// - [`Os`](WatchError::Os) if the kernel or a sandbox refuses to wait or to look. The
+    ///   callbacks that are known to be due have run. The cause may pass, so the program tries
+    ///   again after a pause. After a refused look, the next call does not wait, because the
+    ///   descriptor may not tell what is left.
     pub fn drive(&mut self, timeout: Option<Duration>) -> Result<usize, WatchError> {
         let Some(parts) = &mut self.parts else {
             return Err(WatchError::Stopped);
         };
         parts.shared.remains.origin.check()?;
         parts.shared.dispatch().check()?;
-        if timeout != Some(Duration::ZERO) {
-            parts.await_readable(timeout)?;
-        }
+        let waited = if timeout == Some(Duration::ZERO) || parts.has_failed {
+            Ok(())
+        } else {
+            parts.await_readable(timeout)
+        };
+        // Exits are there for a look also if no wait is permitted.
         let turn = parts.turn(S::collect);
+        parts.has_failed = turn.waited.is_err();
         if turn.ended == Some(Ended::Forked) {
             return Err(WatchError::Forked);
         }
@@ -128,6 +143,7 @@ impl<S: PollableSource> Driver<S> {
                 return Err(WatchError::Stopped);
             }
         }
+        waited?;
         match turn.waited {
             Err(source) if source.kind() != io::ErrorKind::Interrupted => {
                 Err(refused("a look for exits", source))
@@ -175,6 +191,7 @@ impl<S: ExitSource> Driver<S> {
                 reports: Vec::new(),
                 context,
                 is_started: false,
+                has_failed: false,
                 has_panicked: false,
             }),
         }
@@ -306,13 +323,12 @@ impl<S: ExitSource> Parts<S> {
 
 impl<S: PollableSource> Parts<S> {
     fn await_readable(&self, timeout: Option<Duration>) -> Result<(), WatchError> {
-        // A time that the kernel cannot count to is no limit.
-        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         let descriptor = self.shared.source.descriptor(&self.waiter);
-        let mut polled = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
-        match poll(&mut polled, timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(errno) => Err(refused("poll", errno.into())),
+        match await_readable(descriptor, timeout) {
+            Err(source) if source.kind() != io::ErrorKind::Interrupted => {
+                Err(refused("poll and select", source))
+            }
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 
@@ -343,3 +359,6 @@ fn refused(operation: &'static str, source: io::Error) -> WatchError {
         source,
     }
 }
+
+#[cfg(test)]
+mod tests;
