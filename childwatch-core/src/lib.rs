@@ -16,6 +16,7 @@
 //! | to | use |
 //! |---|---|
 //! | learn of an exit | [`PidWatcher`], and [`PidWatcherExt`] for closures, guards, futures and timeouts |
+//! | learn what a child has used | [`Exit::resource_usage`] |
 //! | ask whether a process has exited | [`PidWatcher::try_wait`] |
 //! | start a child and watch it | [`PidWatcherExt::spawn_watchable`], [`PidWatcherExt::fork_watchable`] |
 //! | test supervising code without processes | [`SimulatedWatcher`] and its [`SimulatedProcesses`] |
@@ -120,6 +121,7 @@ pub use contract::callback::{ExitCallback, Unregistered, WatchHandle};
 pub use contract::error::WatchError;
 pub use contract::exit::Exit;
 pub use contract::pid::{InvalidPid, Pid};
+pub use contract::resource_usage::ResourceUsage;
 pub use contract::watcher::PidWatcher;
 pub use engine::driven::DrivenWatcher;
 pub use engine::driver::Driver;
@@ -152,12 +154,14 @@ pub mod source {
     //! |---|---|
     //! | a value for each armed process | [`TokenTable`] |
     //! | the status in a `siginfo_t` | [`exit_status_from_siginfo`] |
+    //! | the state and the resource usage of a child, without reaping it | [`peek`] |
     //! | a descriptor that is no standard stream | [`make_descriptor`], [`keep_clear`] |
     //! | the time, processor time, and the start times of processes | [`clock`] |
 
     pub(crate) mod descriptors;
     pub(crate) mod exit_source;
     pub(crate) mod growth;
+    pub(crate) mod peek;
     pub(crate) mod pollable;
     pub(crate) mod report;
     pub(crate) mod siginfo;
@@ -174,6 +178,7 @@ pub mod source {
     pub use crate::watchers::simulated::PollableSimulatedSource;
     pub use descriptors::{descriptor_refused, keep_clear, make_descriptor};
     pub use exit_source::ExitSource;
+    pub use peek::{Detail, Ended, Peeked, peek};
     pub use pollable::PollableSource;
     pub use report::Report;
     pub use siginfo::exit_status_from_siginfo;

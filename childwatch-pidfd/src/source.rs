@@ -44,10 +44,13 @@
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use childwatch_core::source::{ExitSource, PollableSource, Report, Token, TokenTable, keep_clear};
+use childwatch_core::source::{
+    Detail, ExitSource, PollableSource, Report, Token, TokenTable, keep_clear,
+};
 use childwatch_core::{Pid, WatchError};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry};
@@ -82,6 +85,8 @@ pub struct PidfdSource {
     own_pid: u32,
     /// Set once `waitid(P_PIDFD)` has worked. A refusal is not kept, because it may be temporary.
     waits_for_pidfds: OnceLock<()>,
+    /// Set before the source is shared, or not at all.
+    asks_for_usage: AtomicBool,
 }
 
 /// The half of a [`PidfdSource`] that only the watcher's thread uses.
@@ -137,6 +142,7 @@ impl PidfdSource {
             armed: Mutex::default(),
             own_pid: std::process::id(),
             waits_for_pidfds: OnceLock::new(),
+            asks_for_usage: AtomicBool::new(false),
         };
         let events = Events::with_capacity(EVENTS_PER_WAIT);
         let releases = Releases::default();
@@ -149,6 +155,28 @@ impl PidfdSource {
         Ok((source, waiter))
     }
 
+    /// Lets the source report the [`ResourceUsage`](childwatch_core::ResourceUsage) of each child.
+    /// See [`PidfdWatcher::with_resource_usage`](crate::PidfdWatcher::with_resource_usage).
+    #[must_use]
+    pub fn with_resource_usage(self) -> Self {
+        self.ask_for_usage();
+        self
+    }
+
+    pub(crate) fn ask_for_usage(&self) {
+        // Relaxed: the caller owns the watcher, so nobody has registered a process yet. A
+        // process that is registered later is looked at under the lock of `armed`.
+        self.asks_for_usage.store(true, Ordering::Relaxed);
+    }
+
+    fn detail(&self) -> Detail {
+        if self.asks_for_usage.load(Ordering::Relaxed) {
+            Detail::Usage
+        } else {
+            Detail::Status
+        }
+    }
+
     /// Returns what an event of `token` means.
     fn confirm(&self, token: Token) -> Confirmed {
         let mut armed = self.lock();
@@ -158,10 +186,10 @@ impl PidfdSource {
         if *has_exited {
             return Confirmed::Nothing;
         }
-        match zombie::look(pidfd, self.own_pid) {
-            WaitState::Exited(status) => {
+        match zombie::look(pidfd, self.detail(), self.own_pid) {
+            WaitState::Exited { status, usage } => {
                 *has_exited = true;
-                Confirmed::Exit(Report::new(token, status))
+                Confirmed::Exit(Report::new(token, status).with_resource_usage(usage))
             }
             // The event came from the pidfd, so the process has exited.
             WaitState::NoPidfd => {
@@ -291,12 +319,14 @@ impl ExitSource for PidfdSource {
         let armed = self.lock();
         let Armed { pidfd, .. } = armed.get(token)?;
         let found = match readable::is_readable(pidfd) {
-            Some(true) => zombie::look(pidfd, self.own_pid),
+            Some(true) => zombie::look(pidfd, self.detail(), self.own_pid),
             Some(false) => return None,
-            None => zombie::look_unpolled(pidfd),
+            None => zombie::look_unpolled(pidfd, self.detail()),
         };
         match found {
-            WaitState::Exited(status) => Some(Report::new(token, status)),
+            WaitState::Exited { status, usage } => {
+                Some(Report::new(token, status).with_resource_usage(usage))
+            }
             // `wait` or a later look reports it, once the kernel returns its status.
             WaitState::NotWaitable | WaitState::BeingReleased => None,
             // The number belongs to another file, which is readable.

@@ -3,9 +3,9 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use childwatch_core::Pid;
+use childwatch_core::{Pid, ResourceUsage};
 use childwatch_core::source::clock::Ticks;
-use childwatch_core::source::{Report, Token, TokenTable};
+use childwatch_core::source::{Ended, Report, Token, TokenTable};
 use rustc_hash::FxHashMap;
 
 use crate::listen::hints::Hint;
@@ -17,12 +17,15 @@ use crate::listen::inbox::Inbox;
 ///    older one. Each armed entry is in exactly one such chain.
 /// 2. As soon as a pid is proven to be reused, its old entries are reported. So all unreported
 ///    entries of a pid belong to the same process, as far as is proven.
+/// 3. `usages` has an entry only for an index whose armed entry is reported with a usage.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     entries: TokenTable<Entry>,
     by_pid: FxHashMap<Pid, u32>,
     /// Nearly always empty: it has entries only while a pid is armed more than once.
     older: FxHashMap<u32, u32>,
+    /// By the index. Empty unless the watcher was created to ask for usages.
+    usages: FxHashMap<u32, Box<ResourceUsage>>,
     /// How many entries have not been reported.
     unreported: usize,
     /// Entries that a hint has named, to be looked at next. Each is listed once.
@@ -81,7 +84,7 @@ pub(crate) enum Known {
     Reported {
         pid: Pid,
         armed_at: Ticks,
-        status: Option<ExitStatus>,
+        ended: Option<Ended>,
         was_gone: bool,
     },
 }
@@ -109,6 +112,11 @@ impl HintedStatus {
             HintedStatus::Status(status) => Some(ExitStatus::from_raw(status)),
             HintedStatus::Nothing | HintedStatus::Conflicting => None,
         }
+    }
+
+    /// The end that the status reports. A signal carries no usage.
+    pub(crate) fn ended(self) -> Option<Ended> {
+        self.status().map(|status| Ended::new(status, None))
     }
 }
 
@@ -160,6 +168,9 @@ impl Table {
         self.unlink(pid, token.index());
         if self.candidate(token).is_some() {
             self.unreported -= 1;
+        }
+        if !self.usages.is_empty() {
+            self.usages.remove(&token.index());
         }
         self.entries.remove(token);
     }
@@ -257,7 +268,10 @@ impl Table {
             (Progress::Reported { status, was_gone }, _) => Known::Reported {
                 pid: entry.pid,
                 armed_at: entry.armed_at,
-                status,
+                ended: status.map(|status| {
+                    let usage = self.usages.get(&token.index());
+                    Ended::new(status, usage.map(|usage| **usage))
+                }),
                 was_gone,
             },
             (Progress::Watched(_), candidate) => Known::Unreported(candidate?),
@@ -269,30 +283,34 @@ impl Table {
     pub(crate) fn report_ended(
         &mut self,
         token: Token,
-        status: Option<ExitStatus>,
+        ended: Option<Ended>,
     ) -> Option<Report> {
-        self.report(token, false, |_| status)
+        self.report(token, false, |_| ended)
     }
 
     /// The same for a child that has been reaped. The report has the hinted status, if any.
     pub(crate) fn report_gone(&mut self, token: Token) -> Option<Report> {
-        self.report(token, true, HintedStatus::status)
+        self.report(token, true, HintedStatus::ended)
     }
 
     fn report(
         &mut self,
         token: Token,
         was_gone: bool,
-        status: impl FnOnce(HintedStatus) -> Option<ExitStatus>,
+        ended: impl FnOnce(HintedStatus) -> Option<Ended>,
     ) -> Option<Report> {
         let entry = self.entries.get_mut(token)?;
         let Progress::Watched(hinted_status) = entry.progress else {
             return None;
         };
-        let status = status(hinted_status);
+        let ended = ended(hinted_status);
+        let status = ended.map(|ended| ended.status);
         entry.progress = Progress::Reported { status, was_gone };
         self.unreported -= 1;
-        Some(Report::new(token, status))
+        if let Some(usage) = ended.and_then(|ended| ended.usage) {
+            self.usages.insert(token.index(), Box::new(usage));
+        }
+        Some(report_of(token, ended))
     }
 
     /// Keeps a report for the watcher's thread.
@@ -303,6 +321,12 @@ impl Table {
     pub(crate) fn take_reports(&mut self, reports: &mut Vec<Report>) {
         reports.append(&mut self.reports);
     }
+}
+
+/// The report of a child that ended so.
+pub(crate) fn report_of(token: Token, ended: Option<Ended>) -> Report {
+    let usage = ended.and_then(|ended| ended.usage);
+    Report::new(token, ended.map(|ended| ended.status)).with_resource_usage(usage)
 }
 
 impl Entry {

@@ -18,6 +18,10 @@ fn hint(raw: i32, status: i32, epoch: u32) -> Hint {
     }
 }
 
+fn ended(raw: i32) -> Option<Ended> {
+    status(raw).map(|status| Ended::new(status, None))
+}
+
 fn status(raw: i32) -> Option<ExitStatus> {
     Some(ExitStatus::from_raw(raw))
 }
@@ -160,7 +164,7 @@ fn a_report_has_the_zombies_status_or_what_was_heard_of_a_child_that_is_gone() {
         table.insert(pid(7), token(index), 0);
     }
     table.take_hint(hint(7, 9, 1));
-    let ended = table.report_ended(token(0), status(256)).unwrap();
+    let ended = table.report_ended(token(0), ended(256)).unwrap();
     assert_eq!(ended.status, status(256));
     let unknown = table.report_ended(token(1), None).unwrap();
     assert_eq!(unknown.status, None, "a doubt is not resolved by the hint");
