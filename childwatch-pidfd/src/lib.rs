@@ -124,7 +124,7 @@ cfg_if::cfg_if! {
 
 pub use childwatch_core::{
     DrivenWatcher, Driver, Exit, ExitCallback, Exited, InvalidPid, Pid, PidWatcher, PidWatcherExt,
-    Unregistered, WatchError, WatchGuard, WatchHandle,
+    ResourceUsage, Unregistered, WatchError, WatchGuard, WatchHandle,
 };
 
 /// The code of the README is compiled and run.

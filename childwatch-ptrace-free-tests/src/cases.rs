@@ -150,6 +150,8 @@ cases! { $
         [RealProcesses, ProcessesOwnStatus],
     C6 status::a_tracers_zombie_that_the_kernel_reaps_is_told_truly
         [RealProcesses, SilentExits, Ptrace],
+    C6 status::a_childs_usage_is_told [RealProcesses, ResourceUsage, UsageBeforeReaping],
+    C6 status::an_unknown_usage_is_none [ResourceUsage],
     C7 status::the_child_is_waitable_inside_the_callback [],
     C7 status::a_callback_may_reap [],
     C7 status::an_unwatched_child_is_left_alone [RealProcesses],

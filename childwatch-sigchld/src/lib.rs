@@ -186,5 +186,5 @@ cfg_if::cfg_if! {
 
 pub use childwatch_core::{
     DrivenWatcher, Driver, Exit, ExitCallback, Exited, InvalidPid, Pid, PidWatcher, PidWatcherExt,
-    Unregistered, WatchError, WatchGuard, WatchHandle,
+    ResourceUsage, Unregistered, WatchError, WatchGuard, WatchHandle,
 };
