@@ -19,7 +19,7 @@ fn main() -> anyhow::Result<()> {
     let watcher = PidfdWatcher::new()?.with_resource_usage();
     let mut child = Command::new(program).args(arguments).spawn()?;
     let (sender, receiver) = mpsc::channel();
-    watcher.on_exit(Pid::from(&child), move |exit| drop(sender.send(exit)))?;
+    watcher.on_exit(Pid::from(&child), move |exit| sender.send(exit).unwrap())?;
     let exit = receiver.recv()?;
     child.wait()?;
     println!("{exit}");

@@ -183,11 +183,17 @@ mod tests {
     fn what_has_only_stopped_is_no_zombie() {
         let mut child = cat();
         let pidfd = pidfd(&child);
-        assert_eq!(look(&pidfd, Detail::Usage, std::process::id()), WaitState::NotWaitable);
+        assert_eq!(
+            look(&pidfd, Detail::Usage, std::process::id()),
+            WaitState::NotWaitable
+        );
         assert_eq!(look_unpolled(&pidfd, Detail::Usage), WaitState::NotWaitable);
         kill_process(number(&child), Signal::STOP).unwrap();
         waitpid(Some(number(&child)), WaitOptions::UNTRACED).unwrap();
-        assert_eq!(look(&pidfd, Detail::Usage, std::process::id()), WaitState::NotWaitable);
+        assert_eq!(
+            look(&pidfd, Detail::Usage, std::process::id()),
+            WaitState::NotWaitable
+        );
         child.kill().unwrap();
         child.wait().unwrap();
     }
@@ -195,8 +201,14 @@ mod tests {
     #[test]
     fn another_file_is_no_exit() {
         let readable = OwnedFd::from(fs::File::open("/dev/zero").unwrap());
-        assert_eq!(look(&readable, Detail::Usage, std::process::id()), WaitState::NoPidfd);
-        assert_eq!(look_unpolled(&readable, Detail::Usage), WaitState::NotWaitable);
+        assert_eq!(
+            look(&readable, Detail::Usage, std::process::id()),
+            WaitState::NoPidfd
+        );
+        assert_eq!(
+            look_unpolled(&readable, Detail::Usage),
+            WaitState::NotWaitable
+        );
     }
 
     #[test]
@@ -215,8 +227,14 @@ mod tests {
         let stranger = pidfd_open(stranger, PidfdFlags::empty()).unwrap();
         // Older kernels do not return the parent.
         if let ExitInfo::Unreleased { parent } = info::exit_info(&stranger) {
-            assert_eq!(look(&stranger, Detail::Usage, parent), WaitState::BeingReleased);
-            assert_eq!(look(&stranger, Detail::Usage, parent + 1), WaitState::exited(None));
+            assert_eq!(
+                look(&stranger, Detail::Usage, parent),
+                WaitState::BeingReleased
+            );
+            assert_eq!(
+                look(&stranger, Detail::Usage, parent + 1),
+                WaitState::exited(None)
+            );
         }
     }
 

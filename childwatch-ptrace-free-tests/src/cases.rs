@@ -2,12 +2,12 @@
 
 use crate::backend::facility::Facility::{
     AutoReaping, ChosenPid, OpenFiles, PidNamespace, Processes, ProcessesOwnStatus, Ptrace,
-    Seccomp, SharedMemory, SignalsOwnStatus, TrappedCalls,
+    Seccomp, SharedMemory, SignalsOwnStatus, TrappedCalls, UsageBeforeReaping,
 };
 use crate::backend::feature::Feature::{
     BlockedSignals, ChildSignal, ChildrenOnly, Driver, FilePerProcess, NoHandlerAtFirst,
     NoHandlerOfTheProgram, NoSignalHandler, NonChildren, OwnThread, PidfdsOnly, RealProcesses,
-    SilentExits, StatusAfterReaping, WithoutPidfds,
+    ResourceUsage, SilentExits, StatusAfterReaping, WithoutPidfds,
 };
 use crate::backend::need::Need::AnAnswer;
 use crate::case::Case;

@@ -618,12 +618,7 @@ impl SigchldSource {
 
     /// Returns `true` if the pid now belongs to another process than the reported one, which was a
     /// zombie then. A zombie has one status.
-    fn is_other_than_reported(
-        &self,
-        pid: Pid,
-        armed_at: Ticks,
-        ended: Option<Ended>,
-    ) -> bool {
+    fn is_other_than_reported(&self, pid: Pid, armed_at: Ticks, ended: Option<Ended>) -> bool {
         match self.kernel.look(pid, Detail::Status) {
             State::Gone | State::NotYet => true,
             State::Exited(now) if ended.is_some_and(|ended| ended.status != now.status) => true,

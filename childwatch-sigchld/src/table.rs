@@ -3,9 +3,9 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use childwatch_core::{Pid, ResourceUsage};
 use childwatch_core::source::clock::Ticks;
 use childwatch_core::source::{Ended, Report, Token, TokenTable};
+use childwatch_core::{Pid, ResourceUsage};
 use rustc_hash::FxHashMap;
 
 use crate::listen::hints::Hint;
@@ -280,11 +280,7 @@ impl Table {
 
     /// Marks a zombie as reported, and returns the report. `None` if it has been reported
     /// or disarmed before.
-    pub(crate) fn report_ended(
-        &mut self,
-        token: Token,
-        ended: Option<Ended>,
-    ) -> Option<Report> {
+    pub(crate) fn report_ended(&mut self, token: Token, ended: Option<Ended>) -> Option<Report> {
         self.report(token, false, |_| ended)
     }
 

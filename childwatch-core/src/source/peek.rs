@@ -173,8 +173,7 @@ impl KernelUsage {
 impl KernelTime {
     fn duration(self) -> Duration {
         let microseconds = u64::try_from(self.microseconds).unwrap_or(0);
-        Duration::from_secs(count(self.seconds))
-            .saturating_add(Duration::from_micros(microseconds))
+        Duration::from_secs(count(self.seconds)).saturating_add(Duration::from_micros(microseconds))
     }
 }
 
@@ -223,6 +222,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::zombie_processes, reason = "`wait4` reaps it")]
     fn a_zombies_usage_is_what_wait4_then_counts() {
         let child = zombie();
         let pid = Pid::from(&child);

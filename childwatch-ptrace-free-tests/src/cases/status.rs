@@ -134,6 +134,7 @@ pub(super) fn a_child_that_is_never_a_zombie_is_told_truly(stage: &Stage<'_>) {
     }
 }
 
+#[expect(clippy::zombie_processes, reason = "`wait4` reaps it")]
 pub(super) fn a_childs_usage_is_told(stage: &Stage<'_>) {
     let watcher = stage.watcher_with_usage();
     let mut child = Role::UseResources.command().spawn().unwrap();
@@ -155,7 +156,10 @@ pub(super) fn a_childs_usage_is_told(stage: &Stage<'_>) {
     for exit in exits {
         assert_eq!(exit.status(), Some(status));
         let usage = exit.resource_usage();
-        assert_is_usage(usage.unwrap_or_else(|| panic!("{exit}, without its usage")), reaped);
+        assert_is_usage(
+            usage.unwrap_or_else(|| panic!("{exit}, without its usage")),
+            reaped,
+        );
     }
 }
 
@@ -170,13 +174,19 @@ fn assert_is_usage(told: ResourceUsage, reaped: ResourceUsage) {
         (told.user_time, reaped.user_time),
         (told.system_time, reaped.system_time),
     ] {
-        assert!(told <= reaped && reaped <= told + LAST_STEPS, "{told:?}, {reaped:?}");
+        assert!(
+            told <= reaped && reaped <= told + LAST_STEPS,
+            "{told:?}, {reaped:?}"
+        );
     }
     for (told, reaped) in [
         (told.voluntary_switches, reaped.voluntary_switches),
         (told.involuntary_switches, reaped.involuntary_switches),
     ] {
-        assert!(told <= reaped && reaped <= told + LAST_SWITCHES, "{told}, {reaped}");
+        assert!(
+            told <= reaped && reaped <= told + LAST_SWITCHES,
+            "{told}, {reaped}"
+        );
     }
     let rest = |usage: ResourceUsage| {
         (

@@ -159,7 +159,11 @@ pub(crate) mod tests {
         assert_eq!(kinship(pid), Kinship::Child);
         let_die(&mut child);
         let status = ExitStatus::from_raw(0);
-        assert_eq!(look(pid, Detail::Status), State::Exited(Ended::new(status, None)), "and not reaped");
+        assert_eq!(
+            look(pid, Detail::Status),
+            State::Exited(Ended::new(status, None)),
+            "and not reaped"
+        );
         assert_eq!(kinship(pid), Kinship::Child);
         assert_eq!(child.wait().unwrap(), status);
         assert_eq!(look(pid, Detail::Status), State::Gone);

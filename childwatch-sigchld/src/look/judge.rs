@@ -146,7 +146,11 @@ mod tests {
     }
 
     fn judged(candidate: &Candidate) -> Verdict {
-        judge(candidate, child::look(candidate.pid, Detail::Status), OwnProc::prove)
+        judge(
+            candidate,
+            child::look(candidate.pid, Detail::Status),
+            OwnProc::prove,
+        )
     }
 
     #[test]

@@ -55,7 +55,8 @@ pub(crate) fn reap_with_usage(pid: Pid) -> Option<(ExitStatus, ResourceUsage)> {
     // SAFETY: all zeros is a valid rusage.
     let mut reaped: libc::rusage = unsafe { mem::zeroed() };
     // SAFETY: both values live across the call.
-    let found = unsafe { libc::wait4(pid.as_raw(), &raw mut status, libc::__WALL, &raw mut reaped) };
+    let found =
+        unsafe { libc::wait4(pid.as_raw(), &raw mut status, libc::__WALL, &raw mut reaped) };
     if found != pid.as_raw() {
         return None;
     }
