@@ -484,6 +484,15 @@ impl SigchldSource {
                 self.look_at(candidate.pid)
             }
         }));
+        // Before other hints are taken in, which may be younger than the look.
+        let seen_alive: Vec<Token> = candidates
+            .iter()
+            .zip(states.iter())
+            .filter(|(candidate, state)| {
+                candidate.hinted_status != HintedStatus::Nothing && **state == State::NotYet
+            })
+            .map(|(candidate, _)| candidate.token)
+            .collect();
         if states.iter().any(|state| *state != State::NotYet) {
             self.refresh(candidates);
         }
@@ -498,6 +507,9 @@ impl SigchldSource {
         );
         // The lock is taken only now, because `judge` may have read files.
         let mut table = self.table();
+        for token in seen_alive {
+            table.note_alive(token);
+        }
         for (candidate, verdict) in candidates.drain(..).zip(verdicts.drain(..)) {
             reports.extend(match verdict {
                 Verdict::Alive => None,

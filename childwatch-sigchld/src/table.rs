@@ -62,6 +62,9 @@ pub(crate) enum HintedStatus {
     Nothing,
     /// A wait status.
     Status(i32),
+    /// The same, but a later look has found a live process with this pid. So the zombie that comes
+    /// may be that of another process, even if it has the same status.
+    SeenAliveSince(i32),
     /// Two statuses that differ, so one of them belongs to another process.
     Conflicting,
 }
@@ -93,8 +96,14 @@ impl HintedStatus {
     fn and(self, status: i32) -> Self {
         match self {
             HintedStatus::Nothing => HintedStatus::Status(status),
-            HintedStatus::Status(hinted_status) if hinted_status == status => self,
-            HintedStatus::Status(_) | HintedStatus::Conflicting => HintedStatus::Conflicting,
+            HintedStatus::Status(hinted_status) | HintedStatus::SeenAliveSince(hinted_status)
+                if hinted_status == status =>
+            {
+                self
+            }
+            HintedStatus::Status(_)
+            | HintedStatus::SeenAliveSince(_)
+            | HintedStatus::Conflicting => HintedStatus::Conflicting,
         }
     }
 
@@ -102,14 +111,27 @@ impl HintedStatus {
     pub(crate) fn agrees_with(self, status: ExitStatus) -> bool {
         match self {
             HintedStatus::Nothing => true,
-            HintedStatus::Status(hinted_status) => hinted_status == status.into_raw(),
+            HintedStatus::Status(hinted_status) | HintedStatus::SeenAliveSince(hinted_status) => {
+                hinted_status == status.into_raw()
+            }
             HintedStatus::Conflicting => false,
+        }
+    }
+
+    /// Returns the end of a zombie with a status that agrees. If the zombie may be another
+    /// process's, the status is right, and the usage is not known.
+    pub(crate) fn trust(self, zombie: Ended) -> Ended {
+        match self {
+            HintedStatus::SeenAliveSince(_) => Ended::new(zombie.status, None),
+            HintedStatus::Nothing | HintedStatus::Status(_) | HintedStatus::Conflicting => zombie,
         }
     }
 
     pub(crate) fn status(self) -> Option<ExitStatus> {
         match self {
-            HintedStatus::Status(status) => Some(ExitStatus::from_raw(status)),
+            HintedStatus::Status(status) | HintedStatus::SeenAliveSince(status) => {
+                Some(ExitStatus::from_raw(status))
+            }
             HintedStatus::Nothing | HintedStatus::Conflicting => None,
         }
     }
@@ -222,6 +244,15 @@ impl Table {
                 if !std::mem::replace(&mut entry.is_hinted, true) {
                     self.hinted.push(token);
                 }
+            }
+        }
+    }
+
+    /// Records that a look has found the process alive after its hint had been taken in.
+    pub(crate) fn note_alive(&mut self, token: Token) {
+        if let Some(Entry { progress, .. }) = self.entries.get_mut(token) {
+            if let Progress::Watched(HintedStatus::Status(status)) = *progress {
+                *progress = Progress::Watched(HintedStatus::SeenAliveSince(status));
             }
         }
     }

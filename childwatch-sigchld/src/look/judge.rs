@@ -28,7 +28,8 @@
 //! | not known: `waitid` is refused | none | alive |
 //! | not known: `waitid` is refused | any | ended, with the hinted status, unless `/proc` shows it alive |
 //!
-//! The resource usage of a zombie goes with its status: a verdict has both, or neither.
+//! The resource usage of a zombie goes with its status. There is one exception: if a live process
+//! was seen after the hint, two processes may have had the same status, and the usage is not known.
 //!
 //! There are two reasons for a status that differs. It may be that of the process's first thread
 //! (seen from Linux 5.17 to 6.12), or that of a former process whose signal was late.
@@ -69,7 +70,7 @@ pub(crate) fn judge(
         }
         State::NotYet => Verdict::Alive,
         State::Exited(ended) if candidate.hinted_status.agrees_with(ended.status) => {
-            Verdict::Ended(Some(ended))
+            Verdict::Ended(Some(candidate.hinted_status.trust(ended)))
         }
         State::Exited(ended) => match start(pid, armed_at, &proof) {
             Start::Later => Verdict::Gone,

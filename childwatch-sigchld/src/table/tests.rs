@@ -221,3 +221,39 @@ fn kept_reports_are_handed_over_once() {
     table.take_reports(&mut reports);
     assert_eq!(reports.len(), 1);
 }
+
+#[test]
+fn a_usage_stays_with_a_reported_entry_and_goes_with_it() {
+    let mut table = Table::default();
+    let usage = Some(ResourceUsage::default());
+    let zombie = Ended::new(ExitStatus::from_raw(256), usage);
+    table.insert(pid(7), token(0), 0);
+    let report = table.report_ended(token(0), Some(zombie)).unwrap();
+    assert_eq!(report.usage, usage);
+    let Some(Known::Reported { ended, .. }) = table.known(token(0)) else {
+        panic!("it is reported");
+    };
+    assert_eq!(ended, Some(zombie));
+    table.remove(token(0));
+    assert!(table.usages.is_empty());
+}
+
+#[test]
+fn the_usage_of_a_zombie_that_may_be_another_process_is_not_known() {
+    let mut table = Table::default();
+    let zombie = Ended::new(ExitStatus::from_raw(9), Some(ResourceUsage::default()));
+    table.insert(pid(7), token(0), 0);
+    table.note_alive(token(0));
+    assert_eq!(
+        hinted_status(&table, 0).trust(zombie),
+        zombie,
+        "no hint yet"
+    );
+    table.take_hint(hint(7, 9, 1));
+    assert_eq!(hinted_status(&table, 0).trust(zombie), zombie);
+    table.note_alive(token(0));
+    table.take_hint(hint(7, 9, 2));
+    assert!(hinted_status(&table, 0).agrees_with(zombie.status));
+    let without = Ended::new(zombie.status, None);
+    assert_eq!(hinted_status(&table, 0).trust(zombie), without);
+}
