@@ -29,6 +29,9 @@
 //! | a child that the kernel reaps (`SIGCHLD` ignored, `SA_NOCLDWAIT`), or another part of the program | known from 6.15 on; before, the exit is reported at once without a status |
 //! | another process | known from 6.15 on, if its parent has reaped it before the watcher looks |
 //!
+//! The [resource usage](Exit::resource_usage) is known only of a child that has not been reaped, and
+//! only if the watcher was created [to ask for it](PidfdWatcher::with_resource_usage).
+//!
 //! # What your program must know
 //!
 //! The list of [`childwatch_core`](childwatch_core#what-your-program-must-know) holds for
