@@ -9,6 +9,7 @@
 //! | `PidfdWatcher` of `childwatch-pidfd`, the primary backend | any process, on Linux 5.4 and later |
 //! | `SigchldWatcher` of `childwatch-sigchld` | children of the program, without pidfds and file descriptors |
 //! | [`FallbackWatcher`], over the sources of both crates | pidfds for as many processes as possible, `SIGCHLD` for the rest |
+//! | `AutoWatcher` of `childwatch-pidfd`, with its feature `sigchld` | programs that do not want to choose |
 //! | [`SimulatedWatcher`] | tests of code that supervises processes |
 //!
 //! # The parts
@@ -156,6 +157,7 @@ pub mod source {
     //! | the status in a `siginfo_t` | [`exit_status_from_siginfo`] |
     //! | the state and the resource usage of a child, without reaping it | [`peek`] |
     //! | a descriptor that is no standard stream | [`make_descriptor`], [`keep_clear`] |
+    //! | a wait for a descriptor, at every limit of open files | [`await_readable`] |
     //! | the time, processor time, and the start times of processes | [`clock`] |
 
     pub(crate) mod descriptors;
@@ -174,6 +176,7 @@ pub mod source {
     pub use crate::contract::delegate::delegate_pid_watcher;
     pub use crate::engine::threaded::ThreadedWatcher;
     pub use crate::platform::clock;
+    pub use crate::platform::readable::await_readable;
     pub use crate::watchers::fallback::PollableFallbackSource;
     pub use crate::watchers::simulated::PollableSimulatedSource;
     pub use descriptors::{descriptor_refused, keep_clear, make_descriptor};

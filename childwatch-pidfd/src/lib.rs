@@ -11,6 +11,8 @@
 //! its own. It touches no mask at all. It costs one descriptor more from the moment on at which
 //! a child is reaped while the watcher looks (rare).
 //!
+//! With the feature `sigchld`, `AutoWatcher` also takes `SIGCHLD`, for what pidfds cannot watch.
+//!
 //! # Kernels
 //!
 //! Linux 5.4 or later (`pidfd_open` is 5.3, `waitid(P_PIDFD)` 5.4), 64-bit.
@@ -69,6 +71,11 @@
 //!   are reported without a status where these calls would have told it. If it answers
 //!   `ECHILD` for a child that has not been reaped, such an exit is reported two seconds
 //!   late. *Way around:* allow both calls.
+//! - **A sandbox can interrupt any call.** If it answers system calls by seccomp's notifications, a
+//!   signal whose handler has no `SA_RESTART` may end any call with `EINTR`. Registering may
+//!   then fail with [`Os`](WatchError::Os), and an exit may be reported without a status.
+//!   *Way around:* set `SA_RESTART`, or block the signal on the threads that call the watcher or
+//!   drive it.
 //! - **A sandbox can kill the program.** A filter of system calls may kill a process for a call
 //!   that it does not allow. *Way around:* allow the calls in this table, or refuse them with
 //!   an error.
@@ -77,7 +84,7 @@
 //!   |---|---|
 //!   | the watcher's thread waits and reports | `epoll_wait`, `waitid`, `ioctl`, `clock_gettime`, `futex`, `rt_sigprocmask` |
 //!   | a process is registered, looked at or unregistered | `pidfd_open`, `pidfd_send_signal`, `waitid`, `epoll_ctl`, `ppoll` (or `pselect6` at a limit of 0 open files), `close`, `futex` |
-//!   | a driven watcher, also | `poll` (or `ppoll`), `timerfd_create`, `timerfd_settime` |
+//!   | a driven watcher, also | `poll` (or `ppoll`, or `pselect6` at a limit of 0 open files), `timerfd_create`, `timerfd_settime` |
 //!   | the watcher is dropped | the same, and `kill` with signal 0, `sched_yield`, `sigaltstack`, `munmap`, `madvise`, `exit` |
 //! - **`select`.** Each watched process takes the lowest free number. A program that uses
 //!   `select` cannot wait for files whose numbers are 1024 or more, so it can watch fewer
@@ -105,10 +112,11 @@
 //! ```
 
 // Outside the macro: tools that follow the modules do not look into one.
+#[cfg(feature = "sigchld")]
+mod auto;
 mod errno;
 mod info;
 mod probe;
-mod readable;
 mod release;
 mod source;
 mod timer;
@@ -117,6 +125,8 @@ mod zombie;
 
 cfg_if::cfg_if! {
     if #[cfg(all(target_os = "linux", target_pointer_width = "64"))] {
+        #[cfg(feature = "sigchld")]
+        pub use auto::{AutoWatcher, Backends};
         pub use probe::{Probe, probe};
         pub use source::{PidfdSource, PidfdWaiter};
         pub use watcher::PidfdWatcher;

@@ -49,7 +49,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use childwatch_core::source::{
-    Detail, ExitSource, PollableSource, Report, Token, TokenTable, keep_clear,
+    Detail, ExitSource, PollableSource, Report, Token, TokenTable, await_readable, keep_clear,
 };
 use childwatch_core::{Pid, WatchError};
 use mio::unix::SourceFd;
@@ -58,7 +58,6 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::errno::{self, Call};
-use crate::readable;
 use crate::release::Releases;
 use crate::timer::{Timer, WAKE};
 use crate::zombie::{self, WaitState};
@@ -318,10 +317,10 @@ impl ExitSource for PidfdSource {
     fn look(&self, token: Token) -> Option<Report> {
         let armed = self.lock();
         let Armed { pidfd, .. } = armed.get(token)?;
-        let found = match readable::is_readable(pidfd) {
-            Some(true) => zombie::look(pidfd, self.detail(), self.own_pid),
-            Some(false) => return None,
-            None => zombie::look_unpolled(pidfd, self.detail()),
+        let found = match await_readable(pidfd.as_fd(), Some(Duration::ZERO)) {
+            Ok(true) => zombie::look(pidfd, self.detail(), self.own_pid),
+            Ok(false) => return None,
+            Err(_) => zombie::look_unpolled(pidfd, self.detail()),
         };
         match found {
             WaitState::Exited { status, usage } => {

@@ -14,4 +14,9 @@ fn every_public_type_may_be_shared_moved_and_kept_across_a_panic() {
     has_all::<PidfdSource>();
     has_all::<PidfdWaiter>();
     has_all::<Probe>();
+    #[cfg(feature = "sigchld")]
+    {
+        has_all::<childwatch_pidfd::AutoWatcher>();
+        has_all::<childwatch_pidfd::Backends>();
+    }
 }

@@ -237,6 +237,7 @@ cases! { $
     C17 concurrency::many_threads_watch_one_process [],
 
     C18 driver::nothing_is_readable_when_nothing_is_due [Driver],
+    C18 driver::a_drive_waits_at_a_limit_of_no_files [Driver],
     C18 host::an_idle_watcher_touches_no_handler [RealProcesses, NoHandlerOfTheProgram],
     C18 host::a_refused_process_touches_no_handler [RealProcesses, NoHandlerOfTheProgram],
     C18 host::no_signal_is_taken_once_the_last_exit_is_told

@@ -51,6 +51,7 @@ mod reaper_thread;
 mod restart_storm;
 mod restarts_in_callbacks;
 mod ret_trap;
+mod scans_stacks;
 mod second_copy;
 mod sigchld_blocked;
 mod sigchld_ignored;
@@ -164,4 +165,5 @@ hosts! { $
     suspends_handlers "suspends-handlers",
     small_stacks_alone "small-stacks-alone",
     traces_in_callbacks "traces-in-callbacks",
+    scans_stacks "scans-stacks",
 }

@@ -47,7 +47,7 @@ impl SigchldWatcher {
     /// has just been made: exits that are known already have none.
     ///
     /// The `waitid` that returns the status then returns the usage too, which takes about
-    /// USAGE_COST more. A child that was reaped before the watcher looked has no usage, even if a
+    /// 0.7 µs more. A child that was reaped before the watcher looked has no usage, even if a
     /// signal has brought its status.
     ///
     /// A watcher without a thread takes the option from its source:

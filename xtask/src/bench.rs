@@ -19,9 +19,15 @@ pub(crate) struct Args {
 pub(crate) fn main(Args { args }: &Args) -> anyhow::Result<ExitCode> {
     let shell = Shell::new()?;
     shell.change_dir(workspace::root());
+    // A quick run measures nothing, so it needs no optimised build. Its tests have built the rest.
+    let profile = if args.iter().any(|arg| arg == "--quick") {
+        "dev"
+    } else {
+        "release"
+    };
     cmd!(
         shell,
-        "cargo run --release --package xtask-bench -- {args...}"
+        "cargo run --profile {profile} --package xtask-bench -- {args...}"
     )
     .quiet()
     .run()?;

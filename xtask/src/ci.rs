@@ -67,7 +67,7 @@ enum Step {
     Unsafe,
     /// Licences, bans, sources and advisories of all dependencies
     Deny,
-    /// Miri on the state machines, if a nightly has it
+    /// Miri on the ring that the signal handler writes, if a nightly has it
     Miri,
     /// ThreadSanitizer on the engine and the backends, if a nightly has the sources
     Tsan,

@@ -8,13 +8,12 @@ use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
 use crate::contract::error::WatchError;
 use crate::engine::dispatch::{CallbackMask, Context, Next, Round};
 use crate::engine::shared::{Shared, wake_for_the_end};
 use crate::engine::signal_mask::SignalMask;
 use crate::engine::user_code::{drop_all, drop_quietly};
+use crate::platform::readable::await_readable;
 use crate::source::exit_source::ExitSource;
 use crate::source::pollable::PollableSource;
 use crate::source::report::Report;
@@ -43,6 +42,10 @@ use crate::source::report::Report;
 /// A poller needs the descriptor open, so delete it there before the driver is dropped. It is the
 /// same one for all of the driver's life.
 ///
+/// The descriptor is an epoll instance, and epoll has rules for these. The kernel refuses
+/// `EPOLLEXCLUSIVE` for it (`EINVAL`). It allows four instances above it, each in the next, and
+/// three above that of a [`FallbackWatcher`](crate::FallbackWatcher) (`ELOOP`).
+///
 /// The descriptor may be readable once more than there are callbacks: a sweep or a heartbeat is
 /// due, or a callback has been taken out since. `drive` then returns 0.
 ///
@@ -51,6 +54,10 @@ use crate::source::report::Report;
 /// - **Drive on two threads at once, or inside one of its own callbacks.** `drive` takes
 ///   `&mut self`, so the compiler refuses it. A driver may be sent to another thread between two
 ///   calls. A callback may drive *another* watcher.
+/// - **Poll the descriptor inside one of its own callbacks**, as a loop inside the loop does, for
+///   example while a dialog is open. The descriptor may be readable until the callback has
+///   returned, so a level-triggered loop spins. *Way around:* take the descriptor out of
+///   the poller for this time.
 /// - **Drive in a forked copy of the process.** `drive` returns
 ///   [`Forked`](WatchError::Forked), and makes no system call. Do not poll the descriptor there:
 ///   it is the parent's.
@@ -306,13 +313,12 @@ impl<S: ExitSource> Parts<S> {
 
 impl<S: PollableSource> Parts<S> {
     fn await_readable(&self, timeout: Option<Duration>) -> Result<(), WatchError> {
-        // A time that the kernel cannot count to is no limit.
-        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         let descriptor = self.shared.source.descriptor(&self.waiter);
-        let mut polled = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
-        match poll(&mut polled, timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(errno) => Err(refused("poll", errno.into())),
+        match await_readable(descriptor, timeout) {
+            Err(source) if source.kind() != io::ErrorKind::Interrupted => {
+                Err(refused("poll and select", source))
+            }
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 

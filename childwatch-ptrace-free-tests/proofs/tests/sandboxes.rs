@@ -2,10 +2,15 @@
 
 #![forbid(unsafe_code)]
 
+use std::process::Command;
+use std::time::Duration;
+
+use childwatch_pidfd::{AutoWatcher, Backends, Pid, PidWatcherExt};
 use childwatch_proofs::backends::{Pidfd, PidfdOrSigchld, Sigchld};
 use childwatch_ptrace_free_tests::kit::skip;
-use childwatch_ptrace_free_tests::machine::refusal::with_refused;
+use childwatch_ptrace_free_tests::machine::refusal::{Refusal, with_refused};
 use childwatch_ptrace_free_tests::{BackendUnderTest, Sandbox};
+use rustix::io::Errno;
 
 fn can_be_tested() -> bool {
     skip::can_run(Sandbox::can_be_applied())
@@ -55,4 +60,57 @@ fn what_a_backend_can_do_without_is_refused_too() {
         let is_refused = || childwatch_pidfd::probe().get_info.is_err();
         assert!(with_refused(sandbox.refusals(), is_refused), "{sandbox:?}");
     }
+}
+
+/// It watches a child, so that a choice without a working watcher is not taken for a pass.
+fn chosen_by_auto() -> Backends {
+    let watcher = AutoWatcher::new().unwrap();
+    let mut child = Command::new("sh").args(["-c", "exit 3"]).spawn().unwrap();
+    let minute = Duration::from_secs(60);
+    let exit = watcher.wait_timeout(Pid::from(&child), minute).unwrap();
+    let status = exit.and_then(|exit| exit.status());
+    assert_eq!(status.and_then(|status| status.code()), Some(3));
+    child.wait().unwrap();
+    watcher.backends()
+}
+
+#[test]
+fn auto_takes_what_each_sandbox_offers() {
+    if !can_be_tested() || Pidfd.is_available().is_err() {
+        return;
+    }
+    assert_eq!(chosen_by_auto(), Backends::Both);
+    for &sandbox in Sandbox::ALL {
+        let without_pidfds = match sandbox {
+            Sandbox::NoPidfd | Sandbox::Gvisor2025 | Sandbox::Eperm => true,
+            Sandbox::Eacces | Sandbox::NoPPidfd => true,
+            // A shortage may end, so it is no reason to do without pidfds.
+            _ => false,
+        };
+        let wanted = if without_pidfds {
+            Backends::Sigchld
+        } else {
+            Backends::Both
+        };
+        let chosen = with_refused(sandbox.refusals(), chosen_by_auto);
+        assert_eq!(chosen, wanted, "{sandbox:?}");
+    }
+}
+
+#[test]
+fn auto_does_without_descriptors() {
+    if !can_be_tested() {
+        return;
+    }
+    let refused = [Refusal::of(libc::SYS_epoll_create1, Errno::MFILE)];
+    assert_eq!(with_refused(&refused, chosen_by_auto), Backends::Sigchld);
+}
+
+#[test]
+fn auto_does_without_sigchld() {
+    if !can_be_tested() || Pidfd.is_available().is_err() {
+        return;
+    }
+    let refused = [Refusal::of(libc::SYS_rt_sigaction, Errno::PERM)];
+    assert_eq!(with_refused(&refused, chosen_by_auto), Backends::Pidfd);
 }

@@ -22,7 +22,7 @@ use crate::kit::deadline;
 use crate::kit::driven::{Drive, Driven, await_readable, is_readable};
 use crate::kit::footprint::{Footprint, open_files};
 use crate::kit::probe::Probe;
-use crate::kit::sys::{birth, death, signals, threads};
+use crate::kit::sys::{birth, death, limits, signals, threads};
 
 const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
 
@@ -253,6 +253,20 @@ pub(super) fn a_drive_waits_no_longer_than_it_may(stage: &Stage<'_>) {
         assert_eq!(driver.drive(Some(Duration::ZERO)).unwrap(), 0);
     }
     child.die(End::Code(0));
+    while driver.drive(Some(deadline::patience())).unwrap() == 0 {}
+    assert_eq!(probe.runs(), 1);
+}
+
+/// `poll` asks for the limit, also if it only waits.
+pub(super) fn a_drive_waits_at_a_limit_of_no_files(stage: &Stage<'_>) {
+    const SHORT: Duration = Duration::from_millis(1);
+    let (watcher, mut driver) = driven(stage);
+    let child = stage.child();
+    let probe = Probe::new();
+    watcher.watch(child.pid(), probe.callback()).unwrap();
+    let _none = limits::NoFiles::begin();
+    assert_eq!(driver.drive(Some(SHORT)).unwrap(), 0);
+    child.let_go(End::Code(0));
     while driver.drive(Some(deadline::patience())).unwrap() == 0 {}
     assert_eq!(probe.runs(), 1);
 }

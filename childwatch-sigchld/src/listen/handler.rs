@@ -377,7 +377,7 @@ fn has_handler(action: &libc::sigaction) -> bool {
 }
 
 /// The disposition to set: signal-hook's handler, with the flags and the mask of the
-/// disposition before.
+/// handler before, if there was one.
 ///
 /// - If a handler was found, its flags and mask stay. The program may depend on them: on a `read`
 ///   that `SIGCHLD` interrupts, or on a signal that is blocked meanwhile. `SA_SIGINFO` is added.
@@ -385,6 +385,10 @@ fn has_handler(action: &libc::sigaction) -> bool {
 /// - If no handler was found, nothing was interrupted before, so `SA_RESTART` is set.
 ///   `SA_ONSTACK` is set too: without it a signal on a thread with a small stack and an
 ///   alternate one, as Go's and some coroutines' are, overruns the small one.
+///   All signals are blocked meanwhile, except the [synchronous](SYNCHRONOUS) ones. Otherwise a
+///   handler that interrupts ours would run on the alternate stack too, without `SA_ONSTACK`. std's
+///   alternate stack has 8 KiB, and with AVX-512 a signal's frame has 3.3 KiB: two signals
+///   that are pending together with `SIGCHLD` would end the program.
 /// - If the kernel reaped children by itself (`SIG_IGN` or `SA_NOCLDWAIT`), `SA_NOCLDWAIT` is set,
 ///   so that it still does. Otherwise a handler in the place of `SIG_IGN` would leave zombies.
 /// - `SA_NOCLDSTOP` is set if it was set. It decides whether a program with a `signalfd` learns of
@@ -397,11 +401,37 @@ fn merged(before: &libc::sigaction, now: &libc::sigaction) -> libc::sigaction {
     } else {
         let kept = before.sa_flags & (libc::SA_NOCLDSTOP | libc::SA_NOCLDWAIT);
         merged.sa_flags |= kept | libc::SA_RESTART | libc::SA_ONSTACK;
+        merged.sa_mask = asynchronous_signals();
     }
     if before.sa_sigaction == libc::SIG_IGN {
         merged.sa_flags |= libc::SA_NOCLDWAIT;
     }
     merged
+}
+
+/// What the kernel raises in a thread for what the thread itself does. If it is blocked then, the
+/// kernel kills the process.
+const SYNCHRONOUS: [libc::c_int; 6] = [
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGFPE,
+    libc::SIGILL,
+    libc::SIGTRAP,
+    libc::SIGSYS,
+];
+
+/// Every signal except the [synchronous](SYNCHRONOUS) ones.
+fn asynchronous_signals() -> libc::sigset_t {
+    // SAFETY: all zeros is a valid set. sigfillset initialises it, and sigdelset changes a set that
+    // is initialised.
+    unsafe {
+        let mut set: libc::sigset_t = mem::zeroed();
+        libc::sigfillset(&raw mut set);
+        for signal in SYNCHRONOUS {
+            libc::sigdelset(&raw mut set, signal);
+        }
+        set
+    }
 }
 
 fn set_disposition(action: &libc::sigaction) -> io::Result<()> {
@@ -483,6 +513,20 @@ mod tests {
         let is_member = |signal| unsafe { libc::sigismember(&raw const merged.sa_mask, signal) };
         assert_eq!(is_member(libc::SIGUSR1), 1);
         assert_eq!(is_member(libc::SIGUSR2), 0);
+    }
+
+    /// A handler that interrupted ours would run on an alternate stack.
+    #[test]
+    fn over_the_default_no_other_handler_interrupts_ours() {
+        for before in [libc::SIG_DFL, libc::SIG_IGN] {
+            let merged = merged(&action(before, 0), &action(0x2000, 0));
+            let blocks =
+                // SAFETY: the set lives across the call, and was initialised by sigfillset.
+                |signal| unsafe { libc::sigismember(&raw const merged.sa_mask, signal) == 1 };
+            for signal in (1..=31).chain([libc::SIGRTMIN(), libc::SIGRTMAX()]) {
+                assert_eq!(blocks(signal), !SYNCHRONOUS.contains(&signal), "{signal}");
+            }
+        }
     }
 
     #[test]

@@ -13,8 +13,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use childwatch_core::WatchError;
-use childwatch_core::source::{descriptor_refused, make_descriptor};
-use rustix::event::{EventfdFlags, PollFd, PollFlags, epoll, eventfd, poll};
+use childwatch_core::source::{await_readable, descriptor_refused, make_descriptor};
+use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::io::Errno;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
@@ -73,9 +73,7 @@ impl Poller {
 
     /// Blocks until the descriptor is readable.
     pub(crate) fn wait(&self) -> io::Result<()> {
-        let mut polled = [PollFd::new(&self.epoll, PollFlags::IN)];
-        poll(&mut polled, None)?;
-        Ok(())
+        await_readable(self.epoll.as_fd(), None).map(drop)
     }
 
     /// Takes the events, so that the descriptor is readable again only after something new. What

@@ -4,11 +4,12 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::event::{PollFd, PollFlags, epoll, poll};
+use rustix::event::epoll;
 
 use super::spilled::Spilled;
 use crate::contract::error::WatchError;
 use crate::contract::pid::Pid;
+use crate::platform::readable::await_readable;
 use crate::source::descriptors::{descriptor_refused, make_descriptor};
 use crate::source::exit_source::ExitSource;
 use crate::source::pollable::PollableSource;
@@ -96,8 +97,7 @@ impl<P: PollableSource, S: PollableSource> ExitSource for PollableFallbackSource
     }
 
     fn wait(&self, waiter: &mut Self::Waiter, reports: &mut Vec<Report>) -> io::Result<()> {
-        let mut polled = [PollFd::new(&self.epoll, PollFlags::IN)];
-        poll(&mut polled, None)?;
+        await_readable(self.epoll.as_fd(), None)?;
         self.collect(waiter, reports)
     }
 

@@ -13,7 +13,8 @@ use childwatch_core::{
     DrivenWatcher, ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle,
 };
 use childwatch_pidfd::{PidfdSource, PidfdWaiter, PidfdWatcher};
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::io::Errno;
 
 use super::entry::Fails::{ByHanging, InVain, Saying};
 use super::entry::{Broken, Rule};
@@ -63,6 +64,18 @@ pub(super) const ALL: &[Broken] = &[
         fails: &[(
             "nothing_is_readable_when_nothing_is_due",
             Saying("drives for 50 exits"),
+        )],
+        ..DRIVEN
+    },
+    Broken {
+        name: "polls-while-it-waits",
+        fault: "It waits by poll, which fails at a limit of 0 files.",
+        breaks: Rule::Clause(C18),
+        watcher: || Loop::start(with::<PollsWhileItWaits>()?),
+        driven: with::<PollsWhileItWaits>,
+        fails: &[(
+            "a_drive_waits_at_a_limit_of_no_files",
+            Saying("Invalid argument"),
         )],
         ..DRIVEN
     },
@@ -288,6 +301,28 @@ impl DriverFault for BlocksSignals {
     ) -> Result<usize, WatchError> {
         let _blocked = Blocked::signals([libc::SIGUSR1]);
         good.drive(timeout)
+    }
+}
+
+#[derive(Default)]
+struct PollsWhileItWaits;
+
+impl DriverFault for PollsWhileItWaits {
+    fn drive(
+        &mut self,
+        good: &mut dyn Drive,
+        timeout: Option<Duration>,
+    ) -> Result<usize, WatchError> {
+        let limit = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        let mut polled = [PollFd::from_borrowed_fd(good.descriptor(), PollFlags::IN)];
+        match poll(&mut polled, limit.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => good.drive(Some(Duration::ZERO)),
+            Err(errno) => Err(WatchError::Os {
+                operation: "poll",
+                pid: None,
+                source: errno.into(),
+            }),
+        }
     }
 }
 

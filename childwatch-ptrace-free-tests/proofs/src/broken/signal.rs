@@ -158,6 +158,14 @@ pub(super) const ALL: &[Broken] = &[
         ..ON_SIGCHLD
     },
     Broken {
+        name: "is-interrupted-on-alternate-stacks",
+        fault: "Other handlers interrupt its own, and run on the alternate stack too.",
+        breaks: Rule::Clause(C18),
+        watcher: over_sigchld::<ClearsTheMask>,
+        fails: &[("scans-stacks", Saying("the program's job ends differently"))],
+        ..ON_SIGCHLD
+    },
+    Broken {
         name: "hides-stops",
         fault: "The program hears no more of children that stop.",
         breaks: Rule::Clause(C18),
@@ -427,6 +435,18 @@ impl<const FLAG: i32> SourceFault for Clears<FLAG> {
     fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
         good.arm(pid, token)?;
         signals::change_sigchld_flags(|flags| flags & !FLAG);
+        Ok(())
+    }
+}
+
+/// A good watcher, whose handler then blocks nothing.
+#[derive(Debug, Default)]
+struct ClearsTheMask;
+
+impl SourceFault for ClearsTheMask {
+    fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
+        good.arm(pid, token)?;
+        signals::clear_sigchld_mask();
         Ok(())
     }
 }

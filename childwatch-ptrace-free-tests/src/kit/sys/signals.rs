@@ -147,13 +147,28 @@ pub(crate) fn sigchld_mask() -> Vec<i32> {
 
 /// Changes the flags of what `SIGCHLD` does.
 pub fn change_sigchld_flags(change: impl FnOnce(i32) -> i32) {
-    // SAFETY: the action is the one just read, with other flags; both live across the
-    // calls, where a null new one only reads and a null old one is allowed.
+    change_action(libc::SIGCHLD, |action| {
+        action.sa_flags = change(action.sa_flags);
+    });
+}
+
+/// Has the handler of `SIGCHLD` block nothing but its own signal.
+pub fn clear_sigchld_mask() {
+    change_action(libc::SIGCHLD, |action| {
+        // SAFETY: all zeros is a valid set, and an empty one.
+        action.sa_mask = unsafe { mem::zeroed() };
+    });
+}
+
+/// Changes the flags or the mask of what a signal does.
+pub(super) fn change_action(signal: i32, change: impl FnOnce(&mut libc::sigaction)) {
+    // SAFETY: the action is the one just read, with other flags or another mask; both live across
+    // the calls, where a null new one only reads and a null old one is allowed.
     unsafe {
         let mut action: libc::sigaction = mem::zeroed();
-        libc::sigaction(libc::SIGCHLD, ptr::null(), &raw mut action);
-        action.sa_flags = change(action.sa_flags);
-        libc::sigaction(libc::SIGCHLD, &raw const action, ptr::null_mut());
+        libc::sigaction(signal, ptr::null(), &raw mut action);
+        change(&mut action);
+        libc::sigaction(signal, &raw const action, ptr::null_mut());
     }
 }
 

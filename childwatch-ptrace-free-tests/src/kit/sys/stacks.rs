@@ -1,17 +1,19 @@
-//! Two moments of a signal: when the stack is nearly full, and between a failed call and the
-//! look at its error.
+//! Moments of a signal: when the stack is nearly full, between a failed call and the look at its
+//! error, and when other signals come with it.
 
 #![expect(
     unsafe_code,
-    reason = "`tgkill`, the bounds of a thread's stack, the C library's `errno`"
+    reason = "`tgkill`, the bounds of a thread's stack, the C library's `errno`, a handler"
 )]
 
 use std::hint::black_box;
 use std::mem;
 use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::endings;
+use super::signals::{Blocked, change_action, restore_handler, set_handler};
 
 /// Raises `SIGCHLD` on a thread whose stack has room for a few calls, and not for a signal's
 /// frame. std has given the thread an alternate stack.
@@ -67,11 +69,59 @@ fn descend_and_signal(floor: usize) {
 }
 
 fn signal_this_thread() {
+    raise(libc::SIGCHLD);
+}
+
+/// Sends a signal to this thread.
+fn raise(signal: libc::c_int) {
     // SAFETY: takes plain values.
     unsafe {
         let thread = libc::syscall(libc::SYS_gettid);
-        libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, libc::SIGCHLD);
+        libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, signal);
     }
+}
+
+/// How many handlers have run on an alternate stack.
+static ON_ALTERNATE: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn note_the_stack(_signal: libc::c_int) {
+    let mut now = endings::NO_ALTERNATE_STACK;
+    // SAFETY: a null new stack only reads, and the old one lives across the call.
+    unsafe { libc::sigaltstack(ptr::null(), &raw mut now) };
+    if now.ss_flags & libc::SS_ONSTACK != 0 {
+        ON_ALTERNATE.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Has `SIGCHLD` and two other signals come at once on this thread, which has a large alternate
+/// stack. Returns how many of the handlers of the two ran on that stack, though they do not ask
+/// for it.
+pub(crate) fn handlers_on_an_alternate_stack() -> usize {
+    // The kernel interrupts the handler of the lowest number by the others.
+    const OTHERS: [libc::c_int; 2] = [libc::SIGXCPU, libc::SIGPWR];
+    let mut memory = vec![0_u8; 8 * libc::SIGSTKSZ];
+    let alternate = endings::change_alternate_stack(&libc::stack_t {
+        ss_sp: memory.as_mut_ptr().cast(),
+        ss_flags: 0,
+        ss_size: memory.len(),
+    });
+    let before = OTHERS.map(|signal| {
+        let before = set_handler(signal, note_the_stack);
+        change_action(signal, |action| action.sa_flags &= !libc::SA_ONSTACK);
+        before
+    });
+    ON_ALTERNATE.store(0, Ordering::SeqCst);
+    let blocked = Blocked::signals(OTHERS.into_iter().chain([libc::SIGCHLD]));
+    for signal in OTHERS.into_iter().chain([libc::SIGCHLD]) {
+        raise(signal);
+    }
+    // All three are handled here.
+    drop(blocked);
+    for (signal, before) in OTHERS.iter().zip(&before) {
+        restore_handler(*signal, before);
+    }
+    endings::change_alternate_stack(&alternate);
+    ON_ALTERNATE.load(Ordering::SeqCst)
 }
 
 /// Returns what `errno` is after a signal has come on this thread. It was `number` before.
