@@ -19,20 +19,20 @@ fn main() -> anyhow::Result<()> {
     let watcher = PidfdWatcher::new()?.with_resource_usage();
     let mut child = Command::new(program).args(arguments).spawn()?;
     let (sender, receiver) = mpsc::channel();
-    watcher.on_exit(Pid::from(&child), move |exit| sender.send(exit).unwrap())?;
+    watcher.on_exit(Pid::from(&child), move |exit| {
+        sender.send(exit).expect("main waits")
+    })?;
     let exit = receiver.recv()?;
     child.wait()?;
     println!("{exit}");
-    match exit.resource_usage() {
-        Some(usage) => println!(
-            "user {:?}, system {:?}, memory {} KiB, faults {} major and {} minor",
-            usage.user_time,
-            usage.system_time,
-            usage.max_resident / 1024,
-            usage.major_faults,
-            usage.minor_faults,
-        ),
-        None => println!("the kernel does not tell what it has used"),
-    }
+    let usage = exit.resource_usage().context("the kernel tells no usage")?;
+    println!(
+        "user {:?}, system {:?}, memory {} KiB, faults {} major and {} minor",
+        usage.user_time,
+        usage.system_time,
+        usage.max_resident / 1024,
+        usage.major_faults,
+        usage.minor_faults,
+    );
     Ok(())
 }

@@ -16,17 +16,20 @@ fn the_command_is_shown_with_what_it_has_used() {
         .args(["sh", "-c", "exit 3"])
         .output()
         .unwrap();
-    assert!(output.status.success(), "{output:?}");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    if errors.contains("the kernel tells no usage") {
+        eprintln!("not tested: {errors}");
+        return;
+    }
+    assert!(output.status.success(), "{errors}");
     let printed = String::from_utf8(output.stdout).unwrap();
     let [exit, usage] = printed.lines().collect::<Vec<_>>()[..] else {
         panic!("{printed}");
     };
     assert!(exit.ends_with(": exit status: 3"), "{exit}");
-    if usage != "the kernel does not tell what it has used" {
-        let (_, memory) = usage.split_once(", memory ").unwrap();
-        let (kib, _) = memory.split_once(" KiB, faults ").unwrap();
-        assert!(kib.parse::<u64>().unwrap() > 0, "{usage}");
-    }
+    let (_, memory) = usage.split_once(", memory ").unwrap();
+    let (kib, _) = memory.split_once(" KiB, faults ").unwrap();
+    assert!(kib.parse::<u64>().unwrap() > 0, "{usage}");
 }
 
 /// Cargo builds the examples before it runs this.
