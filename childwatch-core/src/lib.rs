@@ -19,7 +19,9 @@
 //! | learn of an exit | [`PidWatcher`], and [`PidWatcherExt`] for closures, guards, futures and timeouts |
 //! | learn what a child has used | [`Exit::resource_usage`] |
 //! | ask whether a process has exited | [`PidWatcher::try_wait`] |
-//! | start a child and watch it | [`PidWatcherExt::spawn_watchable`], [`PidWatcherExt::fork_watchable`] |
+//! | start a child and watch it | [`PidWatcherExt::spawn_watched`], [`PidWatcherExt::spawn_exited`] |
+//! | start a child that other code watches | [`PidWatcherExt::spawn_watchable`], [`PidWatcherExt::fork_watchable`] |
+//! | wait for several processes at once | [`ExitSet`], [`PidWatcherExt::wait_first`], [`PidWatcherExt::wait_all`] |
 //! | test supervising code without processes | [`SimulatedWatcher`] and its [`SimulatedProcesses`] |
 //! | run callbacks in a loop of the program's, without a thread | [`DrivenWatcher`] and its [`Driver`] |
 //! | write a backend | the module [`source`] |
@@ -34,9 +36,12 @@
 //! - **Never wait for an exit inside a callback.** A callback that blocks on
 //!   [`PidWatcherExt::exited`] waits for another callback, which cannot run before this
 //!   one returns: it waits for ever. [`PidWatcherExt::wait_timeout`] waits until its time is over,
-//!   and then looks once.
+//!   and then looks once. The same holds for an [`ExitSet`].
 //!   *Way around:* register a callback for the next exit, or hand the work to another
 //!   thread.
+//! - **Dropping a watcher waits for the callback that is running**, and for no other. A callback
+//!   that never returns keeps the drop waiting for ever.
+//!   [`PidWatcher`](PidWatcher#what-waits-for-what) has a table of what waits for what.
 //! - **A callback must not own its own watcher.** An `Arc` of the watcher inside a
 //!   callback keeps the watcher alive until that callback has run. If the process never
 //!   exits, neither the watcher nor its thread ends. *Way around:* give the callback a
@@ -129,6 +134,7 @@ pub use engine::driver::Driver;
 #[cfg(childwatch_loom)]
 #[doc(hidden)]
 pub use models::interleavings;
+pub use wait::exit_set::{ExitSet, Exits, NextExit};
 pub use wait::exited::Exited;
 pub use wait::ext::PidWatcherExt;
 pub use wait::guard::WatchGuard;

@@ -14,6 +14,8 @@ mod driving;
 #[cfg(test)]
 mod dropping;
 #[cfg(test)]
+mod exit_set;
+#[cfg(test)]
 mod failing;
 #[cfg(test)]
 mod fallback;

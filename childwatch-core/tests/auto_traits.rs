@@ -5,15 +5,16 @@ use std::error::Error;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
 
 use childwatch_core::source::clock::{Stopwatch, Ticks};
 use childwatch_core::source::{
     ExitSource, PollableSource, Report, ThreadedWatcher, Token, TokenTable,
 };
 use childwatch_core::{
-    DrivenWatcher, Driver, Exit, ExitCallback, Exited, FallbackWatcher, InvalidPid, Pid,
-    PidWatcher, SimulatedProcesses, SimulatedWatcher, Unregistered, WatchError, WatchGuard,
-    WatchHandle,
+    DrivenWatcher, Driver, Exit, ExitCallback, ExitSet, Exited, Exits, FallbackWatcher, InvalidPid,
+    NextExit, Pid, PidWatcher, SimulatedProcesses, SimulatedWatcher, Unregistered, WatchError,
+    WatchGuard, WatchHandle,
 };
 
 fn has_all<T: Debug + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe>() {}
@@ -42,7 +43,17 @@ fn watchers_may_be_shared_moved_and_kept_across_a_panic() {
     is_send_sync::<dyn PidWatcher>();
     has_all::<SimulatedProcesses>();
     has_all::<WatchGuard<'static, SimulatedWatcher>>();
-    is_send_sync::<WatchGuard<'static, dyn PidWatcher>>();
+    has_all::<WatchGuard<'static, dyn PidWatcher>>();
+}
+
+#[test]
+fn a_set_may_be_shared_spawned_and_kept_across_a_panic() {
+    has_all::<ExitSet<SimulatedWatcher>>();
+    has_all::<ExitSet<&'static dyn PidWatcher>>();
+    has_all::<ExitSet<Arc<dyn PidWatcher>>>();
+    has_all::<Exits<'static>>();
+    has_all::<NextExit<'static>>();
+    is_future_for_spawn::<NextExit<'static>>();
 }
 
 #[test]

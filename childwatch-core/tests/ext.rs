@@ -395,9 +395,7 @@ fn a_spawned_child_that_is_refused_is_killed_and_reaped() {
     let Some(&WatchError::NotAChild { pid, .. }) = inner else {
         panic!("{refused:?}");
     };
-    let number = rustix::process::Pid::from_raw(pid.as_raw()).unwrap();
-    let left = rustix::process::waitpid(Some(number), rustix::process::WaitOptions::NOHANG);
-    assert_eq!(left.unwrap_err(), rustix::io::Errno::CHILD);
+    assert_reaped(pid);
 }
 
 #[test]
@@ -416,6 +414,74 @@ fn a_spawned_child_that_is_said_to_be_gone_is_not_signalled() {
     let waited = rustix::process::waitpid(number, rustix::process::WaitOptions::empty());
     let (_, status) = waited.unwrap().unwrap();
     assert_eq!(status.exit_status(), Some(0));
+}
+
+#[test]
+fn a_closure_is_added_to_a_registration_and_refused_without_one() {
+    let (processes, watcher) = stage();
+    let watcher: &dyn PidWatcher = &watcher;
+    let pid = processes.spawn();
+    let (sender, receiver) = mpsc::channel();
+    let refused = watcher.register_on_exit(pid, |_| {});
+    assert!(matches!(refused, Err(WatchError::NotRegistered { .. })));
+    watcher.register_pid(pid).unwrap();
+    watcher
+        .register_on_exit(pid, move |exit| sender.send(exit).unwrap())
+        .unwrap();
+    processes.exit(pid, code(3));
+    let exit = receiver.recv_timeout(LONG).unwrap();
+    assert_eq!(exit.status(), Some(code(3)));
+}
+
+/// The `Drop` of a captured value panics as the callback is refused.
+#[test]
+fn a_spawned_child_whose_refusal_panics_is_killed_and_reaped() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            resume_unwind(Box::new("a captured value"));
+        }
+    }
+    let (input, _end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    let refuses = Registers(move |pid| {
+        sender.send(pid).unwrap();
+        refuses_slowly(pid)
+    });
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let captured = Panics;
+        refuses.spawn_watched(Command::new("cat").stdin(input), move |_| drop(captured))
+    }));
+    assert!(panicked.is_err());
+    assert_reaped(receiver.recv().unwrap());
+}
+
+#[test]
+fn a_spawned_child_whose_callback_or_future_is_refused_is_killed_and_reaped() {
+    for with_future in [false, true] {
+        let (input, _end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        let mut command = Command::new("cat");
+        command.stdin(input);
+        let refuses = Registers(refuses_slowly);
+        let refused = if with_future {
+            refuses.spawn_exited(&mut command).map(drop)
+        } else {
+            refuses.spawn_watched(&mut command, |_| {}).map(drop)
+        };
+        let refused = refused.unwrap_err();
+        let inner = refused.get_ref().and_then(|inner| inner.downcast_ref());
+        let Some(&WatchError::NotAChild { pid, .. }) = inner else {
+            panic!("{refused:?}");
+        };
+        assert_reaped(pid);
+    }
+}
+
+#[track_caller]
+fn assert_reaped(pid: Pid) {
+    let number = rustix::process::Pid::from_raw(pid.as_raw()).unwrap();
+    let left = rustix::process::waitpid(Some(number), rustix::process::WaitOptions::NOHANG);
+    assert_eq!(left.unwrap_err(), rustix::io::Errno::CHILD);
 }
 
 /// Refuses a process, but not before that process waits or has exited.
@@ -443,7 +509,7 @@ fn until_state(of: &str, wanted: char) {
     }
 }
 
-/// Runs a given `register_pid`, and does nothing else.
+/// Runs a given `register_pid`, for `watch` too, and does nothing else.
 struct Registers<F>(F);
 
 impl<F> fmt::Debug for Registers<F> {
@@ -468,7 +534,7 @@ impl<F: Fn(Pid) -> Result<(), WatchError> + Send + Sync> PidWatcher for Register
     }
 
     fn watch(&self, pid: Pid, _: ExitCallback) -> Result<WatchHandle, WatchError> {
-        Err(WatchError::NotRegistered { pid })
+        (self.0)(pid).map(|()| WatchHandle::new_unique(pid))
     }
 
     fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {

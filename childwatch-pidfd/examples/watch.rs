@@ -18,7 +18,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use childwatch_pidfd::{Exit, Pid, PidWatcher, PidWatcherExt, PidfdWatcher, WatchError};
+use childwatch_pidfd::{Exit, Pid, PidWatcher, PidWatcherExt, PidfdWatcher};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
@@ -64,17 +64,14 @@ fn watch(watcher: &dyn PidWatcher, args: &Args) -> anyhow::Result<u8> {
     // This comes before the command starts, so that a refused pid leaves no command behind.
     let pids: BTreeSet<Pid> = args.pids.iter().copied().collect();
     let mut subjects: Vec<_> = pids.into_iter().map(Subject::running).collect();
-    for subject in &subjects {
-        send_exit(watcher, subject, &sender)?;
+    for subject in subjects.iter().cloned() {
+        watcher.on_exit(subject.pid, sends(&sender, move |_pid| subject))?;
     }
     let started = match args.command.split_first() {
-        Some((program, arguments)) => Some(Started::start(watcher, program, arguments)?),
+        Some((program, arguments)) => Some(Started::start(watcher, program, arguments, &sender)?),
         None => None,
     };
-    if let Some(Started { subject, .. }) = &started {
-        send_exit(watcher, subject, &sender)?;
-        subjects.push(subject.clone());
-    }
+    subjects.extend(started.as_ref().map(|started| started.subject.clone()));
     // The callbacks own the other senders, so the channel closes after the last callback.
     drop(sender);
     let exits = print(&subjects, receiver).context("cannot print")?;
@@ -84,14 +81,14 @@ fn watch(watcher: &dyn PidWatcher, args: &Args) -> anyhow::Result<u8> {
     })
 }
 
-fn send_exit(
-    watcher: &dyn PidWatcher,
-    subject: &Subject,
+/// Returns the callback that sends the exit of the subject with its pid.
+fn sends(
     sender: &Sender<News>,
-) -> Result<(), WatchError> {
-    let subject = subject.clone();
+    subject: impl FnOnce(Pid) -> Subject + Send + 'static,
+) -> impl FnOnce(Exit) + Send + 'static {
     let sender = sender.clone();
-    watcher.on_exit(subject.pid, move |exit| {
+    move |exit| {
+        let subject = subject(exit.pid());
         let watched_for = subject.since.elapsed();
         // The receiver is gone only if `watch` has failed.
         let _ = sender.send(News {
@@ -99,8 +96,7 @@ fn send_exit(
             exit,
             watched_for,
         });
-    })?;
-    Ok(())
+    }
 }
 
 /// Prints each exit until all processes have exited, and returns the exits.
@@ -173,19 +169,24 @@ impl Started {
         watcher: &dyn PidWatcher,
         program: &OsStr,
         arguments: &[OsString],
+        sender: &Sender<News>,
     ) -> Result<Self, CannotStart> {
         let since = Instant::now();
-        let child = watcher
-            .spawn_watchable(Command::new(program).args(arguments))
-            .map_err(|source| CannotStart {
-                program: program.to_owned(),
-                source,
-            })?;
-        let subject = Subject {
-            pid: Pid::from(&child),
-            program: Some(program.to_owned()),
+        let name = program.to_owned();
+        let subject = move |pid| Subject {
+            pid,
+            program: Some(name),
             since,
         };
+        let spawned = watcher.spawn_watched(
+            Command::new(program).args(arguments),
+            sends(sender, subject.clone()),
+        );
+        let (child, _handle) = spawned.map_err(|source| CannotStart {
+            program: program.to_owned(),
+            source,
+        })?;
+        let subject = subject(Pid::from(&child));
         Ok(Started { subject, child })
     }
 

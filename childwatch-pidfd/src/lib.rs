@@ -98,13 +98,13 @@
 //! ```
 //! use std::process::Command;
 //! use std::sync::mpsc;
-//! use childwatch_pidfd::{Pid, PidWatcher, PidWatcherExt, PidfdWatcher};
+//! use childwatch_pidfd::{PidWatcherExt, PidfdWatcher};
 //!
 //! let watcher = PidfdWatcher::new()?;
-//! let mut child = Command::new("sh").args(["-c", "exit 3"]).spawn()?;
-//!
 //! let (sender, receiver) = mpsc::channel();
-//! watcher.on_exit(Pid::from(&child), move |exit| sender.send(exit).unwrap())?;
+//! let mut command = Command::new("sh");
+//! let (mut child, _handle) = watcher
+//!     .spawn_watched(command.args(["-c", "exit 3"]), move |exit| sender.send(exit).unwrap())?;
 //! assert_eq!(receiver.recv()?.status().unwrap().code(), Some(3));
 //!
 //! child.wait()?; // reaping is left to the program
@@ -112,13 +112,17 @@
 //! ```
 
 // Outside the macro: tools that follow the modules do not look into one.
+mod armed;
 #[cfg(feature = "sigchld")]
 mod auto;
 mod errno;
 mod info;
+#[cfg(all(test, childwatch_loom))]
+mod models;
 mod probe;
 mod release;
 mod source;
+mod sync;
 mod timer;
 mod watcher;
 mod zombie;
@@ -136,8 +140,8 @@ cfg_if::cfg_if! {
 }
 
 pub use childwatch_core::{
-    DrivenWatcher, Driver, Exit, ExitCallback, Exited, InvalidPid, Pid, PidWatcher, PidWatcherExt,
-    ResourceUsage, Unregistered, WatchError, WatchGuard, WatchHandle,
+    DrivenWatcher, Driver, Exit, ExitCallback, ExitSet, Exited, Exits, InvalidPid, NextExit, Pid,
+    PidWatcher, PidWatcherExt, ResourceUsage, Unregistered, WatchError, WatchGuard, WatchHandle,
 };
 
 /// The code of the README is compiled and run.

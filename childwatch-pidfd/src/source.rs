@@ -19,6 +19,9 @@
 //!
 //! # Disarming
 //!
+//! If a thread looks at the process, `disarm` waits for the end of that look. [`armed`](crate::armed)
+//! has the reasons.
+//!
 //! Closing a pidfd removes it from epoll, unless a forked copy of the process holds the pidfd
 //! too. So for a living process `EPOLL_CTL_DEL` comes before `close`. After a confirmed exit
 //! that system call is left out, which saves 6 % of the cost of an exit. In the worst case
@@ -44,12 +47,12 @@
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use childwatch_core::source::{
-    Detail, ExitSource, PollableSource, Report, Token, TokenTable, await_readable, keep_clear,
+    Detail, ExitSource, PollableSource, Report, Token, await_readable, keep_clear,
 };
 use childwatch_core::{Pid, WatchError};
 use mio::unix::SourceFd;
@@ -57,6 +60,7 @@ use mio::{Events, Interest, Poll, Registry};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{PidfdFlags, pidfd_open};
 
+use crate::armed::ArmedTable;
 use crate::errno::{self, Call};
 use crate::release::Releases;
 use crate::timer::{Timer, WAKE};
@@ -75,12 +79,8 @@ pub struct PidfdSource {
     registry: Registry,
     /// An eventfd that is always readable.
     wake_fd: OwnedFd,
-    /// The armed pidfds.
-    ///
-    /// The lock is held during the non-blocking calls on one pidfd. So the pidfd cannot be
-    /// closed, and its number cannot go to another file, during a call. It is never held
-    /// during `epoll_wait`. Nothing else is locked under it.
-    armed: Mutex<TokenTable<Armed>>,
+    /// The armed pidfds. No system call is made while the table is locked.
+    armed: ArmedTable<OwnedFd>,
     own_pid: u32,
     /// Set once `waitid(P_PIDFD)` has worked. A refusal is not kept, because it may be temporary.
     waits_for_pidfds: OnceLock<()>,
@@ -109,13 +109,6 @@ enum Confirmed {
     Nothing,
 }
 
-#[derive(Debug)]
-struct Armed {
-    pidfd: OwnedFd,
-    /// The exit has been confirmed.
-    has_exited: bool,
-}
-
 impl PidfdSource {
     /// Creates a source that watches nothing yet. It can be created also if the kernel does not
     /// offer pidfds. It refuses each process then.
@@ -138,7 +131,7 @@ impl PidfdSource {
         let source = PidfdSource {
             registry,
             wake_fd,
-            armed: Mutex::default(),
+            armed: ArmedTable::new(),
             own_pid: std::process::id(),
             waits_for_pidfds: OnceLock::new(),
             asks_for_usage: AtomicBool::new(false),
@@ -163,8 +156,8 @@ impl PidfdSource {
     }
 
     pub(crate) fn ask_for_usage(&self) {
-        // Relaxed: the caller owns the watcher, so nobody has registered a process yet. A
-        // process that is registered later is looked at under the lock of `armed`.
+        // Relaxed: the caller owns the watcher, so nobody has registered a process yet. The table
+        // `armed` publishes a process that is registered later, and this value with it.
         self.asks_for_usage.store(true, Ordering::Relaxed);
     }
 
@@ -178,27 +171,26 @@ impl PidfdSource {
 
     /// Returns what an event of `token` means.
     fn confirm(&self, token: Token) -> Confirmed {
-        let mut armed = self.lock();
-        let Some(Armed { pidfd, has_exited }) = armed.get_mut(token) else {
-            return Confirmed::Nothing;
-        };
-        if *has_exited {
-            return Confirmed::Nothing;
-        }
-        match zombie::look(pidfd, self.detail(), self.own_pid) {
-            WaitState::Exited { status, usage } => {
-                *has_exited = true;
-                Confirmed::Exit(Report::new(token, status).with_resource_usage(usage))
+        let confirmed = self.armed.look(token, |pidfd, has_exited| {
+            if *has_exited {
+                return Confirmed::Nothing;
             }
-            // The event came from the pidfd, so the process has exited.
-            WaitState::NoPidfd => {
-                *has_exited = true;
-                let status = None;
-                Confirmed::Exit(Report::new(token, status))
+            match zombie::look(pidfd, self.detail(), self.own_pid) {
+                WaitState::Exited { status, usage } => {
+                    *has_exited = true;
+                    Confirmed::Exit(Report::new(token, status).with_resource_usage(usage))
+                }
+                // The event came from the pidfd, so the process has exited.
+                WaitState::NoPidfd => {
+                    *has_exited = true;
+                    let status = None;
+                    Confirmed::Exit(Report::new(token, status))
+                }
+                WaitState::NotWaitable => Confirmed::Nothing,
+                WaitState::BeingReleased => Confirmed::BeingReleased,
             }
-            WaitState::NotWaitable => Confirmed::Nothing,
-            WaitState::BeingReleased => Confirmed::BeingReleased,
-        }
+        });
+        confirmed.unwrap_or(Confirmed::Nothing)
     }
 
     /// Reports a child whose release takes too long. If its status is still not stored, the
@@ -207,7 +199,7 @@ impl PidfdSource {
         match self.confirm(token) {
             Confirmed::Exit(report) => Some(report),
             Confirmed::BeingReleased => {
-                self.lock().get_mut(token)?.has_exited = true;
+                self.armed.look(token, |_, has_exited| *has_exited = true)?;
                 let status = None;
                 Some(Report::new(token, status))
             }
@@ -251,10 +243,6 @@ impl PidfdSource {
         }
         Ok(taken)
     }
-
-    fn lock(&self) -> MutexGuard<'_, TokenTable<Armed>> {
-        self.armed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl ExitSource for PidfdSource {
@@ -279,25 +267,18 @@ impl ExitSource for PidfdSource {
         let raw = pidfd.as_raw_fd();
 
         // Into the table before into epoll: the event may come at once.
-        let has_exited = false;
-        self.lock().insert(token, Armed { pidfd, has_exited });
+        self.armed.insert(token, pidfd);
         let epoll_token = mio::Token(token.to_bits() as usize);
         self.registry
             .register(&mut SourceFd(&raw), epoll_token, Interest::READABLE)
             .map_err(|error| {
-                let armed = self.lock().remove(token);
-                drop(armed);
+                drop(self.armed.remove(token));
                 refuse(Call::EpollAdd, error)
             })
     }
 
     fn disarm(&self, token: Token) {
-        let armed = self.lock().remove(token);
-        if let Some(Armed {
-            pidfd,
-            has_exited: false,
-        }) = armed
-        {
+        if let Some((pidfd, false)) = self.armed.remove(token) {
             // It was added, so it can be deleted. If that were refused, the generation would
             // still make its events harmless.
             let _ = self.registry.deregister(&mut SourceFd(&pidfd.as_raw_fd()));
@@ -305,24 +286,23 @@ impl ExitSource for PidfdSource {
     }
 
     fn is_reaped(&self, token: Token) -> bool {
-        let armed = self.lock();
-        armed
-            .get(token)
-            .is_none_or(|armed| zombie::is_reaped(&armed.pidfd))
+        self.armed
+            .look(token, |pidfd, _| zombie::is_reaped(pidfd))
+            .unwrap_or(true)
     }
 
     /// A pidfd that is not readable belongs to a living process. `waitid` cannot show that,
     /// because it fails with `ECHILD` for every process that is not a child. If the kernel does
     /// not say whether the pidfd is readable, `waitid` can still find a zombie.
     fn look(&self, token: Token) -> Option<Report> {
-        let armed = self.lock();
-        let Armed { pidfd, .. } = armed.get(token)?;
-        let found = match await_readable(pidfd.as_fd(), Some(Duration::ZERO)) {
-            Ok(true) => zombie::look(pidfd, self.detail(), self.own_pid),
-            Ok(false) => return None,
-            Err(_) => zombie::look_unpolled(pidfd, self.detail()),
-        };
-        match found {
+        let found = self.armed.look(token, |pidfd, _| {
+            Some(match await_readable(pidfd.as_fd(), Some(Duration::ZERO)) {
+                Ok(true) => zombie::look(pidfd, self.detail(), self.own_pid),
+                Ok(false) => return None,
+                Err(_) => zombie::look_unpolled(pidfd, self.detail()),
+            })
+        });
+        match found?? {
             WaitState::Exited { status, usage } => {
                 Some(Report::new(token, status).with_resource_usage(usage))
             }
@@ -376,7 +356,7 @@ mod tests {
     use std::path::Path;
     use std::process::{Child, Command};
     use std::sync::mpsc;
-    use std::thread;
+    use std::thread::{self, Scope, ScopedJoinHandle};
 
     use rustix::process::{WaitId, WaitIdOptions, waitid};
 
@@ -392,31 +372,43 @@ mod tests {
         child
     }
 
+    /// Runs `call` on a thread of the scope, and returns when that thread waits for a lock or a
+    /// look. Returns too if it does not wait.
+    fn begin<'scope, T: Send + 'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        call: impl FnOnce() -> T + Send + 'scope,
+    ) -> ScopedJoinHandle<'scope, T> {
+        let (sender, receiver) = mpsc::channel();
+        let thread = scope.spawn(move || {
+            let own = fs::read_link("/proc/thread-self").unwrap();
+            sender.send(own).unwrap();
+            call()
+        });
+        let stat = Path::new("/proc")
+            .join(receiver.recv().unwrap())
+            .join("stat");
+        // After its end the thread has no such file.
+        let is_asleep = || {
+            let stat = fs::read_to_string(&stat).unwrap_or_default();
+            stat.rsplit_once(") ")
+                .is_some_and(|(_, state)| state.starts_with('S'))
+        };
+        while !thread.is_finished() && !is_asleep() {
+            thread::yield_now();
+        }
+        thread
+    }
+
     /// The event of a zombie comes with its registration in epoll, and only once.
     #[test]
     fn a_process_stands_in_the_table_before_epoll_knows_it() {
         let (source, mut waiter) = PidfdSource::new().unwrap();
         let mut child = zombie();
         let pid = Pid::from(&child);
-        let (sender, receiver) = mpsc::channel();
         thread::scope(|scope| {
-            let table = source.lock();
-            let arming = scope.spawn(|| {
-                let own = fs::read_link("/proc/thread-self").unwrap();
-                sender.send(own).unwrap();
-                source.arm(pid, TOKEN)
-            });
-            // Until the thread waits for the table.
-            let stat = Path::new("/proc")
-                .join(receiver.recv().unwrap())
-                .join("stat");
-            let is_asleep = || {
-                let stat = fs::read_to_string(&stat).unwrap();
-                stat.rsplit_once(") ").unwrap().1.starts_with('S')
-            };
-            while !is_asleep() {
-                thread::yield_now();
-            }
+            let table = source.armed.hold_up();
+            let arming = begin(scope, || source.arm(pid, TOKEN));
+            assert!(!arming.is_finished());
             let PidfdWaiter { poll, events, .. } = &mut waiter;
             poll.poll(events, Some(Duration::ZERO)).unwrap();
             assert!(events.is_empty());
@@ -428,6 +420,37 @@ mod tests {
         assert_eq!(reports.len(), 1);
         source.disarm(TOKEN);
         child.wait().unwrap();
+    }
+
+    /// A closed pidfd would give its number to the next file.
+    #[test]
+    fn a_process_that_is_disarmed_during_a_look_is_still_the_one_that_is_looked_at() {
+        let (source, _waiter) = PidfdSource::new().unwrap();
+        let mut children = [zombie(), zombie()];
+        let [first, second] = children.each_ref().map(Pid::from);
+        source.arm(first, TOKEN).unwrap();
+        thread::scope(|scope| {
+            let mut disarming = None;
+            let found = source.armed.look(TOKEN, |pidfd, _| {
+                disarming = Some(begin(scope, || source.disarm(TOKEN)));
+                // Another child can be armed meanwhile.
+                source.arm(second, Token::from_parts(1, 0)).unwrap();
+                let _taken = [(); 8].map(|()| fs::File::open("/dev/null").unwrap());
+                zombie::look(pidfd, Detail::Status, source.own_pid)
+            });
+            assert!(matches!(
+                found,
+                Some(WaitState::Exited {
+                    status: Some(_),
+                    ..
+                })
+            ));
+            disarming.unwrap().join().unwrap();
+        });
+        assert!(source.look(TOKEN).is_none());
+        for child in &mut children {
+            child.wait().unwrap();
+        }
     }
 
     /// In a busy program, each wait may end with an event.

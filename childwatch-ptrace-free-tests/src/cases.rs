@@ -86,6 +86,7 @@ cases! { $
     C2 register::construction_without_memory_for_a_thread_fails_cleanly [RealProcesses],
     C2 register::a_refused_spawn_leaves_nothing [FilePerProcess],
     C2 start::a_refused_spawn_leaves_nothing_that_is_still_its_own [RealProcesses, Seccomp],
+    C2 start::a_refused_spawn_with_a_callback_leaves_nothing [RealProcesses],
     C2 start::a_refused_spawn_signals_no_successor [RealProcesses, ChosenPid],
     C2 start::a_refused_fork_leaves_nothing [RealProcesses],
     C2 sandbox::a_watcher_is_made_where_its_backend_is_available [AnAnswer],
@@ -229,6 +230,8 @@ cases! { $
     C16 footprint::ten_thousand_cycles_leave_nothing [],
     C16 footprint::ten_thousand_refusals_leave_nothing [],
     C16 footprint::full_lives_leave_nothing [],
+    C16 footprint::a_set_of_processes_leaves_nothing [],
+    C16 start::a_spawn_with_a_callback_leaves_nothing_to_unregister [RealProcesses],
 
     C16 signal::nothing_watched_wakes_nothing [RealProcesses],
 

@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 use std::sync::mpsc;
 
 use anyhow::{Context, Result};
-use childwatch_core::{FallbackWatcher, Pid, PidWatcher, PidWatcherExt, WatchError};
+use childwatch_core::{FallbackWatcher, PidWatcher, PidWatcherExt, WatchError};
 use childwatch_pidfd::{PidfdSource, PidfdWatcher};
 use childwatch_sigchld::{SigchldSource, SigchldWatcher};
 use clap::{Parser, ValueEnum};
@@ -80,20 +80,16 @@ fn make(backend: Backend) -> Result<Box<dyn PidWatcher>, WatchError> {
 /// The program's own work, in terms of the trait.
 fn supervise(watcher: &dyn PidWatcher, command: &[String]) -> Result<ExitCode> {
     let (program, arguments) = command.split_first().context("a command is needed")?;
-    let mut child = watcher
-        .spawn_watchable(Command::new(program).args(arguments))
-        .with_context(|| format!("cannot start {program:?}"))?;
-    let pid = Pid::from(&child);
     let (sender, receiver) = mpsc::channel();
-    let watched = watcher.on_exit(pid, move |exit| {
+    let spawned = watcher.spawn_watched(Command::new(program).args(arguments), move |exit| {
         // An error means that the receiver is gone, and needs no exit any more.
         let _ = sender.send(exit);
     });
-    watcher.unregister_pid(pid);
-    println!("watching process {pid}");
-    let exit = watched.map(|_| receiver.recv());
+    let (mut child, _handle) = spawned.with_context(|| format!("cannot start {program:?}"))?;
+    println!("watching process {}", child.id());
+    let exit = receiver.recv();
     let reaped = child.wait();
-    let exit = exit??;
+    let exit = exit?;
     println!("{exit}");
     // If this program was started with SIGCHLD ignored, the kernel has reaped the child. Then
     // only the watcher knows its status.

@@ -1,4 +1,4 @@
-//! The models: runs the engine and the handler in every interleaving, with loom.
+//! The models: runs the engine, the handler and the table of pidfds in every interleaving, with loom.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -31,7 +31,8 @@ pub(crate) fn check(shell: &Shell) -> anyhow::Result<()> {
     let target = workspace::target().join("loom");
     let tests = cmd!(
         shell,
-        "cargo test --profile loom -p childwatch-core -p childwatch-sigchld --lib models
+        "cargo test --profile loom --lib models
+         -p childwatch-core -p childwatch-pidfd -p childwatch-sigchld
          --target-dir {target} -- --nocapture"
     )
     .env("RUSTFLAGS", "--cfg childwatch_loom");

@@ -12,6 +12,19 @@ use std::str::FromStr;
 /// holds for a moment. Clause C13 of [`PidWatcher`](crate::PidWatcher) says what a watcher does
 /// if a pid is reused.
 ///
+/// A `Pid` is made from a [`Child`] of std without a check, and from the number that another crate
+/// returns with one. For example, `tokio::process::Child::id` returns an `Option<u32>`. It is `None`
+/// after tokio has reaped the child, so ask for it before you wait:
+///
+/// ```
+/// # fn spawned_by_tokio() -> Option<u32> { Some(7) }
+/// use childwatch_core::Pid;
+///
+/// let pid = spawned_by_tokio().map(Pid::try_from).transpose()?;
+/// # assert_eq!(pid.map(Pid::as_raw), Some(7));
+/// # Ok::<(), childwatch_core::InvalidPid>(())
+/// ```
+///
 /// # Examples
 ///
 /// ```
@@ -19,7 +32,8 @@ use std::str::FromStr;
 ///
 /// let child = std::process::Command::new("true").spawn()?;
 /// let pid = Pid::from(&child);
-/// assert_eq!(pid.as_raw() as u32, child.id());
+/// assert_eq!(u32::from(pid), child.id());
+/// assert_eq!(i32::from(pid), pid.as_raw());
 ///
 /// assert!(Pid::try_from(0).is_err());
 /// assert!(Pid::try_from(-1).is_err());
@@ -56,6 +70,32 @@ impl TryFrom<u32> for Pid {
         i32::try_from(raw)
             .map_err(|_| InvalidPid(raw.to_string()))
             .and_then(Pid::try_from)
+    }
+}
+
+impl TryFrom<NonZeroI32> for Pid {
+    type Error = InvalidPid;
+
+    fn try_from(raw: NonZeroI32) -> Result<Self, InvalidPid> {
+        Pid::try_from(raw.get())
+    }
+}
+
+impl From<Pid> for i32 {
+    fn from(pid: Pid) -> i32 {
+        pid.as_raw()
+    }
+}
+
+impl From<Pid> for u32 {
+    fn from(pid: Pid) -> u32 {
+        pid.as_raw().unsigned_abs()
+    }
+}
+
+impl From<Pid> for NonZeroI32 {
+    fn from(pid: Pid) -> NonZeroI32 {
+        pid.0
     }
 }
 
@@ -107,6 +147,15 @@ mod tests {
         assert!(Pid::try_from(0).is_err());
         assert!(Pid::try_from(-1).is_err());
         assert!(Pid::try_from(1).is_ok());
+    }
+
+    #[test]
+    fn a_pid_and_its_number_lead_to_each_other() {
+        let pid = Pid::try_from(i32::MAX).unwrap();
+        assert_eq!(Pid::try_from(i32::from(pid)), Ok(pid));
+        assert_eq!(Pid::try_from(u32::from(pid)), Ok(pid));
+        assert_eq!(Pid::try_from(NonZeroI32::from(pid)), Ok(pid));
+        assert!(Pid::try_from(NonZeroI32::MIN).is_err());
     }
 
     #[test]

@@ -150,9 +150,26 @@ use crate::contract::pid::Pid;
 ///
 /// # What waits for what
 ///
+/// | call | waits for |
+/// |---|---|
+/// | dropping a watcher | the callback that is running, for as long as that takes, and then for the end of the thread (C12). A callback that is due is dropped, and does not run |
+/// | dropping a driven watcher or its driver | the callback that is running on another thread |
+/// | [`unregister_callback`](Self::unregister_callback), dropping a [`WatchGuard`](crate::WatchGuard) | this one callback, if it is running (C9) |
+/// | dropping an [`Exited`](crate::Exited) or an [`ExitSet`](crate::ExitSet) | no callback and no waker of the program |
+/// | the same calls, on the driving thread inside a callback | no callback |
+/// | every other call | no callback (C17) |
+///
 /// Within one watcher, no calls can wait in a circle. With two watchers they can: if a callback of
 /// each unregisters the other's running callback, both wait for ever, like two threads that join
 /// each other.
+///
+/// # Where the panic of a callback goes
+///
+/// To the panic hook, which prints it by default (C11). The driving thread goes on with the next
+/// callback. No call returns the panic: not the watcher's `Drop`, and not
+/// [`drive`](crate::Driver::drive). A program that has to know catches the panic in the callback, by
+/// [`catch_unwind`](std::panic::catch_unwind), and sends the result. With `panic = "abort"` the
+/// program ends.
 ///
 /// # Examples
 ///

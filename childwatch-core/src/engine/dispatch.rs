@@ -24,7 +24,8 @@
 //!    end the wait of that thread, and for a driven watcher, it waits for the end of the round
 //!    instead, on `finished`.
 //! 4. Then it waits on `finished` for the disarmings that cancellers have begun. A
-//!    disarming makes quick system calls, runs no code of the user's, and does not wait. The
+//!    disarming makes quick system calls and runs no code of the user's. It waits at most for a
+//!    look of the source on another thread, which does not block and waits for nothing. The
 //!    captures of the cancelled callback are dropped after it.
 //!
 //! So no circle of waits goes through one watcher, whatever a callback or the `Drop` of a

@@ -19,7 +19,14 @@ use crate::platform::sync::{Mutex, MutexGuard};
 ///
 /// The future works on any executor and borrows nothing, so it may be spawned. If the watcher is
 /// dropped before the exit, the future resolves to `None`. In a forked copy of the process it
-/// resolves to `None` too. Dropping the future unregisters its callback.
+/// resolves to `None` too.
+///
+/// - **Polling it again** after it has resolved is allowed, and returns the same answer.
+/// - **If several tasks poll it**, the task that has polled last is woken.
+/// - **Dropping it** unregisters its callback, so nothing of it is left with the watcher: no
+///   registration, no file descriptor, no waker. The exit itself is not consumed. Another future or
+///   callback for the same process still gets it. The drop waits for no callback and no waker of
+///   the program.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct Exited {

@@ -13,9 +13,10 @@ use crate::contract::error::WatchError;
 use crate::contract::exit::Exit;
 use crate::contract::pid::Pid;
 use crate::contract::watcher::PidWatcher;
+use crate::wait::exit_set::ExitSet;
 use crate::wait::exited::Exited;
 use crate::wait::guard::WatchGuard;
-use crate::wait::spawn;
+use crate::wait::{several, spawn};
 
 /// Conveniences that every [`PidWatcher`] has, `dyn PidWatcher` too.
 pub trait PidWatcherExt: PidWatcher {
@@ -33,12 +34,50 @@ pub trait PidWatcherExt: PidWatcher {
         self.watch(pid, Box::new(callback))
     }
 
-    /// As [`on_exit`](Self::on_exit), until the guard is dropped. After that, the data that the
-    /// closure uses may go.
+    /// Adds a closure to a registered process. As
+    /// [`register_callback`](PidWatcher::register_callback), without the box.
+    ///
+    /// # Errors
+    ///
+    /// As [`register_callback`](PidWatcher::register_callback).
+    fn register_on_exit(
+        &self,
+        pid: Pid,
+        callback: impl FnOnce(Exit) + Send + 'static,
+    ) -> Result<WatchHandle, WatchError> {
+        self.register_callback(pid, Box::new(callback))
+    }
+
+    /// As [`on_exit`](Self::on_exit), until the guard is dropped.
+    ///
+    /// A guard is for a callback that works for one part of the program: a request, a connection,
+    /// a test. When that part ends, by a return, a `?` or a panic, the guard is dropped. After
+    /// that, the callback is not running and will not run, so it finds nothing half torn down.
+    ///
+    /// The closure is `'static` although the guard borrows the watcher. The guard may be leaked, as
+    /// by [`std::mem::forget`], and a leaked guard unregisters nothing. The callback may then run
+    /// after the calling function has returned. Therefore it must not borrow from this function.
+    /// Share data with the callback by an `Arc` or a channel.
     ///
     /// # Errors
     ///
     /// As [`watch`](PidWatcher::watch).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::unix::process::ExitStatusExt;
+    /// use std::process::ExitStatus;
+    /// use childwatch_core::{PidWatcherExt, SimulatedProcesses, SimulatedWatcher, Unregistered};
+    ///
+    /// let processes = SimulatedProcesses::new();
+    /// let watcher = SimulatedWatcher::new(&processes)?;
+    /// let pid = processes.spawn();
+    /// let guard = watcher.watch_guard(pid, |exit| println!("{exit}"))?;
+    /// // The work that needs the process is here. When it ends, so does the watch.
+    /// assert_eq!(guard.unregister(), Unregistered::WillNotRun);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn watch_guard(
         &self,
         pid: Pid,
@@ -49,7 +88,7 @@ pub trait PidWatcherExt: PidWatcher {
     }
 
     /// Returns the exit as a future, for any executor. If the watcher is dropped first, the
-    /// future resolves to `None`. Dropping the future unregisters its callback.
+    /// future resolves to `None`. [`Exited`] says what dropping it does, and polling it again.
     ///
     /// # Errors
     ///
@@ -86,7 +125,159 @@ pub trait PidWatcherExt: PidWatcher {
         }
     }
 
+    /// Creates an empty [`ExitSet`], which waits for several processes at once.
+    fn exit_set(&self) -> ExitSet<&Self> {
+        ExitSet::new(self)
+    }
+
+    /// Waits for the first exit of these processes. Returns `None` if `timeout` has passed without
+    /// one, or there are no processes.
+    ///
+    /// When the time is over, the call looks at each process, as
+    /// [`wait_timeout`](Self::wait_timeout) does. Nothing is left behind. To wait for the others
+    /// too, use an [`ExitSet`].
+    ///
+    /// # Errors
+    ///
+    /// As [`watch`](PidWatcher::watch), if one of the processes is refused;
+    /// [`Stopped`](WatchError::Stopped) if the watcher ends during the call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::unix::process::ExitStatusExt;
+    /// use std::process::ExitStatus;
+    /// use std::time::Duration;
+    /// use childwatch_core::{PidWatcherExt, SimulatedProcesses, SimulatedWatcher};
+    ///
+    /// let processes = SimulatedProcesses::new();
+    /// let watcher = SimulatedWatcher::new(&processes)?;
+    /// let pids = [processes.spawn(), processes.spawn()];
+    /// processes.exit(pids[1], ExitStatus::from_raw(0));
+    /// let first = watcher.wait_first(pids, Duration::from_secs(60))?;
+    /// assert_eq!(first.map(|exit| exit.pid()), Some(pids[1]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn wait_first(
+        &self,
+        pids: impl IntoIterator<Item = Pid>,
+        timeout: Duration,
+    ) -> Result<Option<Exit>, WatchError> {
+        several::wait_first(self, pids, timeout)
+    }
+
+    /// Waits for the exits of all these processes. If `timeout` passes before, returns those that
+    /// have come, so the result is shorter than `pids`.
+    ///
+    /// The exits have the order in which the watcher has reported them. When the time is over, the
+    /// call looks at each process that is left, as [`wait_timeout`](Self::wait_timeout) does.
+    /// Nothing is left behind.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_first`](Self::wait_first).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::unix::process::ExitStatusExt;
+    /// use std::process::ExitStatus;
+    /// use std::time::Duration;
+    /// use childwatch_core::{PidWatcherExt, SimulatedProcesses, SimulatedWatcher};
+    ///
+    /// let processes = SimulatedProcesses::new();
+    /// let watcher = SimulatedWatcher::new(&processes)?;
+    /// let pids = [processes.spawn(), processes.spawn()];
+    /// processes.exit(pids[1], ExitStatus::from_raw(0));
+    /// assert_eq!(watcher.wait_all(pids, Duration::ZERO)?.len(), 1);
+    /// processes.exit(pids[0], ExitStatus::from_raw(0));
+    /// assert_eq!(watcher.wait_all(pids, Duration::MAX)?.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn wait_all(
+        &self,
+        pids: impl IntoIterator<Item = Pid>,
+        timeout: Duration,
+    ) -> Result<Vec<Exit>, WatchError> {
+        several::wait_all(self, pids, timeout)
+    }
+
+    /// Spawns a command, and runs a closure when its process has exited.
+    ///
+    /// The registration ends with the closure, so nothing is left to unregister. The closure may
+    /// run before this call returns. The caller still has to wait for the child. If the child is
+    /// reaped before the closure has run, its status may be unknown.
+    ///
+    /// # A refused child
+    ///
+    /// As for [`spawn_watchable`](Self::spawn_watchable). The closure has been
+    /// dropped then.
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn_watchable`](Self::spawn_watchable).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::process::Command;
+    /// use std::sync::mpsc;
+    /// use childwatch_core::{Exit, PidWatcher, PidWatcherExt};
+    ///
+    /// fn run(watcher: &dyn PidWatcher) -> Result<Exit, Box<dyn std::error::Error>> {
+    ///     let (sender, receiver) = mpsc::channel();
+    ///     let (mut child, _handle) = watcher.spawn_watched(&mut Command::new("true"), move |exit| {
+    ///         let _ = sender.send(exit);
+    ///     })?;
+    ///     let exit = receiver.recv()?;
+    ///     child.wait()?;
+    ///     Ok(exit)
+    /// }
+    /// ```
+    fn spawn_watched(
+        &self,
+        command: &mut Command,
+        callback: impl FnOnce(Exit) + Send + 'static,
+    ) -> io::Result<(Child, WatchHandle)> {
+        spawn::spawn_and(command, |pid| self.on_exit(pid, callback))
+    }
+
+    /// Spawns a command, and returns the exit of its process as a future.
+    ///
+    /// The registration ends with the exit, or when the future is dropped. The child lives on if
+    /// the future is dropped. The caller still has to wait for the child.
+    ///
+    /// # A refused child
+    ///
+    /// As for [`spawn_watchable`](Self::spawn_watchable).
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn_watchable`](Self::spawn_watchable).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::process::{Command, ExitStatus};
+    /// use childwatch_core::{PidWatcher, PidWatcherExt};
+    ///
+    /// async fn run(watcher: &dyn PidWatcher) -> std::io::Result<ExitStatus> {
+    ///     let (mut child, exited) = watcher.spawn_exited(&mut Command::new("true"))?;
+    ///     exited.await;
+    ///     child.wait() // returns at once
+    /// }
+    /// ```
+    fn spawn_exited(&self, command: &mut Command) -> io::Result<(Child, Exited)> {
+        spawn::spawn_and(command, |pid| self.exited(pid))
+    }
+
     /// Spawns a command and [registers](PidWatcher::register_pid) its process.
+    ///
+    /// The registration lasts until [`unregister_pid`](PidWatcher::unregister_pid), and keeps what
+    /// the backend needs for a process, such as a file descriptor. So this call is for a child
+    /// whose callbacks are registered later, or by other code. If they are known now,
+    /// [`spawn_watched`](Self::spawn_watched) and [`spawn_exited`](Self::spawn_exited) leave
+    /// nothing to unregister.
     ///
     /// The caller still has to wait for the child.
     ///
@@ -123,13 +314,16 @@ pub trait PidWatcherExt: PidWatcher {
     ///
     /// ```
     /// use std::process::{Command, ExitStatus};
-    /// use std::os::unix::process::ExitStatusExt;
-    /// use childwatch_core::{PidWatcher, PidWatcherExt};
+    /// use childwatch_core::{Pid, PidWatcher, PidWatcherExt};
     ///
-    /// fn run(watcher: &dyn PidWatcher) -> std::io::Result<ExitStatus> {
-    ///     let mut child = watcher.spawn_watchable(Command::new("true").arg("--"))?;
-    ///     watcher.unregister_pid((&child).into());
-    ///     child.wait()
+    /// fn run(watcher: &dyn PidWatcher) -> Result<ExitStatus, Box<dyn std::error::Error>> {
+    ///     let mut child = watcher.spawn_watchable(&mut Command::new("true"))?;
+    ///     let pid = Pid::from(&child);
+    ///     for part in ["the first part", "the second part"] {
+    ///         watcher.register_on_exit(pid, move |exit| println!("{part} knows: {exit}"))?;
+    ///     }
+    ///     watcher.unregister_pid(pid); // the callbacks stay
+    ///     Ok(child.wait()?)
     /// }
     /// ```
     fn spawn_watchable(&self, command: &mut Command) -> io::Result<Child> {

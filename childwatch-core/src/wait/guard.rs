@@ -1,15 +1,21 @@
 //! [`WatchGuard`]: a callback that lasts as long as a value.
 
 use std::mem;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::contract::callback::{Unregistered, WatchHandle};
 use crate::contract::watcher::PidWatcher;
 
-/// Unregisters its callback when dropped.
+/// Unregisters its callback when dropped; see
+/// [`PidWatcherExt::watch_guard`](crate::PidWatcherExt::watch_guard).
 ///
-/// After the drop, the callback has run or never will, so the data that it uses may go. If the
+/// After the drop, the callback has run or never will, so what it uses may be ended. If the
 /// callback is running, dropping the guard waits for it, except on the watcher's own thread
 /// (C9).
+///
+/// If the guard is leaked, as by [`std::mem::forget`], nothing is unregistered: the callback runs
+/// at the exit, or is dropped with the watcher. [`into_handle`](Self::into_handle) does the same on
+/// purpose, and returns the handle.
 #[derive(Debug)]
 #[must_use = "dropping the guard unregisters the callback at once"]
 pub struct WatchGuard<'a, W: PidWatcher + ?Sized> {
@@ -47,6 +53,10 @@ impl<W: PidWatcher + ?Sized> Drop for WatchGuard<'_, W> {
         self.watcher.unregister_callback(self.handle);
     }
 }
+
+// A guard has only a handle of its own, and a watcher is whole after a panic (C11).
+impl<W: PidWatcher + ?Sized> UnwindSafe for WatchGuard<'_, W> {}
+impl<W: PidWatcher + ?Sized> RefUnwindSafe for WatchGuard<'_, W> {}
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::{Child, Command};
 
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -29,14 +29,29 @@ pub(crate) fn spawn_watchable<W: PidWatcher + ?Sized>(
     watcher: &W,
     command: &mut Command,
 ) -> io::Result<Child> {
+    let (child, ()) = spawn_and(command, |pid| watcher.register_pid(pid))?;
+    Ok(child)
+}
+
+/// Spawns a command, and registers its process by `register`. A child that is refused is ended.
+pub(crate) fn spawn_and<T>(
+    command: &mut Command,
+    register: impl FnOnce(Pid) -> Result<T, WatchError>,
+) -> io::Result<(Child, T)> {
     let spawned = SpawnedChild::new(command.spawn()?);
-    match watcher.register_pid(Pid::from(spawned.child())) {
-        Ok(()) => Ok(spawned.into_child()),
+    let pid = Pid::from(spawned.child());
+    // A refused callback is dropped in `register`, and the `Drop` of a captured value may panic.
+    match catch_unwind(AssertUnwindSafe(|| register(pid))) {
+        Ok(Ok(registered)) => Ok((spawned.into_child(), registered)),
         // The child has been reaped, so its pid may belong to another process now.
-        Err(gone @ WatchError::NoSuchProcess { .. }) => Err(gone.into()),
-        Err(refused) => {
+        Ok(Err(gone @ WatchError::NoSuchProcess { .. })) => Err(gone.into()),
+        Ok(Err(refused)) => {
             spawned.kill_and_reap();
             Err(refused.into())
+        }
+        Err(panic) => {
+            spawned.kill_and_reap();
+            resume_unwind(panic)
         }
     }
 }

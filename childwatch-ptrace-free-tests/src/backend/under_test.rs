@@ -10,7 +10,7 @@ use std::io;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use childwatch_core::{Pid, PidWatcher, PidWatcherExt, WatchError};
+use childwatch_core::{ExitCallback, Pid, PidWatcher, PidWatcherExt, WatchError, WatchHandle};
 
 use super::feature::Feature;
 use crate::kit::child::{Nursery, RealNursery};
@@ -99,6 +99,21 @@ pub trait BackendUnderTest: Sync {
         command: &mut Command,
     ) -> io::Result<Child> {
         watcher.spawn_watchable(command)
+    }
+
+    /// [`PidWatcherExt::spawn_watched`]. A suite that tests a broken version overrides this
+    /// method.
+    ///
+    /// # Errors
+    ///
+    /// As the extension's.
+    fn spawn_watched(
+        &self,
+        watcher: &dyn PidWatcher,
+        command: &mut Command,
+        callback: ExitCallback,
+    ) -> io::Result<(Child, WatchHandle)> {
+        watcher.spawn_watched(command, callback)
     }
 
     /// [`PidWatcherExt::fork_watchable`]. A suite that tests a broken version overrides this

@@ -1,12 +1,15 @@
 //! C16: what a watcher leaves behind, and what it touches.
 
-use childwatch_core::Pid;
+use std::collections::BTreeMap;
+
+use childwatch_core::{Pid, PidWatcherExt, WatchError};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::backend::stage::Stage;
 use crate::kit::actor::{Actor, Role};
 use crate::kit::child::End;
+use crate::kit::deadline;
 use crate::kit::footprint::{Footprint, resident_bytes};
 use crate::kit::probe::Probe;
 use crate::kit::sys::{limits, signals};
@@ -115,6 +118,43 @@ pub(super) fn full_lives_leave_nothing(stage: &Stage<'_>) {
     child.reap();
     drop(child);
     with_watcher.assert_unchanged();
+}
+
+/// Some of its processes exit, one is removed, and the others live on when it is dropped.
+pub(super) fn a_set_of_processes_leaves_nothing(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let before = Footprint::now();
+    let mut children: Vec<_> = (0..20).map(|_| stage.child()).collect();
+    let set = watcher.exit_set();
+    for child in &children {
+        set.insert(child.pid()).unwrap();
+    }
+    let live = children.split_off(10);
+    for child in &mut children {
+        child.die(End::Code(4));
+    }
+    let mut told = BTreeMap::new();
+    while told.len() < children.len() {
+        let exit = set.wait_timeout(deadline::patience()).unwrap();
+        let exit = exit.expect("an exit of the set");
+        let before = told.insert(exit.pid(), exit.status());
+        assert_eq!(before, None, "an exit that was returned before");
+    }
+    for child in &mut children {
+        assert_eq!(told.get(&child.pid()), Some(&child.reap()));
+    }
+    assert!(set.remove(live[0].pid()));
+    assert_eq!(set.len(), live.len() - 1);
+    drop(set);
+    for child in &live {
+        let late = watcher.register_callback(child.pid(), Probe::new().callback());
+        assert!(
+            matches!(late, Err(WatchError::NotRegistered { .. })),
+            "a registration of the set is left: {late:?}"
+        );
+    }
+    drop((children, live));
+    before.assert_unchanged();
 }
 
 pub(super) fn no_handler_and_no_mask_is_touched(stage: &Stage<'_>) {

@@ -1,5 +1,5 @@
-//! C2 and C18: children that `spawn_watchable` and `fork_watchable` start, and what is
-//! left of them when their registration is refused.
+//! C2, C16 and C18: children that `spawn_watchable`, `spawn_watched` and `fork_watchable` start, and
+//! what is left of them after their exit, or when their registration is refused.
 
 #![expect(unsafe_code, reason = "`fork_watchable`")]
 
@@ -10,13 +10,14 @@ use std::process::{Stdio, exit};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use childwatch_core::{Pid, PidWatcher, WatchError};
+use childwatch_core::{Pid, PidWatcher, Unregistered, WatchError};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::backend::stage::Stage;
 use crate::kit::actor::Role;
 use crate::kit::child::{End, GatedChild, RealChild};
 use crate::kit::deadline;
+use crate::kit::footprint::Footprint;
 use crate::kit::interposed::Interposed;
 use crate::kit::locked::lock;
 use crate::kit::probe::Probe;
@@ -62,6 +63,44 @@ fn assert_ended(stage: &Stage<'_>, refuses: &dyn PidWatcher, is_wanted: bool) {
     if !is_wanted {
         deadline::until("the kernel reaps the child", || !death::is_child(pid));
     }
+}
+
+pub(super) fn a_refused_spawn_with_a_callback_leaves_nothing(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let before = Footprint::now();
+    let refuses = Interposed::new(&*watcher, |_, pid| Err(short(pid)));
+    let mut command = Role::Wait.command();
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let probe = Probe::new();
+    let refused = stage
+        .backend()
+        .spawn_watched(&refuses, &mut command, probe.callback());
+    let pid = refused_pid(&refused.expect_err("a refused registration"));
+    assert!(probe.captures_are_dropped() && probe.runs() == 0);
+    assert!(!death::is_child(pid), "the refused child is left");
+    before.assert_unchanged();
+}
+
+/// The child is not reaped before the end. So only its callback can have ended the registration.
+pub(super) fn a_spawn_with_a_callback_leaves_nothing_to_unregister(stage: &Stage<'_>) {
+    let watcher = stage.watcher();
+    let before = Footprint::now();
+    let mut command = Role::Wait.command();
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let probe = Probe::new();
+    let spawned = stage
+        .backend()
+        .spawn_watched(&*watcher, &mut command, probe.callback());
+    let (mut child, handle) = spawned.unwrap();
+    let told = probe.ran_once();
+    assert_eq!(watcher.unregister_callback(handle), Unregistered::HasRun);
+    let late = watcher.register_callback(told.pid(), probe.callback());
+    assert!(
+        matches!(late, Err(WatchError::NotRegistered { .. })),
+        "a registration is left: {late:?}"
+    );
+    assert_eq!(told.status(), Some(child.wait().unwrap()));
+    before.assert_unchanged();
 }
 
 pub(super) fn a_refused_spawn_signals_no_successor(stage: &Stage<'_>) {

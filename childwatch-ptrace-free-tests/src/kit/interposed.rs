@@ -4,8 +4,8 @@ use std::fmt;
 
 use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
 
-/// A watcher whose `register_pid` is the case's own. Its other methods are those of the
-/// watcher behind it.
+/// A watcher whose `register_pid` is the case's own. Its `watch` begins with that, and the other
+/// methods are those of the watcher behind it.
 pub(crate) struct Interposed<'a, F> {
     watcher: &'a dyn PidWatcher,
     register: F,
@@ -50,7 +50,10 @@ where
     }
 
     fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError> {
-        self.watcher.watch(pid, callback)
+        self.register_pid(pid)?;
+        let watched = self.watcher.watch(pid, callback);
+        self.unregister_pid(pid);
+        watched
     }
 }
 

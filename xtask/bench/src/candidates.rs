@@ -1,30 +1,38 @@
 //! Every [`Candidate`].
 
 use childwatch_core::FallbackWatcher;
-use childwatch_pidfd::PidfdSource;
+use childwatch_pidfd::{PidfdSource, PidfdWatcher};
 use childwatch_proofs::backends::{Pidfd, Sigchld};
 use childwatch_proofs::broken::OldDesign;
 use childwatch_ptrace_free_tests::BackendUnderTest;
 use childwatch_ptrace_free_tests::kit::sys::signals::block_sigchld;
-use childwatch_sigchld::SigchldSource;
+use childwatch_sigchld::{SigchldSource, SigchldWatcher};
 
 use crate::measuring::limits::Fds;
 use candidate::Candidate;
+use driven::ByDrivenWatcher;
 use floor::Floor;
-use names::{FALLBACK, OLD_DESIGN, PIDFD, SIGCHLD, SIGCHLD_BLOCKED};
+use names::{
+    FALLBACK, FALLBACK_DRIVEN, OLD_DESIGN, PIDFD, PIDFD_DRIVEN, SIGCHLD, SIGCHLD_BLOCKED,
+    SIGCHLD_DRIVEN,
+};
 use pid_watcher::ByPidWatcher;
 
+mod async_fd;
 mod async_process;
 pub(crate) mod candidate;
+mod driven;
 pub(crate) mod floor;
+pub(crate) mod gated;
 pub(crate) mod names;
 mod pid_watcher;
+pub(crate) mod runtime;
 mod status;
 pub(crate) mod thread;
 mod tokio;
 mod tokio_process;
 
-/// The candidate with which the others are compared.
+/// The candidate with which the others are compared in most rows.
 pub(crate) static FLOOR: &dyn Candidate = &Floor::WithoutStatus;
 
 /// Two further libraries, and why they are not among the candidates.
@@ -38,6 +46,8 @@ pub(crate) static ABSENT: &[&str] = &[
 pub(crate) static ALL: &[&dyn Candidate] = &[
     FLOOR,
     &Floor::WithStatus,
+    &Floor::Nested,
+    &async_fd::AsyncFdWithStatus,
     &ByPidWatcher {
         name: OLD_DESIGN,
         make: || OldDesign::UnderItsLock.watcher(),
@@ -73,6 +83,21 @@ pub(crate) static ALL: &[&dyn Candidate] = &[
                 SigchldSource::new()?,
             )?))
         },
+        fds: Fds::NoneAChild,
+    },
+    &ByDrivenWatcher {
+        name: PIDFD_DRIVEN,
+        make: PidfdWatcher::driven,
+        fds: Fds::OneAChild,
+    },
+    &ByDrivenWatcher {
+        name: SIGCHLD_DRIVEN,
+        make: SigchldWatcher::driven,
+        fds: Fds::NoneAChild,
+    },
+    &ByDrivenWatcher {
+        name: FALLBACK_DRIVEN,
+        make: || FallbackWatcher::driven(PidfdSource::new()?, SigchldSource::pollable()?),
         fds: Fds::NoneAChild,
     },
 ];

@@ -23,6 +23,11 @@
 //! | [`rounds`] | how the slices run: plan, rounds, turns |
 //! | [`formats`] | how the results are written: text, Markdown, JSON, pages, plots |
 //!
+//! Most rows have one exit or a crowd of children, and a callback. The row `loop` has the loop of a
+//! program. In the rows `task-tokio`, `task-tokio-threads` and `task-async-io` a task awaits the
+//! exit. In the row `registering`, a thread registers children while others exit. A row has its
+//! own list of candidates and its own [floor](rows::row::Row::floor).
+//!
 //! The modes:
 //!
 //! - `cargo xtask bench` compares the candidates in the rows that a user feels.

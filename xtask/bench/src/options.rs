@@ -10,13 +10,14 @@ pub(crate) struct Options {
     /// Run everything once and small: proves that it runs, and measures nothing
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Measure only these rows
+    /// Measure only these rows: latency, loop, task-tokio, task-tokio-threads, task-async-io,
+    /// merged, reaped, silent, live, registering, dead, memory, idle, life, scale
     #[arg(long, value_name = "ROW")]
     pub(crate) only: Vec<String>,
     /// Measure only with these numbers of children, among those of each row
     #[arg(long, value_name = "NUMBER")]
     pub(crate) size: Vec<usize>,
-    /// Measure only these candidates and the floor
+    /// Measure only these candidates and the floor of each row
     #[arg(long, value_name = "CANDIDATE")]
     pub(crate) candidate: Vec<String>,
     /// Take this many rounds, instead of each row's own number

@@ -9,7 +9,7 @@ use anyhow::{bail, ensure};
 
 use crate::candidates;
 use crate::candidates::candidate::Candidate;
-use crate::candidates::names::{FLOOR, OLD_DESIGN};
+use crate::candidates::names::OLD_DESIGN;
 use crate::formats::docs;
 use crate::measuring::machine;
 use crate::options::Options;
@@ -22,11 +22,12 @@ use crate::rounds::plan::Plan;
 use crate::rounds::round::Subject;
 use crate::rounds::series::Series;
 use crate::rows;
+use crate::rows::row::Row;
 
 pub(crate) fn main(plan: Plan, options: &Options) -> anyhow::Result<ExitCode> {
-    let candidates = candidates(options)?;
+    check_candidates(options)?;
     let _raised = options.raise_pid_max.then(Raised::raise).transpose()?;
-    let (points, circles) = measure(&plan, &candidates, options)?;
+    let (points, circles) = measure(&plan, options)?;
     let report = Report {
         place: machine::describe(),
         command: command(),
@@ -59,26 +60,29 @@ fn command() -> String {
     words.join(" ")
 }
 
-/// Returns the requested candidates, and always the floor.
-fn candidates(options: &Options) -> anyhow::Result<Vec<&'static dyn Candidate>> {
+/// Returns an error if a requested candidate does not exist.
+fn check_candidates(options: &Options) -> anyhow::Result<()> {
     let asked = &options.candidate;
     if let Some(unknown) = asked.iter().find(|name| candidates::named(name).is_none()) {
         let known: Vec<_> = candidates::ALL.iter().map(|known| known.name()).collect();
         bail!("no candidate `{unknown}`: there are {}", known.join(", "));
     }
+    Ok(())
+}
+
+/// Returns the requested candidates of a row, and always the row's floor.
+fn candidates(row: &Row, options: &Options) -> Vec<&'static dyn Candidate> {
+    let asked = &options.candidate;
     let is_wanted = |candidate: &&dyn Candidate| {
         let name = candidate.name();
-        asked.is_empty() || name == FLOOR || asked.iter().any(|it| it == name)
+        let is_asked = asked.is_empty() || name == row.floor || asked.iter().any(|it| it == name);
+        is_asked && row.candidates.contains(&name)
     };
-    Ok(candidates::ALL.iter().copied().filter(is_wanted).collect())
+    candidates::ALL.iter().copied().filter(is_wanted).collect()
 }
 
 /// Measures the requested rows and sizes of a plan.
-fn measure(
-    plan: &Plan,
-    candidates: &[&'static dyn Candidate],
-    options: &Options,
-) -> anyhow::Result<(Vec<Point>, Vec<InTurns>)> {
+fn measure(plan: &Plan, options: &Options) -> anyhow::Result<(Vec<Point>, Vec<InTurns>)> {
     let only = &options.only;
     if let Some(unknown) = only.iter().find(|name| rows::named(name).is_none()) {
         let known: Vec<_> = rows::ALL.iter().map(|row| row.name).collect();
@@ -91,6 +95,7 @@ fn measure(
         if !only.is_empty() && !only.iter().any(|name| name == row.name) {
             continue;
         }
+        let candidates = candidates(row, options);
         let mut series: Vec<_> = part
             .sizes(conditions.effort)
             .iter()
@@ -103,7 +108,7 @@ fn measure(
                     size,
                     conditions,
                 };
-                Series::new(subject, candidates, rounds)
+                Series::new(subject, &candidates, rounds)
             })
             .collect();
         take_rounds(&mut series)?;

@@ -7,7 +7,7 @@
 //! and loom lets its thread go on at any later moment too.
 
 use std::cell::Cell;
-use std::sync::LockResult;
+use std::sync::{LockResult, PoisonError};
 use std::time::Duration;
 
 use loom::sync::MutexGuard;
@@ -47,11 +47,12 @@ impl Condvar {
         mut guard: MutexGuard<'a, T>,
         _time: Duration,
         mut goes_on: impl FnMut(&mut T) -> bool,
-    ) -> LockResult<MutexGuard<'a, T>> {
+    ) -> LockResult<(MutexGuard<'a, T>, ())> {
         while goes_on(&mut guard) && !has_run_out() {
-            guard = self.0.wait(guard)?;
+            let waited = self.0.wait(guard);
+            guard = waited.map_err(|poisoned| PoisonError::new((poisoned.into_inner(), ())))?;
         }
-        Ok(guard)
+        Ok((guard, ()))
     }
 
     pub(crate) fn notify_one(&self) {

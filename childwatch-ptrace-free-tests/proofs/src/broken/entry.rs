@@ -11,7 +11,7 @@ use std::io;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use childwatch_core::{Pid, PidWatcher, WatchError};
+use childwatch_core::{ExitCallback, Pid, PidWatcher, WatchError, WatchHandle};
 
 use crate::backends::Pidfd;
 use childwatch_ptrace_free_tests::BackendUnderTest;
@@ -125,6 +125,15 @@ impl BackendUnderTest for Broken {
         command: &mut Command,
     ) -> io::Result<Child> {
         self.claims.spawn_watchable(watcher, command)
+    }
+
+    fn spawn_watched(
+        &self,
+        watcher: &dyn PidWatcher,
+        command: &mut Command,
+        callback: ExitCallback,
+    ) -> io::Result<(Child, WatchHandle)> {
+        self.claims.spawn_watched(watcher, command, callback)
     }
 
     unsafe fn fork_watchable(

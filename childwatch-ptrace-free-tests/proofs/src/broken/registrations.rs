@@ -46,10 +46,16 @@ pub(super) const ALL: &[Broken] = &[
         fault: "What `watch` registers does not end with its callback.",
         breaks: Rule::Clause(C8),
         watcher: with::<WatchRegisters>,
-        fails: &[(
-            "a_callback_without_a_registration_is_refused",
-            Saying("Ok(WatchHandle"),
-        )],
+        fails: &[
+            (
+                "a_callback_without_a_registration_is_refused",
+                Saying("Ok(WatchHandle"),
+            ),
+            (
+                "a_set_of_processes_leaves_nothing",
+                Saying("a registration of the set is left"),
+            ),
+        ],
         ..ON_PIDFDS
     },
     Broken {

@@ -1,4 +1,4 @@
-//! C2 and C18: backends whose `spawn_watchable` or `fork_watchable` does harm.
+//! C2, C16 and C18: backends whose `spawn_watchable`, `spawn_watched` or `fork_watchable` does harm.
 
 #![expect(unsafe_code, reason = "`fork_watchable` with a fault")]
 
@@ -6,14 +6,14 @@ use std::convert::Infallible;
 use std::io;
 use std::process::{Child, Command};
 
-use childwatch_core::{Pid, PidWatcher, WatchError};
+use childwatch_core::{ExitCallback, Pid, PidWatcher, WatchError, WatchHandle};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::entry::Fails::Saying;
 use super::entry::{Broken, ON_PIDFDS, Rule};
 use crate::backends::Pidfd;
 use childwatch_ptrace_free_tests::BackendUnderTest;
-use childwatch_ptrace_free_tests::Clause::{C2, C18};
+use childwatch_ptrace_free_tests::Clause::{C2, C16, C18};
 use childwatch_ptrace_free_tests::Feature;
 use childwatch_ptrace_free_tests::kit::sys::birth;
 
@@ -53,6 +53,34 @@ pub(super) const ALL: &[Broken] = &[
         ..ON_PIDFDS
     },
     Broken {
+        name: "leaves-a-refused-command-with-a-callback",
+        fault: "A child that is spawned with a callback lives on if it is refused.",
+        breaks: Rule::Clause(C2),
+        claims: &Starts {
+            spawn_watched: leaves_it_with_its_callback,
+            ..GOOD
+        },
+        fails: &[(
+            "a_refused_spawn_with_a_callback_leaves_nothing",
+            Saying("the refused child is left"),
+        )],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "spawns-and-stays-registered",
+        fault: "The registration of a child that is spawned with a callback outlasts the callback.",
+        breaks: Rule::Clause(C16),
+        claims: &Starts {
+            spawn_watched: stays_registered,
+            ..GOOD
+        },
+        fails: &[(
+            "a_spawn_with_a_callback_leaves_nothing_to_unregister",
+            Saying("a registration is left"),
+        )],
+        ..ON_PIDFDS
+    },
+    Broken {
         name: "waits-at-the-gate",
         fault: "A forked child whose registration is refused stays at its gate.",
         breaks: Rule::Clause(C2),
@@ -85,14 +113,19 @@ pub(super) const ALL: &[Broken] = &[
 /// A pidfd backend with ways of its own to start children.
 struct Starts {
     spawn: fn(&dyn PidWatcher, &mut Command) -> io::Result<Child>,
+    spawn_watched: SpawnWatched,
     fork: unsafe fn(&dyn PidWatcher, Body) -> io::Result<Pid>,
 }
+
+type SpawnWatched =
+    fn(&dyn PidWatcher, &mut Command, ExitCallback) -> io::Result<(Child, WatchHandle)>;
 
 /// What a forked child runs.
 type Body = fn() -> Infallible;
 
 const GOOD: Starts = Starts {
     spawn: |watcher, command| Pidfd.spawn_watchable(watcher, command),
+    spawn_watched: |watcher, command, callback| Pidfd.spawn_watched(watcher, command, callback),
     fork: good_fork,
 };
 
@@ -129,6 +162,15 @@ impl BackendUnderTest for Starts {
         (self.spawn)(watcher, command)
     }
 
+    fn spawn_watched(
+        &self,
+        watcher: &dyn PidWatcher,
+        command: &mut Command,
+        callback: ExitCallback,
+    ) -> io::Result<(Child, WatchHandle)> {
+        (self.spawn_watched)(watcher, command, callback)
+    }
+
     unsafe fn fork_watchable(&self, watcher: &dyn PidWatcher, child: Body) -> io::Result<Pid> {
         // SAFETY: the caller's promise.
         unsafe { (self.fork)(watcher, child) }
@@ -139,6 +181,26 @@ fn leaves_it(watcher: &dyn PidWatcher, command: &mut Command) -> io::Result<Chil
     let child = command.spawn()?;
     watcher.register_pid(Pid::from(&child))?;
     Ok(child)
+}
+
+fn leaves_it_with_its_callback(
+    watcher: &dyn PidWatcher,
+    command: &mut Command,
+    callback: ExitCallback,
+) -> io::Result<(Child, WatchHandle)> {
+    let child = command.spawn()?;
+    let handle = watcher.watch(Pid::from(&child), callback)?;
+    Ok((child, handle))
+}
+
+fn stays_registered(
+    watcher: &dyn PidWatcher,
+    command: &mut Command,
+    callback: ExitCallback,
+) -> io::Result<(Child, WatchHandle)> {
+    let child = Pidfd.spawn_watchable(watcher, command)?;
+    let handle = watcher.register_callback(Pid::from(&child), callback)?;
+    Ok((child, handle))
 }
 
 fn kills_a_number(watcher: &dyn PidWatcher, command: &mut Command) -> io::Result<Child> {

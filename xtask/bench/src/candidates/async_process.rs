@@ -1,15 +1,20 @@
 //! [`AsyncProcess`]: the crate `async-process`, of smol.
 
 use async_process::Command;
+use childwatch_core::Pid;
 
-use super::candidate::{Candidate, PROGRAM, Supervising, Watching};
+use super::candidate::{Awaiting, Candidate, PROGRAM, Supervising, Watching};
+use super::gated::Gated;
+use super::names::ASYNC_PROCESS;
+use super::runtime::{Executor, Runtime};
 use crate::measuring::refused::Refused;
+use crate::measuring::tally::Told;
 
 pub(crate) struct AsyncProcess;
 
 impl Candidate for AsyncProcess {
     fn name(&self) -> &'static str {
-        "async-process"
+        ASYNC_PROCESS
     }
 
     fn watch_up_to(&self, _children: usize) -> anyhow::Result<Box<dyn Watching>> {
@@ -19,6 +24,22 @@ impl Candidate for AsyncProcess {
 
     fn supervise(&self) -> anyhow::Result<Box<dyn Supervising>> {
         Ok(Box::new(Supervisor))
+    }
+
+    fn await_on(&self, runtime: Runtime) -> anyhow::Result<Box<dyn Awaiting>> {
+        Ok(Box::new(Children(Executor::start(runtime)?)))
+    }
+}
+
+struct Children(Executor);
+
+impl Awaiting for Children {
+    fn start(&mut self, child: Gated, told: Told) -> anyhow::Result<Pid> {
+        let mut child = Command::from(child.command()).spawn()?;
+        let number = child.id();
+        self.0
+            .spawn(async move { told.tell(child.status().await.ok()) });
+        Ok(Pid::try_from(number)?)
     }
 }
 

@@ -2,6 +2,9 @@
 
 use childwatch_core::Pid;
 
+use super::gated::Gated;
+use super::runtime::Runtime;
+use crate::measuring::refused::Refused;
 use crate::measuring::tally::{Tally, Told};
 
 /// A way to learn of exits, which is compared with the others.
@@ -11,8 +14,7 @@ pub(crate) trait Candidate: Sync {
 
     /// Creates a watch of at most this many children, without any yet.
     ///
-    /// If the candidate cannot take part, the error is
-    /// [`Refused`](crate::measuring::refused::Refused).
+    /// If the candidate cannot take part, the error is [`Refused`].
     fn watch_up_to(&self, children: usize) -> anyhow::Result<Box<dyn Watching>>;
 
     /// Creates a supervisor of children. A candidate that can only supervise children of its
@@ -20,6 +22,12 @@ pub(crate) trait Candidate: Sync {
     fn supervise(&self) -> anyhow::Result<Box<dyn Supervising>> {
         let watching = self.watch_up_to(1)?;
         Ok(Box::new(SpawnAndWatch { watching }))
+    }
+
+    /// Starts a runtime whose tasks await exits. If the candidate has no tasks, the error is
+    /// [`Refused`].
+    fn await_on(&self, _runtime: Runtime) -> anyhow::Result<Box<dyn Awaiting>> {
+        Err(Refused("it has no tasks".to_owned()).into())
     }
 }
 
@@ -33,6 +41,13 @@ pub(crate) trait Watching {
 pub(crate) trait Supervising {
     /// Spawns a program that exits at once, waits until its exit is reported, and reaps it.
     fn one_life(&mut self) -> anyhow::Result<()>;
+}
+
+/// A candidate with tasks. Dropping it ends the tasks.
+pub(crate) trait Awaiting {
+    /// Starts a child, and a task that awaits its exit and then calls `told`. The candidate may
+    /// reap the child.
+    fn start(&mut self, child: Gated, told: Told) -> anyhow::Result<Pid>;
 }
 
 /// A program that exits at once.

@@ -3,8 +3,11 @@
 //! One thread waits in `epoll_wait` for raw pidfds. The token of an event is the address of
 //! the closure's box. There is no lock, no table, no cancellation, no generation, and no check
 //! whether the child is waitable. A program that needs any of these pays for it in addition.
-//! The first of the two floors does not ask for the status. The second one asks with one
-//! `waitid` for each exit, and reports what our own backends report.
+//! The first of the floors does not ask for the status. The second one asks with one
+//! `waitid` for each exit, and reports what our own backends report. The third one is the second
+//! in a loop of the program that has a single descriptor for all exits: the pidfds are in an epoll
+//! instance, and that is in the epoll instance of the loop. This is what a driver could cost at
+//! least.
 
 #![expect(
     unsafe_code,
@@ -12,30 +15,40 @@
 )]
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::process::ExitStatus;
 use std::ptr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use anyhow::Context;
 use childwatch_core::Pid;
-use rustix::event::{EventfdFlags, epoll, eventfd};
-use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
+use rustix::buffer::spare_capacity;
+use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
+use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::candidate::{Candidate, Watching};
-use super::names::{FLOOR, FLOOR_WITH_STATUS};
+use super::names::{FLOOR, FLOOR_NESTED, FLOOR_WITH_STATUS};
 use super::status;
 use crate::measuring::limits::{self, Fds};
 use crate::measuring::tally::Told;
 
 /// The same number as in our own backends. 1,024 events are not faster.
 const EVENTS_A_WAIT: usize = 128;
+/// The same number as in the loop of our own drivers.
+pub(super) const EVENTS_OF_A_LOOP: usize = 8;
 
-/// The two floors.
+/// The floors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Floor {
     WithoutStatus,
     WithStatus,
+    Nested,
+}
+
+/// Whether a wait was the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Watch {
+    GoesOn,
+    Ends,
 }
 
 struct Watcher {
@@ -56,6 +69,7 @@ impl Candidate for Floor {
         match self {
             Floor::WithoutStatus => FLOOR,
             Floor::WithStatus => FLOOR_WITH_STATUS,
+            Floor::Nested => FLOOR_NESTED,
         }
     }
 
@@ -67,7 +81,14 @@ impl Candidate for Floor {
         epoll::add(&epoll, &stop, token, epoll::EventFlags::IN)?;
         let thread = thread::Builder::new().name("floor".to_owned()).spawn({
             let (floor, epoll) = (*self, Arc::clone(&epoll));
-            move || floor.tell_of_exits(&epoll)
+            move || match floor {
+                Floor::WithoutStatus | Floor::WithStatus => {
+                    let mut events = Vec::with_capacity(EVENTS_A_WAIT);
+                    while floor.tell_of_exits(&epoll, &mut events, None) == Watch::GoesOn {}
+                }
+                // If the loop ends with an error, exits are missing, which the tally reports.
+                Floor::Nested => drop(floor.tell_in_a_loop(&epoll)),
+            }
         })?;
         Ok(Box::new(Watcher {
             epoll,
@@ -105,33 +126,53 @@ impl Drop for Watcher {
 }
 
 impl Floor {
-    fn tell_of_exits(self, epoll: &OwnedFd) {
-        let mut events = Vec::with_capacity(EVENTS_A_WAIT);
+    /// Waits once, at most for `timeout`, and reports the exits that have come.
+    fn tell_of_exits(
+        self,
+        epoll: &OwnedFd,
+        events: &mut Vec<epoll::Event>,
+        timeout: Option<&Timespec>,
+    ) -> Watch {
+        events.clear();
+        match epoll::wait(epoll, spare_capacity(events), timeout) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return Watch::Ends,
+        }
+        for event in events {
+            let armed = event.data.ptr().cast::<Armed>();
+            if armed.is_null() {
+                return Watch::Ends;
+            }
+            // SAFETY: `watch` made the pointer from a box, and this is its only event.
+            let Armed { pidfd, told } = *unsafe { Box::from_raw(armed) };
+            match self {
+                Floor::WithoutStatus => told.tell(None),
+                Floor::WithStatus | Floor::Nested => told.tell(status::ask(pidfd.as_fd())),
+            }
+            drop(pidfd);
+        }
+        Watch::GoesOn
+    }
+
+    /// The loop of a program. The epoll instance of the pidfds is one of its descriptors.
+    fn tell_in_a_loop(self, epoll: &OwnedFd) -> rustix::io::Result<()> {
+        let at_once = Timespec::default();
+        let mut exits = Vec::with_capacity(EVENTS_A_WAIT);
+        let poller = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let data = epoll::EventData::new_u64(0);
+        epoll::add(&poller, epoll, data, epoll::EventFlags::IN)?;
+        let mut events = Vec::with_capacity(EVENTS_OF_A_LOOP);
         loop {
             events.clear();
-            match epoll::wait(epoll, rustix::buffer::spare_capacity(&mut events), None) {
+            match epoll::wait(&poller, spare_capacity(&mut events), None) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(_) => return,
+                Err(errno) => return Err(errno),
             }
-            for event in &events {
-                let armed = event.data.ptr().cast::<Armed>();
-                if armed.is_null() {
-                    return;
+            for _event in &events {
+                if self.tell_of_exits(epoll, &mut exits, Some(&at_once)) == Watch::Ends {
+                    return Ok(());
                 }
-                // SAFETY: `watch` made the pointer from a box, and this is its only event.
-                let Armed { pidfd, told } = *unsafe { Box::from_raw(armed) };
-                match self {
-                    Floor::WithoutStatus => told.tell(None),
-                    Floor::WithStatus => told.tell(exit_status(&pidfd)),
-                }
-                drop(pidfd);
             }
         }
     }
-}
-
-fn exit_status(pidfd: &OwnedFd) -> Option<ExitStatus> {
-    let options = status::options() | WaitIdOptions::NOHANG;
-    let exit = waitid(WaitId::PidFd(pidfd.as_fd()), options).ok()??;
-    status::of(&exit)
 }

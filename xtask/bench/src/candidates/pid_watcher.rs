@@ -2,7 +2,9 @@
 
 use childwatch_core::{Pid, PidWatcher, WatchError};
 
-use super::candidate::{Candidate, Watching};
+use super::candidate::{Awaiting, Candidate, Watching};
+use super::driven::Futures;
+use super::runtime::{Executor, Runtime};
 use crate::measuring::limits::{self, Fds};
 use crate::measuring::tally::Told;
 
@@ -21,6 +23,12 @@ impl Candidate for ByPidWatcher {
     fn watch_up_to(&self, children: usize) -> anyhow::Result<Box<dyn Watching>> {
         limits::check(self.fds, children)?;
         Ok(Box::new(Watcher((self.make)()?)))
+    }
+
+    fn await_on(&self, runtime: Runtime) -> anyhow::Result<Box<dyn Awaiting>> {
+        let watcher = (self.make)()?;
+        let executor = Executor::start(runtime)?;
+        Ok(Box::new(Futures { watcher, executor }))
     }
 }
 

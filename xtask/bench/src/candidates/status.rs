@@ -1,8 +1,9 @@
 //! The exits and statuses that `waitid` returns.
 
+use std::os::fd::BorrowedFd;
 use std::process::ExitStatus;
 
-use rustix::process::{WaitIdOptions, WaitIdStatus};
+use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
 /// The options for the exits of all children, without reaping them. `__WALL` includes children
 /// that send no signal.
@@ -15,4 +16,11 @@ pub(super) fn options() -> WaitIdOptions {
 pub(super) fn of(exit: &WaitIdStatus) -> Option<ExitStatus> {
     let status = exit.exit_status().or_else(|| exit.terminating_signal())?;
     childwatch_core::source::exit_status_from_siginfo(exit.raw_code(), status)
+}
+
+/// Asks for the status of the process of a pidfd, which has exited.
+pub(super) fn ask(pidfd: BorrowedFd<'_>) -> Option<ExitStatus> {
+    let options = options() | WaitIdOptions::NOHANG;
+    let exit = waitid(WaitId::PidFd(pidfd), options).ok()??;
+    of(&exit)
 }

@@ -8,6 +8,7 @@ use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{WaitId, waitid};
 
 use super::candidate::{Candidate, Watching};
+use super::names::THREAD;
 use super::status;
 use crate::measuring::refused::Refused;
 use crate::measuring::tally::Told;
@@ -19,7 +20,7 @@ pub(crate) struct ThreadAChild;
 
 impl Candidate for ThreadAChild {
     fn name(&self) -> &'static str {
-        "thread"
+        THREAD
     }
 
     fn watch_up_to(&self, children: usize) -> anyhow::Result<Box<dyn Watching>> {

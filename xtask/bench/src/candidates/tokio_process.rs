@@ -1,16 +1,22 @@
 //! [`TokioProcess`]: tokio's own child processes.
 
+use anyhow::Context;
+use childwatch_core::Pid;
 use tokio::process::Command;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
-use super::candidate::{Candidate, PROGRAM, Supervising, Watching};
+use super::candidate::{Awaiting, Candidate, PROGRAM, Supervising, Watching};
+use super::gated::Gated;
+use super::names::TOKIO_PROCESS;
+use super::runtime::{Executor, Runtime};
 use crate::measuring::refused::Refused;
+use crate::measuring::tally::Told;
 
 pub(crate) struct TokioProcess;
 
 impl Candidate for TokioProcess {
     fn name(&self) -> &'static str {
-        "tokio::process"
+        TOKIO_PROCESS
     }
 
     fn watch_up_to(&self, _children: usize) -> anyhow::Result<Box<dyn Watching>> {
@@ -22,9 +28,29 @@ impl Candidate for TokioProcess {
         let runtime = Builder::new_current_thread().enable_io().build()?;
         Ok(Box::new(Supervisor(runtime)))
     }
+
+    fn await_on(&self, runtime: Runtime) -> anyhow::Result<Box<dyn Awaiting>> {
+        if runtime == Runtime::AsyncIo {
+            return Err(Refused("it needs tokio".to_owned()).into());
+        }
+        Ok(Box::new(Children(Executor::start(runtime)?)))
+    }
 }
 
-struct Supervisor(Runtime);
+struct Children(Executor);
+
+impl Awaiting for Children {
+    fn start(&mut self, child: Gated, told: Told) -> anyhow::Result<Pid> {
+        let mut command = Command::from(child.command());
+        let mut child = self.0.enter(|| command.spawn())?;
+        let number = child.id().context("a child that has been reaped")?;
+        self.0
+            .spawn(async move { told.tell(child.wait().await.ok()) });
+        Ok(Pid::try_from(number)?)
+    }
+}
+
+struct Supervisor(tokio::runtime::Runtime);
 
 impl Supervising for Supervisor {
     fn one_life(&mut self) -> anyhow::Result<()> {

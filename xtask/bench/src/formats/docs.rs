@@ -37,6 +37,17 @@ For the latency this is not enough, because the speed of the machine changes fro
 next. There the processes of a round exist at the same time, each with its own idle children. They
 take turns of five exits each, in an order in which each follows each other equally often.
 
+The rows `latency`, `loop` and `task-…` are measured in this way. In the rows of tasks the floor is
+`AsyncFd+status`, and each child is a fork with memory of its own, because `tokio::process` and
+`async-process` start their children themselves. The kernel frees that memory in the measured time.
+
+| row | what gets the exit |
+|---|---|
+| `latency` | a callback, on a thread that does nothing else |
+| `loop` | a callback in the loop of a program, over epoll |
+| `task-tokio`, `task-tokio-threads` | a task of tokio, with one thread or two. A threaded watcher wakes it from its own thread. For a driven watcher, another task of the runtime drives |
+| `task-async-io` | the same with async-io and async-executor |
+
 A child that exits alone sends a signal that names it. Three rows measure exits that no signal
 names. A watcher that relies on SIGCHLD has to look for these children:
 
@@ -50,6 +61,8 @@ names. A watcher that relies on SIGCHLD has to look for these children:
 |---|---|
 | `floor` | one thread in `epoll_wait` on raw pidfds, and a boxed closure behind each: no table, no cancellation, no status |
 | `floor+status` | the same, which asks `waitid` for the status of each exit |
+| `floor+status+nested` | the same in a loop with one descriptor for all exits: the pidfds are in an epoll instance, which is in that of the loop |
+| `AsyncFd+status` | a task a child, which awaits a bare pidfd (`AsyncFd`, or async-io's `Async`) and then asks `waitid` for the status |
 | `old design` | the child watcher that childwatch comes from: one mutex, a table by pid, ten events a wait |
 | `thread` | a thread a child, blocked in `waitid` |
 | `tokio` | a task a child, awaiting an `AsyncFd` on its pidfd; no status |
@@ -57,6 +70,7 @@ names. A watcher that relies on SIGCHLD has to look for these children:
 | `pidfd`, `sigchld` | childwatch |
 | `sigchld+blocked` | `sigchld` in a program that blocks SIGCHLD on its own threads, so that the signals go to the watcher's thread |
 | `fallback` | childwatch: pidfds while there are file descriptors, of which 20,000 are allowed, and SIGCHLD beyond |
+| `pidfd-driven`, `sigchld-driven`, `fallback-driven` | the same without a thread of their own: a loop or a task of the program drives |
 
 Not among them:
 ";

@@ -107,6 +107,11 @@ impl Tally {
         }
     }
 
+    /// Returns `true` if there have been as many reports as there are exits.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.0.all_told_at.load(Ordering::SeqCst) != 0
+    }
+
     /// Returns the time of each report on the monotonic clock, or nothing if the times are
     /// not kept.
     pub(crate) fn moments(&self) -> impl Iterator<Item = Duration> {

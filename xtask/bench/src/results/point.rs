@@ -1,6 +1,5 @@
 //! [`Point`]: the rounds of one candidate in one row, with one number of children.
 
-use crate::candidates::names::FLOOR;
 use crate::figures::figure::Figure;
 use crate::figures::stats::{self, Ratio};
 use crate::measuring::measurement::Measurement;
@@ -77,7 +76,7 @@ impl Point {
         if !figure.unit.is_comparable() {
             return None;
         }
-        let others = if other.candidate == FLOOR {
+        let others = if other.candidate == self.row.floor {
             self.floors_values(other, figure)
         } else {
             other.values(figure)

@@ -2,7 +2,6 @@
 
 use super::point::Failure;
 use super::report::{InTurns, Report};
-use crate::candidates::names::FLOOR;
 use crate::figures::numbers::count;
 use crate::measuring::conditions::{Conditions, Effort};
 use crate::measuring::outcome::Outcome;
@@ -36,7 +35,7 @@ pub(crate) fn of_the_run(report: &Report) -> Vec<String> {
 /// Returns the number of rounds of each row, and of each size where sizes differ.
 fn rounds(report: &Report) -> String {
     let of_a_row = |row: &'static Row| {
-        let floors = report.points_of(row.name, FLOOR);
+        let floors = report.points_of(row.name, row.floor);
         let rounds: Vec<_> = floors
             .map(|point| (count(point.size), point.rounds.len()))
             .collect();

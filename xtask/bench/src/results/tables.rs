@@ -3,7 +3,6 @@
 use super::point::{Failure, Point};
 use super::report::Report;
 use crate::candidates;
-use crate::candidates::names::FLOOR;
 use crate::figures::figure::Figure;
 use crate::figures::stats::{Ratio, Spread};
 use crate::measuring::outcome::Outcome;
@@ -51,7 +50,7 @@ pub(crate) fn tables(report: &Report) -> Vec<Table> {
 }
 
 fn table(report: &Report, row: &'static Row, figure: &'static Figure) -> Table {
-    let floors = || report.points_of(row.name, FLOOR);
+    let floors = || report.points_of(row.name, row.floor);
     let sizes: Vec<_> = floors().map(|floor| floor.size).collect();
     let line = |candidate: &'static str| {
         let cells = report.points_of(row.name, candidate).zip(floors());

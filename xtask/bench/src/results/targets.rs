@@ -6,10 +6,13 @@
 
 use super::point::Point;
 use super::report::Report;
-use crate::candidates::names::{FLOOR, FLOOR_WITH_STATUS, PIDFD, SIGCHLD, SIGCHLD_BLOCKED};
+use crate::candidates::names::{
+    FLOOR, FLOOR_WITH_STATUS, PIDFD, PIDFD_DRIVEN, SIGCHLD, SIGCHLD_BLOCKED,
+};
 use crate::figures::figure::Figure;
 use crate::figures::numbers::{count, ratio, times, value};
 use crate::measuring::conditions::Effort;
+use crate::rows;
 use judged::{Judged, Verdict};
 
 pub(crate) mod judged;
@@ -27,9 +30,11 @@ struct Target {
 
 #[derive(Clone, Copy, Debug)]
 enum Bound {
-    /// At most this many times the floor's value.
+    /// At most this many times the value of the row's floor.
     TimesFloor(f64),
-    /// Less than the floor's value.
+    /// At most this many times the value of the floor that asks for the status.
+    TimesFloorWithStatus(f64),
+    /// Less than the value of the row's floor.
     BelowFloor,
     /// At most this value, in the figure's unit.
     AtMost(f64),
@@ -50,12 +55,43 @@ const fn target(
     }
 }
 
+/// A bound by the floor that asks for the status, as our own backends do.
+const fn with_status(
+    candidate: &'static str,
+    row: &'static str,
+    figure: &'static str,
+    times: f64,
+) -> Target {
+    target(candidate, row, figure, Bound::TimesFloorWithStatus(times))
+}
+
 static TARGETS: &[Target] = &[
     target(PIDFD, "latency", "p50", Bound::TimesFloor(1.05)),
     target(PIDFD, "latency", "p99", Bound::TimesFloor(1.2)),
     target(PIDFD, "live", "register-cpu", Bound::TimesFloor(1.15)),
     target(PIDFD, "dead", "cpu", Bound::TimesFloor(1.15)),
     target(PIDFD, "live", "exits-cpu", Bound::TimesFloor(1.15)),
+    with_status(PIDFD, "live", "exits-wall", 1.1),
+    with_status(PIDFD, "registering", "exits-wall", 1.1),
+    with_status(PIDFD, "dead", "wall", 1.25),
+    with_status(PIDFD_DRIVEN, "live", "exits-wall", 1.1),
+    with_status(PIDFD_DRIVEN, "registering", "exits-wall", 1.1),
+    with_status(PIDFD_DRIVEN, "dead", "cpu", 1.15),
+    with_status(PIDFD_DRIVEN, "dead", "wall", 1.25),
+    with_status(PIDFD_DRIVEN, "loop", "p50", 1.05),
+    target(PIDFD_DRIVEN, "task-tokio", "p50", Bound::TimesFloor(1.05)),
+    target(
+        PIDFD_DRIVEN,
+        "task-tokio-threads",
+        "p50",
+        Bound::TimesFloor(1.05),
+    ),
+    target(
+        PIDFD_DRIVEN,
+        "task-async-io",
+        "p50",
+        Bound::TimesFloor(1.05),
+    ),
     Target {
         sizes: CROWDS,
         ..target(PIDFD, "memory", "heap", Bound::AtMost(160.0))
@@ -119,11 +155,19 @@ impl Target {
                 beside_status.push(format!("{size}: {}", ratio(&other)));
             }
         }
-        if matches!(self.bound, Bound::AtMost(_)) {
+        // Where this is the bound itself, or the figure is not compared, it is not repeated.
+        if matches!(
+            self.bound,
+            Bound::AtMost(_) | Bound::TimesFloorWithStatus(_)
+        ) {
             beside_status.clear();
         }
+        let floor = match rows::named(self.row) {
+            Some(row) if row.floor != FLOOR => row.floor,
+            _ => "the floor",
+        };
         Judged {
-            target: format!("{}: {title} {}", self.candidate, self.bound.text()),
+            target: format!("{}: {title} {}", self.candidate, self.bound.text(floor)),
             measured: measured.join(", "),
             beside_status: beside_status.join(", "),
             verdict,
@@ -132,10 +176,13 @@ impl Target {
 }
 
 impl Bound {
-    fn text(self) -> String {
+    fn text(self, floor: &str) -> String {
         match self {
-            Bound::TimesFloor(most) => format!("≤ {} of the {}'s", times(most), FLOOR),
-            Bound::BelowFloor => format!("< the {}'s", FLOOR),
+            Bound::TimesFloor(most) => format!("≤ {} of {floor}'s", times(most)),
+            Bound::TimesFloorWithStatus(most) => {
+                format!("≤ {} of {FLOOR_WITH_STATUS}'s", times(most))
+            }
+            Bound::BelowFloor => format!("< {floor}'s"),
             Bound::AtMost(most) => format!("≤ {most}"),
         }
     }
@@ -147,11 +194,15 @@ impl Bound {
         }
         match self {
             Bound::TimesFloor(most) => {
-                let measured = report.beside(point, FLOOR, figure)?;
+                let measured = report.beside(point, point.row.floor, figure)?;
+                Some((ratio(&measured), measured.median <= most))
+            }
+            Bound::TimesFloorWithStatus(most) => {
+                let measured = report.beside(point, FLOOR_WITH_STATUS, figure)?;
                 Some((ratio(&measured), measured.median <= most))
             }
             Bound::BelowFloor => {
-                let measured = report.beside(point, FLOOR, figure)?;
+                let measured = report.beside(point, point.row.floor, figure)?;
                 Some((ratio(&measured), measured.median < 1.0))
             }
             Bound::AtMost(most) => {
@@ -167,11 +218,9 @@ impl Bound {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::candidates;
     use crate::candidates::names::TOKIO;
     use crate::measuring::conditions::Conditions;
     use crate::measuring::outcome::{Outcome, single};
-    use crate::rows;
 
     fn report(effort: Effort, pidfd: f64) -> Report {
         report_of(effort, &[pidfd; 6])
@@ -255,11 +304,14 @@ mod tests {
     #[test]
     fn each_target_is_of_something_that_is_measured() {
         for target in TARGETS {
-            assert!(candidates::named(target.candidate).is_some());
-            let figures = rows::named(target.row).unwrap().figures;
+            let row = rows::named(target.row).unwrap();
+            assert!(row.candidates.contains(&target.candidate));
+            let figures = row.figures;
             assert!(figures.iter().any(|figure| figure.name == target.figure));
+            if matches!(target.bound, Bound::TimesFloorWithStatus(_)) {
+                assert!(row.candidates.contains(&FLOOR_WITH_STATUS));
+            }
         }
-        assert!(candidates::named(FLOOR_WITH_STATUS).is_some());
         race::each_is_measured();
     }
 }

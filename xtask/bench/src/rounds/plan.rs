@@ -2,7 +2,9 @@
 
 use crate::measuring::conditions::Effort;
 use crate::rows::row::Row;
-use crate::rows::{dead, idle, latency, life, live, memory, merged, reaped, scale, silent};
+use crate::rows::{
+    awaited, dead, idle, latency, life, live, memory, merged, reaped, registering, scale, silent,
+};
 
 /// The most children that any row watches.
 pub(crate) const MOST_CHILDREN: usize = 50_000;
@@ -34,12 +36,26 @@ pub(crate) fn compare() -> Plan {
             full: &[0, 1_000, 4_000, 16_000],
             quick: &[0, 20, 50],
         },
-        lateness(&merged::MERGED),
-        lateness(&reaped::REAPED),
-        lateness(&silent::SILENT),
+        Part {
+            row: &latency::LOOP,
+            full: &[0, 1_000],
+            quick: &[20],
+        },
+        one_at_a_time(&awaited::ON_TOKIO),
+        one_at_a_time(&awaited::ON_TOKIO_THREADS),
+        one_at_a_time(&awaited::ON_ASYNC_IO),
+        lateness(&merged::MERGED, &[10, 20, 50]),
+        // In a quick run, these wait for heartbeats.
+        lateness(&reaped::REAPED, &[20]),
+        lateness(&silent::SILENT, &[20]),
         Part {
             row: &live::LIVE,
             full: &[1_000, 10_000],
+            quick: &[50],
+        },
+        Part {
+            row: &registering::REGISTERING,
+            full: &[1_000],
             quick: &[50],
         },
         Part {
@@ -57,20 +73,25 @@ pub(crate) fn compare() -> Plan {
             full: &[10_000],
             quick: &[50],
         },
-        Part {
-            row: &life::LIFE,
-            full: &[1],
-            quick: &[1],
-        },
+        one_at_a_time(&life::LIFE),
     ]
 }
 
+/// Returns a row whose children live one after another.
+fn one_at_a_time(row: &'static Row) -> Part {
+    Part {
+        row,
+        full: &[1],
+        quick: &[1],
+    }
+}
+
 /// Returns a row of exits that no signal names.
-fn lateness(row: &'static Row) -> Part {
+fn lateness(row: &'static Row, quick: &'static [usize]) -> Part {
     Part {
         row,
         full: &[100, 4_000, 16_000],
-        quick: &[10, 20, 50],
+        quick,
     }
 }
 
@@ -96,7 +117,6 @@ pub(crate) fn whole() -> Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::candidates;
     use crate::rows::row::Company;
 
     #[test]
@@ -104,7 +124,7 @@ mod tests {
         for part in compare().iter().chain(&scale()) {
             let slices = match part.row.company {
                 Company::Alone => 1,
-                Company::InTurns => candidates::ALL.len(),
+                Company::InTurns => part.row.candidates.len(),
             };
             let most = part.sizes(Effort::Full).iter().max().unwrap();
             assert!(slices * most <= MOST_PROCESSES);

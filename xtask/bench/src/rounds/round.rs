@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use super::circle::Circle;
 use super::{room, slice};
 use crate::candidates::candidate::Candidate;
-use crate::candidates::names::FLOOR;
 use crate::measuring::conditions::Conditions;
 use crate::measuring::measurement::{Circles, Measurement};
 use crate::measuring::outcome::Outcome;
@@ -69,8 +68,8 @@ impl Subject {
         candidates: &[&'static dyn Candidate],
         round: usize,
     ) -> anyhow::Result<Round> {
-        let floor = candidates.iter().copied().find(|it| is_floor(*it));
-        let others = candidates.iter().copied().filter(|it| !is_floor(*it));
+        let floor = candidates.iter().copied().find(|it| self.is_floor(*it));
+        let others = candidates.iter().copied().filter(|it| !self.is_floor(*it));
         let mut left: VecDeque<_> = floor.into_iter().chain(others).collect();
         let mut measurements = Measurements::new();
         let mut circles = Circles::default();
@@ -78,7 +77,7 @@ impl Subject {
             let mut circle = Circle::new();
             // A slice that is alone may try. The room is not checked.
             self.join(&mut circle, first)?;
-            if !is_floor(first) && self.check_room().is_ok() {
+            if !self.is_floor(first) && self.check_room().is_ok() {
                 if let Some(floor) = floor {
                     self.join(&mut circle, floor)?;
                 }
@@ -89,7 +88,7 @@ impl Subject {
             if circle.waiting() > 0 {
                 circles.sizes.push(circle.waiting());
             }
-            add(&mut measurements, circle.go_round(round)?);
+            add(&mut measurements, circle.go_round(round)?, self.row.floor);
         }
         Ok(Round {
             measurements,
@@ -125,15 +124,20 @@ impl Subject {
     fn check_room(self) -> Result<(), Refused> {
         room::check_one_more(self.size)
     }
-}
 
-fn is_floor(candidate: &dyn Candidate) -> bool {
-    candidate.name() == FLOOR
+    fn is_floor(self, candidate: &dyn Candidate) -> bool {
+        candidate.name() == self.row.floor
+    }
 }
 
 /// Adds a circle's outcomes to those of a round. The floor's outcomes of several circles become
 /// one.
-fn add(measurements: &mut Measurements, outcomes: Vec<(&'static dyn Candidate, Outcome)>) {
+fn add(
+    measurements: &mut Measurements,
+    outcomes: Vec<(&'static dyn Candidate, Outcome)>,
+    floors_name: &str,
+) {
+    let is_floor = |candidate: &dyn Candidate| candidate.name() == floors_name;
     let of_the_floor = outcomes.iter().find(|(it, _)| is_floor(*it));
     let floor = of_the_floor.map(|(_, outcome)| outcome.clone());
     for (candidate, outcome) in outcomes {
@@ -168,10 +172,12 @@ mod tests {
         add(
             &mut measurements,
             vec![(FLOOR, measured(1.0)), (pidfd, measured(2.0))],
+            FLOOR.name(),
         );
         add(
             &mut measurements,
             vec![(tokio, measured(4.0)), (FLOOR, measured(3.0))],
+            FLOOR.name(),
         );
         let names: Vec<_> = measurements
             .iter()
@@ -193,8 +199,16 @@ mod tests {
     fn who_was_alone_has_no_floor_beside_it() {
         let mut measurements = Measurements::new();
         let tokio = candidates::named("tokio").unwrap();
-        add(&mut measurements, vec![(FLOOR, measured(1.0))]);
-        add(&mut measurements, vec![(tokio, measured(4.0))]);
+        add(
+            &mut measurements,
+            vec![(FLOOR, measured(1.0))],
+            FLOOR.name(),
+        );
+        add(
+            &mut measurements,
+            vec![(tokio, measured(4.0))],
+            FLOOR.name(),
+        );
         assert_eq!(measurements[1].1.floor, None);
     }
 }

@@ -8,9 +8,11 @@ use std::time::Duration;
 use childwatch_core::Pid;
 use childwatch_ptrace_free_tests::kit::crowd::Crowd;
 
+use super::entrants::WITH_THREADS;
 use super::row::{Company, Measure, Row};
 use super::task::Task;
 use crate::candidates::candidate::Watching;
+use crate::candidates::names::FLOOR;
 use crate::figures::figure::Figure;
 use crate::measuring::clock;
 use crate::measuring::limits;
@@ -37,6 +39,8 @@ pub(super) const fn row(
         title,
         size: "children",
         figures,
+        candidates: WITH_THREADS,
+        floor: FLOOR,
         rounds,
         company: Company::Alone,
         measure,
@@ -68,11 +72,17 @@ fn gather_by(
     limits::check_processes(count)?;
     let (mut crowd, gate) = make(count).map_err(|error| limits::explain(count, error))?;
     for member in crowd.members() {
-        while !is_asleep(member.pid())? {
-            clock::pause(A_MOMENT);
-        }
+        wait_until_asleep(member.pid())?;
     }
     Ok((crowd, gate))
+}
+
+/// Waits until a child has arrived at its gate.
+pub(super) fn wait_until_asleep(child: Pid) -> anyhow::Result<()> {
+    while !is_asleep(child)? {
+        clock::pause(A_MOMENT);
+    }
+    Ok(())
 }
 
 /// Returns `true` if the process waits for something.

@@ -1,6 +1,7 @@
 //! [`DEAD`]: children that have exited already when they are registered.
 
 use super::crowd::{gather, row, wait_until_dead, watch_all};
+use super::entrants::WITH_THREADS_AND_DRIVEN;
 use super::row::Row;
 use super::task::Task;
 use crate::figures::figure::Figure;
@@ -10,6 +11,7 @@ use crate::measuring::tally::Tally;
 
 pub(crate) static DEAD: Row = Row {
     size: "zombies",
+    candidates: WITH_THREADS_AND_DRIVEN,
     ..row(
         "dead",
         "Children that are dead already, registered and told",

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use super::crowd::beside_idle;
+use super::entrants::WITH_THREADS;
 use super::row::{Company, Row};
 use super::task::Task;
+use crate::candidates::names::FLOOR;
 use crate::figures::figure::{Figure, Unit};
 use crate::measuring::clock;
 use crate::measuring::outcome::{Samples, single};
@@ -24,6 +26,8 @@ pub(crate) static IDLE: Row = Row {
         ),
         Figure::median("cpu", "processor time, of one core", Unit::PercentOfACore),
     ],
+    candidates: WITH_THREADS,
+    floor: FLOOR,
     rounds: |_| 3,
     // All candidates are idle together. That disturbs none of them, and takes no longer than
     // one alone.

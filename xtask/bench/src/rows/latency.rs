@@ -5,9 +5,11 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::crowd::{BEFORE_EXITS, beside_idle, gather, watch_all};
+use super::entrants::{IN_A_LOOP, WITH_THREADS};
 use super::row::{Company, Row};
 use super::task::Task;
 use crate::candidates::candidate::Watching;
+use crate::candidates::names::FLOOR;
 use crate::figures::figure::{Figure, Unit};
 use crate::measuring::clock;
 use crate::measuring::outcome::Samples;
@@ -15,29 +17,47 @@ use crate::measuring::tally::Tally;
 
 /// The exits of a turn. A turn is short beside the times in which the machine is slow or
 /// fast.
-const EXITS_A_TURN: usize = 5;
+pub(super) const EXITS_A_TURN: usize = 5;
+
+/// The quantiles of a latency.
+pub(super) static QUANTILES: [Figure; 2] = [
+    quantile("p50", "median", 0.5),
+    quantile("p99", "99th percentile", 0.99),
+];
 
 pub(crate) static LATENCY: Row = Row {
     name: "latency",
     title: "From an exit to its callback",
     size: "idle children watched too",
-    figures: &[
-        quantile("p50", "median", 0.5),
-        quantile("p99", "99th percentile", 0.99),
-    ],
+    figures: &QUANTILES,
+    candidates: WITH_THREADS,
+    floor: FLOOR,
     rounds: |_| 9,
     // The candidates differ by less than the machine's speed changes from one second to the
     // next.
     company: Company::InTurns,
-    measure,
+    measure: |task| measure(task, 20),
+};
+
+/// The same for the loop of a program, which has one thread for its exits and its other events.
+pub(crate) static LOOP: Row = Row {
+    name: "loop",
+    title: "From an exit to its callback in a program's own loop over epoll",
+    size: "idle children watched too",
+    figures: &QUANTILES,
+    candidates: IN_A_LOOP,
+    floor: FLOOR,
+    rounds: |_| 9,
+    company: Company::InTurns,
+    measure: |task| measure(task, 12),
 };
 
 const fn quantile(name: &'static str, title: &'static str, quantile: f64) -> Figure {
     Figure::quantile(name, title, "latency", quantile, Unit::Microseconds)
 }
 
-fn measure(task: &mut Task<'_>) -> anyhow::Result<Samples> {
-    let measured_turns = task.effort.choose(20, 2);
+fn measure(task: &mut Task<'_>, most_turns: usize) -> anyhow::Result<Samples> {
+    let measured_turns = task.effort.choose(most_turns, 1);
     let idle = task.size;
     beside_idle(task, idle + 1, idle, |watching, turns| {
         turns.wait()?;

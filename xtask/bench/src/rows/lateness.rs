@@ -7,8 +7,10 @@ use anyhow::{Context, ensure};
 use childwatch_ptrace_free_tests::kit::crowd::Crowd;
 
 use super::crowd::watch_all;
+use super::entrants::WITH_THREADS;
 use super::row::{Company, Measure, Row};
 use crate::candidates::candidate::Watching;
+use crate::candidates::names::FLOOR;
 use crate::figures::figure::Figure;
 use crate::measuring::outcome::Samples;
 use crate::measuring::tally::Tally;
@@ -26,6 +28,8 @@ pub(super) const fn row(
         title,
         size: "children watched",
         figures,
+        candidates: WITH_THREADS,
+        floor: FLOOR,
         rounds: |_| 6,
         // As for the latency of single exits.
         company: Company::InTurns,

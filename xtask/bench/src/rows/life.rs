@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::entrants::WITH_THREADS;
 use super::row::{Company, Row};
 use super::task::Task;
+use crate::candidates::names::FLOOR;
 use crate::figures::figure::{Figure, Unit};
 use crate::measuring::outcome::{Samples, single};
 
@@ -14,6 +16,8 @@ pub(crate) static LIFE: Row = Row {
     title: "Spawn /bin/true, be told of its exit, reap it; more is better",
     size: "child at a time",
     figures: &[Figure::median("rate", "lives", Unit::PerSecond)],
+    candidates: WITH_THREADS,
+    floor: FLOOR,
     rounds: |_| 11,
     company: Company::Alone,
     measure,

@@ -6,6 +6,7 @@ use std::process::ExitStatus;
 use childwatch_ptrace_free_tests::kit::crowd::Member;
 
 use super::crowd::{gather, row, wait_until_dead, watch_all};
+use super::entrants::WITH_THREADS_AND_DRIVEN;
 use super::row::Row;
 use super::task::Task;
 use crate::candidates::candidate::Candidate;
@@ -14,19 +15,22 @@ use crate::measuring::clock::{Cost, Stopwatch};
 use crate::measuring::outcome::{Samples, single};
 use crate::measuring::tally::Tally;
 
-pub(crate) static LIVE: Row = row(
-    "live",
-    "Live children, which then exit at once",
-    &[
-        Figure::microseconds("register-cpu", "processor time to register, a child"),
-        Figure::microseconds("register-wall", "time to register, a child"),
-        Figure::microseconds("exits-cpu", "processor time to be told, an exit"),
-        Figure::microseconds("exits-wall", "time to be told, an exit"),
-        Figure::microseconds("total-cpu", "processor time in all, a child"),
-        Figure::count("told-once", "exits told exactly once"),
-    ],
-    measure,
-);
+pub(crate) static LIVE: Row = Row {
+    candidates: WITH_THREADS_AND_DRIVEN,
+    ..row(
+        "live",
+        "Live children, which then exit at once",
+        &[
+            Figure::microseconds("register-cpu", "processor time to register, a child"),
+            Figure::microseconds("register-wall", "time to register, a child"),
+            Figure::microseconds("exits-cpu", "processor time to be told, an exit"),
+            Figure::microseconds("exits-wall", "time to be told, an exit"),
+            Figure::microseconds("total-cpu", "processor time in all, a child"),
+            Figure::count("told-once", "exits told exactly once"),
+        ],
+        measure,
+    )
+};
 
 fn measure(task: &mut Task<'_>) -> anyhow::Result<Samples> {
     let Lived {

@@ -1,6 +1,7 @@
 //! [`MEMORY`]: the heap that a watched child takes.
 
 use super::crowd::{gather, row, watch_all};
+use super::entrants::WITH_THREADS_AND_DRIVEN;
 use super::row::Row;
 use super::task::Task;
 use crate::figures::figure::{Figure, Unit};
@@ -12,6 +13,7 @@ use crate::measuring::tally::Tally;
 pub(crate) static MEMORY: Row = Row {
     // Nothing here depends on time.
     rounds: |_| 1,
+    candidates: WITH_THREADS_AND_DRIVEN,
     ..row(
         "memory",
         "Heap, with the caller's own closure of two words; the kernel's part and stacks are not in it",

@@ -14,6 +14,10 @@ pub(crate) struct Row {
     pub(crate) size: &'static str,
     /// The numbers that the report shows.
     pub(crate) figures: &'static [Figure],
+    /// The names of the candidates.
+    pub(crate) candidates: &'static [&'static str],
+    /// The candidate with which the others are compared. It is one of them.
+    pub(crate) floor: &'static str,
     /// The number of rounds for a size, with full effort.
     pub(crate) rounds: fn(usize) -> usize,
     pub(crate) company: Company,

@@ -3,7 +3,8 @@
 use plotters::style::RGBColor;
 
 use crate::candidates::names::{
-    FALLBACK, FLOOR, FLOOR_WITH_STATUS, OLD_DESIGN, PIDFD, SIGCHLD, SIGCHLD_BLOCKED, TOKIO,
+    FALLBACK, FLOOR, FLOOR_WITH_STATUS, OLD_DESIGN, PIDFD, PIDFD_DRIVEN, SIGCHLD, SIGCHLD_BLOCKED,
+    SIGCHLD_DRIVEN, TOKIO,
 };
 
 /// A colour and a mark, each of which identifies the candidate.
@@ -72,6 +73,14 @@ pub(super) fn of(candidate: &str) -> Style {
             radius: 9,
             width: 7,
             ..ours(SKY, Mark::Diamond, 3)
+        },
+        PIDFD_DRIVEN => Style {
+            stroke: Stroke::Dashed,
+            ..other(BLUE, Mark::Up)
+        },
+        SIGCHLD_DRIVEN => Style {
+            stroke: Stroke::Dashed,
+            ..other(GREEN, Mark::Down)
         },
         TOKIO => other(VERMILION, Mark::Up),
         OLD_DESIGN => other(PURPLE, Mark::Down),
