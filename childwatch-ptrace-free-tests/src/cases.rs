@@ -2,13 +2,13 @@
 
 use crate::backend::facility::Facility::{
     AutoReaping, ChosenPid, OpenFiles, PidNamespace, Processes, ProcessesOwnStatus, Ptrace,
-    Seccomp, SharedMemory, SignalsOwnStatus, TrappedCalls,
+    Seccomp, SharedMemory, SignalsOwnStatus, TrappedCalls, UsageBeforeReaping,
 };
 use crate::backend::feature::Feature::{
     BlockedSignals, ChildSignal, ChildrenOnly, Driver, FilePerProcess, FileToRegister,
     NoHandlerAtFirst, NoHandlerOfTheProgram, NoSignalHandler, NonChildren, OwnThread, Pidfds,
-    PidfdsOnly, RealProcesses, Signals, SilentExits, StatusAfterReaping, WithoutPidfds,
-    WithoutProc,
+    PidfdsOnly, RealProcesses, ResourceUsage, Signals, SilentExits, StatusAfterReaping,
+    WithoutPidfds, WithoutProc,
 };
 use crate::backend::need::Need::AnAnswer;
 use crate::case::Case;
@@ -157,6 +157,8 @@ cases! { $
         [RealProcesses, ProcessesOwnStatus],
     C6 status::a_tracers_zombie_that_the_kernel_reaps_is_told_truly
         [RealProcesses, SilentExits, Ptrace],
+    C6 status::a_childs_usage_is_told [RealProcesses, ResourceUsage, UsageBeforeReaping],
+    C6 status::an_unknown_usage_is_none [ResourceUsage],
     C7 status::the_child_is_waitable_inside_the_callback [],
     C7 status::a_callback_may_reap [],
     C7 status::an_unwatched_child_is_left_alone [RealProcesses],

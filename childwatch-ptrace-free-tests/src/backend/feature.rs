@@ -46,6 +46,8 @@ pub enum Feature {
     Signals,
     /// The backend reports the status of a child that was reaped before the watcher could look.
     StatusAfterReaping,
+    /// A watcher can be created that returns the resource usage of a child.
+    ResourceUsage,
     /// While the backend watches, a program that receives `SIGCHLD` by `signalfd` or
     /// `sigwaitinfo` continues to receive it.
     SignalsLeft,
