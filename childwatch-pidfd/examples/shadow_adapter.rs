@@ -74,6 +74,10 @@ fn main() -> io::Result<()> {
         let _ = sender.send(pid);
     });
     watcher.unregister_pid(pid);
+    watcher.register_pid(pid); // Also when it is a zombie.
+    watcher.unregister_pid(pid);
+    watcher.register_pid(pid); // Also when it is a zombie.
+    watcher.unregister_pid(pid);
     println!("the same child: {}", receiver.recv() == Ok(pid));
     let id = rustix::process::Pid::from_raw(pid.as_raw());
     let reaped = rustix::process::waitpid(id, rustix::process::WaitOptions::empty())?;
