@@ -12,6 +12,8 @@
 //! | `AutoWatcher` of `childwatch-pidfd`, with its feature `sigchld` | programs that do not want to choose |
 //! | [`SimulatedWatcher`] | tests of code that supervises processes |
 //!
+//! [The guide](guide) says which watcher to take, how to register and to wait, and in which order.
+//!
 //! # The parts
 //!
 //! | to | use |
