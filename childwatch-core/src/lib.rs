@@ -17,10 +17,13 @@
 //! | to | use |
 //! |---|---|
 //! | learn of an exit | [`PidWatcher`], and [`PidWatcherExt`] for closures, guards, futures and timeouts |
+//! | learn what a child has used | [`Exit::resource_usage`] |
 //! | ask whether a process has exited | [`PidWatcher::try_wait`] |
 //! | start a child and watch it | [`PidWatcherExt::spawn_watched`], [`PidWatcherExt::spawn_exited`] |
 //! | start a child that other code watches | [`PidWatcherExt::spawn_watchable`], [`PidWatcherExt::fork_watchable`] |
 //! | wait for several processes at once | [`ExitSet`], [`PidWatcherExt::wait_first`], [`PidWatcherExt::wait_all`] |
+//! | send a signal to a watched process | [`PidWatcher::send_signal`] |
+//! | watch the process of a pidfd, or get the pidfd of a process | [`PidWatcher::register_pidfd`], [`PidWatcherExt::on_pidfd_exit`], [`PidWatcher::pidfd`] |
 //! | test supervising code without processes | [`SimulatedWatcher`] and its [`SimulatedProcesses`] |
 //! | run callbacks in a loop of the program's, without a thread | [`DrivenWatcher`] and its [`Driver`] |
 //! | write a backend | the module [`source`] |
@@ -116,6 +119,9 @@
 
 mod contract;
 mod engine;
+// The code of its pages is run by `childwatch-proofs`, which has every backend.
+#[cfg(not(doctest))]
+pub mod guide;
 #[cfg(childwatch_loom)]
 mod models;
 mod platform;
@@ -123,9 +129,10 @@ mod wait;
 mod watchers;
 
 pub use contract::callback::{ExitCallback, Unregistered, WatchHandle};
-pub use contract::error::WatchError;
+pub use contract::error::{PidfdFault, WatchError};
 pub use contract::exit::Exit;
 pub use contract::pid::{InvalidPid, Pid};
+pub use contract::resource_usage::ResourceUsage;
 pub use contract::watcher::PidWatcher;
 pub use engine::driven::DrivenWatcher;
 pub use engine::driver::Driver;
@@ -145,7 +152,7 @@ pub mod source {
     //!
     //! A backend is made in three steps:
     //!
-    //! 1. Implement [`ExitSource`] after its laws S1 to S9. The source arms and disarms processes
+    //! 1. Implement [`ExitSource`] after its laws S1 to S9, S13 and S14. The source arms and disarms processes
     //!    under a [`Token`], and returns a [`Report`] for each exit. It never sees a callback.
     //! 2. Start a [`ThreadedWatcher`] over the source. The watcher implements all semantics of
     //!    callbacks. If the source is also a [`PollableSource`], a
@@ -159,6 +166,8 @@ pub mod source {
     //! |---|---|
     //! | a value for each armed process | [`TokenTable`] |
     //! | the status in a `siginfo_t` | [`exit_status_from_siginfo`] |
+    //! | the state and the resource usage of a child, without reaping it | [`peek`] |
+    //! | sending a signal by its number | [`send_signal_to_pidfd`], [`send_signal_to_pid`] |
     //! | a descriptor that is no standard stream | [`make_descriptor`], [`keep_clear`] |
     //! | a wait for a descriptor, at every limit of open files | [`await_readable`] |
     //! | the time, processor time, and the start times of processes | [`clock`] |
@@ -166,9 +175,11 @@ pub mod source {
     pub(crate) mod descriptors;
     pub(crate) mod exit_source;
     pub(crate) mod growth;
+    pub(crate) mod peek;
     pub(crate) mod pollable;
     pub(crate) mod report;
     pub(crate) mod siginfo;
+    pub(crate) mod signals;
     pub(crate) mod token;
     pub(crate) mod token_table;
 
@@ -183,9 +194,11 @@ pub mod source {
     pub use crate::watchers::simulated::PollableSimulatedSource;
     pub use descriptors::{descriptor_refused, keep_clear, make_descriptor};
     pub use exit_source::ExitSource;
+    pub use peek::{Detail, Ended, Peeked, peek};
     pub use pollable::PollableSource;
     pub use report::Report;
     pub use siginfo::exit_status_from_siginfo;
+    pub use signals::{send_signal_to_pid, send_signal_to_pidfd};
     pub use token::Token;
     pub use token_table::TokenTable;
 }

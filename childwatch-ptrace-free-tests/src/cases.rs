@@ -2,12 +2,13 @@
 
 use crate::backend::facility::Facility::{
     AutoReaping, ChosenPid, OpenFiles, PidNamespace, Processes, ProcessesOwnStatus, Ptrace,
-    Seccomp, SharedMemory, SignalsOwnStatus, TrappedCalls,
+    Seccomp, SharedMemory, SignalsOwnStatus, TrappedCalls, UsageBeforeReaping,
 };
 use crate::backend::feature::Feature::{
-    BlockedSignals, ChildSignal, ChildrenOnly, Driver, FilePerProcess, NoHandlerAtFirst,
-    NoHandlerOfTheProgram, NoSignalHandler, NonChildren, OwnThread, PidfdsOnly, RealProcesses,
-    SilentExits, StatusAfterReaping, WithoutPidfds,
+    BlockedSignals, ChildSignal, ChildrenOnly, Driver, FilePerProcess, FileToRegister,
+    NoHandlerAtFirst, NoHandlerOfTheProgram, NoSignalHandler, NonChildren, OwnThread, Pidfds,
+    PidfdsOnly, RealProcesses, ResourceUsage, Signals, SilentExits, StatusAfterReaping,
+    WithoutPidfds, WithoutProc,
 };
 use crate::backend::need::Need::AnAnswer;
 use crate::case::Case;
@@ -24,11 +25,13 @@ mod identity;
 mod masks;
 mod namespaces;
 mod only_exit;
+mod pidfd;
 mod poll;
 mod reentry;
 mod register;
 mod sandbox;
 mod scale;
+mod send;
 mod signal;
 mod start;
 mod status;
@@ -66,7 +69,7 @@ cases! { $
     C1 register::an_orphan_adopted_by_a_subreaper [RealProcesses],
     C1 register::a_child_without_an_exit_signal [RealProcesses, SilentExits],
     C1 register::a_process_that_is_no_child [NonChildren],
-    C1 sandbox::a_filter_set_up_later_hides_no_exit [WithoutPidfds, Seccomp],
+    C1 sandbox::a_filter_set_up_later_hides_no_exit [WithoutPidfds, WithoutProc, Seccomp],
 
     C1 poll::each_poll_finds_a_zombie [],
     C1 poll::a_poll_leaves_nothing [],
@@ -82,9 +85,9 @@ cases! { $
     C2 register::a_threads_id_is_refused [RealProcesses],
     C2 register::a_callback_without_a_registration_is_refused [],
     C2 register::out_of_files_at_the_nth_registration [FilePerProcess],
-    C2 register::construction_without_files_fails_cleanly [FilePerProcess],
+    C2 register::construction_without_files_fails_cleanly [],
     C2 register::construction_without_memory_for_a_thread_fails_cleanly [RealProcesses],
-    C2 register::a_refused_spawn_leaves_nothing [FilePerProcess],
+    C2 register::a_refused_spawn_leaves_nothing [FileToRegister],
     C2 start::a_refused_spawn_leaves_nothing_that_is_still_its_own [RealProcesses, Seccomp],
     C2 start::a_refused_spawn_with_a_callback_leaves_nothing [RealProcesses],
     C2 start::a_refused_spawn_signals_no_successor [RealProcesses, ChosenPid],
@@ -98,6 +101,8 @@ cases! { $
     C2 sandbox::a_refusal_to_wait_for_pidfds_is_not_latched [PidfdsOnly, Seccomp],
     C2 sandbox::what_cannot_be_asked_about_is_not_taken_for_a_child [ChildrenOnly, Seccomp],
     C2 sandbox::a_filter_set_up_later_refuses_only_new_processes [PidfdsOnly, Seccomp],
+
+    C2 pidfd::what_cannot_be_registered_by_a_pidfd_is_refused [Pidfds],
 
     C3 callbacks::each_callback_runs_once [],
     C3 callbacks::a_thousand_simultaneous_exits [RealProcesses, OpenFiles(1_200)],
@@ -152,6 +157,8 @@ cases! { $
         [RealProcesses, ProcessesOwnStatus],
     C6 status::a_tracers_zombie_that_the_kernel_reaps_is_told_truly
         [RealProcesses, SilentExits, Ptrace],
+    C6 status::a_childs_usage_is_told [RealProcesses, ResourceUsage, UsageBeforeReaping],
+    C6 status::an_unknown_usage_is_none [ResourceUsage],
     C7 status::the_child_is_waitable_inside_the_callback [],
     C7 status::a_callback_may_reap [],
     C7 status::an_unwatched_child_is_left_alone [RealProcesses],
@@ -201,11 +208,12 @@ cases! { $
     C13 identity::a_successors_status_is_not_told_for_a_process [ChosenPid],
     C13 identity::a_successors_status_is_not_told_without_files [RealProcesses, ChosenPid],
     C13 namespaces::in_a_foreign_proc_no_living_process_is_told
-        [RealProcesses, SilentExits, ChosenPid, PidNamespace],
+        [RealProcesses, SilentExits, WithoutProc, ChosenPid, PidNamespace],
     C13 namespaces::without_proc_a_successors_status_is_not_told
-        [RealProcesses, ChosenPid, PidNamespace],
+        [RealProcesses, WithoutProc, ChosenPid, PidNamespace],
     C13 identity::a_stale_event_fires_nothing_of_the_new_process [ChosenPid],
     C13 identity::a_watch_joins_the_process_and_not_the_number [ChosenPid],
+    C13 pidfd::a_pidfd_means_a_process_and_not_its_number [Pidfds, ChosenPid],
 
     C14 only_exit::the_leader_exits_and_a_thread_lives [RealProcesses],
     C14 only_exit::a_thread_executes_another_program [RealProcesses],
@@ -217,7 +225,8 @@ cases! { $
     C15 fork::a_copy_may_make_a_watcher_of_its_own [RealProcesses],
     C15 fork::a_copy_made_beside_a_running_handler_may_make_its_own [ChildSignal],
     C15 fork::a_copy_is_known_where_advice_is_ignored [RealProcesses, Seccomp],
-    C15 fork::a_copy_with_the_same_pid_is_known [RealProcesses, Seccomp, PidNamespace],
+    C15 fork::a_copy_with_the_same_pid_is_known
+        [RealProcesses, WithoutProc, Seccomp, PidNamespace],
     C15 fork::a_copy_that_holds_the_fds_makes_no_stale_event [RealProcesses],
     C15 fork::a_copy_made_in_a_callback_ends_when_that_returns [RealProcesses],
     C15 driver::a_drive_in_a_copy_answers_forked [RealProcesses, Driver],
@@ -231,6 +240,7 @@ cases! { $
     C16 footprint::full_lives_leave_nothing [],
     C16 footprint::a_set_of_processes_leaves_nothing [],
     C16 start::a_spawn_with_a_callback_leaves_nothing_to_unregister [RealProcesses],
+    C16 pidfd::registrations_by_pidfd_leave_nothing [Pidfds],
 
     C16 signal::nothing_watched_wakes_nothing [RealProcesses],
 
@@ -259,4 +269,17 @@ cases! { $
     C18 signal::a_handler_over_the_default_keeps_its_flags [ChildSignal],
     C18 signal::a_handler_over_an_ignored_signal_makes_no_zombies [ChildSignal],
     C18 signal::a_handler_over_no_child_wait_makes_no_zombies [ChildSignal],
+
+    C19 pidfd::a_process_is_registered_by_its_pidfd [Pidfds],
+    C19 pidfd::an_offered_pidfd_stays_the_callers [Pidfds],
+    C19 pidfd::a_pidfd_that_is_asked_for_means_the_registered_process [Pidfds],
+    C19 pidfd::duplicates_that_are_kept_harm_no_later_registration [Pidfds],
+    C19 pidfd::pidfds_are_offered_or_unsupported [],
+
+    C20 send::a_signal_reaches_the_registered_process [Signals],
+    C20 send::a_zombie_takes_a_signal_and_a_reaped_process_none [Signals],
+    C20 send::no_successor_is_signalled [Signals, ChosenPid],
+    C20 send::a_signal_that_there_is_not_is_refused [Signals],
+    C20 send::a_signal_that_is_not_permitted_is_refused [Signals, RealProcesses, Seccomp],
+    C20 send::a_child_is_signalled_without_pidfds [Signals, WithoutPidfds, Seccomp],
 }

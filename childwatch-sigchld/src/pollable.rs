@@ -94,6 +94,13 @@ impl PollableSigchldSource {
         Ok((source, PollableSigchldWaiter { waiter, due }))
     }
 
+    /// As [`SigchldSource::with_resource_usage`].
+    #[must_use]
+    pub fn with_resource_usage(self) -> Self {
+        self.source.ask_for_usage();
+        self
+    }
+
     pub(crate) fn poller(&self) -> &Poller {
         self.poller.as_ref().expect("nobody calls after the drop")
     }
@@ -114,6 +121,10 @@ impl ExitSource for PollableSigchldSource {
 
     fn is_reaped(&self, token: Token) -> bool {
         self.source.is_reaped(token)
+    }
+
+    fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {
+        self.source.send_signal(pid, token, signal)
     }
 
     fn look(&self, token: Token) -> Option<Report> {

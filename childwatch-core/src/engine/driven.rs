@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::mem;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Weak};
 
@@ -15,7 +16,7 @@ use crate::engine::dispatch::Dispatch;
 use crate::engine::driver::Driver;
 use crate::engine::origin::Origin;
 use crate::engine::remains::{EngineCanceller, Remains};
-use crate::engine::shared::{Shared, wake_for_the_end};
+use crate::engine::shared::{Named, Shared, wake_for_the_end};
 use crate::source::exit_source::ExitSource;
 use crate::source::pollable::PollableSource;
 
@@ -115,7 +116,7 @@ impl<S: ExitSource> RefUnwindSafe for DrivenWatcher<S> {}
 impl<S: ExitSource> PidWatcher for DrivenWatcher<S> {
     fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
         self.shared.remains.origin.check()?;
-        self.shared.register_pid(pid)
+        self.shared.register(Named::ByPid(pid)).map(drop)
     }
 
     fn unregister_pid(&self, pid: Pid) {
@@ -146,12 +147,36 @@ impl<S: ExitSource> PidWatcher for DrivenWatcher<S> {
 
     fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError> {
         self.shared.remains.origin.check()?;
-        self.shared.watch(pid, callback)
+        self.shared.watch(Named::ByPid(pid), callback)
     }
 
     fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
         self.shared.remains.origin.check()?;
         self.shared.try_wait(pid)
+    }
+
+    fn register_pidfd(&self, pidfd: BorrowedFd<'_>) -> Result<Pid, WatchError> {
+        self.shared.remains.origin.check()?;
+        self.shared.register(Named::ByPidfd(pidfd))
+    }
+
+    fn watch_pidfd(
+        &self,
+        pidfd: BorrowedFd<'_>,
+        callback: ExitCallback,
+    ) -> Result<WatchHandle, WatchError> {
+        self.shared.remains.origin.check()?;
+        self.shared.watch(Named::ByPidfd(pidfd), callback)
+    }
+
+    fn pidfd(&self, pid: Pid) -> Result<OwnedFd, WatchError> {
+        self.shared.remains.origin.check()?;
+        self.shared.pidfd(pid)
+    }
+
+    fn send_signal(&self, pid: Pid, signal: i32) -> Result<(), WatchError> {
+        self.shared.remains.origin.check()?;
+        self.shared.send_signal(pid, signal)
     }
 
     fn canceller(&self) -> Option<Canceller> {

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use childwatch_core::source::Detail;
 use childwatch_core::source::clock::{self, Stopwatch, Ticks};
 use childwatch_core::{Pid, WatchError};
 
@@ -11,6 +12,7 @@ use crate::listen::mask;
 use crate::look::child::{self, Kinship, State};
 use crate::look::proc::OwnProc;
 use crate::look::release;
+use crate::look::signalled;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Kernel;
@@ -31,8 +33,8 @@ impl Kernel {
     }
 
     /// Looks at the child with this pid: one `waitid`.
-    pub(crate) fn look(&self, pid: Pid) -> State {
-        child::look(pid)
+    pub(crate) fn look(&self, pid: Pid, detail: Detail) -> State {
+        child::look(pid, detail)
     }
 
     pub(crate) fn kinship(&self, pid: Pid) -> Kinship {
@@ -42,6 +44,16 @@ impl Kernel {
     /// Returns the error for a pid that is not a child's.
     pub(crate) fn not_a_child(&self, pid: Pid) -> WatchError {
         child::not_a_child(pid)
+    }
+
+    /// Sends a signal to a child, after a `look` that finds that it still has the pid.
+    pub(crate) fn send_signal(
+        &self,
+        pid: Pid,
+        signal: i32,
+        look: impl Fn() -> Result<(), WatchError>,
+    ) -> Result<(), WatchError> {
+        signalled::send(pid, signal, look)
     }
 
     /// Proves that `/proc` is that of this process's pid namespace.
