@@ -8,4 +8,5 @@ pub(crate) mod delegate;
 pub(crate) mod error;
 pub(crate) mod exit;
 pub(crate) mod pid;
+pub(crate) mod stats;
 pub(crate) mod watcher;

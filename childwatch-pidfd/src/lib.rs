@@ -138,7 +138,7 @@ cfg_if::cfg_if! {
 
 pub use childwatch_core::{
     DrivenWatcher, Driver, Exit, ExitCallback, ExitSet, Exited, Exits, InvalidPid, NextExit, Pid,
-    PidWatcher, PidWatcherExt, Unregistered, WatchError, WatchGuard, WatchHandle,
+    PidWatcher, PidWatcherExt, Unregistered, WatchError, WatchGuard, WatchHandle, WatcherStats,
 };
 
 /// The code of the README is compiled and run.

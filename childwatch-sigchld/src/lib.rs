@@ -159,6 +159,7 @@
 //! sweep reads `/proc/PID/stat` first.
 
 // Outside the macro: tools that follow the modules do not look into one.
+mod events;
 mod kernel;
 mod listen;
 mod look;
@@ -188,5 +189,5 @@ cfg_if::cfg_if! {
 
 pub use childwatch_core::{
     DrivenWatcher, Driver, Exit, ExitCallback, ExitSet, Exited, Exits, InvalidPid, NextExit, Pid,
-    PidWatcher, PidWatcherExt, Unregistered, WatchError, WatchGuard, WatchHandle,
+    PidWatcher, PidWatcherExt, Unregistered, WatchError, WatchGuard, WatchHandle, WatcherStats,
 };

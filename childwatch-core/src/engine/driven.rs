@@ -10,9 +10,11 @@ use crate::contract::canceller::Canceller;
 use crate::contract::error::WatchError;
 use crate::contract::exit::Exit;
 use crate::contract::pid::Pid;
+use crate::contract::stats::WatcherStats;
 use crate::contract::watcher::PidWatcher;
 use crate::engine::dispatch::Dispatch;
 use crate::engine::driver::Driver;
+use crate::engine::events;
 use crate::engine::origin::Origin;
 use crate::engine::remains::{EngineCanceller, Remains};
 use crate::engine::shared::{Shared, wake_for_the_end};
@@ -115,7 +117,8 @@ impl<S: ExitSource> RefUnwindSafe for DrivenWatcher<S> {}
 impl<S: ExitSource> PidWatcher for DrivenWatcher<S> {
     fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
         self.shared.remains.origin.check()?;
-        self.shared.register_pid(pid)
+        let registered = self.shared.register_pid(pid);
+        registered.inspect_err(|error| events::refused(pid, error))
     }
 
     fn unregister_pid(&self, pid: Pid) {
@@ -146,12 +149,18 @@ impl<S: ExitSource> PidWatcher for DrivenWatcher<S> {
 
     fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError> {
         self.shared.remains.origin.check()?;
-        self.shared.watch(pid, callback)
+        let registered = self.shared.watch(pid, callback);
+        registered.inspect_err(|error| events::refused(pid, error))
     }
 
     fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
         self.shared.remains.origin.check()?;
         self.shared.try_wait(pid)
+    }
+
+    fn stats(&self) -> Option<WatcherStats> {
+        self.shared.remains.origin.check().ok()?;
+        Some(self.shared.stats())
     }
 
     fn canceller(&self) -> Option<Canceller> {
@@ -170,7 +179,8 @@ impl<S: ExitSource> Drop for DrivenWatcher<S> {
             mem::forget(Arc::clone(&self.shared));
             return;
         }
-        if dispatch.check().is_ok() {
+        let ends_here = dispatch.check().is_ok();
+        if ends_here {
             let stopped = dispatch.stop_and_disarm();
             // If the kernel refuses, the driver learns of the end when it drives next.
             let _ = wake_for_the_end(&self.shared.source);
@@ -182,6 +192,8 @@ impl<S: ExitSource> Drop for DrivenWatcher<S> {
         if origin.check().is_err() {
             // The `Drop` of a captured value has forked, and this is the copy.
             mem::forget(Arc::clone(&self.shared));
+        } else if ends_here {
+            events::watcher_dropped();
         }
     }
 }

@@ -107,6 +107,7 @@ fn calls_answer_forked(
         && is_forked(watcher.register_pid(dead.pid()))
         && is_forked(watcher.register_callback(dead.pid(), first).map(drop))
         && is_forked(watcher.watch(child.pid(), second).map(drop))
+        && watcher.stats().is_none()
 }
 
 pub(super) fn drop_in_a_copy_returns_at_once(stage: &Stage<'_>) {

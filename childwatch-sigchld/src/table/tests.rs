@@ -217,3 +217,13 @@ fn kept_reports_are_handed_over_once() {
     table.take_reports(&mut reports);
     assert_eq!(reports.len(), 1);
 }
+
+/// An epoch has 32 bits, and a thread may have read its epoch long before it has the lock.
+#[test]
+fn signals_are_counted_across_the_end_of_the_epochs_and_never_twice() {
+    let mut table = Table::new(u32::MAX - 1);
+    for (epoch, total) in [(u32::MAX, 1), (2, 4), (u32::MAX, 4), (2, 4), (3, 5)] {
+        table.signals.count_to(epoch);
+        assert_eq!(table.signals.total(), total);
+    }
+}
