@@ -149,6 +149,9 @@
 
 mod contract;
 mod engine;
+// The code of its pages is run by `childwatch-proofs`, which has every backend.
+#[cfg(not(doctest))]
+pub mod guide;
 #[cfg(childwatch_loom)]
 mod models;
 mod platform;

@@ -14,7 +14,7 @@
 //! 3. A thread has borrowed one pidfd at most. Meanwhile it makes some calls that do not block,
 //!    and waits for nothing. So there is no circle of waits.
 //!
-//! Nobody waits on the usual path. Then no thread is notified, and an uncontended lock makes no
+//! On the usual path no thread waits. Then no thread is notified, and an uncontended lock makes no
 //! system call.
 //!
 //! # What this means for disarming
@@ -23,10 +23,9 @@
 //!
 //! - S3, C8, C9, C12: when `disarm` returns, the pidfd is closed. The look has ended before, and
 //!   has found the process that was armed, so its report is true.
-//! - C15: if a copy is forked during a look, the copy finds an entry without a pidfd, and nobody
-//!   would put one back. Nothing in a copy looks at an entry, because every call asks for the
-//!   origin first, and `Drop` leaves the table as it is. The pidfd stays open in the copy, as all
-//!   others do.
+//! - C15: if a copy is forked during a look, the copy has an entry without a pidfd, for ever. No call
+//!   in a copy reaches the entry, because each call asks for the origin first, and `Drop` leaves the
+//!   table as it is. The pidfd stays open in the copy, as all others do.
 
 use std::sync::PoisonError;
 
@@ -154,7 +153,8 @@ impl<F> Drop for Borrowed<'_, F> {
     }
 }
 
-#[cfg(all(test, not(childwatch_loom)))]
+#[cfg(not(childwatch_loom))]
+#[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Arc;

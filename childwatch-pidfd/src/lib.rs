@@ -114,7 +114,8 @@ mod armed;
 mod auto;
 mod errno;
 mod info;
-#[cfg(all(test, childwatch_loom))]
+#[cfg(childwatch_loom)]
+#[cfg(test)]
 mod models;
 mod probe;
 mod release;

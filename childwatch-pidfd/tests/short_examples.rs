@@ -19,6 +19,17 @@ fn the_short_examples_print_what_they_promise() {
             "first_of_many",
             "first: exit status: 3\nthen: exit status: 4, exit status: 5\n",
         ),
+        (
+            "group",
+            "the leader: exit status: 3; the rest of its group was killed: true\n",
+        ),
+        ("simulated_test", "failures: 2\n"),
+        (
+            "shadow_adapter",
+            "the same child: true\nits code: Some(42)\n",
+        ),
+        #[cfg(feature = "sigchld")]
+        ("auto", "3 exits, the sum of the codes: 12\n"),
     ] {
         let mut example = env::current_exe().unwrap();
         // From `deps`, where tests are, to `examples` beside it.

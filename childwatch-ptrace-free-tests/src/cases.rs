@@ -120,6 +120,7 @@ cases! { $
     C3 driver::the_descriptor_is_readable_as_long_as_something_is_due [Driver],
     C3 driver::what_a_drive_leaves_is_told_by_the_descriptor [Driver, OpenFiles(400)],
     C3 driver::two_drivers_in_one_loop_both_tell [Driver],
+    C3 driver::a_drive_that_may_not_wait_runs_what_is_due [Driver, Seccomp],
     C4 callbacks::callbacks_run_in_order_on_one_thread [],
     C4 callbacks::callbacks_run_one_at_a_time [],
     C4 callbacks::watches_of_one_process_share_its_order [],

@@ -57,7 +57,7 @@ enum Step {
     Bench,
     /// Each system call of a watcher fails in turn, as docs/faults.md says
     Faults,
-    /// Random calls on thousands of children, a third of a minute for each backend
+    /// Random calls on thousands of children, ten seconds for each backend
     Soak,
     /// The models of threads, in every interleaving
     Loom,
@@ -140,7 +140,7 @@ impl Step {
                     .run()?;
             }
             Step::Faults => return refused_calls(shell),
-            Step::Soak => cmd!(shell, "cargo xtask soak --minutes 0.33").run()?,
+            Step::Soak => cmd!(shell, "cargo xtask soak --minutes 0.16").run()?,
             Step::Loom => models::check(shell)?,
             Step::Msrv => return msrv(shell),
             Step::Unsafe => unsafe_code::check()?,

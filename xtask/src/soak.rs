@@ -73,8 +73,24 @@ enum Backend {
     Sigchld,
     SigchldNoHeartbeat,
     Fallback,
+    PidfdDriven,
+    SigchldDriven,
+    SigchldDrivenNoHeartbeat,
+    FallbackDriven,
     All,
 }
+
+/// Each backend with real processes, but `forwarded`.
+const ALL: &[&str] = &[
+    "pidfd",
+    "sigchld",
+    "sigchld-no-heartbeat",
+    "fallback",
+    "pidfd-driven",
+    "sigchld-driven",
+    "sigchld-driven-no-heartbeat",
+    "fallback-driven",
+];
 
 impl Backend {
     fn names(self) -> &'static [&'static str] {
@@ -83,7 +99,11 @@ impl Backend {
             Backend::Sigchld => &["sigchld"],
             Backend::SigchldNoHeartbeat => &["sigchld-no-heartbeat"],
             Backend::Fallback => &["fallback"],
-            Backend::All => &["pidfd", "sigchld", "sigchld-no-heartbeat", "fallback"],
+            Backend::PidfdDriven => &["pidfd-driven"],
+            Backend::SigchldDriven => &["sigchld-driven"],
+            Backend::SigchldDrivenNoHeartbeat => &["sigchld-driven-no-heartbeat"],
+            Backend::FallbackDriven => &["fallback-driven"],
+            Backend::All => ALL,
         }
     }
 }

@@ -77,6 +77,8 @@ struct Parts<S: ExitSource> {
     reports: Vec<Report>,
     context: Context,
     is_started: bool,
+    /// The last look has failed. It may have left something that the descriptor does not tell.
+    has_failed: bool,
     /// The source has panicked. It is not called again.
     has_panicked: bool,
 }
@@ -115,18 +117,24 @@ impl<S: PollableSource> Driver<S> {
     ///   next call returns the error.
     /// - [`Forked`](WatchError::Forked) in a forked copy of the process, also if the copy was
     ///   forked in a callback of this very call. The copy may go on. It runs no further callback.
-    /// - [`Os`](WatchError::Os) if the kernel or a sandbox refuses to wait. The callbacks that
-    ///   were due have run. The cause may pass, so the program may try again after a pause.
+    /// - [`Os`](WatchError::Os) if the kernel or a sandbox refuses to wait or to look. The
+    ///   callbacks that are known to be due have run. The cause may pass, so the program tries
+    ///   again after a pause. After a refused look, the next call does not wait, because the
+    ///   descriptor may not tell what is left.
     pub fn drive(&mut self, timeout: Option<Duration>) -> Result<usize, WatchError> {
         let Some(parts) = &mut self.parts else {
             return Err(WatchError::Stopped);
         };
         parts.shared.remains.origin.check()?;
         parts.shared.dispatch().check()?;
-        if timeout != Some(Duration::ZERO) {
-            parts.await_readable(timeout)?;
-        }
+        let waited = if timeout == Some(Duration::ZERO) || parts.has_failed {
+            Ok(())
+        } else {
+            parts.await_readable(timeout)
+        };
+        // Exits are there for a look also if no wait is permitted.
         let turn = parts.turn(S::collect);
+        parts.has_failed = turn.waited.is_err();
         if turn.ended == Some(Ended::Forked) {
             return Err(WatchError::Forked);
         }
@@ -136,6 +144,7 @@ impl<S: PollableSource> Driver<S> {
                 return Err(WatchError::Stopped);
             }
         }
+        waited?;
         match turn.waited {
             Err(source) if source.kind() != io::ErrorKind::Interrupted => {
                 Err(refused("a look for exits", source))
@@ -183,6 +192,7 @@ impl<S: ExitSource> Driver<S> {
                 reports: Vec::new(),
                 context,
                 is_started: false,
+                has_failed: false,
                 has_panicked: false,
             }),
         }
@@ -357,3 +367,6 @@ fn refused(operation: &'static str, source: io::Error) -> WatchError {
         source,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,3 +20,22 @@ pub mod front;
 pub mod odd;
 pub mod program;
 pub mod soak;
+
+/// The code of the guide is compiled and run here, because it needs every backend.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../../../childwatch-core/docs/choosing.md")]
+    struct Choosing;
+    #[doc = include_str!("../../../childwatch-core/docs/supervising.md")]
+    struct Supervising;
+    #[doc = include_str!("../../../childwatch-core/docs/asynchronous.md")]
+    struct Asynchronous;
+    #[doc = include_str!("../../../childwatch-core/docs/own_loop.md")]
+    struct OwnLoop;
+    #[doc = include_str!("../../../childwatch-core/docs/testing.md")]
+    struct Testing;
+    #[doc = include_str!("../../../childwatch-core/docs/troubleshooting.md")]
+    struct Troubleshooting;
+    #[doc = include_str!("../../../childwatch-core/docs/migrating.md")]
+    struct Migrating;
+}

@@ -8,7 +8,8 @@
 //!
 //! Each signal has a watcher look at many children, and so hides what an earlier one should
 //! have had it find. So now and then all threads pause, and no child exits, until every exit
-//! is told.
+//! is told. Then single children exit, and single callbacks come late, each when the one before
+//! is told. If a signal, an edge or a wake-up is lost there, nothing else repairs it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
@@ -75,7 +76,7 @@ const MEMORY_NOISE: usize = 8 << 20;
 /// When the backend gives no watcher.
 pub fn run(order: &Order, mut report: impl FnMut(&Progress)) -> Result<Outcome, WatchError> {
     let before = Footprint::now();
-    let watcher = Arc::new(life::TheWatcher(order.backend.watcher()?));
+    let watcher = Arc::new(life::TheWatcher(order.watcher()?));
     let shared = Shared {
         order: *order,
         tally: Arc::default(),

@@ -1,6 +1,10 @@
 //! Each sandbox takes from the backends what it says, and nothing else.
 
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows test functions, but not their helpers"
+)]
 
 use std::process::Command;
 use std::time::Duration;

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use childwatch_core::{Pid, PidWatcher, PidWatcherExt, Unregistered, WatchError};
 use rustix::event::epoll;
+use rustix::io::Errno;
 
 use super::fork::in_a_copy;
 use crate::backend::stage::Stage;
@@ -23,6 +24,7 @@ use crate::kit::driven::{Drive, Driven, await_readable, is_readable};
 use crate::kit::footprint::{Footprint, open_files};
 use crate::kit::probe::Probe;
 use crate::kit::sys::{birth, death, limits, signals, threads};
+use crate::machine::refusal::{Refusal, refuse_on_this_thread};
 
 const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
 
@@ -255,6 +257,33 @@ pub(super) fn a_drive_waits_no_longer_than_it_may(stage: &Stage<'_>) {
     child.die(End::Code(0));
     while driver.drive(Some(deadline::patience())).unwrap() == 0 {}
     assert_eq!(probe.runs(), 1);
+}
+
+/// A program that has no other loop than `drive(None)` would be told nothing otherwise.
+pub(super) fn a_drive_that_may_not_wait_runs_what_is_due(stage: &Stage<'_>) {
+    let (watcher, mut driver) = driven(stage);
+    let child = known_exit(stage, &*watcher, &mut *driver);
+    let (another, told) = (stage.child(), Probe::new());
+    watcher.watch(another.pid(), told.callback()).unwrap();
+    drive_to_rest(&mut *driver);
+    let waits = [Refusal::polls(Errno::PERM), Refusal::selects(Errno::PERM)].concat();
+    refuse_on_this_thread(&waits).unwrap();
+    for limit in [None, Some(deadline::patience())] {
+        let late = Probe::new();
+        watcher
+            .register_callback(child.pid(), late.callback())
+            .unwrap();
+        match driver.drive(limit) {
+            Err(WatchError::Os { .. }) => {}
+            other => panic!("a refused wait is answered {other:?}"),
+        }
+        assert_eq!(late.runs(), 1, "a late callback was due");
+    }
+    another.die(End::Code(0));
+    deadline::until("the exit is told", || {
+        let _ = driver.drive(None);
+        told.runs() == 1
+    });
 }
 
 /// `poll` asks for the limit, also if it only waits.

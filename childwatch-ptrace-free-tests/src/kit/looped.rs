@@ -1,12 +1,18 @@
 //! [`Loop`]: a loop of the suite's that drives a watcher without a thread.
+//!
+//! It polls as most programs do. With [`Loop::start_on_edges`], it is the strictest of programs: it
+//! drives once for each new edge of the descriptor.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::mpsc;
 use std::thread::{self, Builder, JoinHandle};
 use std::time::Duration;
 
 use childwatch_core::source::delegate_pid_watcher;
 use childwatch_core::{Pid, PidWatcher, WatchError};
+use rustix::event::epoll;
+use rustix::io::Errno;
 use rustix::process::test_kill_process;
 
 use crate::kit::deadline;
@@ -32,7 +38,26 @@ impl Loop {
     ///
     /// [`ResourceLimit`](WatchError::ResourceLimit) and
     /// [`Unsupported`](WatchError::Unsupported) where a watcher's own thread would be refused so.
-    pub fn start(Driven { watcher, driver }: Driven) -> Result<Box<dyn PidWatcher>, WatchError> {
+    pub fn start(driven: Driven) -> Result<Box<dyn PidWatcher>, WatchError> {
+        Self::start_running(driven, on_levels)
+    }
+
+    /// The same, with an edge-triggered poller: it drives once for each edge. So an exit that the
+    /// descriptor tells without a new edge is never told.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start), and [`ResourceLimit`](WatchError::ResourceLimit) without a file
+    /// for the poller.
+    pub fn start_on_edges(driven: Driven) -> Result<Box<dyn PidWatcher>, WatchError> {
+        let poller = edges_of(&*driven.driver).map_err(|errno| refused(errno.into()))?;
+        Self::start_running(driven, |driver| on_edges(driver, poller))
+    }
+
+    fn start_running(
+        Driven { watcher, driver }: Driven,
+        run: impl FnOnce(Box<dyn Drive>) + Send + 'static,
+    ) -> Result<Box<dyn PidWatcher>, WatchError> {
         let builder = Builder::new().name("loop".to_owned());
         let (tell, told) = mpsc::channel();
         let thread = builder.spawn(move || {
@@ -53,13 +78,16 @@ impl Loop {
     }
 }
 
-/// As many programs do, it lets no signal interrupt its polls. Callbacks run with the mask that
-/// the thread has from its creator.
-fn run(mut driver: Box<dyn Drive>) {
+/// As many programs do, a loop lets no signal interrupt its polls. Callbacks run with the mask
+/// that the thread has from its creator.
+fn undisturbed<T>(poll: impl FnOnce() -> T) -> T {
+    let _quiet = Blocked::signals((1..=64).filter(|signal| !SYNCHRONOUS.contains(signal)));
+    poll()
+}
+
+fn on_levels(mut driver: Box<dyn Drive>) {
     loop {
-        let quiet = Blocked::signals((1..=64).filter(|signal| !SYNCHRONOUS.contains(signal)));
-        let polled = await_readable(&*driver, None);
-        drop(quiet);
+        let polled = undisturbed(|| await_readable(&*driver, None));
         match polled {
             Ok(true) => {}
             Ok(false) => continue,
@@ -74,14 +102,56 @@ fn run(mut driver: Box<dyn Drive>) {
     }
 }
 
+/// A poller that has an event for each edge of the driver's descriptor.
+fn edges_of(driver: &dyn Drive) -> Result<OwnedFd, Errno> {
+    let poller = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+    epoll::add(&poller, driver.descriptor(), no_data(), flags)?;
+    Ok(poller)
+}
+
+/// The poller is closed before the driver is dropped.
+fn on_edges(mut driver: Box<dyn Drive>, poller: OwnedFd) {
+    let event = epoll::Event {
+        flags: epoll::EventFlags::empty(),
+        data: no_data(),
+    };
+    let mut edge = [event];
+    loop {
+        match undisturbed(|| epoll::wait(&poller, &mut edge, None)) {
+            Ok(_) => {}
+            Err(Errno::INTR) => continue,
+            // A sandbox.
+            Err(_) => thread::park_timeout(Duration::from_millis(1)),
+        }
+        loop {
+            match driver.drive(Some(Duration::ZERO)) {
+                Ok(_) => break,
+                Err(WatchError::Stopped | WatchError::Forked) => {
+                    drop(poller);
+                    return;
+                }
+                // No edge tells when the refusal is over.
+                Err(_) => thread::park_timeout(Duration::from_millis(1)),
+            }
+        }
+    }
+}
+
+fn no_data() -> epoll::EventData {
+    epoll::EventData::new_u64(0)
+}
+
 fn refused(source: io::Error) -> WatchError {
-    let (operation, pid) = ("the loop's thread", None);
+    let (operation, pid) = ("the loop", None);
     match source.raw_os_error() {
-        Some(libc::EAGAIN | libc::ENOMEM) => WatchError::ResourceLimit {
-            operation,
-            pid,
-            source,
-        },
+        Some(libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE) => {
+            WatchError::ResourceLimit {
+                operation,
+                pid,
+                source,
+            }
+        }
         _ => WatchError::Unsupported {
             operation,
             pid,

@@ -109,6 +109,26 @@ impl Refusal {
         calls.map(|call| Refusal::of(call, errno)).to_vec()
     }
 
+    /// `poll`; an architecture may lack the older call.
+    pub fn polls(errno: Errno) -> Vec<Self> {
+        let calls = [
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_poll,
+            libc::SYS_ppoll,
+        ];
+        calls.map(|call| Refusal::of(call, errno)).to_vec()
+    }
+
+    /// `select`; an architecture may lack the older call.
+    pub(crate) fn selects(errno: Errno) -> Vec<Self> {
+        let calls = [
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_select,
+            libc::SYS_pselect6,
+        ];
+        calls.map(|call| Refusal::of(call, errno)).to_vec()
+    }
+
     fn filter(self) -> Result<BpfProgram, seccompiler::BackendError> {
         let answer = self.errno.map_or(0, Errno::raw_os_error);
         self.filter_to(SeccompAction::Errno(answer.unsigned_abs()))

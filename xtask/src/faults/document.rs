@@ -31,6 +31,10 @@ A trial is a process of its own, in which one watcher lives:
 3. Late callbacks are registered. Then processes are unregistered, and registered again.
 4. The watcher is dropped.
 
+A driven watcher has a loop of the program's, a thread that calls `drive(None)` again and again. After
+a refusal it pauses for a millisecond. `SIGCHLD` comes to this thread. The calls that a driven
+watcher makes as the others do, on a thread that registers, are in the others' tables.
+
 In one phase of this life one system call fails: the first call alone; the n-th call alone, for every
 n that is certain to be reached; each call until the phase is over; or each call from there to the
 end. An error that the kernel does not return repeatedly fails one call only (`EINTR`, and `EAGAIN`
@@ -53,6 +57,7 @@ The outcomes:
 | *told without status* | The exit was reported without its status. For the child that was reaped first, this is noted only if the failing call is the one that returns the status. |
 | *told when it is over*, *not told while it lasts* | The kernel keeps the exit, and the watcher asks again. |
 | *a waiting thread is left* | The watcher was dropped, and its thread could not be woken. The thread runs no callback, and ends with the process, or with a process that it watches. |
+| *its loop is not woken* | The watcher was dropped, and its driver, which waited, could not be woken. The program learns of the end when it drives next: with `SIGCHLD` after a heartbeat, with pidfds alone when its own time limit is over. |
 ";
 
 /// Writes the page.
@@ -106,7 +111,7 @@ fn page(matrix: &Matrix) -> anyhow::Result<String> {
     )?;
     for backend in &matrix.backends {
         writeln!(page, "## {}: {} trials\n", backend.name, backend.trials)?;
-        if backend.name == "fallback" {
+        if backend.name.starts_with("fallback") {
             writeln!(page, "Every second process spills over to `SIGCHLD`.\n")?;
         }
         writeln!(page, "{}\n", backend.table(ASCII_MARKDOWN))?;

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -18,10 +19,12 @@ use rustix::io::Errno;
 
 use super::entry::Fails::{ByHanging, InVain, Saying};
 use super::entry::{Broken, Rule};
+use super::seldom::Calls;
 use crate::backends::PidfdDriven;
 use childwatch_ptrace_free_tests::BackendUnderTest;
 use childwatch_ptrace_free_tests::Clause::{C3, C4, C5, C9, C10, C12, C15, C18};
 use childwatch_ptrace_free_tests::kit::driven::{Drive, Driven};
+use childwatch_ptrace_free_tests::kit::locked::lock;
 use childwatch_ptrace_free_tests::kit::looped::Loop;
 use childwatch_ptrace_free_tests::kit::sys::signals::Blocked;
 
@@ -69,14 +72,20 @@ pub(super) const ALL: &[Broken] = &[
     },
     Broken {
         name: "polls-while-it-waits",
-        fault: "It waits by poll, which fails at a limit of 0 files.",
+        fault: "It waits by poll, which fails at a limit of 0 files, and then does not look.",
         breaks: Rule::Clause(C18),
         watcher: || Loop::start(with::<PollsWhileItWaits>()?),
         driven: with::<PollsWhileItWaits>,
-        fails: &[(
-            "a_drive_waits_at_a_limit_of_no_files",
-            Saying("Invalid argument"),
-        )],
+        fails: &[
+            (
+                "a_drive_waits_at_a_limit_of_no_files",
+                Saying("Invalid argument"),
+            ),
+            (
+                "a_drive_that_may_not_wait_runs_what_is_due",
+                Saying("a late callback was due"),
+            ),
+        ],
         ..DRIVEN
     },
     Broken {
@@ -89,6 +98,19 @@ pub(super) const ALL: &[Broken] = &[
             "what_a_drive_leaves_is_told_by_the_descriptor",
             InVain("no event, and something is left"),
         )],
+        ..DRIVEN
+    },
+    Broken {
+        name: "tells-in-the-next-drive",
+        fault: "What it finds in a drive, it tells in the next one, and gives no edge for that.",
+        breaks: Rule::Law(11),
+        watcher: || Loop::start(over::<TellsInTheNext>()?),
+        driven: over::<TellsInTheNext>,
+        fails: &[(
+            "the_descriptor_is_readable_as_long_as_something_is_due",
+            InVain("not within the patience: the exit is told"),
+        )],
+        passes: &[],
         ..DRIVEN
     },
     Broken {
@@ -242,12 +264,14 @@ fn with<F: DriverFault>() -> Result<Driven, WatchError> {
 fn faulty<F: DriverFault>(good: Box<dyn Drive>) -> Box<dyn Drive> {
     Box::new(FaultyDriver {
         fault: F::default(),
+        calls: Calls::default(),
         good: Some(good),
     })
 }
 
 struct FaultyDriver<F: DriverFault> {
     fault: F,
+    calls: Calls,
     /// `None` once `drop` has begun.
     good: Option<Box<dyn Drive>>,
 }
@@ -260,7 +284,8 @@ impl<F: DriverFault> Drive for FaultyDriver<F> {
 
     fn drive(&mut self, timeout: Option<Duration>) -> Result<usize, WatchError> {
         match &mut self.good {
-            Some(good) => self.fault.drive(&mut **good, timeout),
+            Some(good) if self.calls.is_wrong_now() => self.fault.drive(&mut **good, timeout),
+            Some(good) => good.drive(timeout),
             None => Err(WatchError::Stopped),
         }
     }
@@ -489,15 +514,15 @@ fn over<F: PollFault>() -> Result<Driven, WatchError> {
         pid: None,
         source,
     })?;
-    Ok(Driven::new(DrivenWatcher::new(
-        Faulty { good, fault },
-        waiter,
-    )))
+    let calls = Calls::default();
+    let source = Faulty { good, calls, fault };
+    Ok(Driven::new(DrivenWatcher::new(source, waiter)))
 }
 
 #[derive(Debug)]
 struct Faulty<F> {
     good: PidfdSource,
+    calls: Calls,
     fault: F,
 }
 
@@ -527,7 +552,11 @@ impl<F: PollFault> ExitSource for Faulty<F> {
     }
 
     fn wake(&self) -> io::Result<()> {
-        self.fault.wake(&self.good)
+        if self.calls.is_wrong_now() {
+            self.fault.wake(&self.good)
+        } else {
+            self.good.wake()
+        }
     }
 }
 
@@ -537,7 +566,11 @@ impl<F: PollFault> PollableSource for Faulty<F> {
     }
 
     fn collect(&self, waiter: &mut PidfdWaiter, reports: &mut Vec<Report>) -> io::Result<()> {
-        self.fault.collect(&self.good, waiter, reports)
+        if self.calls.is_wrong_now() {
+            self.fault.collect(&self.good, waiter, reports)
+        } else {
+            self.good.collect(waiter, reports)
+        }
     }
 }
 
@@ -611,6 +644,27 @@ impl PollFault for LeavesNoEdge {
             return Ok(());
         }
         good.wake()
+    }
+}
+
+#[derive(Debug)]
+struct TellsInTheNext(Mutex<Vec<Report>>);
+
+impl PollFault for TellsInTheNext {
+    fn new() -> io::Result<Self> {
+        Ok(TellsInTheNext(Mutex::default()))
+    }
+
+    fn collect(
+        &self,
+        good: &PidfdSource,
+        waiter: &mut PidfdWaiter,
+        reports: &mut Vec<Report>,
+    ) -> io::Result<()> {
+        let mut found = Vec::new();
+        good.collect(waiter, &mut found)?;
+        reports.extend(mem::replace(&mut *lock(&self.0), found));
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use super::call::Call;
 use super::exempt;
 use super::fault::Fault;
 use super::notices::{Answer, Notice};
-use super::table::{BELL, CALLS, EPOLL_WAIT};
+use super::table::{BELL, CALLS, EPOLL_WAIT, POLL, SELECT};
 use super::when::{Phase, When};
 
 /// More than any architecture's last.
@@ -31,6 +31,18 @@ pub(super) struct Board {
     unknown: [AtomicU32; NUMBERS],
     epoll_waits: AtomicU32,
     bell_waits: AtomicU32,
+    polls: AtomicU32,
+}
+
+/// How often the watcher's threads have begun to wait.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Waits {
+    /// For epoll's events.
+    pub(super) epoll: u32,
+    /// For a bell.
+    pub(super) bell: u32,
+    /// For a driver's descriptor.
+    pub(super) polls: u32,
 }
 
 impl Board {
@@ -44,6 +56,7 @@ impl Board {
             unknown: [const { AtomicU32::new(0) }; NUMBERS],
             epoll_waits: AtomicU32::new(0),
             bell_waits: AtomicU32::new(0),
+            polls: AtomicU32::new(0),
         }
     }
 
@@ -64,11 +77,12 @@ impl Board {
         self.failed.load(Ordering::SeqCst)
     }
 
-    /// How often the watcher's threads have begun to wait: for epoll's events, and for a
-    /// bell.
-    pub(super) fn waits(&self) -> (u32, u32) {
-        let epoll = self.epoll_waits.load(Ordering::SeqCst);
-        (epoll, self.bell_waits.load(Ordering::SeqCst))
+    pub(super) fn waits(&self) -> Waits {
+        Waits {
+            epoll: self.epoll_waits.load(Ordering::SeqCst),
+            bell: self.bell_waits.load(Ordering::SeqCst),
+            polls: self.polls.load(Ordering::SeqCst),
+        }
     }
 
     /// The numbers of the calls that are neither in the table nor exempt.
@@ -128,6 +142,7 @@ impl Board {
         match call.name {
             EPOLL_WAIT => self.epoll_waits.fetch_add(1, Ordering::SeqCst),
             BELL => self.bell_waits.fetch_add(1, Ordering::SeqCst),
+            POLL | SELECT => self.polls.fetch_add(1, Ordering::SeqCst),
             _ => 0,
         };
     }

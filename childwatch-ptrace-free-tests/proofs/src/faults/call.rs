@@ -24,12 +24,17 @@ pub struct Call {
     pub(super) besides: fn() -> Vec<Refusal>,
     /// A limit to be reached, instead of a refusal.
     pub(super) limit: Option<Limit>,
-    /// Which exits can't be seen while it is refused for long.
-    pub(super) hides: Hides,
-    with_pidfd: &'static [(Phase, u32)],
-    with_sigchld: &'static [(Phase, u32)],
-    with_fallback: &'static [(Phase, u32)],
+    hides: fn(&str) -> Hides,
+    with_pidfd: Made,
+    with_sigchld: Made,
+    with_fallback: Made,
+    /// With each driven backend, by its name.
+    when_driven: &'static [(&'static str, Made)],
 }
+
+/// The phases in which a backend makes a call, each with how many calls one after another are
+/// to be refused alone: only calls that are certain to be made count.
+type Made = &'static [(Phase, u32)];
 
 /// On which threads a call is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +42,7 @@ pub(super) enum MadeBy {
     Any,
     /// The program's, in a call of the watcher's.
     Caller,
-    /// The watcher's own, one or two.
+    /// The watcher's own, one or two, or the one that drives it.
     Watcher,
 }
 
@@ -66,10 +71,11 @@ impl Call {
             passing: &[],
             besides: Vec::new,
             limit: None,
-            hides: Hides::Nothing,
+            hides: |_| Hides::Nothing,
             with_pidfd: &[],
             with_sigchld: &[],
             with_fallback: &[],
+            when_driven: &[],
         }
     }
 
@@ -99,37 +105,52 @@ impl Call {
         self
     }
 
-    pub(super) const fn hiding(mut self, hides: Hides) -> Self {
+    /// Which exits can't be seen while it is refused for long, by the backend's name.
+    pub(super) const fn hiding(mut self, hides: fn(&str) -> Hides) -> Self {
         self.hides = hides;
         self
     }
 
-    /// The phases in which this backend makes it, each with how many calls one after another
-    /// are to be refused alone: only calls that are certain to be made count.
-    pub(super) const fn with_pidfd(mut self, made: &'static [(Phase, u32)]) -> Self {
+    /// When this backend makes it.
+    pub(super) const fn with_pidfd(mut self, made: Made) -> Self {
         self.with_pidfd = made;
         self
     }
 
     /// See [`with_pidfd`](Self::with_pidfd).
-    pub(super) const fn with_sigchld(mut self, made: &'static [(Phase, u32)]) -> Self {
+    pub(super) const fn with_sigchld(mut self, made: Made) -> Self {
         self.with_sigchld = made;
         self
     }
 
     /// See [`with_pidfd`](Self::with_pidfd).
-    pub(super) const fn with_fallback(mut self, made: &'static [(Phase, u32)]) -> Self {
+    pub(super) const fn with_fallback(mut self, made: Made) -> Self {
         self.with_fallback = made;
         self
     }
 
-    /// What `with_…` has set for the backend of this name.
-    pub(super) fn made_with(&self, backend: &str) -> &'static [(Phase, u32)] {
+    /// When these driven backends make it, by their names. What is left out is made as with the
+    /// backend's thread, by the same code, on a thread that only registers.
+    pub(super) const fn when_driven(mut self, made: &'static [(&'static str, Made)]) -> Self {
+        self.when_driven = made;
+        self
+    }
+
+    pub(super) fn hides_with(&self, backend: &str) -> Hides {
+        (self.hides)(backend)
+    }
+
+    /// What `with_…` and `when_driven` have set for the backend of this name.
+    pub(super) fn made_with(&self, backend: &str) -> Made {
         match backend {
             "pidfd" => self.with_pidfd,
             "sigchld" => self.with_sigchld,
             "fallback" => self.with_fallback,
-            _ => &[],
+            driven => {
+                let mut when_driven = self.when_driven.iter();
+                let made = when_driven.find(|(name, _)| *name == driven);
+                made.map_or(&[], |(_, made)| made)
+            }
         }
     }
 

@@ -1,13 +1,13 @@
 //! [`Children`]: whom a watcher watches in a trial.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use childwatch_core::{ExitCallback, Pid};
 
-use super::board::Board;
+use super::board::{Board, Waits};
 use childwatch_ptrace_free_tests::BackendUnderTest;
 use childwatch_ptrace_free_tests::kit::child::{End, GatedChild};
+use childwatch_ptrace_free_tests::kit::locked::lock;
 use childwatch_ptrace_free_tests::kit::probe::Probe;
 
 /// A watched child, and the reports of its exit.
@@ -15,7 +15,7 @@ pub(super) struct Watched {
     pub(super) child: Box<dyn GatedChild>,
     pub(super) code: u8,
     pub(super) probe: Probe,
-    waits: Arc<(AtomicU32, AtomicU32)>,
+    waits: Arc<Mutex<Waits>>,
     pub(super) is_registered: bool,
 }
 
@@ -88,9 +88,8 @@ impl Watched {
     }
 
     /// How often the watcher had begun to wait when it told.
-    pub(super) fn waits(&self) -> (u32, u32) {
-        let (epoll, bell) = &*self.waits;
-        (epoll.load(Ordering::SeqCst), bell.load(Ordering::SeqCst))
+    pub(super) fn waits(&self) -> Waits {
+        *lock(&self.waits)
     }
 
     pub(super) fn callback(
@@ -100,9 +99,7 @@ impl Watched {
     ) -> ExitCallback {
         let (board, waits) = (Arc::clone(board), Arc::clone(&self.waits));
         self.probe.callback_then(move |_| {
-            let (epoll, bell) = board.waits();
-            waits.0.store(epoll, Ordering::SeqCst);
-            waits.1.store(bell, Ordering::SeqCst);
+            *lock(&waits) = board.waits();
             body();
         })
     }

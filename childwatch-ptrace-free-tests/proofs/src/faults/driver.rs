@@ -1,21 +1,33 @@
-//! [`Driver`]: the thread that makes the watcher, calls it and drops it.
+//! [`Driver`]: the thread that makes the watcher, calls it and drops it. A watcher without a
+//! thread is driven on another one, which this one starts.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use childwatch_core::{PidWatcher, WatchError};
 
 use super::board::Board;
 use super::notices::Listener;
 use super::supervisor::Supervisor;
-use childwatch_ptrace_free_tests::BackendUnderTest;
 use childwatch_ptrace_free_tests::kit::deadline::{patience, until};
-use childwatch_ptrace_free_tests::kit::sys::threads;
+use childwatch_ptrace_free_tests::kit::driven::Driven;
+use childwatch_ptrace_free_tests::kit::sys::{signals, threads};
 use childwatch_ptrace_free_tests::machine::refusal::{self, Refusal};
+use childwatch_ptrace_free_tests::{BackendUnderTest, Feature};
 
-type Watcher = Option<Box<dyn PidWatcher>>;
-type Job = Box<dyn FnOnce(&mut Watcher) + Send>;
+type Job = Box<dyn FnOnce(&mut Place) + Send>;
+
+#[derive(Default)]
+struct Place {
+    watcher: Option<Box<dyn PidWatcher>>,
+    /// The thread that drives it, if it has none of its own.
+    driving: Option<JoinHandle<()>>,
+}
+
+/// Between two drives, after a refusal.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// A thread of its own under a [`Supervisor`]. So only the calls of the watcher and of the
 /// threads that it starts are refused.
@@ -74,7 +86,13 @@ impl Driver {
     /// Makes the watcher.
     pub(super) fn make(&self, backend: &'static dyn BackendUnderTest) -> Result<(), WatchError> {
         self.call("making the watcher", move |place| {
-            *place = Some(backend.watcher()?);
+            *place = match backend.offers(Feature::Driver) {
+                Ok(()) => drive(backend.driven()?),
+                Err(_it_has_a_thread) => Place {
+                    watcher: Some(backend.watcher()?),
+                    driving: None,
+                },
+            };
             Ok(())
         })
     }
@@ -87,12 +105,20 @@ impl Driver {
         call: impl FnOnce(&dyn PidWatcher) -> T + Send + 'static,
     ) -> T {
         self.call(what, move |place| {
-            call(place.as_deref().expect("the watcher has been made"))
+            let watcher = place.watcher.as_deref();
+            call(watcher.expect("the watcher has been made"))
         })
     }
 
-    pub(super) fn drop_watcher(&self) {
-        self.call("dropping the watcher", |place| drop(place.take()));
+    /// `ends`: the thread that drives is told, and ends.
+    pub(super) fn drop_watcher(&self, ends: bool) {
+        self.call("dropping the watcher", move |place| {
+            drop(place.watcher.take());
+            if let Some(driving) = place.driving.take().filter(|_| ends) {
+                // A panic is noted by the hook.
+                let _ = driving.join();
+            }
+        });
     }
 
     /// Ends the thread, and the supervisor after it. The watcher has been dropped.
@@ -107,11 +133,11 @@ impl Driver {
     fn call<T: Send + 'static>(
         &self,
         what: &str,
-        call: impl FnOnce(&mut Watcher) -> T + Send + 'static,
+        call: impl FnOnce(&mut Place) -> T + Send + 'static,
     ) -> T {
         let (answer, answered) = mpsc::channel();
-        let job = Box::new(move |watcher: &mut Watcher| {
-            let _ = answer.send(call(watcher));
+        let job = Box::new(move |place: &mut Place| {
+            let _ = answer.send(call(place));
         });
         self.jobs.send(job).expect("the driver lives");
         answered
@@ -121,9 +147,28 @@ impl Driver {
 }
 
 fn work(jobs: &Receiver<Job>) {
-    let mut watcher = None;
+    let mut place = Place::default();
     for job in jobs {
-        job(&mut watcher);
+        job(&mut place);
+    }
+}
+
+/// The loop of a program without a poller. After a refusal it tries again, as a program does.
+fn drive(Driven { watcher, driver }: Driven) -> Place {
+    let mut driver = driver;
+    let driving = thread::spawn(move || {
+        signals::unblock_sigchld();
+        loop {
+            match driver.drive(None) {
+                Ok(_) => {}
+                Err(WatchError::Stopped | WatchError::Forked) => return,
+                Err(_) => thread::park_timeout(PAUSE),
+            }
+        }
+    });
+    Place {
+        watcher: Some(watcher),
+        driving: Some(driving),
     }
 }
 

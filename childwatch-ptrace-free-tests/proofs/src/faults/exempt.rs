@@ -55,13 +55,14 @@ pub static EXEMPT: &[Exempt] = &[
         numbers: &[libc::SYS_getrandom],
     },
     Exempt {
-        names: "exit, rt_sigreturn, restart_syscall, getpid",
+        names: "exit, rt_sigreturn, restart_syscall, getpid, sched_yield",
         reason: "Linux has no error for them",
         numbers: &[
             libc::SYS_exit,
             libc::SYS_rt_sigreturn,
             libc::SYS_restart_syscall,
             libc::SYS_getpid,
+            libc::SYS_sched_yield,
         ],
     },
     Exempt {

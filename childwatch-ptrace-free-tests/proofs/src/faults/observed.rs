@@ -20,6 +20,7 @@ pub(super) struct Observed {
     pub(super) has_no_status: bool,
     pub(super) is_told: Told,
     pub(super) leaves_thread: bool,
+    pub(super) leaves_loop: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +78,9 @@ impl fmt::Display for Observed {
         }
         if self.leaves_thread {
             parts.push("a waiting thread is left".to_owned());
+        }
+        if self.leaves_loop {
+            parts.push("its loop is not woken".to_owned());
         }
         if parts.is_empty() {
             parts.push("no effect".to_owned());

@@ -37,7 +37,7 @@ impl Life {
     pub(super) fn refuses(&mut self, children: &Children) {
         let (held, gone) = (children.held.child.pid(), children.gone);
         let own = Pid::try_from(std::process::id()).expect("the own number is a pid");
-        let is_fallback = self.backend.name() == "fallback";
+        let is_fallback = self.backend.name().starts_with("fallback");
         for pid in [held, own, gone] {
             let answer = self.driver.watcher("registering a pid", move |watcher| {
                 watcher.register_pid(pid)

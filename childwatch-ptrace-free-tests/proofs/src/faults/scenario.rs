@@ -5,14 +5,14 @@ use std::sync::Arc;
 use childwatch_core::{Pid, Unregistered, WatchError, WatchHandle};
 use rustix::io::Errno;
 
-use super::board::Board;
+use super::board::{Board, Waits};
 use super::call::Hides;
 use super::children::{Children, Watched};
 use super::driver::Driver;
 use super::fault::Fault;
 use super::observed::{Observed, Told, clear_kind};
 use super::shortage::Shortage;
-use super::table::WAKE;
+use super::table::{DRIVERS_WAKE, WAKE};
 use super::when::{Phase, When};
 use childwatch_ptrace_free_tests::BackendUnderTest;
 use childwatch_ptrace_free_tests::kit::child::End;
@@ -57,7 +57,7 @@ pub(super) fn live(
     let Life {
         driver, observed, ..
     } = life;
-    if observed.leaves_thread {
+    if observed.leaves_thread || observed.leaves_loop {
         // It needs answers as long as it lives, which is as long as this process does.
         std::mem::forget(driver);
         return Ok(observed);
@@ -178,11 +178,17 @@ impl Life {
     }
 
     fn drop_watcher(&mut self) {
-        self.during(Phase::Dropping, |life| life.driver.drop_watcher());
-        if self.is_waking_refused() && Footprint::now() != self.ready {
-            self.observed.leaves_thread = true;
-        } else {
-            self.ready.assert_unchanged();
+        let ends = !self.is_waking_refused();
+        self.during(Phase::Dropping, |life| life.driver.drop_watcher(ends));
+        if !self.is_waking_refused() {
+            return self.ready.assert_unchanged();
+        }
+        match self.backend.name() {
+            // A heartbeat may have come meanwhile.
+            "sigchld-driven" | "fallback-driven" => self.observed.leaves_loop = true,
+            _ if Footprint::now() == self.ready => {}
+            "pidfd-driven" => self.observed.leaves_loop = true,
+            _ => self.observed.leaves_thread = true,
         }
     }
 
@@ -195,7 +201,7 @@ impl Life {
                 When::Lasting => fault.phase == Phase::Dropping,
                 When::ForGood => true,
             };
-            fault.call.name == WAKE && lasts
+            [WAKE, DRIVERS_WAKE].contains(&fault.call.name) && lasts
         })
     }
 
@@ -222,7 +228,7 @@ impl Life {
                 When::Lasting => fault.phase == phase,
                 When::ForGood => fault.phase <= phase,
             };
-            fault.call.hides != Hides::Nothing && lasts
+            fault.call.hides_with(self.backend.name()) != Hides::Nothing && lasts
         })
     }
 
@@ -231,24 +237,29 @@ impl Life {
     }
 
     /// Waits until each thread of a new watcher waits.
-    fn all_threads_wait(&self, (epoll, bell): (u32, u32)) {
-        let has_bell = self.backend.name() != "pidfd";
-        let has_epoll = self.backend.name() != "sigchld";
+    fn all_threads_wait(&self, before: Waits) {
         until("the watcher's threads wait", || {
             let now = self.board.waits();
-            (!has_epoll || now.0 > epoll) && (!has_bell || now.1 > bell)
+            let (epoll, bell) = (now.epoll > before.epoll, now.bell > before.bell);
+            match self.backend.name() {
+                "pidfd" => epoll,
+                "sigchld" => bell,
+                "fallback" => epoll && bell,
+                _driven => now.polls > before.polls,
+            }
         });
     }
 
     /// Waits until the thread that runs callbacks has begun to wait since.
-    pub(super) fn waits_again(&self, (epoll, bell): (u32, u32)) {
-        let hears_signals_alone = self.backend.name() == "sigchld";
+    pub(super) fn waits_again(&self, before: Waits) {
+        let failed = self.board.failed();
         until("the watcher's thread waits", || {
             let now = self.board.waits();
-            if hears_signals_alone {
-                now.1 > bell
-            } else {
-                now.0 > epoll
+            match self.backend.name() {
+                "pidfd" | "fallback" => now.epoll > before.epoll,
+                "sigchld" => now.bell > before.bell,
+                // After a look that was refused, a drive does not wait.
+                _driven => now.polls > before.polls || self.board.failed() > failed,
             }
         });
     }

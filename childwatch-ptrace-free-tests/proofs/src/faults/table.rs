@@ -15,13 +15,28 @@ use childwatch_ptrace_free_tests::machine::refusal::Refusal;
 pub(super) const GET_INFO: &str = "ioctl(PIDFD_GET_INFO)";
 pub(super) const EPOLL_WAIT: &str = "epoll_wait";
 pub(super) const WAKE: &str = "epoll_ctl(EPOLL_CTL_MOD)";
+pub(super) const DRIVERS_WAKE: &str = "epoll_ctl(EPOLL_CTL_MOD) by a caller";
 pub(super) const BELL: &str = "futex (FUTEX_WAIT)";
+pub(super) const POLL: &str = "poll of the descriptor";
+pub(super) const SELECT: &str = "select, without poll";
 
 const EPOLL_WAITS: &[libc::c_long] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_epoll_wait,
     libc::SYS_epoll_pwait,
     libc::SYS_epoll_pwait2,
+];
+
+const POLLS: &[libc::c_long] = &[
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_poll,
+    libc::SYS_ppoll,
+];
+
+const SELECTS: &[libc::c_long] = &[
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_select,
+    libc::SYS_pselect6,
 ];
 
 /// What sandboxes and stubs answer instead of the kernel.
@@ -86,7 +101,8 @@ pub static CALLS: &[Call] = &[
     )
     .used(|arguments| arguments[0] == u64::from(libc::P_PIDFD))
     .with_pidfd(&[(Making, 1), (Registering, 1), (Telling, 3)])
-    .with_fallback(&[(Registering, 1), (Telling, 1)]),
+    .with_fallback(&[(Registering, 1), (Telling, 1)])
+    .when_driven(&[("pidfd-driven", &[(Telling, 3)])]),
     Call::new(
         GET_INFO,
         &[libc::SYS_ioctl],
@@ -104,7 +120,12 @@ pub static CALLS: &[Call] = &[
     Call::new("epoll_create1", &[libc::SYS_epoll_create1], OPENING)
         .by(Caller)
         .with_pidfd(&[(Making, 1)])
-        .with_fallback(&[(Making, 1)]),
+        .with_fallback(&[(Making, 1)])
+        .when_driven(&[
+            ("pidfd-driven", &[(Making, 1)]),
+            ("sigchld-driven", &[(Making, 1)]),
+            ("fallback-driven", &[(Making, 3)]),
+        ]),
     Call::new(
         "fcntl(F_DUPFD_CLOEXEC)",
         &[libc::SYS_fcntl],
@@ -129,7 +150,30 @@ pub static CALLS: &[Call] = &[
     )
     .by(Caller)
     .with_pidfd(&[(Making, 1)])
-    .with_fallback(&[(Making, 1)]),
+    .with_fallback(&[(Making, 1)])
+    .when_driven(&[
+        ("pidfd-driven", &[(Making, 1)]),
+        ("sigchld-driven", &[(Making, 1)]),
+        ("fallback-driven", &[(Making, 2)]),
+    ]),
+    Call::new(
+        "timerfd_create",
+        &[libc::SYS_timerfd_create],
+        &[
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::NOMEM,
+            Errno::NODEV,
+            Errno::INVAL,
+            Errno::PERM,
+            Errno::NOSYS,
+        ],
+    )
+    .by(Caller)
+    .when_driven(&[
+        ("sigchld-driven", &[(Making, 1)]),
+        ("fallback-driven", &[(Making, 1)]),
+    ]),
     Call::new(
         "epoll_ctl(EPOLL_CTL_ADD)",
         &[libc::SYS_epoll_ctl],
@@ -144,7 +188,12 @@ pub static CALLS: &[Call] = &[
     .used(|arguments| arguments[1] as i32 == libc::EPOLL_CTL_ADD)
     .by(Caller)
     .with_pidfd(&[(Making, 1), (Registering, 3)])
-    .with_fallback(&[(Making, 1), (Registering, 3)]),
+    .with_fallback(&[(Making, 1), (Registering, 3)])
+    .when_driven(&[
+        ("pidfd-driven", &[(Making, 1), (Registering, 1)]),
+        ("sigchld-driven", &[(Making, 2)]),
+        ("fallback-driven", &[(Making, 5)]),
+    ]),
     Call::new(
         "rt_sigaction(SIGCHLD)",
         &[libc::SYS_rt_sigaction],
@@ -294,9 +343,13 @@ pub static CALLS: &[Call] = &[
     )
     .used(|arguments| arguments[0] == u64::from(libc::P_PID))
     .by(Watcher)
-    .hiding(Hides::Some)
+    .hiding(|_| Hides::Some)
     .with_sigchld(&[(Telling, 3)])
-    .with_fallback(&[(Telling, 2)]),
+    .with_fallback(&[(Telling, 2)])
+    .when_driven(&[
+        ("sigchld-driven", &[(Telling, 3)]),
+        ("fallback-driven", &[(Telling, 2)]),
+    ]),
     Call::new(
         "waitid(P_ALL)",
         &[libc::SYS_waitid],
@@ -333,9 +386,58 @@ pub static CALLS: &[Call] = &[
         &[Errno::INTR, Errno::PERM, Errno::NOSYS],
     )
     .by(Watcher)
-    .hiding(Hides::All)
+    .hiding(|backend| match backend {
+        // It looks at its children all the same.
+        "sigchld-driven" => Hides::Nothing,
+        "fallback-driven" => Hides::Some,
+        _ => Hides::All,
+    })
     .with_pidfd(&[(Making, 1), (Telling, 3)])
-    .with_fallback(&[(Making, 1), (Telling, 2)]),
+    .with_fallback(&[(Making, 1), (Telling, 2)])
+    .when_driven(&[
+        ("pidfd-driven", &[(Telling, 3)]),
+        ("sigchld-driven", &[(Telling, 3)]),
+        ("fallback-driven", &[(Telling, 3)]),
+    ]),
+    Call::new(
+        POLL,
+        POLLS,
+        &[
+            Errno::INTR,
+            Errno::NOMEM,
+            Errno::INVAL,
+            Errno::PERM,
+            Errno::NOSYS,
+        ],
+    )
+    .by(Watcher)
+    .when_driven(&[
+        ("pidfd-driven", &[(Making, 1), (Telling, 3)]),
+        ("sigchld-driven", &[(Making, 1), (Telling, 3)]),
+        ("fallback-driven", &[(Making, 1), (Telling, 3)]),
+    ]),
+    Call::new(
+        SELECT,
+        SELECTS,
+        &[Errno::INTR, Errno::NOMEM, Errno::PERM, Errno::NOSYS],
+    )
+    .by(Watcher)
+    .besides(|| Refusal::polls(Errno::PERM))
+    .when_driven(&[
+        ("pidfd-driven", &[(Making, 1), (Telling, 3)]),
+        ("sigchld-driven", &[(Making, 1), (Telling, 3)]),
+        ("fallback-driven", &[(Making, 1), (Telling, 3)]),
+    ]),
+    Call::new(
+        "timerfd_settime",
+        &[libc::SYS_timerfd_settime],
+        &[Errno::INVAL, Errno::PERM, Errno::NOSYS],
+    )
+    .by(Watcher)
+    .when_driven(&[
+        ("sigchld-driven", &[(Registering, 1), (Telling, 1)]),
+        ("fallback-driven", &[(Registering, 1), (Telling, 1)]),
+    ]),
     Call::new(
         BELL,
         &[libc::SYS_futex],
@@ -355,6 +457,30 @@ pub static CALLS: &[Call] = &[
     .with_pidfd(&[(Late, 3), (Dropping, 1)])
     .with_fallback(&[(Late, 3), (Dropping, 1)]),
     Call::new(
+        DRIVERS_WAKE,
+        &[libc::SYS_epoll_ctl],
+        &[Errno::BADF, Errno::NOENT, Errno::PERM, Errno::NOSYS],
+    )
+    .used(|arguments| arguments[1] as i32 == libc::EPOLL_CTL_MOD)
+    .by(Caller)
+    .when_driven(&[
+        ("pidfd-driven", &[(Late, 3), (Dropping, 1)]),
+        ("sigchld-driven", &[(Late, 3), (Dropping, 1)]),
+        ("fallback-driven", &[(Late, 3), (Dropping, 1)]),
+    ]),
+    // The handler has interrupted the poll, so the driver looks in any case.
+    Call::new(
+        "epoll_ctl(EPOLL_CTL_MOD) by a handler",
+        &[libc::SYS_epoll_ctl],
+        &[Errno::BADF, Errno::NOENT, Errno::PERM, Errno::NOSYS],
+    )
+    .used(|arguments| arguments[1] as i32 == libc::EPOLL_CTL_MOD)
+    .by(Watcher)
+    .when_driven(&[
+        ("sigchld-driven", &[(Telling, 3)]),
+        ("fallback-driven", &[(Telling, 2)]),
+    ]),
+    Call::new(
         "epoll_ctl(EPOLL_CTL_DEL)",
         &[libc::SYS_epoll_ctl],
         &[Errno::NOENT, Errno::NOMEM, Errno::PERM, Errno::NOSYS],
@@ -362,19 +488,30 @@ pub static CALLS: &[Call] = &[
     .used(|arguments| arguments[1] as i32 == libc::EPOLL_CTL_DEL)
     // Not when an exit has been told: its watch ends by `close` alone.
     .with_pidfd(&[(Unregistering, 3)])
-    .with_fallback(&[(Unregistering, 1)]),
+    .with_fallback(&[(Unregistering, 1)])
+    .when_driven(&[("pidfd-driven", &[(Unregistering, 1)])]),
     Call::new(
         "close",
         &[libc::SYS_close],
         &[Errno::INTR, Errno::IO, Errno::NOSPC, Errno::DQUOT],
     )
     .with_pidfd(&[(Making, 1), (Telling, 3), (Unregistering, 3), (Dropping, 3)])
-    .with_fallback(&[(Telling, 1), (Unregistering, 1), (Dropping, 3)]),
+    .with_fallback(&[(Telling, 1), (Unregistering, 1), (Dropping, 3)])
+    .when_driven(&[
+        ("pidfd-driven", &[(Telling, 1), (Dropping, 3)]),
+        ("sigchld-driven", &[(Dropping, 3)]),
+        ("fallback-driven", &[(Dropping, 3)]),
+    ]),
     Call::new("RLIMIT_NOFILE, from that file on", &[], &[Errno::MFILE])
         .limited_by(Limit::Files)
         .with_pidfd(&[(Making, 3), (Registering, 3)])
         .with_sigchld(&[(Making, 1), (Registering, 1)])
-        .with_fallback(&[(Making, 3), (Registering, 2)]),
+        .with_fallback(&[(Making, 3), (Registering, 2)])
+        .when_driven(&[
+            ("pidfd-driven", &[(Making, 3)]),
+            ("sigchld-driven", &[(Making, 3)]),
+            ("fallback-driven", &[(Making, 7)]),
+        ]),
     Call::new("RLIMIT_AS", &[], &[Errno::NOMEM])
         .limited_by(Limit::Memory)
         .with_pidfd(&[(Making, 1)])

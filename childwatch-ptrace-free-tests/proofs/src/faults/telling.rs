@@ -141,6 +141,8 @@ impl Life {
     }
 
     fn hides(&self) -> Hides {
-        self.fault.map_or(Hides::Nothing, |fault| fault.call.hides)
+        let backend = self.backend.name();
+        self.fault
+            .map_or(Hides::Nothing, |fault| fault.call.hides_with(backend))
     }
 }

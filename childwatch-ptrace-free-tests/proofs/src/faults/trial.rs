@@ -14,15 +14,22 @@ use super::fault::Fault;
 use super::notices;
 use super::scenario::live;
 use super::table::CALLS;
-use crate::backends::{Pidfd, PidfdOrSigchld, Sigchld};
+use crate::backends::{FallbackDriven, Pidfd, PidfdDriven, PidfdOrSigchld, Sigchld, SigchldDriven};
 use childwatch_ptrace_free_tests::BackendUnderTest;
 use childwatch_ptrace_free_tests::kit::alone;
 use childwatch_ptrace_free_tests::kit::deadline::{patience_under, set_patience};
 use childwatch_ptrace_free_tests::kit::sys::permits;
 
-/// The backends that faults are planted in. The third is `FallbackWatcher`, for which every
-/// second process spills over.
-pub static BACKENDS: [&dyn BackendUnderTest; 3] = [&Pidfd, &Sigchld, &PidfdOrSigchld];
+/// The backends that faults are planted in. The third and the last are `FallbackWatcher`, for
+/// which every second process spills over.
+pub static BACKENDS: [&dyn BackendUnderTest; 6] = [
+    &Pidfd,
+    &Sigchld,
+    &PidfdOrSigchld,
+    &PidfdDriven,
+    &SigchldDriven,
+    &FallbackDriven,
+];
 
 /// The first argument of a program that is to be a trial. Backend and patience follow, and
 /// what the fault is, if there is one.
@@ -139,10 +146,10 @@ impl Trial {
     /// What fails without a fault says nothing about one.
     fn has_what_it_takes(&self) -> Result<(), String> {
         self.backend.is_available()?;
-        match self.backend.name() {
-            "fallback" => Pidfd.is_available(),
-            _ => Ok(()),
+        if self.backend.name().starts_with("fallback") {
+            return Pidfd.is_available();
         }
+        Ok(())
     }
 
     /// Checks that the fault came up; without one, that every call is known.

@@ -4,9 +4,12 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
+use childwatch_core::{PidWatcher, WatchError};
+
 use super::numbers::Numbers;
 use super::tally::Tally;
-use childwatch_ptrace_free_tests::BackendUnderTest;
+use childwatch_ptrace_free_tests::kit::looped::Loop;
+use childwatch_ptrace_free_tests::{BackendUnderTest, Feature};
 
 /// What is to be done.
 #[derive(Clone, Copy)]
@@ -24,6 +27,21 @@ pub struct Order {
     pub time: Duration,
     /// How long a callback may be due before it is lost.
     pub patience: Duration,
+}
+
+impl Order {
+    /// The watcher that all threads use. Without a thread of its own, it is driven once for each
+    /// edge of its descriptor, so an exit that has no edge is lost.
+    ///
+    /// # Errors
+    ///
+    /// When the backend gives no watcher.
+    pub(super) fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+        match self.backend.offers(Feature::Driver) {
+            Ok(()) => Loop::start_on_edges(self.backend.driven()?),
+            Err(_it_drives_itself) => self.backend.watcher(),
+        }
+    }
 }
 
 impl std::fmt::Debug for Order {

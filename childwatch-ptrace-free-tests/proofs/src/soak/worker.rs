@@ -19,6 +19,8 @@ use childwatch_ptrace_free_tests::kit::sys::threads;
 const STEPS_A_LOOK: usize = 256;
 /// Looks at what is owed between two lulls.
 const LOOKS_A_LULL: usize = 8;
+/// So many children exit in a lull, one after another.
+const SINGLE_EXITS: usize = 8;
 /// One of so many steps with a living child makes a watcher and drops it.
 const STEPS_A_WATCHER: usize = 4_000;
 /// So many children that watcher is given.
@@ -68,8 +70,8 @@ impl<'a> Worker<'a> {
         self.finish();
     }
 
-    /// Waits until every exit so far has been told, while no thread lets a child exit.
-    /// Returns `true` in the last lull.
+    /// Waits until every exit so far has been told, while no thread lets a child exit. Then one
+    /// thread goes on alone. Returns `true` in the last lull.
     fn lull(&mut self) -> bool {
         let Shared {
             lull,
@@ -91,8 +93,39 @@ impl<'a> Worker<'a> {
             let words = "an exit before a lull is not told in it".to_owned();
             tally.fault(|tally| &tally.lost, words);
         }
+        if lull.wait().is_leader() {
+            self.one_by_one();
+        }
         lull.wait();
         is_last_lull.load(Ordering::SeqCst)
+    }
+
+    /// Children exit, and callbacks come late, while nothing else happens.
+    fn one_by_one(&mut self) {
+        let Shared { order, tally, .. } = self.shared;
+        let TheWatcher(watcher) = &**self.watcher;
+        let from = self.dice.usize(..self.beds.len());
+        let (after, before) = self.beds.split_at_mut(from);
+        let awaited = before.iter_mut().chain(after).flatten();
+        let awaited = awaited.filter(|child| !child.is_let_go() && !child.is_told());
+        for child in awaited.take(SINGLE_EXITS) {
+            let is_told_of = |what: &str, child: &Child| {
+                let is_told = deadline::holds_within(order.patience, || child.is_told());
+                if !is_told {
+                    let words = format!("{what}, alone in a lull, is not told");
+                    tally.fault(|tally| &tally.lost, words);
+                }
+                is_told
+            };
+            child.let_go(self.dice.u8(..));
+            if !is_told_of("an exit", child) {
+                return;
+            }
+            child.register_callback(&**watcher);
+            if !is_told_of("a late callback", child) {
+                return;
+            }
+        }
     }
 
     fn step(&mut self, bed: usize) {

@@ -1,0 +1,111 @@
+//! A [`Driver`] whose source fails.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Instant;
+
+use rustix::event::{EventfdFlags, eventfd};
+
+use super::*;
+use crate::contract::pid::Pid;
+use crate::contract::watcher::PidWatcher;
+use crate::engine::driven::DrivenWatcher;
+use crate::source::token::Token;
+use crate::watchers::simulated::{SimulatedProcesses, SimulatedSource};
+
+/// No drive may wait for so long.
+const LONG: Duration = Duration::from_secs(10);
+
+/// A pollable source, whose next looks take what the descriptor tells, and fail.
+#[derive(Debug)]
+struct Failing {
+    source: SimulatedSource,
+    bell: OwnedFd,
+    failures: AtomicUsize,
+}
+
+impl ExitSource for Failing {
+    type Waiter = ();
+
+    const THREAD_NAME: &'static str = "failing";
+
+    fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
+        self.source.arm(pid, token)
+    }
+
+    fn disarm(&self, token: Token) {
+        self.source.disarm(token);
+    }
+
+    fn is_reaped(&self, token: Token) -> bool {
+        self.source.is_reaped(token)
+    }
+
+    fn look(&self, token: Token) -> Option<Report> {
+        self.source.look(token)
+    }
+
+    fn wait(&self, waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
+        self.source.wait(waiter, reports)
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        rustix::io::write(&self.bell, &1_u64.to_ne_bytes())?;
+        self.source.wake()
+    }
+}
+
+impl PollableSource for Failing {
+    fn descriptor<'a>(&'a self, _waiter: &'a ()) -> BorrowedFd<'a> {
+        self.bell.as_fd()
+    }
+
+    fn collect(&self, waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
+        let _ = rustix::io::read(&self.bell, &mut [0; 8]);
+        let fails = |left: usize| left.checked_sub(1);
+        let order = Ordering::SeqCst;
+        match self.failures.fetch_update(order, order, fails) {
+            Ok(_) => Err(io::ErrorKind::OutOfMemory.into()),
+            Err(_none_left) => {
+                // It never blocks.
+                self.source.wake()?;
+                self.source.wait(waiter, reports)
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_failed_look_has_left_is_not_waited_for() {
+    for failures in 1..=3 {
+        let processes = SimulatedProcesses::new();
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        let source = Failing {
+            source: SimulatedSource::new(&processes),
+            bell: eventfd(0, flags).unwrap(),
+            failures: AtomicUsize::new(failures),
+        };
+        let (watcher, mut driver) = DrivenWatcher::new(source, ());
+        let pid = processes.spawn();
+        let (tell, told) = mpsc::channel();
+        watcher
+            .watch(pid, Box::new(move |exit| tell.send(exit).unwrap()))
+            .unwrap();
+        assert!(processes.exit(pid, ExitStatus::from_raw(0)));
+        watcher.shared.source.wake().unwrap();
+
+        let start = Instant::now();
+        for _ in 0..failures {
+            match driver.drive(Some(LONG)) {
+                Err(WatchError::Os { .. }) => {}
+                other => panic!("a failed look is answered {other:?}"),
+            }
+        }
+        assert_eq!(driver.drive(Some(LONG)).unwrap(), 1);
+        assert!(start.elapsed() < LONG, "it has waited");
+        assert_eq!(told.recv().unwrap().pid(), pid);
+    }
+}
