@@ -239,7 +239,7 @@ pub(crate) fn install() -> io::Result<()> {
     })?;
     // Not before: another thread may wait for the end of the installation.
     if is_new {
-        events::handler_installed(has_found_another());
+        events::handler_installed(HAS_FOUND_ANOTHER.load(Ordering::SeqCst));
     }
     Ok(())
 }
