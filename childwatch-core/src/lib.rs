@@ -21,6 +21,8 @@
 //! | start a child and watch it | [`PidWatcherExt::spawn_watched`], [`PidWatcherExt::spawn_exited`] |
 //! | start a child that other code watches | [`PidWatcherExt::spawn_watchable`], [`PidWatcherExt::fork_watchable`] |
 //! | wait for several processes at once | [`ExitSet`], [`PidWatcherExt::wait_first`], [`PidWatcherExt::wait_all`] |
+//! | send a signal to a watched process | [`PidWatcher::send_signal`] |
+//! | watch the process of a pidfd, or get the pidfd of a process | [`PidWatcher::register_pidfd`], [`PidWatcherExt::on_pidfd_exit`], [`PidWatcher::pidfd`] |
 //! | see what a watcher does | [`PidWatcher::stats`], and the [events](#events) |
 //! | test supervising code without processes | [`SimulatedWatcher`] and its [`SimulatedProcesses`] |
 //! | run callbacks in a loop of the program's, without a thread | [`DrivenWatcher`] and its [`Driver`] |
@@ -33,8 +35,8 @@
 //!
 //! | level | target | event | fields |
 //! |---|---|---|---|
-//! | debug | `childwatch` | registered | `pid`; `held`: `true` by `register_pid`, `false` by `watch` |
-//! | debug | `childwatch` | refused: `register_pid` or `watch` has returned an error | `pid`, `error` |
+//! | debug | `childwatch` | registered | `pid`; `held`: `true` by `register_pid` or `register_pidfd`, `false` by `watch` or `watch_pidfd` |
+//! | debug | `childwatch` | refused: one of these calls has returned an error | `pid`, unless a pidfd named the process; `error` |
 //! | debug | `childwatch` | spilled: the secondary of a [`FallbackWatcher`] watches the process | `pid`; `error` of the primary |
 //! | debug | `childwatch` | exited: the watcher has learned of an exit | `pid`; `status`, if it is known |
 //! | debug | `childwatch` | callback ran | `pid`, `duration_us` |
@@ -159,7 +161,7 @@ mod wait;
 mod watchers;
 
 pub use contract::callback::{ExitCallback, Unregistered, WatchHandle};
-pub use contract::error::WatchError;
+pub use contract::error::{PidfdFault, WatchError};
 pub use contract::exit::Exit;
 pub use contract::pid::{InvalidPid, Pid};
 pub use contract::stats::WatcherStats;
@@ -182,7 +184,7 @@ pub mod source {
     //!
     //! A backend is made in three steps:
     //!
-    //! 1. Implement [`ExitSource`] after its laws S1 to S9. The source arms and disarms processes
+    //! 1. Implement [`ExitSource`] after its laws S1 to S9, S13 and S14. The source arms and disarms processes
     //!    under a [`Token`], and returns a [`Report`] for each exit. It never sees a callback.
     //! 2. Start a [`ThreadedWatcher`] over the source. The watcher implements all semantics of
     //!    callbacks. If the source is also a [`PollableSource`], a
@@ -196,6 +198,7 @@ pub mod source {
     //! |---|---|
     //! | a value for each armed process | [`TokenTable`] |
     //! | the status in a `siginfo_t` | [`exit_status_from_siginfo`] |
+    //! | sending a signal by its number | [`send_signal_to_pidfd`], [`send_signal_to_pid`] |
     //! | a descriptor that is no standard stream | [`make_descriptor`], [`keep_clear`] |
     //! | a wait for a descriptor, at every limit of open files | [`await_readable`] |
     //! | the time, processor time, and the start times of processes | [`clock`] |
@@ -206,6 +209,7 @@ pub mod source {
     pub(crate) mod pollable;
     pub(crate) mod report;
     pub(crate) mod siginfo;
+    pub(crate) mod signals;
     pub(crate) mod token;
     pub(crate) mod token_table;
 
@@ -226,6 +230,7 @@ pub mod source {
     pub use pollable::PollableSource;
     pub use report::Report;
     pub use siginfo::exit_status_from_siginfo;
+    pub use signals::{send_signal_to_pid, send_signal_to_pidfd};
     pub use token::Token;
     pub use token_table::TokenTable;
 }

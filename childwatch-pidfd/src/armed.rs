@@ -33,31 +33,25 @@ use childwatch_core::source::{Token, TokenTable};
 
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
-/// The armed pidfds, by their tokens. `F` is the pidfd, so that a model can have another one.
+/// The armed pidfds, by their tokens. `A` is a pidfd with what is known of it, so that a model can
+/// have another one.
 #[derive(Debug)]
-pub(crate) struct ArmedTable<F> {
+pub(crate) struct ArmedTable<A> {
     /// While it is locked, nothing is called but the table and the allocator.
-    state: Mutex<State<F>>,
+    state: Mutex<State<A>>,
     /// Signalled when a pidfd is back and a thread waits for one.
     returned: Condvar,
 }
 
 #[derive(Debug)]
-struct State<F> {
-    entries: TokenTable<Entry<F>>,
+struct State<A> {
+    /// `None` while a look has borrowed it.
+    entries: TokenTable<Option<A>>,
     /// How many threads wait on `returned`.
     waiting: usize,
 }
 
-#[derive(Debug)]
-struct Entry<F> {
-    /// `None` while a look has borrowed the pidfd.
-    pidfd: Option<F>,
-    /// The exit has been confirmed.
-    has_exited: bool,
-}
-
-impl<F> ArmedTable<F> {
+impl<A> ArmedTable<A> {
     pub(crate) fn new() -> Self {
         ArmedTable {
             state: Mutex::new(State {
@@ -68,42 +62,25 @@ impl<F> ArmedTable<F> {
         }
     }
 
-    pub(crate) fn insert(&self, token: Token, pidfd: F) {
-        let entry = Entry {
-            pidfd: Some(pidfd),
-            has_exited: false,
-        };
-        let former = self.lock().entries.insert(token, entry);
+    pub(crate) fn insert(&self, token: Token, armed: A) {
+        let former = self.lock().entries.insert(token, Some(armed));
         // Without the lock. The engine never uses the index of an armed token for another one.
         drop(former);
     }
 
-    /// Lends the pidfd of `token` to `look`, with the flag that the exit has been confirmed.
-    /// Returns `None` if the token is not armed.
-    pub(crate) fn look<R>(&self, token: Token, look: impl FnOnce(&F, &mut bool) -> R) -> Option<R> {
+    /// Lends what is armed under `token` to `look`. Returns `None` if the token is not armed.
+    pub(crate) fn look<R>(&self, token: Token, look: impl FnOnce(&mut A) -> R) -> Option<R> {
         let mut borrowed = Borrowed {
             table: self,
             token,
-            entry: self.lend(token)?,
+            armed: self.lock_when_back(token).entries.get_mut(token)?.take(),
         };
-        let Entry { pidfd, has_exited } = &mut borrowed.entry;
-        pidfd.as_ref().map(|pidfd| look(pidfd, has_exited))
+        borrowed.armed.as_mut().map(look)
     }
 
-    /// Removes the pidfd of `token`, and returns it with the flag that the exit has been
-    /// confirmed. Waits for a look that has borrowed the pidfd.
-    pub(crate) fn remove(&self, token: Token) -> Option<(F, bool)> {
-        let Entry { pidfd, has_exited } = self.lock_when_back(token).entries.remove(token)?;
-        Some((pidfd?, has_exited))
-    }
-
-    fn lend(&self, token: Token) -> Option<Entry<F>> {
-        let mut state = self.lock_when_back(token);
-        let Entry { pidfd, has_exited } = state.entries.get_mut(token)?;
-        Some(Entry {
-            pidfd: pidfd.take(),
-            has_exited: *has_exited,
-        })
+    /// Removes what is armed under `token`, and returns it. Waits for a look that has borrowed it.
+    pub(crate) fn remove(&self, token: Token) -> Option<A> {
+        self.lock_when_back(token).entries.remove(token)?
     }
 
     /// Holds up every other call until the answer is dropped.
@@ -113,10 +90,9 @@ impl<F> ArmedTable<F> {
     }
 
     /// Locks the table at a time at which no look has borrowed the pidfd of `token`.
-    fn lock_when_back(&self, token: Token) -> MutexGuard<'_, State<F>> {
+    fn lock_when_back(&self, token: Token) -> MutexGuard<'_, State<A>> {
         let mut state = self.lock();
-        let is_lent = |entry: &Entry<F>| entry.pidfd.is_none();
-        while state.entries.get(token).is_some_and(is_lent) {
+        while state.entries.get(token).is_some_and(Option::is_none) {
             state.waiting += 1;
             let woken = self.returned.wait(state);
             state = woken.unwrap_or_else(PoisonError::into_inner);
@@ -125,25 +101,24 @@ impl<F> ArmedTable<F> {
         state
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<F>> {
+    fn lock(&self) -> MutexGuard<'_, State<A>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What a look has borrowed. It goes back when this is dropped, so also after a panic.
-struct Borrowed<'a, F> {
-    table: &'a ArmedTable<F>,
+struct Borrowed<'a, A> {
+    table: &'a ArmedTable<A>,
     token: Token,
-    entry: Entry<F>,
+    armed: Option<A>,
 }
 
-impl<F> Drop for Borrowed<'_, F> {
+impl<A> Drop for Borrowed<'_, A> {
     fn drop(&mut self) {
         let mut state = self.table.lock();
         // The entry is there: it is removed only with its pidfd.
         if let Some(entry) = state.entries.get_mut(self.token) {
-            entry.pidfd = self.entry.pidfd.take();
-            entry.has_exited = self.entry.has_exited;
+            *entry = self.armed.take();
         }
         let is_awaited = state.waiting != 0;
         drop(state);
@@ -164,8 +139,8 @@ mod tests {
 
     use super::*;
 
-    /// Open as long as anything owns it.
-    type Pidfd = Arc<()>;
+    /// Open as long as anything owns it, and whether the exit has been confirmed.
+    type Pidfd = (Arc<()>, bool);
 
     const TOKEN: Token = Token::from_parts(0, 0);
     const OTHER: Token = Token::from_parts(1, 0);
@@ -175,7 +150,7 @@ mod tests {
 
     fn table() -> ArmedTable<Pidfd> {
         let table = ArmedTable::new();
-        table.insert(TOKEN, Arc::new(()));
+        table.insert(TOKEN, (Arc::new(()), false));
         table
     }
 
@@ -185,7 +160,7 @@ mod tests {
         let (end, may_end) = mpsc::channel::<()>();
         thread::scope(|scope| {
             scope.spawn(move || {
-                table.look(TOKEN, |pidfd, _| {
+                table.look(TOKEN, |(pidfd, _)| {
                     begun.send(()).unwrap();
                     // Until `end` is dropped.
                     let _ = may_end.recv();
@@ -212,8 +187,8 @@ mod tests {
             let (done, is_done) = mpsc::channel();
             during_a_look(table, || {
                 scope.spawn(move || {
-                    table.insert(OTHER, Arc::new(()));
-                    let found = table.look(OTHER, |_, _| ());
+                    table.insert(OTHER, (Arc::new(()), false));
+                    let found = table.look(OTHER, |_| ());
                     done.send((found, table.remove(OTHER))).unwrap();
                 });
                 let (found, removed) = is_done.recv_timeout(PATIENCE).expect("it waits");
@@ -238,7 +213,7 @@ mod tests {
             assert!(Arc::into_inner(pidfd).is_some(), "nothing else has it");
         });
         assert!(table.lock().entries.is_empty());
-        assert_eq!(table.look(TOKEN, |_, _| ()), None);
+        assert_eq!(table.look(TOKEN, |_| ()), None);
     }
 
     #[test]
@@ -247,7 +222,7 @@ mod tests {
         thread::scope(|scope| {
             let mut looking = None;
             during_a_look(table, || {
-                let thread = scope.spawn(|| table.look(TOKEN, |_, _| ()));
+                let thread = scope.spawn(|| table.look(TOKEN, |_| ()));
                 wait_until_it_waits(table, &thread);
                 looking = Some(thread);
             });
@@ -258,15 +233,15 @@ mod tests {
     #[test]
     fn what_a_look_has_found_is_kept() {
         let table = table();
-        table.look(TOKEN, |_, has_exited| *has_exited = true);
-        assert_eq!(table.look(TOKEN, |_, has_exited| *has_exited), Some(true));
+        table.look(TOKEN, |(_, has_exited)| *has_exited = true);
+        assert_eq!(table.look(TOKEN, |(_, has_exited)| *has_exited), Some(true));
         assert!(table.remove(TOKEN).unwrap().1);
     }
 
     #[test]
     fn a_look_that_panics_gives_the_pidfd_back() {
         let table = table();
-        let look = || table.look(TOKEN, |_, _| panic!("on purpose"));
+        let look = || table.look(TOKEN, |_| panic!("on purpose"));
         assert!(catch_unwind(AssertUnwindSafe(look)).is_err());
         assert!(table.remove(TOKEN).is_some());
     }

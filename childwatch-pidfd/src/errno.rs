@@ -9,6 +9,8 @@ use rustix::io::Errno;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     PidfdOpen,
+    Duplicate,
+    SendSignal,
     WaitidPidfd,
     GetInfo,
     EpollCreate,
@@ -20,6 +22,8 @@ impl Call {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Call::PidfdOpen => "pidfd_open",
+            Call::Duplicate => "fcntl(F_DUPFD_CLOEXEC)",
+            Call::SendSignal => "pidfd_send_signal",
             Call::WaitidPidfd => "waitid(P_PIDFD)",
             Call::GetInfo => "PIDFD_GET_INFO",
             Call::EpollCreate => "epoll_create1",
@@ -41,6 +45,22 @@ pub(crate) fn refuse(pid: Option<Pid>, call: Call, source: io::Error) -> WatchEr
                 source: Some(source),
             }
         }
+        (Some(Errno::SRCH), Call::SendSignal, Some(pid)) => WatchError::NoSuchProcess {
+            pid,
+            source: Some(source),
+        },
+        // The kernel says so of a process that this one must not signal.
+        (Some(Errno::PERM), Call::SendSignal, _) => WatchError::Os {
+            operation,
+            pid,
+            source,
+        },
+        // The first number that may be taken is not below RLIMIT_NOFILE.
+        (Some(Errno::INVAL), Call::Duplicate, _) => WatchError::ResourceLimit {
+            operation,
+            pid,
+            source: Errno::MFILE.into(),
+        },
         // ENOSPC: fs.epoll.max_user_watches.
         (Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOSPC), _, _) => {
             WatchError::ResourceLimit {
@@ -89,6 +109,14 @@ mod tests {
             let error = refused(Call::PidfdOpen, errno);
             assert!(matches!(error, WatchError::Unsupported { .. }), "{errno}");
         }
+        let error = refused(Call::SendSignal, Errno::SRCH);
+        assert!(matches!(error, WatchError::NoSuchProcess { .. }));
+        for errno in [Errno::PERM, Errno::INVAL] {
+            let error = refused(Call::SendSignal, errno);
+            assert!(matches!(error, WatchError::Os { .. }), "{errno}");
+        }
+        let error = refused(Call::Duplicate, Errno::INVAL);
+        assert!(matches!(error, WatchError::ResourceLimit { .. }));
         let error = refused(Call::EpollAdd, Errno::BADF);
         assert!(matches!(error, WatchError::Os { .. }));
     }

@@ -8,7 +8,7 @@
 #![expect(unsafe_code, reason = "the ioctl `PIDFD_GET_INFO`")]
 
 use std::mem;
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
@@ -56,8 +56,8 @@ pub(crate) enum ExitInfo {
 }
 
 /// Asks for the status of a process that has exited and cannot be waited for.
-pub(crate) fn exit_info(pidfd: &OwnedFd) -> ExitInfo {
-    exit_info_by(|| get(pidfd, INFO_EXIT))
+pub(crate) fn exit_info(pidfd: impl AsFd) -> ExitInfo {
+    exit_info_by(|| get(&pidfd, INFO_EXIT))
 }
 
 fn exit_info_by(ask: impl Fn() -> Result<PidfdInfo, Errno>) -> ExitInfo {
@@ -79,12 +79,31 @@ fn exit_info_by(ask: impl Fn() -> Result<PidfdInfo, Errno>) -> ExitInfo {
     }
 }
 
+/// What the kernel returns about the pid of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Number {
+    /// In the pid namespace of the caller.
+    Pid(u32),
+    /// The process has been reaped.
+    Reaped,
+}
+
+/// Asks for the pid of a process. `ESRCH` means that it has been reaped, or that the process or its
+/// parent has no pid in the pid namespace of the caller.
+pub(crate) fn number(pidfd: impl AsFd) -> Result<Number, Errno> {
+    match get(pidfd, INFO_PID | INFO_EXIT)? {
+        info if info.mask & INFO_PID != 0 => Ok(Number::Pid(info.tgid)),
+        info if info.mask & INFO_EXIT != 0 => Ok(Number::Reaped),
+        _ => Err(Errno::SRCH),
+    }
+}
+
 /// Returns an error if the kernel does not know the ioctl. Any pidfd will do to find out.
-pub(crate) fn check(pidfd: &OwnedFd) -> Result<(), Errno> {
+pub(crate) fn check(pidfd: impl AsFd) -> Result<(), Errno> {
     get(pidfd, 0).map(drop)
 }
 
-fn get(pidfd: &OwnedFd, mask: u64) -> Result<PidfdInfo, Errno> {
+fn get(pidfd: impl AsFd, mask: u64) -> Result<PidfdInfo, Errno> {
     let mut info = PidfdInfo {
         mask,
         ..PidfdInfo::default()
@@ -98,6 +117,7 @@ fn get(pidfd: &OwnedFd, mask: u64) -> Result<PidfdInfo, Errno> {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::os::fd::OwnedFd;
     use std::process::{Child, Command};
 
     use rustix::process::{Pid, PidfdFlags, pidfd_open};

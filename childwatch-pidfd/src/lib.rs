@@ -20,6 +20,8 @@
 //!
 //! | from | also |
 //! |---|---|
+//! | 6.9 | a pidfd of a thread (`PIDFD_THREAD`), which is refused |
+//! | 6.13 | the pid of a pidfd also where `/proc` is not mounted, or is that of another pid namespace |
 //! | 6.15 | the status of a process that the kernel or somebody else has reaped (`PIDFD_GET_INFO`) |
 //! | 7.1 | children made with `CLONE_AUTOREAP`, with their status, though they never become zombies |
 //!
@@ -30,6 +32,18 @@
 //! | a child that has not been reaped | known |
 //! | a child that the kernel reaps (`SIGCHLD` ignored, `SA_NOCLDWAIT`), or another part of the program | known from 6.15 on; before, the exit is reported at once without a status |
 //! | another process | known from 6.15 on, if its parent has reaped it before the watcher looks |
+//!
+//! # Pidfds in and out
+//!
+//! A pid that comes from a file or another process may have been reused. A pidfd means one process
+//! for ever. [`register_pidfd`](PidWatcher::register_pidfd),
+//! [`watch_pidfd`](PidWatcher::watch_pidfd) and
+//! [`on_pidfd_exit`](PidWatcherExt::on_pidfd_exit) take a pidfd that the program has.
+//! [`pidfd`](PidWatcher::pidfd) returns one of a registered process, for `setns`,
+//! `process_madvise`, `pidfd_getfd` and others. The example `existing_process` shows this.
+//!
+//! [`send_signal`](PidWatcher::send_signal) sends a signal through the pidfd, so that it reaches the
+//! registered process or none.
 //!
 //! # What your program must know
 //!
@@ -81,12 +95,17 @@
 //!   |---|---|
 //!   | the watcher's thread waits and reports | `epoll_wait`, `waitid`, `ioctl`, `clock_gettime`, `futex`, `rt_sigprocmask` |
 //!   | a process is registered, looked at or unregistered | `pidfd_open`, `pidfd_send_signal`, `waitid`, `epoll_ctl`, `ppoll` (or `pselect6` at a limit of 0 open files), `close`, `futex` |
+//!   | a pidfd is offered or asked for | also `fcntl`, and `ioctl`; if this `ioctl` is refused, `openat`, `read` and `close` of files in `/proc` |
 //!   | a driven watcher, also | `poll` (or `ppoll`, or `pselect6` at a limit of 0 open files), `timerfd_create`, `timerfd_settime` |
 //!   | the watcher is dropped | the same, and `kill` with signal 0, `sched_yield`, `sigaltstack`, `munmap`, `madvise`, `exit` |
 //! - **`select`.** Each watched process takes the lowest free number. A program that uses
 //!   `select` cannot wait for files whose numbers are 1024 or more, so it can watch fewer
 //!   than 1,000 processes beside its own files. *Way around:* use `poll` or epoll, or use
 //!   `childwatch-sigchld`, which keeps no descriptor open.
+//! - **A pidfd that ends its process.** From Linux 7.1 on, a child may be made so that the kernel
+//!   kills it when the last duplicate of its pidfd is closed (`CLONE_PIDFD_AUTOKILL`). While it is
+//!   registered by this pidfd, the watcher has a duplicate. So the child lives until the
+//!   registration ends too. *Way around:* register such a child by its pid.
 //! - **Two copies of the library in one process** (two versions, or one inside a plugin)
 //!   work side by side. Each has its own thread and its own descriptors.
 //!
@@ -117,6 +136,7 @@ mod info;
 #[cfg(childwatch_loom)]
 #[cfg(test)]
 mod models;
+mod offered;
 mod probe;
 mod release;
 mod source;
@@ -139,7 +159,8 @@ cfg_if::cfg_if! {
 
 pub use childwatch_core::{
     DrivenWatcher, Driver, Exit, ExitCallback, ExitSet, Exited, Exits, InvalidPid, NextExit, Pid,
-    PidWatcher, PidWatcherExt, Unregistered, WatchError, WatchGuard, WatchHandle, WatcherStats,
+    PidWatcher, PidWatcherExt, PidfdFault, Unregistered, WatchError, WatchGuard, WatchHandle,
+    WatcherStats,
 };
 
 /// The code of the README is compiled and run.

@@ -28,6 +28,11 @@
 //! an entry then stays in the kernel until the copy closes its pidfd. A forked copy itself
 //! never disarms, because its epoll instance is the parent's.
 //!
+//! The program may have duplicates of a pidfd that it has offered or asked for. The kernel keeps
+//! the entry, under the file and the number, until the last one is closed. A later duplicate with
+//! the same number would be refused (`EEXIST`). So the watch of such a pidfd always ends by
+//! `EPOLL_CTL_DEL`.
+//!
 //! # Waking
 //!
 //! Each `EPOLL_CTL_MOD` on a readable file makes an event. So this call, on an eventfd that
@@ -51,16 +56,18 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use childwatch_core::source::{
-    ExitSource, PollableSource, Report, Token, await_readable, keep_clear,
+    ExitSource, PollableSource, Report, Token, await_readable, keep_clear, send_signal_to_pidfd,
 };
 use childwatch_core::{Pid, WatchError};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry};
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::armed::ArmedTable;
 use crate::errno::{self, Call};
+use crate::offered;
 use crate::release::Releases;
 use crate::timer::{Timer, WAKE};
 use crate::zombie::{self, WaitState};
@@ -79,7 +86,7 @@ pub struct PidfdSource {
     /// An eventfd that is always readable.
     wake_fd: OwnedFd,
     /// The armed pidfds. No system call is made while the table is locked.
-    armed: ArmedTable<OwnedFd>,
+    armed: ArmedTable<Armed>,
     own_pid: u32,
     /// Set once `waitid(P_PIDFD)` has worked. A refusal is not kept, because it may be temporary.
     waits_for_pidfds: OnceLock<()>,
@@ -104,6 +111,21 @@ enum Confirmed {
     /// The event is stale, the exit has been reported already, or the process is not waitable
     /// yet.
     Nothing,
+}
+
+#[derive(Debug)]
+struct Armed {
+    pidfd: OwnedFd,
+    /// The exit has been confirmed.
+    has_exited: bool,
+    /// The program may have a duplicate of the pidfd.
+    is_shared: bool,
+}
+
+/// Duplicates a pidfd. The number is none of a standard stream.
+fn duplicate(pid: Pid, pidfd: impl AsFd) -> Result<OwnedFd, WatchError> {
+    fcntl_dupfd_cloexec(pidfd, 3)
+        .map_err(|errno| errno::refuse(Some(pid), Call::Duplicate, errno.into()))
 }
 
 impl PidfdSource {
@@ -145,18 +167,18 @@ impl PidfdSource {
 
     /// Returns what an event of `token` means.
     fn confirm(&self, token: Token) -> Confirmed {
-        let confirmed = self.armed.look(token, |pidfd, has_exited| {
-            if *has_exited {
+        let confirmed = self.armed.look(token, |armed| {
+            if armed.has_exited {
                 return Confirmed::Nothing;
             }
-            match zombie::look(pidfd, self.own_pid) {
+            match zombie::look(&armed.pidfd, self.own_pid) {
                 WaitState::Exited(status) => {
-                    *has_exited = true;
+                    armed.has_exited = true;
                     Confirmed::Exit(Report::new(token, status))
                 }
                 // The event came from the pidfd, so the process has exited.
                 WaitState::NoPidfd => {
-                    *has_exited = true;
+                    armed.has_exited = true;
                     let status = None;
                     Confirmed::Exit(Report::new(token, status))
                 }
@@ -173,7 +195,7 @@ impl PidfdSource {
         match self.confirm(token) {
             Confirmed::Exit(report) => Some(report),
             Confirmed::BeingReleased => {
-                self.armed.look(token, |_, has_exited| *has_exited = true)?;
+                self.armed.look(token, |armed| armed.has_exited = true)?;
                 let status = None;
                 Some(Report::new(token, status))
             }
@@ -217,6 +239,31 @@ impl PidfdSource {
         }
         Ok(taken)
     }
+
+    /// Arms a pidfd that has been opened or duplicated for `token`.
+    fn add(
+        &self,
+        pid: Pid,
+        pidfd: OwnedFd,
+        is_shared: bool,
+        token: Token,
+    ) -> Result<(), WatchError> {
+        let raw = pidfd.as_raw_fd();
+        // Into the table before into epoll: the event may come at once.
+        let armed = Armed {
+            pidfd,
+            has_exited: false,
+            is_shared,
+        };
+        self.armed.insert(token, armed);
+        let epoll_token = mio::Token(token.to_bits() as usize);
+        self.registry
+            .register(&mut SourceFd(&raw), epoll_token, Interest::READABLE)
+            .map_err(|error| {
+                drop(self.armed.remove(token));
+                errno::refuse(Some(pid), Call::EpollAdd, error)
+            })
+    }
 }
 
 impl ExitSource for PidfdSource {
@@ -238,21 +285,43 @@ impl ExitSource for PidfdSource {
                 .map_err(|errno| refuse(Call::WaitidPidfd, errno.into()))?;
             let _ = self.waits_for_pidfds.set(());
         }
-        let raw = pidfd.as_raw_fd();
+        self.add(pid, pidfd, false, token)
+    }
 
-        // Into the table before into epoll: the event may come at once.
-        self.armed.insert(token, pidfd);
-        let epoll_token = mio::Token(token.to_bits() as usize);
-        self.registry
-            .register(&mut SourceFd(&raw), epoll_token, Interest::READABLE)
-            .map_err(|error| {
-                drop(self.armed.remove(token));
-                refuse(Call::EpollAdd, error)
-            })
+    fn pid_of(&self, pidfd: BorrowedFd<'_>) -> Result<Pid, WatchError> {
+        offered::pid_of(pidfd, self.own_pid)
+    }
+
+    fn arm_pidfd(&self, pid: Pid, pidfd: BorrowedFd<'_>, token: Token) -> Result<(), WatchError> {
+        self.add(pid, duplicate(pid, pidfd)?, true, token)
+    }
+
+    fn pidfd(&self, pid: Pid, token: Token) -> Result<OwnedFd, WatchError> {
+        let duplicated = self.armed.look(token, |armed| {
+            armed.is_shared = true;
+            duplicate(pid, &armed.pidfd)
+        });
+        duplicated.unwrap_or(Err(WatchError::NotRegistered { pid }))
+    }
+
+    fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {
+        let sent = self
+            .armed
+            .look(token, |armed| send_signal_to_pidfd(&armed.pidfd, signal));
+        sent.ok_or(WatchError::NotRegistered { pid })?
+            .map_err(|error| errno::refuse(Some(pid), Call::SendSignal, error))
     }
 
     fn disarm(&self, token: Token) {
-        if let Some((pidfd, false)) = self.armed.remove(token) {
+        let Some(Armed {
+            pidfd,
+            has_exited,
+            is_shared,
+        }) = self.armed.remove(token)
+        else {
+            return;
+        };
+        if !has_exited || is_shared {
             // It was added, so it can be deleted. If that were refused, the generation would
             // still make its events harmless.
             let _ = self.registry.deregister(&mut SourceFd(&pidfd.as_raw_fd()));
@@ -261,7 +330,7 @@ impl ExitSource for PidfdSource {
 
     fn is_reaped(&self, token: Token) -> bool {
         self.armed
-            .look(token, |pidfd, _| zombie::is_reaped(pidfd))
+            .look(token, |armed| zombie::is_reaped(&armed.pidfd))
             .unwrap_or(true)
     }
 
@@ -269,7 +338,7 @@ impl ExitSource for PidfdSource {
     /// because it fails with `ECHILD` for every process that is not a child. If the kernel does
     /// not say whether the pidfd is readable, `waitid` can still find a zombie.
     fn look(&self, token: Token) -> Option<Report> {
-        let found = self.armed.look(token, |pidfd, _| {
+        let found = self.armed.look(token, |Armed { pidfd, .. }| {
             Some(match await_readable(pidfd.as_fd(), Some(Duration::ZERO)) {
                 Ok(true) => zombie::look(pidfd, self.own_pid),
                 Ok(false) => return None,
@@ -403,7 +472,7 @@ mod tests {
         source.arm(first, TOKEN).unwrap();
         thread::scope(|scope| {
             let mut disarming = None;
-            let found = source.armed.look(TOKEN, |pidfd, _| {
+            let found = source.armed.look(TOKEN, |Armed { pidfd, .. }| {
                 disarming = Some(begin(scope, || source.disarm(TOKEN)));
                 // Another child can be armed meanwhile.
                 source.arm(second, Token::from_parts(1, 0)).unwrap();

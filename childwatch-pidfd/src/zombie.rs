@@ -1,13 +1,10 @@
 //! The state of a process, asked through its pidfd without reaping the process.
 
-#![expect(unsafe_code, reason = "`pidfd_send_signal` with signal 0")]
-
 use std::fs;
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::ExitStatus;
-use std::ptr;
 
+use childwatch_core::source::send_signal_to_pidfd;
 use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
@@ -76,7 +73,7 @@ pub(crate) fn look_unpolled(pidfd: &OwnedFd) -> WaitState {
 
 /// Returns an error if the kernel does not offer `waitid(P_PIDFD)` (Linux 5.4). Any pidfd will do
 /// to find out.
-pub(crate) fn check_waitid(pidfd: &OwnedFd) -> Result<(), Errno> {
+pub(crate) fn check_waitid(pidfd: impl AsFd) -> Result<(), Errno> {
     match waitid(WaitId::PidFd(pidfd.as_fd()), peek_options()) {
         Err(Errno::CHILD) | Ok(_) => Ok(()),
         Err(errno) => Err(errno),
@@ -85,7 +82,8 @@ pub(crate) fn check_waitid(pidfd: &OwnedFd) -> Result<(), Errno> {
 
 /// Returns `true` if the process has been reaped, so that its pid is free. Returns `false` also if
 /// that is unknown.
-pub(crate) fn is_reaped(pidfd: &OwnedFd) -> bool {
+pub(crate) fn is_reaped(pidfd: impl AsFd) -> bool {
+    let pidfd = pidfd.as_fd();
     match signal_nothing(pidfd) {
         Ok(()) => false,
         Err(Errno::SRCH) => true,
@@ -95,30 +93,16 @@ pub(crate) fn is_reaped(pidfd: &OwnedFd) -> bool {
     }
 }
 
-/// Signal 0 asks whether there is a process to signal (`pidfd_send_signal`, Linux 5.1). A zombie
-/// counts, a reaped process does not. rustix's `Signal` has no 0.
-fn signal_nothing(pidfd: &OwnedFd) -> Result<(), Errno> {
-    // SAFETY: the call reads an open fd's number, and a null siginfo is allowed.
-    let answer = unsafe {
-        libc::syscall(
-            libc::SYS_pidfd_send_signal,
-            pidfd.as_raw_fd(),
-            0,
-            ptr::null::<libc::siginfo_t>(),
-            0,
-        )
-    };
-    if answer == 0 {
-        return Ok(());
-    }
-    let error = io::Error::last_os_error();
-    Err(Errno::from_io_error(&error).unwrap_or(Errno::INVAL))
+/// Signal 0 asks whether there is a process to signal. A zombie counts, a reaped process does not.
+fn signal_nothing(pidfd: impl AsFd) -> Result<(), Errno> {
+    send_signal_to_pidfd(pidfd, 0)
+        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::INVAL))
 }
 
 /// Returns `true` if `/proc` shows the pidfd with the pid -1, as it does for a reaped process. This
 /// is slower, and rarely needed.
-fn has_no_pid(pidfd: &OwnedFd) -> bool {
-    let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
+fn has_no_pid(pidfd: impl AsFd) -> bool {
+    let path = format!("/proc/self/fdinfo/{}", pidfd.as_fd().as_raw_fd());
     let info = fs::read_to_string(path).unwrap_or_default();
     info.lines()
         .filter_map(|line| line.strip_prefix("Pid:"))

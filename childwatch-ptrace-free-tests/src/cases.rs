@@ -6,8 +6,8 @@ use crate::backend::facility::Facility::{
 };
 use crate::backend::feature::Feature::{
     BlockedSignals, ChildSignal, ChildrenOnly, Driver, FilePerProcess, NoHandlerAtFirst,
-    NoHandlerOfTheProgram, NoSignalHandler, NonChildren, OwnThread, PidfdsOnly, RealProcesses,
-    SilentExits, StatusAfterReaping, WithoutPidfds,
+    NoHandlerOfTheProgram, NoSignalHandler, NonChildren, OwnThread, Pidfds, PidfdsOnly,
+    RealProcesses, Signals, SilentExits, StatusAfterReaping, WithoutPidfds,
 };
 use crate::backend::need::Need::AnAnswer;
 use crate::case::Case;
@@ -24,11 +24,13 @@ mod identity;
 mod masks;
 mod namespaces;
 mod only_exit;
+mod pidfd;
 mod poll;
 mod reentry;
 mod register;
 mod sandbox;
 mod scale;
+mod send;
 mod signal;
 mod start;
 mod status;
@@ -98,6 +100,8 @@ cases! { $
     C2 sandbox::a_refusal_to_wait_for_pidfds_is_not_latched [PidfdsOnly, Seccomp],
     C2 sandbox::what_cannot_be_asked_about_is_not_taken_for_a_child [ChildrenOnly, Seccomp],
     C2 sandbox::a_filter_set_up_later_refuses_only_new_processes [PidfdsOnly, Seccomp],
+
+    C2 pidfd::what_cannot_be_registered_by_a_pidfd_is_refused [Pidfds],
 
     C3 callbacks::each_callback_runs_once [],
     C3 callbacks::a_thousand_simultaneous_exits [RealProcesses, OpenFiles(1_200)],
@@ -206,6 +210,7 @@ cases! { $
         [RealProcesses, ChosenPid, PidNamespace],
     C13 identity::a_stale_event_fires_nothing_of_the_new_process [ChosenPid],
     C13 identity::a_watch_joins_the_process_and_not_the_number [ChosenPid],
+    C13 pidfd::a_pidfd_means_a_process_and_not_its_number [Pidfds, ChosenPid],
 
     C14 only_exit::the_leader_exits_and_a_thread_lives [RealProcesses],
     C14 only_exit::a_thread_executes_another_program [RealProcesses],
@@ -231,6 +236,7 @@ cases! { $
     C16 footprint::full_lives_leave_nothing [],
     C16 footprint::a_set_of_processes_leaves_nothing [],
     C16 start::a_spawn_with_a_callback_leaves_nothing_to_unregister [RealProcesses],
+    C16 pidfd::registrations_by_pidfd_leave_nothing [Pidfds],
 
     C16 signal::nothing_watched_wakes_nothing [RealProcesses],
 
@@ -259,4 +265,17 @@ cases! { $
     C18 signal::a_handler_over_the_default_keeps_its_flags [ChildSignal],
     C18 signal::a_handler_over_an_ignored_signal_makes_no_zombies [ChildSignal],
     C18 signal::a_handler_over_no_child_wait_makes_no_zombies [ChildSignal],
+
+    C19 pidfd::a_process_is_registered_by_its_pidfd [Pidfds],
+    C19 pidfd::an_offered_pidfd_stays_the_callers [Pidfds],
+    C19 pidfd::a_pidfd_that_is_asked_for_means_the_registered_process [Pidfds],
+    C19 pidfd::duplicates_that_are_kept_harm_no_later_registration [Pidfds],
+    C19 pidfd::pidfds_are_offered_or_unsupported [],
+
+    C20 send::a_signal_reaches_the_registered_process [Signals],
+    C20 send::a_zombie_takes_a_signal_and_a_reaped_process_none [Signals],
+    C20 send::no_successor_is_signalled [Signals, ChosenPid],
+    C20 send::a_signal_that_there_is_not_is_refused [Signals],
+    C20 send::a_signal_that_is_not_permitted_is_refused [Signals, RealProcesses, Seccomp],
+    C20 send::a_child_is_signalled_without_pidfds [Signals, WithoutPidfds, Seccomp],
 }

@@ -127,6 +127,15 @@
 //!   The proof needs a `/proc` of the program's own pid namespace, and a file descriptor to
 //!   read it. The new process must have started in a later tick (10 ms) than that in which
 //!   the old one was registered. [`probe`] returns what `/proc` is.
+//! - **Signals to a child.** [`send_signal`](PidWatcher::send_signal) opens a pidfd for the time of
+//!   the call, and then looks whether the child still has its pid. So the signal reaches this child
+//!   or no process, with two exceptions:
+//!   - No pidfd can be opened: an old kernel, a sandbox, or no file descriptor is left. The signal
+//!     goes to the pid, after the same look. If another part of the program reaps the child between
+//!     the look and the signal, and the pid is reused in these microseconds, the signal reaches
+//!     another process. If the kernel itself reaps children, the call returns
+//!     [`Unsupported`](WatchError::Unsupported) instead.
+//!   - The pid was reused by another child of this program, and that is not proven (see above).
 //! - **A late signal.** If `SIGCHLD` is blocked on all threads, or forwarded late, the signal
 //!   of a pid's former process may come when the pid is registered again. If the new child
 //!   is reaped before the watcher looks, it may be reported with the status of the former

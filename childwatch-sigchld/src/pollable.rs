@@ -116,6 +116,10 @@ impl ExitSource for PollableSigchldSource {
         self.source.is_reaped(token)
     }
 
+    fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {
+        self.source.send_signal(pid, token, signal)
+    }
+
     fn look(&self, token: Token) -> Option<Report> {
         self.source.look(token)
     }

@@ -285,6 +285,19 @@ impl ExitSource for SigchldSource {
         }
     }
 
+    fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {
+        self.kernel.send_signal(pid, signal, || {
+            match (self.kernel.look(pid), self.kernel.kinship(pid)) {
+                (State::Refused(errno), _) => Err(child::look_refused(pid, errno)),
+                (State::NotYet | State::Exited(_), Kinship::Child) if !self.is_reaped(token) => {
+                    Ok(())
+                }
+                _ if self.table().known(token).is_none() => Err(WatchError::NotRegistered { pid }),
+                _ => Err(WatchError::NoSuchProcess { pid, source: None }),
+            }
+        })
+    }
+
     fn look(&self, token: Token) -> Option<Report> {
         let known = self.table().known(token)?;
         let status = match known {

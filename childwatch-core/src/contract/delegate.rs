@@ -54,6 +54,36 @@ macro_rules! __delegate_pid_watcher {
                 let $this = self;
                 $crate::PidWatcher::try_wait(&$target, pid)
             }
+            fn register_pidfd(
+                &self,
+                pidfd: ::std::os::fd::BorrowedFd<'_>,
+            ) -> Result<$crate::Pid, $crate::WatchError> {
+                let $this = self;
+                $crate::PidWatcher::register_pidfd(&$target, pidfd)
+            }
+            fn watch_pidfd(
+                &self,
+                pidfd: ::std::os::fd::BorrowedFd<'_>,
+                callback: $crate::ExitCallback,
+            ) -> Result<$crate::WatchHandle, $crate::WatchError> {
+                let $this = self;
+                $crate::PidWatcher::watch_pidfd(&$target, pidfd, callback)
+            }
+            fn pidfd(
+                &self,
+                pid: $crate::Pid,
+            ) -> Result<::std::os::fd::OwnedFd, $crate::WatchError> {
+                let $this = self;
+                $crate::PidWatcher::pidfd(&$target, pid)
+            }
+            fn send_signal(
+                &self,
+                pid: $crate::Pid,
+                signal: i32,
+            ) -> Result<(), $crate::WatchError> {
+                let $this = self;
+                $crate::PidWatcher::send_signal(&$target, pid, signal)
+            }
             fn stats(&self) -> Option<$crate::WatcherStats> {
                 let $this = self;
                 $crate::PidWatcher::stats(&$target)

@@ -1,5 +1,6 @@
 //! [`WatchError`]: why a watcher could not be made, or refused a process or a callback.
 
+use std::fmt;
 use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -62,6 +63,15 @@ pub enum WatchError {
         pid: Pid,
     },
 
+    /// The file descriptor does not name a process that can be registered by it.
+    #[error("this file descriptor cannot be registered: {reason}")]
+    UnusablePidfd {
+        /// Why not.
+        reason: PidfdFault,
+        /// What the kernel answered.
+        source: Option<io::Error>,
+    },
+
     /// File descriptors, memory or threads are not available at the moment. A later try may succeed.
     /// The text names the limit, by the errno of `source`.
     #[error(
@@ -79,9 +89,9 @@ pub enum WatchError {
         source: io::Error,
     },
 
-    /// The kernel or a sandbox does not offer a system call or a thread that this backend needs.
-    /// It may be refused to this process alone. For example, a process that has unshared its pid
-    /// namespace cannot start threads.
+    /// The kernel or a sandbox does not offer a system call or a thread that this backend needs,
+    /// or the backend does not offer what was called. A system call may be refused to this process
+    /// alone. For example, a process that has unshared its pid namespace cannot start threads.
     #[error("{}", absence(operation, *.pid, source))]
     Unsupported {
         /// The system call that was refused, or the thread that could not be started.
@@ -122,6 +132,54 @@ pub enum WatchError {
         /// What the kernel answered.
         source: io::Error,
     },
+}
+
+/// Why a file descriptor does not name a process that can be registered. Its text has the remedy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PidfdFault {
+    /// It is another kind of file. A directory of `/proc` is no pidfd either.
+    NoPidfd,
+    /// It is the pidfd of a thread (`PIDFD_THREAD`).
+    Thread,
+    /// Its process has been reaped, so that it has no pid any more.
+    Reaped,
+    /// Its process has no pid in the pid namespace of this process.
+    OtherNamespace,
+    /// The kernel does not say which pid its process has. Linux says so by `PIDFD_GET_INFO` (6.13),
+    /// or in the `/proc` of this pid namespace.
+    UnknownPid,
+}
+
+impl fmt::Display for PidfdFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PidfdFault::NoPidfd => "it is no pidfd; open one with pidfd_open or clone3",
+            PidfdFault::Thread => {
+                "it is the pidfd of a thread; open one of the process, without PIDFD_THREAD"
+            }
+            PidfdFault::Reaped => {
+                "its process has been reaped; register a process before it is waited for"
+            }
+            PidfdFault::OtherNamespace => {
+                "its process has no pid in this pid namespace; register it in the namespace of the \
+                 process, or in one around that"
+            }
+            PidfdFault::UnknownPid => {
+                "the pid of its process is unknown here; mount the /proc of this pid namespace, or \
+                 use Linux 6.13 or later and allow the ioctl PIDFD_GET_INFO"
+            }
+        })
+    }
+}
+
+/// The error of a watcher or a source that does not offer a call.
+pub(crate) fn not_offered(operation: &'static str, pid: Option<Pid>) -> WatchError {
+    WatchError::Unsupported {
+        operation,
+        pid,
+        source: io::ErrorKind::Unsupported.into(),
+    }
 }
 
 // The compiler cannot know this, because an `io::Error` may hold any value inside. A `WatchError`
@@ -182,6 +240,11 @@ fn absence(operation: &str, pid: Option<Pid>, source: &io::Error) -> String {
              every backend needs: allow clone and clone3 with CLONE_THREAD"
         );
     }
+    if source.raw_os_error().is_none() && source.kind() == io::ErrorKind::Unsupported {
+        return format!(
+            "this watcher does not offer {operation}{process}: choose a backend that does"
+        );
+    }
     format!("this kernel or sandbox does not offer {operation}{process}: choose another backend")
 }
 
@@ -202,6 +265,11 @@ impl From<WatchError> for io::Error {
                 io::ErrorKind::InvalidInput
             }
             WatchError::AlreadyRegistered { .. } => io::ErrorKind::AlreadyExists,
+            WatchError::UnusablePidfd { reason, .. } => match reason {
+                PidfdFault::NoPidfd | PidfdFault::Thread => io::ErrorKind::InvalidInput,
+                PidfdFault::Reaped => io::ErrorKind::NotFound,
+                PidfdFault::OtherNamespace | PidfdFault::UnknownPid => io::ErrorKind::Unsupported,
+            },
             WatchError::Unsupported { .. } => io::ErrorKind::Unsupported,
             WatchError::ResourceLimit { source, .. } | WatchError::Os { source, .. } => {
                 source.kind()
@@ -347,6 +415,39 @@ mod tests {
             let text = error.to_string();
             assert_eq!(io::Error::from(error).kind(), kind, "{text}");
         }
+    }
+
+    #[test]
+    fn a_pidfd_that_cannot_be_used_has_a_reason_and_a_kind() {
+        for (reason, kind, word) in [
+            (PidfdFault::NoPidfd, io::ErrorKind::InvalidInput, "no pidfd"),
+            (PidfdFault::Thread, io::ErrorKind::InvalidInput, "thread"),
+            (PidfdFault::Reaped, io::ErrorKind::NotFound, "reaped"),
+            (
+                PidfdFault::OtherNamespace,
+                io::ErrorKind::Unsupported,
+                "this pid namespace",
+            ),
+            (
+                PidfdFault::UnknownPid,
+                io::ErrorKind::Unsupported,
+                "unknown",
+            ),
+        ] {
+            let source = None;
+            let error = WatchError::UnusablePidfd { reason, source };
+            assert!(error.to_string().contains(word), "{error}");
+            assert_eq!(io::Error::from(error).kind(), kind, "{reason}");
+        }
+    }
+
+    #[test]
+    fn what_a_watcher_does_not_offer_is_not_the_kernels_fault() {
+        let pid = Some(Pid::try_from(7).unwrap());
+        assert_eq!(
+            not_offered("pidfds", pid).to_string(),
+            "this watcher does not offer pidfds for process 7: choose a backend that does"
+        );
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! [`PidWatcher`]: the trait, and the contract that every backend keeps.
 
 use std::fmt::Debug;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use crate::contract::callback::{ExitCallback, Unregistered, WatchHandle};
 use crate::contract::canceller::Canceller;
 use crate::contract::delegate::delegate_pid_watcher;
-use crate::contract::error::WatchError;
+use crate::contract::error::{WatchError, not_offered};
 use crate::contract::exit::Exit;
 use crate::contract::pid::Pid;
 use crate::contract::stats::WatcherStats;
@@ -29,9 +30,10 @@ use crate::contract::stats::WatcherStats;
 ///
 /// | about | clauses |
 /// |---|---|
-/// | registering | C1 register, C2 refuse, C13 identity |
+/// | registering | C1 register, C2 refuse, C13 identity, C19 pidfds |
 /// | callbacks | C3 once, C4 where, C5 late, C6 truth, C7 no reaping, C10 re-entry, C11 panics, C14 only exit |
 /// | unregistering and the end | C8 `unregister_pid`, C9 `unregister_callback`, C12 drop |
+/// | acting on a process | C20 signals |
 /// | the process around it | C15 fork, C16 footprint, C17 concurrency, C18 host |
 ///
 /// - **\[C1\] register.** The process may be alive or a zombie. After `Ok` its exit cannot be
@@ -48,8 +50,9 @@ use crate::contract::stats::WatcherStats;
 ///   | the process is not a child, and the backend needs that | [`NotAChild`](WatchError::NotAChild) |
 ///   | the pid is registered, and its process has not been reaped | [`AlreadyRegistered`](WatchError::AlreadyRegistered) |
 ///   | a callback is added to a pid without a `register_pid` in force | [`NotRegistered`](WatchError::NotRegistered) |
+///   | the file descriptor is no pidfd, or its process cannot be registered by it | [`UnusablePidfd`](WatchError::UnusablePidfd) |
 ///   | there are no file descriptors, memory or threads left | [`ResourceLimit`](WatchError::ResourceLimit) |
-///   | the kernel or a sandbox does not offer what the backend needs | [`Unsupported`](WatchError::Unsupported) |
+///   | the kernel or a sandbox does not offer what the backend needs, or the backend does not offer the call | [`Unsupported`](WatchError::Unsupported) |
 ///   | the caller is a forked copy | [`Forked`](WatchError::Forked) |
 ///   | the watcher has ended: a half of a driven watcher was dropped, or a source has panicked | [`Stopped`](WatchError::Stopped) |
 ///   | the kernel answers anything else | [`Os`](WatchError::Os) |
@@ -118,9 +121,9 @@ use crate::contract::stats::WatcherStats;
 ///   [`Exited`](crate::Exited), keeps a file descriptor or a thread of the watcher beyond that.
 /// - **\[C13\] identity.** A registration means a process, not a pid. If the pid is reused, nothing
 ///   of the old process fires for the new one. The new process can be registered while callbacks
-///   of the old one are pending. Registering it, by `register_pid` or `watch`, ends the registration
+///   of the old one are pending. Registering it, by its pid or its pidfd, ends the registration
 ///   of the old process as `unregister_pid` does. Until then, `register_callback`,
-///   `unregister_pid` and `try_wait` of the pid mean the old process. Doubt never becomes an exit:
+///   `unregister_pid`, `try_wait`, `pidfd` and `send_signal` of the pid mean the old process. Doubt never becomes an exit:
 ///   a process that `waitid` shows alive is not reported, unless there is proof that its pid now
 ///   belongs to another process.
 /// - **\[C14\] only exit.** Nothing fires when a process stops, continues, or executes a program on
@@ -144,6 +147,32 @@ use crate::contract::stats::WatcherStats;
 ///   idle, while it watches, and after it is dropped. This holds for signals, handlers, masks,
 ///   signalfd and sigwait loops, file descriptors, children and sandboxes. Each exception is listed
 ///   in the documentation of the backend, with what the program notices and how to avoid it.
+/// - **\[C19\] pidfds.** A watcher offers these calls, or each of them returns
+///   [`Unsupported`](WatchError::Unsupported).
+///   - `register_pidfd` and `watch_pidfd` register the process that the pidfd means, and no other
+///     process that has its pid. Nothing else distinguishes such a registration. The process may
+///     be alive or a zombie, and need not be a child.
+///   - The pidfd stays the caller's, whether the call succeeds or not. The watcher keeps a
+///     duplicate until the registration ends. It changes neither the flags of the file nor those of
+///     the caller's number.
+///   - `pidfd` returns a duplicate of the pidfd of the registered process, also after the process
+///     has been reaped. The duplicate is the caller's, is close-on-exec, and has no number of a
+///     standard stream. What the caller does with it, and how long the caller keeps it, changes
+///     nothing for the watcher.
+/// - **\[C20\] signals.** `send_signal` sends a signal to the process that is registered under the
+///   pid, and never to another process that has the pid. Or the watcher does not offer the call,
+///   which then returns [`Unsupported`](WatchError::Unsupported).
+///
+///   | the registered process | answer |
+///   |---|---|
+///   | is alive | `Ok`: the kernel has the signal |
+///   | is a zombie | `Ok`, and nothing happens, as with `kill` |
+///   | has been reaped | [`NoSuchProcess`](WatchError::NoSuchProcess), and no process gets the signal |
+///
+///   The signal 0 is not sent: it only asks for this answer. If there is no such signal, or this
+///   process must not send it, the call returns [`Os`](WatchError::Os) with `EINVAL` or `EPERM`.
+///   (A watcher without pidfds knows a process by its pid and by its start. The documentation of
+///   the backend says what this leaves open.)
 ///
 /// # What waits for what
 ///
@@ -277,6 +306,112 @@ pub trait PidWatcher: Debug + Send + Sync {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError>;
+
+    /// Begins to watch the process of a pidfd, as [`register_pid`](Self::register_pid), and returns
+    /// its pid (C19). Callbacks are then added by this pid.
+    ///
+    /// A program learns of a pid, and the pid may be reused before it is registered. (The pid of a
+    /// child is safe until the program reaps the child.) A pidfd means one process for ever. It may
+    /// come from `clone3`, from another process (`SCM_RIGHTS`), or from a service manager.
+    ///
+    /// The default is [`Unsupported`](WatchError::Unsupported).
+    ///
+    /// # Errors
+    ///
+    /// As [`register_pid`](Self::register_pid), and
+    /// [`UnusablePidfd`](WatchError::UnusablePidfd) if the file descriptor is no pidfd, if its
+    /// process has been reaped, or if its pid is unknown here.
+    fn register_pidfd(&self, pidfd: BorrowedFd<'_>) -> Result<Pid, WatchError> {
+        let _ = pidfd;
+        Err(not_offered("pidfds", None))
+    }
+
+    /// Registers the process of a pidfd and adds a callback in one step, as
+    /// [`watch`](Self::watch) (C19). [`WatchHandle::pid`] is the pid of the process.
+    ///
+    /// The default is [`Unsupported`](WatchError::Unsupported).
+    ///
+    /// # Errors
+    ///
+    /// As [`register_pidfd`](Self::register_pidfd), but never
+    /// [`AlreadyRegistered`](WatchError::AlreadyRegistered).
+    fn watch_pidfd(
+        &self,
+        pidfd: BorrowedFd<'_>,
+        callback: ExitCallback,
+    ) -> Result<WatchHandle, WatchError> {
+        drop(callback);
+        let _ = pidfd;
+        Err(not_offered("pidfds", None))
+    }
+
+    /// Returns a duplicate of the pidfd of a registered process (C19), for system calls that take
+    /// one: `setns`, `process_madvise`, `pidfd_getfd`.
+    ///
+    /// The pid may have been registered by any call, `watch` too. All duplicates of a pidfd share
+    /// the flag `O_NONBLOCK`. The watcher does not depend on this flag.
+    ///
+    /// The default is [`Unsupported`](WatchError::Unsupported).
+    ///
+    /// # Errors
+    ///
+    /// - [`NotRegistered`](WatchError::NotRegistered) if the pid has no registration.
+    /// - [`Unsupported`](WatchError::Unsupported) if the process is watched without a pidfd.
+    /// - [`ResourceLimit`](WatchError::ResourceLimit) if no file descriptor is left.
+    /// - [`Forked`](WatchError::Forked), [`Stopped`](WatchError::Stopped) and
+    ///   [`Os`](WatchError::Os).
+    fn pidfd(&self, pid: Pid) -> Result<OwnedFd, WatchError> {
+        Err(not_offered("pidfds", Some(pid)))
+    }
+
+    /// Sends a signal to a registered process (C20). The pid may have been registered by any call,
+    /// `watch` too.
+    ///
+    /// `kill` takes a pid, which may belong to another process as soon as the process has been
+    /// reaped. This call cannot reach another process.
+    ///
+    /// A whole process group is signalled by `killpg`. That is safe until the child that leads the
+    /// group is reaped, so also in its callback: the kernel does not reuse its pid before.
+    ///
+    /// The default is [`Unsupported`](WatchError::Unsupported).
+    ///
+    /// # Errors
+    ///
+    /// - [`NotRegistered`](WatchError::NotRegistered) if the pid has no registration.
+    /// - [`NoSuchProcess`](WatchError::NoSuchProcess) if the process has been reaped.
+    /// - [`Os`](WatchError::Os) with `EINVAL` if there is no such signal, or with `EPERM` if this
+    ///   process must not signal that one.
+    /// - [`Unsupported`](WatchError::Unsupported) if the watcher cannot send the signal to this
+    ///   process and no other.
+    /// - [`Forked`](WatchError::Forked) and [`Stopped`](WatchError::Stopped).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::unix::process::ExitStatusExt;
+    /// use std::process::ExitStatus;
+    /// use childwatch_core::{PidWatcher, SimulatedProcesses, SimulatedWatcher};
+    ///
+    /// const SIGTERM: i32 = 15;
+    ///
+    /// let processes = SimulatedProcesses::new();
+    /// let watcher = SimulatedWatcher::new(&processes)?;
+    /// let pid = processes.spawn();
+    /// processes.on_signal(pid, |processes, pid, signal| {
+    ///     processes.exit(pid, ExitStatus::from_raw(signal));
+    /// });
+    ///
+    /// watcher.register_pid(pid)?;
+    /// watcher.send_signal(pid, SIGTERM)?;
+    /// let exit = watcher.try_wait(pid)?.unwrap();
+    /// assert_eq!(exit.status().unwrap().signal(), Some(SIGTERM));
+    /// assert_eq!(processes.signals(pid), [SIGTERM]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn send_signal(&self, pid: Pid, signal: i32) -> Result<(), WatchError> {
+        let _ = signal;
+        Err(not_offered("signals", Some(pid)))
+    }
 
     /// Returns what the watcher has counted, for logs and metrics.
     ///

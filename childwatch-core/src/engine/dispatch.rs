@@ -181,6 +181,15 @@ impl Dispatch {
         })
     }
 
+    /// See [`Registry::current`].
+    pub(crate) fn current(&self, pid: Pid) -> Result<Option<Current>, WatchError> {
+        let state = self.lock();
+        if state.is_stopping {
+            return Err(WatchError::Stopped);
+        }
+        Ok(state.registry.current(pid))
+    }
+
     pub(crate) fn reserve(&self, pid: Pid) -> Token {
         self.lock().registry.reserve(pid)
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::mem;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Weak};
 
@@ -17,7 +18,7 @@ use crate::engine::driver::Driver;
 use crate::engine::events;
 use crate::engine::origin::Origin;
 use crate::engine::remains::{EngineCanceller, Remains};
-use crate::engine::shared::{Shared, wake_for_the_end};
+use crate::engine::shared::{Named, Shared, wake_for_the_end};
 use crate::source::exit_source::ExitSource;
 use crate::source::pollable::PollableSource;
 
@@ -117,8 +118,8 @@ impl<S: ExitSource> RefUnwindSafe for DrivenWatcher<S> {}
 impl<S: ExitSource> PidWatcher for DrivenWatcher<S> {
     fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
         self.shared.remains.origin.check()?;
-        let registered = self.shared.register_pid(pid);
-        registered.inspect_err(|error| events::refused(pid, error))
+        let registered = self.shared.register(Named::ByPid(pid)).map(drop);
+        registered.inspect_err(|error| events::refused(Some(pid), error))
     }
 
     fn unregister_pid(&self, pid: Pid) {
@@ -149,13 +150,39 @@ impl<S: ExitSource> PidWatcher for DrivenWatcher<S> {
 
     fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError> {
         self.shared.remains.origin.check()?;
-        let registered = self.shared.watch(pid, callback);
-        registered.inspect_err(|error| events::refused(pid, error))
+        let registered = self.shared.watch(Named::ByPid(pid), callback);
+        registered.inspect_err(|error| events::refused(Some(pid), error))
     }
 
     fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
         self.shared.remains.origin.check()?;
         self.shared.try_wait(pid)
+    }
+
+    fn register_pidfd(&self, pidfd: BorrowedFd<'_>) -> Result<Pid, WatchError> {
+        self.shared.remains.origin.check()?;
+        let registered = self.shared.register(Named::ByPidfd(pidfd));
+        registered.inspect_err(|error| events::refused(None, error))
+    }
+
+    fn watch_pidfd(
+        &self,
+        pidfd: BorrowedFd<'_>,
+        callback: ExitCallback,
+    ) -> Result<WatchHandle, WatchError> {
+        self.shared.remains.origin.check()?;
+        let registered = self.shared.watch(Named::ByPidfd(pidfd), callback);
+        registered.inspect_err(|error| events::refused(None, error))
+    }
+
+    fn pidfd(&self, pid: Pid) -> Result<OwnedFd, WatchError> {
+        self.shared.remains.origin.check()?;
+        self.shared.pidfd(pid)
+    }
+
+    fn send_signal(&self, pid: Pid, signal: i32) -> Result<(), WatchError> {
+        self.shared.remains.origin.check()?;
+        self.shared.send_signal(pid, signal)
     }
 
     fn stats(&self) -> Option<WatcherStats> {

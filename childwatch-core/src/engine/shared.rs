@@ -2,6 +2,7 @@
 
 use std::io;
 use std::mem;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use crate::contract::callback::{ExitCallback, Unregistered, WatchHandle};
@@ -22,6 +23,13 @@ use crate::source::token::Token;
 pub(super) struct Shared<S> {
     pub(super) remains: Arc<Remains>,
     pub(super) source: S,
+}
+
+/// How a caller names the process that it registers.
+#[derive(Clone, Copy)]
+pub(super) enum Named<'a> {
+    ByPid(Pid),
+    ByPidfd(BorrowedFd<'a>),
 }
 
 impl<S: ExitSource> Disarms for Shared<S> {
@@ -50,29 +58,32 @@ impl<S: ExitSource> Shared<S> {
         let _ = drop_all(callbacks, &self.remains.origin);
     }
 
-    pub(super) fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
+    pub(super) fn register(&self, process: Named<'_>) -> Result<Pid, WatchError> {
         loop {
+            let pid = self.pid_of(process)?;
             let (token, former) = match self.dispatch().reserve_unless_current(pid)? {
                 Ok(token) => (token, None),
-                Err(Current { token, tenure }) if !self.source.is_reaped(token) => match tenure {
-                    Tenure::Held => return Err(WatchError::AlreadyRegistered { pid }),
-                    Tenure::Ephemeral if self.dispatch().hold(token) => {
-                        events::registered(pid, true);
-                        return Ok(());
+                Err(Current { token, tenure }) if self.is_registered(process, token)? => {
+                    match tenure {
+                        Tenure::Held => return Err(WatchError::AlreadyRegistered { pid }),
+                        Tenure::Ephemeral if self.dispatch().hold(token) => {
+                            events::registered(pid, true);
+                            return Ok(pid);
+                        }
+                        // In between, its last callback has run, or another call has made it
+                        // `Held`. Look again.
+                        Tenure::Ephemeral => continue,
                     }
-                    // In between, its last callback has run, or another call has made it
-                    // `Held`. Look again.
-                    Tenure::Ephemeral => continue,
-                },
+                }
                 // The pid is free, or belongs to another process (C13).
                 Err(Current { token, .. }) => (self.dispatch().reserve(pid), Some(token)),
             };
-            self.arm(pid, token)?;
+            self.arm(process, pid, token)?;
             match self.dispatch().commit(pid, token, former) {
                 Ok(retired) => {
                     self.retire(retired);
                     events::registered(pid, true);
-                    return Ok(());
+                    return Ok(pid);
                 }
                 // Look again.
                 Err(Contended) => self.retire(Some(token)),
@@ -82,13 +93,14 @@ impl<S: ExitSource> Shared<S> {
 
     pub(super) fn watch(
         &self,
-        pid: Pid,
+        process: Named<'_>,
         mut callback: ExitCallback,
     ) -> Result<WatchHandle, WatchError> {
         loop {
+            let pid = self.pid_of(process)?;
             let (token, former) = match self.dispatch().reserve_unless_current(pid)? {
                 Ok(token) => (token, None),
-                Err(Current { token, .. }) if !self.source.is_reaped(token) => {
+                Err(Current { token, .. }) if self.is_registered(process, token)? => {
                     match self.dispatch().join(token, callback) {
                         Ok(added) => return self.wake_if_needed(added),
                         Err(refused) => callback = refused,
@@ -97,7 +109,7 @@ impl<S: ExitSource> Shared<S> {
                 }
                 Err(Current { token, .. }) => (self.dispatch().reserve(pid), Some(token)),
             };
-            match (self.arm(pid, token), former) {
+            match (self.arm(process, pid, token), former) {
                 (Ok(()), _) => {}
                 // No process has this pid now. So the caller means the registration's
                 // process, which was reaped, and the callback is a late one (C5).
@@ -155,7 +167,7 @@ impl<S: ExitSource> Shared<S> {
 
     /// Arms a process for one look.
     fn look_at_stranger(&self, pid: Pid, token: Token) -> Result<Option<Exit>, WatchError> {
-        self.arm(pid, token)?;
+        self.arm(Named::ByPid(pid), pid, token)?;
         let armed = Retired {
             shared: self,
             token,
@@ -165,13 +177,68 @@ impl<S: ExitSource> Shared<S> {
         Ok(found.map(|Report { status, .. }| Exit::new(pid, status)))
     }
 
+    /// Returns a duplicate of the pidfd of the registered process.
+    pub(super) fn pidfd(&self, pid: Pid) -> Result<OwnedFd, WatchError> {
+        self.ask_about(pid, |token| self.source.pidfd(pid, token))
+    }
+
+    /// Sends a signal to the registered process.
+    pub(super) fn send_signal(&self, pid: Pid, signal: i32) -> Result<(), WatchError> {
+        self.ask_about(pid, |token| self.source.send_signal(pid, token, signal))
+    }
+
+    /// Asks the source about the registered process of a pid.
+    fn ask_about<T>(
+        &self,
+        pid: Pid,
+        ask: impl Fn(Token) -> Result<T, WatchError>,
+    ) -> Result<T, WatchError> {
+        loop {
+            let Some(Current { token, .. }) = self.dispatch().current(pid)? else {
+                return Err(WatchError::NotRegistered { pid });
+            };
+            match ask(token) {
+                // The registration has ended meanwhile: look again.
+                Err(WatchError::NotRegistered { .. })
+                    if self.dispatch().exit_of(token).is_none() => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    fn pid_of(&self, process: Named<'_>) -> Result<Pid, WatchError> {
+        match process {
+            Named::ByPid(pid) => Ok(pid),
+            Named::ByPidfd(pidfd) => {
+                // A source that has panicked is not called again.
+                self.dispatch().check()?;
+                self.source.pid_of(pidfd)
+            }
+        }
+    }
+
+    /// Returns `true` if the process is the one that is armed under `token`. Both have, or have
+    /// had, the same pid.
+    ///
+    /// Two processes that have not been reaped have different pids. So the source is asked about
+    /// the armed process first. If the process of a pidfd has a pid after that, it has had the pid
+    /// during that question.
+    fn is_registered(&self, process: Named<'_>, token: Token) -> Result<bool, WatchError> {
+        let is_reaped = self.source.is_reaped(token);
+        self.pid_of(process)?;
+        Ok(!is_reaped)
+    }
+
     /// Arms a reserved token. If the source refuses or panics, the token is released.
-    fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
+    fn arm(&self, process: Named<'_>, pid: Pid, token: Token) -> Result<(), WatchError> {
         let reserved = Reserved {
             dispatch: self.dispatch(),
             token,
         };
-        self.source.arm(pid, token)?;
+        match process {
+            Named::ByPid(_) => self.source.arm(pid, token)?,
+            Named::ByPidfd(pidfd) => self.source.arm_pidfd(pid, pidfd, token)?,
+        }
         mem::forget(reserved);
         Ok(())
     }

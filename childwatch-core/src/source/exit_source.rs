@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
-use crate::contract::error::WatchError;
+use crate::contract::error::{WatchError, not_offered};
 use crate::contract::pid::Pid;
 use crate::contract::stats::WatcherStats;
 use crate::source::report::Report;
@@ -44,6 +45,15 @@ use crate::source::token::Token;
 ///   the driving thread, the watcher ends: pending callbacks are dropped without running, and
 ///   every later call returns [`Stopped`](WatchError::Stopped). A panic on a caller's
 ///   thread goes on to the caller.
+/// - **S13 pidfds.** (S10 to S12 are those of a `PollableSource`.) `arm_pidfd` arms the process of
+///   a pidfd and no other. It keeps a duplicate, changes nothing of the pidfd, and leaves no file
+///   descriptor if it fails. `pidfd` returns a duplicate of the pidfd that is armed, with a number
+///   that no standard stream has. A duplicate that someone else keeps harms no later arming. A
+///   source without pidfds keeps the defaults of `pid_of`, `arm_pidfd` and `pidfd`. All three run
+///   on the caller's thread, as `arm` does.
+/// - **S14 signals.** `send_signal` sends a signal to the process that is armed, or to none. It
+///   runs on the caller's thread, as `look` does. A source that cannot send signals keeps the
+///   default.
 pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     /// State that only the watcher's thread uses, such as a poller and its event buffer.
     type Waiter: Send + 'static;
@@ -62,6 +72,57 @@ pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     /// [`ResourceLimit`](WatchError::ResourceLimit),
     /// [`Unsupported`](WatchError::Unsupported) or [`Os`](WatchError::Os).
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError>;
+
+    /// Returns the pid of the process of a pidfd, if the process can be armed by it (S13).
+    ///
+    /// # Errors
+    ///
+    /// [`UnusablePidfd`](WatchError::UnusablePidfd), [`OwnProcess`](WatchError::OwnProcess),
+    /// [`ResourceLimit`](WatchError::ResourceLimit), [`Os`](WatchError::Os), or
+    /// [`Unsupported`](WatchError::Unsupported), which is the default.
+    fn pid_of(&self, pidfd: BorrowedFd<'_>) -> Result<Pid, WatchError> {
+        let _ = pidfd;
+        Err(not_offered("pidfds", None))
+    }
+
+    /// Begins to watch the process of a pidfd under `token` (S13). `pid` is what
+    /// [`pid_of`](Self::pid_of) has returned for it. The process may have been reaped since. Then
+    /// its exit is reported.
+    ///
+    /// # Errors
+    ///
+    /// As [`arm`](Self::arm). The default is [`Unsupported`](WatchError::Unsupported).
+    fn arm_pidfd(&self, pid: Pid, pidfd: BorrowedFd<'_>, token: Token) -> Result<(), WatchError> {
+        let _ = (pidfd, token);
+        Err(not_offered("pidfds", Some(pid)))
+    }
+
+    /// Returns a duplicate of the pidfd of the process that is armed under `token` (S13). `pid` is
+    /// the pid that it was armed with.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRegistered`](WatchError::NotRegistered) if the token is not armed,
+    /// [`ResourceLimit`](WatchError::ResourceLimit), [`Os`](WatchError::Os), or
+    /// [`Unsupported`](WatchError::Unsupported), which is the default.
+    fn pidfd(&self, pid: Pid, token: Token) -> Result<OwnedFd, WatchError> {
+        let _ = token;
+        Err(not_offered("pidfds", Some(pid)))
+    }
+
+    /// Sends a signal to the process that is armed under `token` (S14). `pid` is the pid that it was
+    /// armed with. A zombie takes any signal, and the signal 0 is not sent.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRegistered`](WatchError::NotRegistered) if the token is not armed,
+    /// [`NoSuchProcess`](WatchError::NoSuchProcess) if the process has been reaped,
+    /// [`Os`](WatchError::Os) with `EINVAL` or `EPERM`, or
+    /// [`Unsupported`](WatchError::Unsupported), which is the default.
+    fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {
+        let _ = (token, signal);
+        Err(not_offered("signals", Some(pid)))
+    }
 
     /// Ends the watch of an armed token (S3).
     fn disarm(&self, token: Token);

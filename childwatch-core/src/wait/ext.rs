@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::os::fd::AsFd;
 use std::process::{Child, Command};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -46,6 +47,20 @@ pub trait PidWatcherExt: PidWatcher {
         callback: impl FnOnce(Exit) + Send + 'static,
     ) -> Result<WatchHandle, WatchError> {
         self.register_callback(pid, Box::new(callback))
+    }
+
+    /// Runs a closure when the process of a pidfd has exited. As
+    /// [`watch_pidfd`](PidWatcher::watch_pidfd), without the box. The pidfd stays the caller's.
+    ///
+    /// # Errors
+    ///
+    /// As [`watch_pidfd`](PidWatcher::watch_pidfd).
+    fn on_pidfd_exit(
+        &self,
+        pidfd: impl AsFd,
+        callback: impl FnOnce(Exit) + Send + 'static,
+    ) -> Result<WatchHandle, WatchError> {
+        self.watch_pidfd(pidfd.as_fd(), Box::new(callback))
     }
 
     /// As [`on_exit`](Self::on_exit), until the guard is dropped.

@@ -9,6 +9,7 @@
 use std::any::Any;
 use std::fmt;
 use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, PoisonError};
 
@@ -42,7 +43,8 @@ use crate::source::token::Token;
 /// A process goes to the secondary if the primary returns
 /// [`ResourceLimit`](WatchError::ResourceLimit) or
 /// [`Unsupported`](WatchError::Unsupported). If the secondary then returns
-/// [`NotAChild`](WatchError::NotAChild), the caller gets the primary's error.
+/// [`NotAChild`](WatchError::NotAChild), the caller gets the primary's error. A process that is
+/// registered by its pidfd is the primary's, or is refused.
 ///
 /// The documentation of `childwatch-sigchld` has an example; its example `deployment`
 /// chooses between the two backends and this, by a flag or by what their probes say.
@@ -170,6 +172,25 @@ impl<P: ExitSource, S: ExitSource> ExitSource for FallbackSource<P, S> {
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
         let Link { secondary, .. } = &*self.link;
         self.spilled.arm(&*self.primary, secondary, pid, token)
+    }
+
+    fn pid_of(&self, pidfd: BorrowedFd<'_>) -> Result<Pid, WatchError> {
+        self.primary.pid_of(pidfd)
+    }
+
+    fn arm_pidfd(&self, pid: Pid, pidfd: BorrowedFd<'_>, token: Token) -> Result<(), WatchError> {
+        self.primary.arm_pidfd(pid, pidfd, token)
+    }
+
+    fn pidfd(&self, pid: Pid, token: Token) -> Result<OwnedFd, WatchError> {
+        let Link { secondary, .. } = &*self.link;
+        self.spilled.pidfd(&*self.primary, secondary, pid, token)
+    }
+
+    fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {
+        let Link { secondary, .. } = &*self.link;
+        self.spilled
+            .send_signal(&*self.primary, secondary, pid, token, signal)
     }
 
     fn disarm(&self, token: Token) {

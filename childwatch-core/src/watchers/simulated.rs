@@ -1,6 +1,7 @@
 //! [`SimulatedWatcher`]: a test double whose processes exist only in memory.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitStatus;
@@ -102,6 +103,20 @@ struct Process {
     birth: u64,
     status: Option<ExitStatus>,
     watched: Vec<Watched>,
+    /// Those that it has got while it lived.
+    signals: Vec<i32>,
+    reaction: Option<Reaction>,
+}
+
+type React = dyn Fn(&SimulatedProcesses, Pid, i32) + Send + Sync;
+
+#[derive(Clone)]
+struct Reaction(Arc<React>);
+
+impl fmt::Debug for Reaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reaction").finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -167,8 +182,74 @@ impl SimulatedProcesses {
     pub fn reap(&self, pid: Pid) -> Option<ExitStatus> {
         let mut table = lock(&self.0);
         let status = table.by_pid.get(&pid)?.status?;
-        table.by_pid.remove(&pid);
+        let process = table.by_pid.remove(&pid);
+        drop(table);
+        // Outside the lock: its reaction may have captured anything.
+        drop(process);
         Some(status)
+    }
+
+    /// Sets what happens when a process gets a signal: a test may let it
+    /// [exit](Self::exit). Without a reaction nothing happens. If there is no process with this
+    /// pid, the call returns `false`.
+    ///
+    /// The closure gets these processes, the pid and the signal. It runs on the thread that sends
+    /// the signal, inside the call and after the signal has been recorded. No lock is held.
+    ///
+    /// # Examples
+    ///
+    /// [`PidWatcher::send_signal`](crate::PidWatcher::send_signal) has one.
+    pub fn on_signal(
+        &self,
+        pid: Pid,
+        reaction: impl Fn(&SimulatedProcesses, Pid, i32) + Send + Sync + 'static,
+    ) -> bool {
+        let reaction = Reaction(Arc::new(reaction));
+        let former = match lock(&self.0).by_pid.get_mut(&pid) {
+            Some(process) => process.reaction.replace(reaction),
+            None => return false,
+        };
+        // Outside the lock: it may have captured anything.
+        drop(former);
+        true
+    }
+
+    /// Returns the signals that the process with this pid has got, in their order. A zombie gets
+    /// none, and the signal 0 is none.
+    #[must_use]
+    pub fn signals(&self, pid: Pid) -> Vec<i32> {
+        let table = lock(&self.0);
+        let process = table.by_pid.get(&pid);
+        process.map_or_else(Vec::new, |process| process.signals.clone())
+    }
+
+    /// Sends a signal to the process with this pid, if it is the one of this birth.
+    fn send_signal(&self, pid: Pid, birth: u64, signal: i32) -> Result<(), WatchError> {
+        /// The largest number of a signal on Linux.
+        const LAST: i32 = 64;
+        let reaction = {
+            let mut table = lock(&self.0);
+            let process = table.by_pid.get_mut(&pid);
+            let Some(process) = process.filter(|process| process.birth == birth) else {
+                return Err(WatchError::NoSuchProcess { pid, source: None });
+            };
+            if !(0..=LAST).contains(&signal) {
+                return Err(WatchError::Os {
+                    operation: "sending a simulated signal",
+                    pid: Some(pid),
+                    source: Errno::INVAL.into(),
+                });
+            }
+            if process.status.is_some() || signal == 0 {
+                return Ok(());
+            }
+            process.signals.push(signal);
+            process.reaction.clone()
+        };
+        if let Some(Reaction(react)) = reaction {
+            react(self, pid, signal);
+        }
+        Ok(())
     }
 
     /// Returns how many registrations all watchers of these processes have. It is for tests that
@@ -192,6 +273,8 @@ impl Table {
                 birth: self.spawned,
                 status: None,
                 watched: Vec::new(),
+                signals: Vec::new(),
+                reaction: None,
             },
         );
     }
@@ -316,6 +399,12 @@ impl ExitSource for SimulatedSource {
         status.is_some().then_some(Report::new(token, status))
     }
 
+    fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {
+        let armed = lock(&self.inbox.mail).armed.get(&token).copied();
+        let Armed { birth, .. } = armed.ok_or(WatchError::NotRegistered { pid })?;
+        SimulatedProcesses(Arc::clone(&self.table)).send_signal(pid, birth, signal)
+    }
+
     fn wait(&self, _waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
         let mut mail = lock(&self.inbox.mail);
         while mail.reports.is_empty() && !mail.is_woken {
@@ -375,6 +464,10 @@ impl ExitSource for PollableSimulatedSource {
 
     fn look(&self, token: Token) -> Option<Report> {
         self.source.look(token)
+    }
+
+    fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {
+        self.source.send_signal(pid, token, signal)
     }
 
     fn wait(&self, waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
@@ -469,6 +562,30 @@ mod tests {
         assert_eq!(processes.reap(child), Some(three));
         assert_eq!(processes.reap(child), None);
         assert_eq!(processes.spawn(), child, "the number is free");
+    }
+
+    #[test]
+    fn signals_are_recorded_while_the_process_lives_and_answered_without_a_lock() {
+        let processes = SimulatedProcesses::new();
+        let watcher = SimulatedWatcher::new(&processes).unwrap();
+        let child = processes.spawn();
+        assert!(!processes.on_signal(pid(1), |_, _, _| ()), "there is none");
+        watcher.register_pid(child).unwrap();
+        watcher.send_signal(child, 1).unwrap();
+        assert!(processes.on_signal(child, |processes, pid, signal| {
+            assert_eq!(processes.signals(pid), [1, signal]);
+            assert!(processes.exit(pid, ExitStatus::from_raw(signal)));
+        }));
+        watcher.send_signal(child, 0).unwrap();
+        watcher.send_signal(child, 15).unwrap();
+        // It is a zombie now.
+        watcher.send_signal(child, 9).unwrap();
+        assert_eq!(processes.signals(child), [1, 15]);
+        assert_eq!(processes.reap(child), Some(ExitStatus::from_raw(15)));
+        assert!(processes.spawn_with_pid(child));
+        let refused = watcher.send_signal(child, 9);
+        assert!(matches!(refused, Err(WatchError::NoSuchProcess { .. })));
+        assert_eq!(processes.signals(child), []);
     }
 
     #[test]

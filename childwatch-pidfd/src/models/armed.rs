@@ -37,7 +37,7 @@ fn table() -> (Arc<ArmedTable<Pidfd>>, Arc<AtomicBool>) {
 
 /// A look that can be interrupted by other threads.
 fn look(table: &ArmedTable<Pidfd>) -> Option<()> {
-    table.look(TOKEN, |pidfd, _| {
+    table.look(TOKEN, |pidfd| {
         thread::yield_now();
         assert!(pidfd.is_open.load(Ordering::Relaxed));
     })
@@ -70,7 +70,7 @@ fn an_insertion_does_not_wait_for_a_look() {
         let inserted = Arc::new(Notify::new());
         let looking = thread::spawn({
             let (table, inserted) = (Arc::clone(&table), Arc::clone(&inserted));
-            move || table.look(TOKEN, |_, _| inserted.wait())
+            move || table.look(TOKEN, |_| inserted.wait())
         });
         let is_open = Arc::new(AtomicBool::new(true));
         table.insert(OTHER, Pidfd { is_open });

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -99,6 +99,7 @@ impl BackendUnderTest for Sigchld {
         match feature {
             Feature::NonChildren => Err("it watches children only".to_owned()),
             Feature::FilePerProcess => Err("it needs no file descriptor".to_owned()),
+            Feature::Pidfds => Err("it has no pidfds".to_owned()),
             Feature::NoSignalHandler => Err("it listens to SIGCHLD".to_owned()),
             Feature::NoHandlerAtFirst => Err("its first process needs the handler".to_owned()),
             Feature::PidfdsOnly => Err("it needs no pidfds".to_owned()),
@@ -236,8 +237,8 @@ impl BackendUnderTest for PidfdOrSigchld {
             Feature::SignalsLeft | Feature::Forwarding | Feature::NoThread | Feature::Driver => {
                 Sigchld.offers(feature)
             }
-            // Every process spills over, the first too.
-            Feature::NoHandlerAtFirst => Pidfd.is_available(),
+            // Every process spills over, the first too. A pidfd has nowhere to spill to.
+            Feature::NoHandlerAtFirst | Feature::Pidfds => Pidfd.is_available(),
             // The half that pidfds watch does not need it.
             Feature::ChildrenOnly => Err("it watches any process that does not spill".to_owned()),
             _ => Ok(()),
@@ -293,6 +294,22 @@ impl<S: ExitSource> ExitSource for EverySecond<S> {
             pid: Some(pid),
             source: io::ErrorKind::Other.into(),
         })
+    }
+
+    fn pid_of(&self, pidfd: BorrowedFd<'_>) -> Result<Pid, WatchError> {
+        self.source.pid_of(pidfd)
+    }
+
+    fn arm_pidfd(&self, pid: Pid, pidfd: BorrowedFd<'_>, token: Token) -> Result<(), WatchError> {
+        self.source.arm_pidfd(pid, pidfd, token)
+    }
+
+    fn pidfd(&self, pid: Pid, token: Token) -> Result<OwnedFd, WatchError> {
+        self.source.pidfd(pid, token)
+    }
+
+    fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {
+        self.source.send_signal(pid, token, signal)
     }
 
     fn disarm(&self, token: Token) {
@@ -367,6 +384,7 @@ impl BackendUnderTest for Simulated {
             | Feature::NoHandlerOfTheProgram
             | Feature::SignalsLeft
             | Feature::OwnThread
+            | Feature::Signals
             | Feature::BlockedSignals
             | Feature::StatusAfterReaping => Ok(()),
             Feature::Driver => Err(ITS_OWN_THREAD.to_owned()),

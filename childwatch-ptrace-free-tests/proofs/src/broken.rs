@@ -37,10 +37,12 @@ mod looks;
 mod masks;
 mod old_design;
 mod panics;
+mod pidfds;
 mod poll;
 mod refusals;
 mod registrations;
 mod seldom;
+mod send;
 mod signal;
 pub(crate) mod source;
 mod start;
@@ -63,6 +65,8 @@ const FAMILIES: &[&[Broken]] = &[
     callbacks::ALL,
     masks::ALL,
     poll::ALL,
+    pidfds::ALL,
+    send::ALL,
     late::ALL,
     panics::ALL,
     registrations::ALL,
@@ -127,7 +131,7 @@ mod tests {
 
     #[test]
     fn every_law_is_broken_by_somebody() {
-        for law in 1..=12 {
+        for law in 1..=14 {
             let is_broken = all().any(|broken| broken.breaks == Rule::Law(law));
             assert!(is_broken, "S{law}");
         }

@@ -23,6 +23,7 @@
 //! A trial without a fault looks at every call that the watcher's threads make: if a call is
 //! neither in [`CALLS`] nor in [`EXEMPT`], which gives the reason, the trial fails.
 
+mod acting;
 mod board;
 mod call;
 mod children;

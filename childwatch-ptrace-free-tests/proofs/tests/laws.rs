@@ -1,4 +1,4 @@
-//! The laws of an `ExitSource`, S1 to S8, as the engine relies on them: each source by
+//! The laws of an `ExitSource`, S1 to S8, S13 and S14, as the engine relies on them: each source by
 //! itself, without an engine. What only an engine can show, the suite has.
 
 #![allow(
@@ -7,6 +7,8 @@
 )]
 
 use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,6 +18,7 @@ use childwatch_core::{Pid, WatchError};
 use childwatch_pidfd::PidfdSource;
 use childwatch_ptrace_free_tests::kit::child::{End, GatedChild, Nursery, RealNursery};
 use childwatch_sigchld::SigchldSource;
+use rustix::process::{PidfdFlags, pidfd_open};
 
 /// Far more than a wait takes, on a busy machine too.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -79,9 +82,107 @@ laws! {
     s4_a_waking_ends_the_wait_under_way_or_the_next
     s5_a_refused_arming_leaves_nothing
     s8_a_look_finds_an_exit_and_leaves_its_report
+    s13_a_pidfd_means_its_process_and_not_the_number
+    s13_a_kept_duplicate_harms_no_later_arming
+    s14_a_signal_reaches_the_armed_process_or_none
     a_process_is_reaped_when_somebody_has_waited_for_it
     a_numbers_next_process_is_not_the_one_that_was_armed
     an_armed_child_stays_in_its_process_group
+}
+
+fn pidfd_of(child: &dyn GatedChild) -> OwnedFd {
+    let number = rustix::process::Pid::from_raw(child.pid().as_raw());
+    pidfd_open(number.unwrap(), PidfdFlags::empty()).unwrap()
+}
+
+/// Sources without pidfds refuse all of them.
+fn takes_pidfds<S: ExitSource>(source: &S, pidfd: &OwnedFd, pid: Pid) -> bool {
+    match source.pid_of(pidfd.as_fd()) {
+        Ok(of_its_process) => {
+            assert_eq!(of_its_process, pid);
+            true
+        }
+        Err(WatchError::Unsupported { .. }) => {
+            let refused = source.arm_pidfd(pid, pidfd.as_fd(), token(0));
+            assert!(matches!(refused, Err(WatchError::Unsupported { .. })));
+            let refused = source.pidfd(pid, token(0));
+            assert!(matches!(refused, Err(WatchError::Unsupported { .. })));
+            false
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// Its process is reaped between the two calls, and another one has the number.
+fn s13_a_pidfd_means_its_process_and_not_the_number<S: ExitSource>(
+    source: &S,
+    waiter: &mut S::Waiter,
+) {
+    let mut old = child();
+    let pid = old.pid();
+    let pidfd = pidfd_of(&*old);
+    if !takes_pidfds(source, &pidfd, pid) {
+        return;
+    }
+    old.die(End::Code(3));
+    old.reap();
+    let new = match RealNursery.can_choose_pids() {
+        Ok(()) => RealNursery.spawn_as(pid),
+        Err(reason) => return cannot_run(&reason),
+    };
+    source.arm_pidfd(pid, pidfd.as_fd(), token(0)).unwrap();
+    let report = only_report(token(0), source, waiter);
+    assert!(code(report).is_none_or(|code| code == 3));
+    assert!(source.is_reaped(token(0)));
+    source.disarm(token(0));
+    let refused = source.pidfd(pid, token(0));
+    assert!(matches!(refused, Err(WatchError::NotRegistered { .. })));
+    drop(new);
+}
+
+fn s13_a_kept_duplicate_harms_no_later_arming<S: ExitSource>(source: &S, waiter: &mut S::Waiter) {
+    let child = child();
+    let pid = child.pid();
+    let pidfd = pidfd_of(&*child);
+    if !takes_pidfds(source, &pidfd, pid) {
+        return;
+    }
+    child.die(End::Code(3));
+    for index in 0..3 {
+        let token = token(index);
+        source.arm_pidfd(pid, pidfd.as_fd(), token).unwrap();
+        only_report(token, source, waiter);
+        source.disarm(token);
+    }
+    // The same with a pidfd that the source has opened.
+    source.arm(pid, token(3)).unwrap();
+    let kept = source.pidfd(pid, token(3)).unwrap();
+    only_report(token(3), source, waiter);
+    source.disarm(token(3));
+    source.arm_pidfd(pid, kept.as_fd(), token(4)).unwrap();
+    only_report(token(4), source, waiter);
+    source.disarm(token(4));
+}
+
+fn s14_a_signal_reaches_the_armed_process_or_none<S: ExitSource>(
+    source: &S,
+    waiter: &mut S::Waiter,
+) {
+    let mut child = child();
+    let pid = child.pid();
+    let send = |signal| source.send_signal(pid, token(0), signal);
+    let refused = send(9);
+    assert!(matches!(refused, Err(WatchError::NotRegistered { .. })));
+    source.arm(pid, token(0)).unwrap();
+    send(0).unwrap();
+    send(15).unwrap();
+    let report = report_of(token(0), source, waiter);
+    assert_eq!(report.status.unwrap().signal(), Some(15));
+    send(9).unwrap();
+    child.reap();
+    let refused = send(9);
+    assert!(matches!(refused, Err(WatchError::NoSuchProcess { .. })));
+    source.disarm(token(0));
 }
 
 /// Until it executes a program, its parent may move it to another group. A source that asks

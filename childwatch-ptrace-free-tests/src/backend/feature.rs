@@ -28,6 +28,11 @@ pub enum Feature {
     PidfdsOnly,
     /// The backend watches processes where pidfds are refused.
     WithoutPidfds,
+    /// The backend registers the process of a pidfd, and returns the pidfd of a process that was
+    /// registered so.
+    Pidfds,
+    /// The backend sends signals to processes that are registered.
+    Signals,
     /// The backend reports the status of a child that was reaped before the watcher could look.
     StatusAfterReaping,
     /// While the backend watches, a program that receives `SIGCHLD` by `signalfd` or

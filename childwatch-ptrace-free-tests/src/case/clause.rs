@@ -48,6 +48,8 @@ clauses! {
     C16 = "footprint",
     C17 = "concurrency",
     C18 = "host",
+    C19 = "pidfds",
+    C20 = "signals",
 }
 
 impl fmt::Display for Clause {

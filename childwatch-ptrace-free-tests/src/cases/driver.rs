@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::mem;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
@@ -450,6 +450,12 @@ fn has_stopped(watcher: &dyn PidWatcher, pid: Pid) {
     let joined = watcher.register_callback(pid, probe.callback());
     assert!(is_stopped(joined.map(drop)));
     assert!(is_stopped(watcher.try_wait(pid).map(drop)));
+    let input = std::io::stdin();
+    assert!(is_stopped(watcher.register_pidfd(input.as_fd()).map(drop)));
+    let watched = watcher.watch_pidfd(input.as_fd(), probe.callback());
+    assert!(is_stopped(watched.map(drop)));
+    assert!(is_stopped(watcher.pidfd(pid).map(drop)));
+    assert!(is_stopped(watcher.send_signal(pid, 0)));
     assert!(probe.captures_are_dropped());
 }
 

@@ -8,7 +8,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::mem::{self, ManuallyDrop};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::pin::Pin;
 use std::process::{ExitStatus, exit};
@@ -60,7 +60,7 @@ pub(super) fn every_call_in_a_copy_answers_forked(stage: &Stage<'_>) {
     // With the watcher's thread inside a callback, and idle.
     let mut occupied = Some(stage.occupy(&*watcher));
     for _ in 0..2 {
-        let callbacks = [(); 2].map(|()| Probe::new().callback());
+        let callbacks = [(); 3].map(|()| Probe::new().callback());
         in_a_copy("every call", || {
             // SAFETY: each copy of the process has a copy of its own, dropped once.
             drop(ManuallyDrop::into_inner(unsafe {
@@ -98,15 +98,27 @@ fn calls_answer_forked(
     child: &dyn GatedChild,
     dead: &dyn GatedChild,
     handle: WatchHandle,
-    [first, second]: [ExitCallback; 2],
+    [first, second, third]: [ExitCallback; 3],
 ) -> bool {
     let is_forked = |refused: Result<(), WatchError>| matches!(refused, Err(WatchError::Forked));
+    // A watcher that offers no pidfds may say that first.
+    let is_refused = |refused: Result<(), WatchError>| {
+        matches!(
+            refused,
+            Err(WatchError::Forked | WatchError::Unsupported { .. })
+        )
+    };
+    let input = std::io::stdin();
     watcher.unregister_pid(child.pid());
     watcher.unregister_callback(handle) == Unregistered::NotPending
         && is_forked(watcher.try_wait(dead.pid()).map(drop))
         && is_forked(watcher.register_pid(dead.pid()))
         && is_forked(watcher.register_callback(dead.pid(), first).map(drop))
         && is_forked(watcher.watch(child.pid(), second).map(drop))
+        && is_refused(watcher.register_pidfd(input.as_fd()).map(drop))
+        && is_refused(watcher.watch_pidfd(input.as_fd(), third).map(drop))
+        && is_refused(watcher.pidfd(dead.pid()).map(drop))
+        && is_refused(watcher.send_signal(child.pid(), libc::SIGKILL))
         && watcher.stats().is_none()
 }
 

@@ -1,6 +1,7 @@
 //! C10 and C11: calls from inside callbacks and drops, and panics there.
 
 use std::future::Future;
+use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,6 +26,10 @@ fn call_everything(watcher: &dyn PidWatcher, pid: Pid) {
     let guard = watcher.watch_guard(pid, |_| {}).unwrap();
     let future = watcher.exited(pid).unwrap();
     drop((guard, future));
+    let _ = watcher.send_signal(pid, 0);
+    if let Ok(pidfd) = watcher.pidfd(pid) {
+        super::pidfd::call_with_pidfds(watcher, pid, pidfd.as_fd());
+    }
     for handle in [handle, watched] {
         assert_eq!(
             watcher.unregister_callback(handle),

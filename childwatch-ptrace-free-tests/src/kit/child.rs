@@ -193,22 +193,27 @@ pub struct SimulatedNursery(pub SimulatedProcesses);
 
 impl Nursery for SimulatedNursery {
     fn spawn(&self) -> Box<dyn GatedChild> {
-        Box::new(SimulatedChild {
-            pid: self.0.spawn(),
-            processes: self.0.clone(),
-        })
+        self.child(self.0.spawn())
     }
 
     fn spawn_as(&self, pid: Pid) -> Box<dyn GatedChild> {
         assert!(self.0.spawn_with_pid(pid), "the number {pid} is taken");
-        Box::new(SimulatedChild {
-            pid,
-            processes: self.0.clone(),
-        })
+        self.child(pid)
     }
 
     fn can_choose_pids(&self) -> Result<(), String> {
         Ok(())
+    }
+}
+
+impl SimulatedNursery {
+    /// Each signal ends it, as the default action of most signals does.
+    fn child(&self, pid: Pid) -> Box<dyn GatedChild> {
+        let processes = self.0.clone();
+        processes.on_signal(pid, |processes, pid, signal| {
+            processes.exit(pid, ExitStatus::from_raw(signal));
+        });
+        Box::new(SimulatedChild { pid, processes })
     }
 }
 

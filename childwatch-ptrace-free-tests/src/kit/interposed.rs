@@ -1,6 +1,7 @@
 //! [`Interposed`]: a watcher whose `register_pid` a case has in its hands.
 
 use std::fmt;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
 
@@ -54,6 +55,26 @@ where
         let watched = self.watcher.watch(pid, callback);
         self.unregister_pid(pid);
         watched
+    }
+
+    fn register_pidfd(&self, pidfd: BorrowedFd<'_>) -> Result<Pid, WatchError> {
+        self.watcher.register_pidfd(pidfd)
+    }
+
+    fn watch_pidfd(
+        &self,
+        pidfd: BorrowedFd<'_>,
+        callback: ExitCallback,
+    ) -> Result<WatchHandle, WatchError> {
+        self.watcher.watch_pidfd(pidfd, callback)
+    }
+
+    fn pidfd(&self, pid: Pid) -> Result<OwnedFd, WatchError> {
+        self.watcher.pidfd(pid)
+    }
+
+    fn send_signal(&self, pid: Pid, signal: i32) -> Result<(), WatchError> {
+        self.watcher.send_signal(pid, signal)
     }
 }
 

@@ -231,6 +231,16 @@ impl Kernel {
         WatchError::NotAChild { pid, source: None }
     }
 
+    /// No model sends a signal.
+    pub(crate) fn send_signal(
+        &self,
+        _pid: Pid,
+        _signal: i32,
+        look: impl Fn() -> Result<(), WatchError>,
+    ) -> Result<(), WatchError> {
+        look()
+    }
+
     pub(crate) fn prove_proc(&self) -> Option<OwnProc> {
         None
     }

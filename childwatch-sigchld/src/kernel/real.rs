@@ -11,6 +11,7 @@ use crate::listen::mask;
 use crate::look::child::{self, Kinship, State};
 use crate::look::proc::OwnProc;
 use crate::look::release;
+use crate::look::signalled;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Kernel;
@@ -42,6 +43,16 @@ impl Kernel {
     /// Returns the error for a pid that is not a child's.
     pub(crate) fn not_a_child(&self, pid: Pid) -> WatchError {
         child::not_a_child(pid)
+    }
+
+    /// Sends a signal to a child, after a `look` that finds that it still has the pid.
+    pub(crate) fn send_signal(
+        &self,
+        pid: Pid,
+        signal: i32,
+        look: impl Fn() -> Result<(), WatchError>,
+    ) -> Result<(), WatchError> {
+        signalled::send(pid, signal, look)
     }
 
     /// Proves that `/proc` is that of this process's pid namespace.

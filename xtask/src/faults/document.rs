@@ -28,7 +28,8 @@ A trial is a process of its own, in which one watcher lives:
 
 1. It is made, and ten children are registered. Three pids that cannot be registered are refused.
 2. The children exit one by one. One of them is reaped before the watcher can look.
-3. Late callbacks are registered. Then processes are unregistered, and registered again.
+3. Late callbacks are registered, and a zombie is signalled. A pidfd backend is also asked for a
+   pidfd, and offered two. Then processes are unregistered, and registered again.
 4. The watcher is dropped.
 
 A driven watcher has a loop of the program's, a thread that calls `drive(None)` again and again. After
@@ -52,7 +53,7 @@ The outcomes:
 | outcome | meaning |
 |---|---|
 | *no effect* | Everything is as without the fault. The call was repeated, or was not needed. |
-| *no watcher*, *not registered*, *late callback refused* | The call returned this error. |
+| *no watcher*, *not registered*, *late callback refused*, *pidfd refused*, *signal refused* | The call returned this error. |
 | *refused as* | A pid that cannot be registered was refused for this reason, and not for its own. |
 | *told without status* | The exit was reported without its status. For the child that was reaped first, this is noted only if the failing call is the one that returns the status. |
 | *told when it is over*, *not told while it lasts* | The kernel keeps the exit, and the watcher asks again. |

@@ -84,6 +84,24 @@ impl<P: PollableSource, S: PollableSource> ExitSource for PollableFallbackSource
         self.spilled.arm(&self.primary, &self.secondary, pid, token)
     }
 
+    fn pid_of(&self, pidfd: BorrowedFd<'_>) -> Result<Pid, WatchError> {
+        self.primary.pid_of(pidfd)
+    }
+
+    fn arm_pidfd(&self, pid: Pid, pidfd: BorrowedFd<'_>, token: Token) -> Result<(), WatchError> {
+        self.primary.arm_pidfd(pid, pidfd, token)
+    }
+
+    fn pidfd(&self, pid: Pid, token: Token) -> Result<OwnedFd, WatchError> {
+        self.spilled
+            .pidfd(&self.primary, &self.secondary, pid, token)
+    }
+
+    fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {
+        self.spilled
+            .send_signal(&self.primary, &self.secondary, pid, token, signal)
+    }
+
     fn disarm(&self, token: Token) {
         self.spilled.disarm(&self.primary, &self.secondary, token);
     }

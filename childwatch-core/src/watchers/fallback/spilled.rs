@@ -1,6 +1,7 @@
 //! [`Spilled`]: which source watches which process.
 
 use std::collections::HashSet;
+use std::os::fd::OwnedFd;
 use std::sync::PoisonError;
 
 use crate::contract::error::WatchError;
@@ -84,6 +85,35 @@ impl Spilled {
             secondary.look(token)
         } else {
             primary.look(token)
+        }
+    }
+
+    pub(super) fn pidfd(
+        &self,
+        primary: &impl ExitSource,
+        secondary: &impl ExitSource,
+        pid: Pid,
+        token: Token,
+    ) -> Result<OwnedFd, WatchError> {
+        if self.contains(token) {
+            secondary.pidfd(pid, token)
+        } else {
+            primary.pidfd(pid, token)
+        }
+    }
+
+    pub(super) fn send_signal(
+        &self,
+        primary: &impl ExitSource,
+        secondary: &impl ExitSource,
+        pid: Pid,
+        token: Token,
+        signal: i32,
+    ) -> Result<(), WatchError> {
+        if self.contains(token) {
+            secondary.send_signal(pid, token, signal)
+        } else {
+            primary.send_signal(pid, token, signal)
         }
     }
 

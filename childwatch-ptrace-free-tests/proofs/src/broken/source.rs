@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Mutex;
 
 use childwatch_core::source::{ExitSource, Report, ThreadedWatcher, Token};
@@ -22,6 +23,25 @@ pub(crate) trait SourceFault: Debug + Default + Send + Sync + 'static {
 
     fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
         good.arm(pid, token)
+    }
+
+    fn pidfd<S: ExitSource>(
+        &self,
+        good: &Good<S>,
+        pid: Pid,
+        token: Token,
+    ) -> Result<OwnedFd, WatchError> {
+        good.pidfd(pid, token)
+    }
+
+    fn send_signal<S: ExitSource>(
+        &self,
+        good: &Good<S>,
+        pid: Pid,
+        token: Token,
+        signal: i32,
+    ) -> Result<(), WatchError> {
+        good.send_signal(pid, token, signal)
     }
 
     fn disarm<S: ExitSource>(&self, good: &Good<S>, token: Token) {
@@ -94,6 +114,30 @@ impl<F: SourceFault, S: ExitSource> ExitSource for FaultySource<F, S> {
             self.fault.arm(&self.good, pid, token)
         } else {
             self.good.arm(pid, token)
+        }
+    }
+
+    fn pid_of(&self, pidfd: BorrowedFd<'_>) -> Result<Pid, WatchError> {
+        self.good.pid_of(pidfd)
+    }
+
+    fn arm_pidfd(&self, pid: Pid, pidfd: BorrowedFd<'_>, token: Token) -> Result<(), WatchError> {
+        self.good.arm_pidfd(pid, pidfd, token)
+    }
+
+    fn pidfd(&self, pid: Pid, token: Token) -> Result<OwnedFd, WatchError> {
+        if self.calls.is_wrong_now() {
+            self.fault.pidfd(&self.good, pid, token)
+        } else {
+            self.good.pidfd(pid, token)
+        }
+    }
+
+    fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {
+        if self.calls.is_wrong_now() {
+            self.fault.send_signal(&self.good, pid, token, signal)
+        } else {
+            self.good.send_signal(pid, token, signal)
         }
     }
 
@@ -180,6 +224,27 @@ impl<S: ExitSource> ExitSource for Good<S> {
             lock(&self.armed).remove(&token);
         }
         armed
+    }
+
+    fn pid_of(&self, pidfd: BorrowedFd<'_>) -> Result<Pid, WatchError> {
+        self.source.pid_of(pidfd)
+    }
+
+    fn arm_pidfd(&self, pid: Pid, pidfd: BorrowedFd<'_>, token: Token) -> Result<(), WatchError> {
+        lock(&self.armed).insert(token, pid);
+        let armed = self.source.arm_pidfd(pid, pidfd, token);
+        if armed.is_err() {
+            lock(&self.armed).remove(&token);
+        }
+        armed
+    }
+
+    fn pidfd(&self, pid: Pid, token: Token) -> Result<OwnedFd, WatchError> {
+        self.source.pidfd(pid, token)
+    }
+
+    fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {
+        self.source.send_signal(pid, token, signal)
     }
 
     fn disarm(&self, token: Token) {

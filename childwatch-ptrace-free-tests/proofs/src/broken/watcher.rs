@@ -1,6 +1,7 @@
 //! A good watcher with one method gone wrong.
 
 use std::fmt::{self, Debug};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 
 use childwatch_core::source::Canceller;
@@ -47,6 +48,31 @@ pub(super) trait WatcherFault: Debug + Send + Sync + 'static {
 
     fn try_wait(&self, good: &dyn PidWatcher, pid: Pid) -> Result<Option<Exit>, WatchError> {
         good.try_wait(pid)
+    }
+
+    fn register_pidfd(
+        &self,
+        good: &dyn PidWatcher,
+        pidfd: BorrowedFd<'_>,
+    ) -> Result<Pid, WatchError> {
+        good.register_pidfd(pidfd)
+    }
+
+    fn watch_pidfd(
+        &self,
+        good: &dyn PidWatcher,
+        pidfd: BorrowedFd<'_>,
+        callback: ExitCallback,
+    ) -> Result<WatchHandle, WatchError> {
+        good.watch_pidfd(pidfd, callback)
+    }
+
+    fn pidfd(&self, good: &dyn PidWatcher, pid: Pid) -> Result<OwnedFd, WatchError> {
+        good.pidfd(pid)
+    }
+
+    fn send_signal(&self, good: &dyn PidWatcher, pid: Pid, signal: i32) -> Result<(), WatchError> {
+        good.send_signal(pid, signal)
     }
 
     /// What `register_callback` and `watch` have in common: `good` is the good
@@ -164,6 +190,26 @@ impl<F: WatcherFault> PidWatcher for FaultyWatcher<F> {
 
     fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
         self.fault().try_wait(self.good(), pid)
+    }
+
+    fn register_pidfd(&self, pidfd: BorrowedFd<'_>) -> Result<Pid, WatchError> {
+        self.fault().register_pidfd(self.good(), pidfd)
+    }
+
+    fn watch_pidfd(
+        &self,
+        pidfd: BorrowedFd<'_>,
+        callback: ExitCallback,
+    ) -> Result<WatchHandle, WatchError> {
+        self.fault().watch_pidfd(self.good(), pidfd, callback)
+    }
+
+    fn pidfd(&self, pid: Pid) -> Result<OwnedFd, WatchError> {
+        self.fault().pidfd(self.good(), pid)
+    }
+
+    fn send_signal(&self, pid: Pid, signal: i32) -> Result<(), WatchError> {
+        self.fault().send_signal(self.good(), pid, signal)
     }
 
     fn canceller(&self) -> Option<Canceller> {

@@ -17,6 +17,8 @@ pub(super) struct Observed {
     /// Refused as it should be, but for another reason.
     pub(super) refused_otherwise: BTreeSet<&'static str>,
     pub(super) no_late_callback: BTreeSet<&'static str>,
+    pub(super) no_pidfd: BTreeSet<&'static str>,
+    pub(super) no_signal: BTreeSet<&'static str>,
     pub(super) has_no_status: bool,
     pub(super) is_told: Told,
     pub(super) leaves_thread: bool,
@@ -70,6 +72,11 @@ impl fmt::Display for Observed {
             let kinds = list(&self.no_late_callback);
             parts.push(format!("late callback refused: {kinds}"));
         }
+        for (what, kinds) in [("pidfd", &self.no_pidfd), ("signal", &self.no_signal)] {
+            if !kinds.is_empty() {
+                parts.push(format!("{what} refused: {}", list(kinds)));
+            }
+        }
         if self.has_no_status {
             parts.push("told without status".to_owned());
         }
@@ -102,6 +109,7 @@ pub(super) fn kind_of(error: &WatchError) -> &'static str {
         WatchError::ResourceLimit { .. } => "ResourceLimit",
         WatchError::Unsupported { .. } => "Unsupported",
         WatchError::Os { .. } => "Os",
+        WatchError::UnusablePidfd { .. } => "UnusablePidfd",
         other => panic!("an error that has nothing to do with the fault: {other:?}"),
     }
 }

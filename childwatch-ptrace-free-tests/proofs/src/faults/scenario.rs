@@ -119,6 +119,7 @@ impl Life {
             self.during(Phase::Telling, |life| life.exits_are_told(children, &gate));
         }
         self.late_callbacks(&children.held);
+        self.act(children);
         self.during(Phase::Unregistering, |life| {
             life.unregister(&children.held, handles);
         });

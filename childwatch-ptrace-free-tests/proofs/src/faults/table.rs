@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::call::MadeBy::{Caller, Watcher};
 use super::call::{Call, Hides};
 use super::limit::Limit;
-use super::when::Phase::{Dropping, Late, Making, Registering, Telling, Unregistering};
+use super::when::Phase::{Acting, Dropping, Late, Making, Registering, Telling, Unregistering};
 use childwatch_ptrace_free_tests::machine::refusal::Refusal;
 
 pub(super) const GET_INFO: &str = "ioctl(PIDFD_GET_INFO)";
@@ -86,6 +86,7 @@ pub static CALLS: &[Call] = &[
     )
     .by(Caller)
     .with_pidfd(&[(Making, 1), (Registering, 3)])
+    .with_sigchld(&[(Acting, 1)])
     .with_fallback(&[(Registering, 3)]),
     Call::new(
         "waitid(P_PIDFD)",
@@ -100,7 +101,7 @@ pub static CALLS: &[Call] = &[
         ],
     )
     .used(|arguments| arguments[0] == u64::from(libc::P_PIDFD))
-    .with_pidfd(&[(Making, 1), (Registering, 1), (Telling, 3)])
+    .with_pidfd(&[(Making, 1), (Registering, 1), (Telling, 3), (Acting, 1)])
     .with_fallback(&[(Registering, 1), (Telling, 1)])
     .when_driven(&[("pidfd-driven", &[(Telling, 3)])]),
     Call::new(
@@ -115,7 +116,7 @@ pub static CALLS: &[Call] = &[
         ],
     )
     .used(|arguments| arguments[1] as u32 == 0xC040_FF0B)
-    .with_pidfd(&[(Making, 1), (Telling, 1)])
+    .with_pidfd(&[(Making, 1), (Telling, 1), (Acting, 1)])
     .with_fallback(&[(Telling, 1)]),
     Call::new("epoll_create1", &[libc::SYS_epoll_create1], OPENING)
         .by(Caller)
@@ -133,8 +134,12 @@ pub static CALLS: &[Call] = &[
     )
     .used(|arguments| arguments[1] as i32 == libc::F_DUPFD_CLOEXEC)
     .by(Caller)
-    .with_pidfd(&[(Making, 1)])
+    .with_pidfd(&[(Making, 1), (Acting, 2)])
     .with_fallback(&[(Making, 1)]),
+    Call::new("fcntl(F_GETFL)", &[libc::SYS_fcntl], &REFUSED)
+        .used(|arguments| arguments[1] as i32 == libc::F_GETFL)
+        .by(Caller)
+        .with_pidfd(&[(Acting, 1)]),
     Call::new(
         "eventfd2",
         &[libc::SYS_eventfd2],
@@ -187,7 +192,7 @@ pub static CALLS: &[Call] = &[
     )
     .used(|arguments| arguments[1] as i32 == libc::EPOLL_CTL_ADD)
     .by(Caller)
-    .with_pidfd(&[(Making, 1), (Registering, 3)])
+    .with_pidfd(&[(Making, 1), (Registering, 3), (Acting, 1)])
     .with_fallback(&[(Making, 1), (Registering, 3)])
     .when_driven(&[
         ("pidfd-driven", &[(Making, 1), (Registering, 1)]),
@@ -310,7 +315,8 @@ pub static CALLS: &[Call] = &[
         &[Errno::INVAL, Errno::PERM, Errno::NOSYS],
     )
     .by(Caller)
-    .with_pidfd(&[(Registering, 1)])
+    .with_pidfd(&[(Registering, 1), (Acting, 2)])
+    .with_sigchld(&[(Acting, 1)])
     .with_fallback(&[(Registering, 1)]),
     Call::new(
         "openat of a file in /proc",
@@ -333,7 +339,7 @@ pub static CALLS: &[Call] = &[
     Call::new("waitid(P_PID) of a newcomer", &[libc::SYS_waitid], ASKING)
         .used(|arguments| arguments[0] == u64::from(libc::P_PID))
         .by(Caller)
-        .with_sigchld(&[(Registering, 3)])
+        .with_sigchld(&[(Registering, 3), (Acting, 1)])
         .with_fallback(&[(Registering, 2)]),
     // The thread looks again when it likes, at a heartbeat for one.
     Call::new(
@@ -373,6 +379,15 @@ pub static CALLS: &[Call] = &[
     .by(Caller)
     .with_sigchld(&[(Registering, 3)])
     .with_fallback(&[(Registering, 2)]),
+    Call::new(
+        "kill of a child, without a pidfd",
+        &[libc::SYS_kill],
+        &[Errno::INVAL, Errno::PERM, Errno::NOSYS],
+    )
+    .used(|arguments| arguments[1] as i32 == libc::SIGTERM)
+    .by(Caller)
+    .besides(|| vec![Refusal::of(libc::SYS_pidfd_open, Errno::NOSYS)])
+    .with_sigchld(&[(Acting, 1)]),
     Call::new(
         "kill of a number that is no child's",
         &[libc::SYS_kill],

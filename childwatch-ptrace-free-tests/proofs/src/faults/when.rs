@@ -15,6 +15,8 @@ pub enum Phase {
     Telling,
     /// Callbacks are registered for an exit that has been reported.
     Late,
+    /// Pidfds are offered and asked for, and a process is signalled.
+    Acting,
     /// Callbacks and processes are unregistered.
     Unregistering,
     /// The watcher is dropped.
@@ -23,11 +25,12 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase, in order.
-    pub const ALL: [Phase; 6] = [
+    pub const ALL: [Phase; 7] = [
         Phase::Making,
         Phase::Registering,
         Phase::Telling,
         Phase::Late,
+        Phase::Acting,
         Phase::Unregistering,
         Phase::Dropping,
     ];
@@ -40,6 +43,7 @@ impl Phase {
             Phase::Registering => "registering",
             Phase::Telling => "telling",
             Phase::Late => "late callback",
+            Phase::Acting => "acting",
             Phase::Unregistering => "unregistering",
             Phase::Dropping => "dropping",
         }
