@@ -34,10 +34,11 @@ pub(crate) fn registered(pid: Pid, held: bool) {
     event!(DEBUG, pid = pid.as_raw(), held, "registered");
 }
 
-pub(crate) fn refused(pid: Pid, error: &WatchError) {
+/// `pid` is `None` if a pidfd named the process.
+pub(crate) fn refused(pid: Option<Pid>, error: &WatchError) {
     event!(
         DEBUG,
-        pid = pid.as_raw(),
+        pid = pid.map(Pid::as_raw),
         error = error as &Error,
         "refused"
     );
