@@ -134,7 +134,9 @@ impl Running {
 
     #[cfg(feature = "tracing")]
     fn microseconds(&self) -> Option<u64> {
-        let ran = crate::platform::clock::monotonic().saturating_sub(self.since?);
+        // First the time of the begin: without it, the clock is not read again.
+        let since = self.since?;
+        let ran = crate::platform::clock::monotonic().saturating_sub(since);
         Some(u64::try_from(ran.as_micros()).unwrap_or(u64::MAX))
     }
 }
