@@ -119,7 +119,8 @@ impl<S: ExitSource> PidWatcher for DrivenWatcher<S> {
     fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
         self.shared.remains.origin.check()?;
         let registered = self.shared.register(Named::ByPid(pid)).map(drop);
-        registered.inspect_err(|error| events::refused(Some(pid), error))
+        events::registration_answered(Some(pid), &registered);
+        registered
     }
 
     fn unregister_pid(&self, pid: Pid) {
@@ -151,7 +152,8 @@ impl<S: ExitSource> PidWatcher for DrivenWatcher<S> {
     fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError> {
         self.shared.remains.origin.check()?;
         let registered = self.shared.watch(Named::ByPid(pid), callback);
-        registered.inspect_err(|error| events::refused(Some(pid), error))
+        events::registration_answered(Some(pid), &registered);
+        registered
     }
 
     fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
@@ -162,7 +164,8 @@ impl<S: ExitSource> PidWatcher for DrivenWatcher<S> {
     fn register_pidfd(&self, pidfd: BorrowedFd<'_>) -> Result<Pid, WatchError> {
         self.shared.remains.origin.check()?;
         let registered = self.shared.register(Named::ByPidfd(pidfd));
-        registered.inspect_err(|error| events::refused(None, error))
+        events::registration_answered(None, &registered);
+        registered
     }
 
     fn watch_pidfd(
@@ -172,7 +175,8 @@ impl<S: ExitSource> PidWatcher for DrivenWatcher<S> {
     ) -> Result<WatchHandle, WatchError> {
         self.shared.remains.origin.check()?;
         let registered = self.shared.watch(Named::ByPidfd(pidfd), callback);
-        registered.inspect_err(|error| events::refused(None, error))
+        events::registration_answered(None, &registered);
+        registered
     }
 
     fn pidfd(&self, pid: Pid) -> Result<OwnedFd, WatchError> {

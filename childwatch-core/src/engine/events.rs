@@ -34,14 +34,14 @@ pub(crate) fn registered(pid: Pid, held: bool) {
     event!(DEBUG, pid = pid.as_raw(), held, "registered");
 }
 
-/// `pid` is `None` if a pidfd named the process.
-pub(crate) fn refused(pid: Option<Pid>, error: &WatchError) {
-    event!(
-        DEBUG,
-        pid = pid.map(Pid::as_raw),
-        error = error as &Error,
-        "refused"
-    );
+/// Emits an event if the registration has been refused. `pid` is `None` if a pidfd named the
+/// process.
+pub(crate) fn registration_answered<T>(pid: Option<Pid>, answer: &Result<T, WatchError>) {
+    #[cfg(feature = "tracing")]
+    if let Err(error) = answer {
+        let pid = pid.map(Pid::as_raw);
+        event!(DEBUG, pid, error = error as &Error, "refused");
+    }
 }
 
 pub(crate) fn spilled(pid: Pid, error: &WatchError) {

@@ -125,9 +125,11 @@ impl<S: ExitSource> Shared<S> {
             match self.dispatch().commit_watch(pid, token, former, callback) {
                 Ok((added, retired)) => {
                     self.retire(retired);
-                    let handle = self.wake_if_needed(added)?;
-                    events::registered(pid, false);
-                    return Ok(handle);
+                    let registered = self.wake_if_needed(added);
+                    if registered.is_ok() {
+                        events::registered(pid, false);
+                    }
+                    return registered;
                 }
                 Err(refused) => {
                     self.retire(Some(token));

@@ -32,10 +32,14 @@ fn numbers(stats: WatcherStats) -> [u64; 4] {
     ]
 }
 
-/// One test, because `SIGCHLD` belongs to the process.
+/// One test, because `SIGCHLD` belongs to the process. The backend that forwards signals comes last:
+/// its program sets another handler, which does not call ours.
 #[test]
 fn the_numbers_follow_a_life() {
-    for backend in ALL {
+    let (forwarded, others): (Vec<_>, Vec<_>) = ALL
+        .iter()
+        .partition(|backend| backend.name() == "forwarded");
+    for backend in others.into_iter().chain(forwarded) {
         if can_run(backend.is_available()) {
             live(*backend);
         }
@@ -75,7 +79,8 @@ fn live(backend: &dyn BackendUnderTest) {
     // The signal is answered by a sweep, because a child is still watched. What has spilled is
     // not watched any more, so its signal may have found the inbox closed.
     if has_signals && spilled.is_none() {
-        deadline::until("a signal and a sweep are counted", || {
+        let counted = format!("{name} has counted a signal and a sweep");
+        deadline::until(&counted, || {
             stats().signals > Some(0) && stats().sweeps > Some(0)
         });
     }
