@@ -12,11 +12,14 @@
 //! | `AutoWatcher` of `childwatch-pidfd`, with its feature `sigchld` | programs that do not want to choose |
 //! | [`SimulatedWatcher`] | tests of code that supervises processes |
 //!
+//! [The guide](guide) says which watcher to take, how to register and to wait, and in which order.
+//!
 //! # The parts
 //!
 //! | to | use |
 //! |---|---|
 //! | learn of an exit | [`PidWatcher`], and [`PidWatcherExt`] for closures, guards, futures and timeouts |
+//! | learn what a child has used | [`Exit::resource_usage`] |
 //! | ask whether a process has exited | [`PidWatcher::try_wait`] |
 //! | start a child and watch it | [`PidWatcherExt::spawn_watched`], [`PidWatcherExt::spawn_exited`] |
 //! | start a child that other code watches | [`PidWatcherExt::spawn_watchable`], [`PidWatcherExt::fork_watchable`] |
@@ -164,6 +167,7 @@ pub use contract::callback::{ExitCallback, Unregistered, WatchHandle};
 pub use contract::error::{PidfdFault, WatchError};
 pub use contract::exit::Exit;
 pub use contract::pid::{InvalidPid, Pid};
+pub use contract::resource_usage::ResourceUsage;
 pub use contract::stats::WatcherStats;
 pub use contract::watcher::PidWatcher;
 pub use engine::driven::DrivenWatcher;
@@ -198,6 +202,7 @@ pub mod source {
     //! |---|---|
     //! | a value for each armed process | [`TokenTable`] |
     //! | the status in a `siginfo_t` | [`exit_status_from_siginfo`] |
+    //! | the state and the resource usage of a child, without reaping it | [`peek`] |
     //! | sending a signal by its number | [`send_signal_to_pidfd`], [`send_signal_to_pid`] |
     //! | a descriptor that is no standard stream | [`make_descriptor`], [`keep_clear`] |
     //! | a wait for a descriptor, at every limit of open files | [`await_readable`] |
@@ -206,6 +211,7 @@ pub mod source {
     pub(crate) mod descriptors;
     pub(crate) mod exit_source;
     pub(crate) mod growth;
+    pub(crate) mod peek;
     pub(crate) mod pollable;
     pub(crate) mod report;
     pub(crate) mod siginfo;
@@ -227,6 +233,7 @@ pub mod source {
     pub use crate::watchers::simulated::PollableSimulatedSource;
     pub use descriptors::{descriptor_refused, keep_clear, make_descriptor};
     pub use exit_source::ExitSource;
+    pub use peek::{Detail, Ended, Peeked, peek};
     pub use pollable::PollableSource;
     pub use report::Report;
     pub use siginfo::exit_status_from_siginfo;

@@ -2,6 +2,7 @@
 //!
 //! It starts three children and prints the code of each.
 
+use std::io::{self, Write};
 use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -49,7 +50,8 @@ fn main() -> anyhow::Result<()> {
     let mut codes: Vec<_> = receiver.try_iter().map(|exit| exit.status()).collect();
     codes.sort_by_key(|status| status.and_then(|status| status.code()));
     for status in codes.into_iter().flatten() {
-        println!("{status}");
+        // An error means that the output is a closed pipe.
+        let _ = writeln!(io::stdout(), "{status}");
     }
     for mut child in children {
         child.wait()?;

@@ -4,6 +4,7 @@
 
 #![expect(unsafe_code, reason = "`Poller::add`")]
 
+use std::io::{self, Write};
 use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -48,7 +49,8 @@ fn main() -> anyhow::Result<()> {
     let mut codes: Vec<_> = receiver.try_iter().map(|exit| exit.status()).collect();
     codes.sort_by_key(|status| status.and_then(|status| status.code()));
     for status in codes.into_iter().flatten() {
-        println!("{status}");
+        // An error means that the output is a closed pipe.
+        let _ = writeln!(io::stdout(), "{status}");
     }
     for mut child in children {
         child.wait()?;

@@ -14,10 +14,10 @@ use std::sync::mpsc;
 use childwatch_pidfd::{ExitCallback, Pid, PidWatcher, PidWatcherExt, PidfdWatcher, WatchHandle};
 
 /// Tells of the exits of processes, by callbacks on a thread of its own.
-pub struct ChildPidWatcher(Box<dyn PidWatcher>);
+struct ChildPidWatcher(Box<dyn PidWatcher>);
 
 impl ChildPidWatcher {
-    pub fn new() -> Self {
+    fn new() -> Self {
         let watcher = PidfdWatcher::new();
         ChildPidWatcher(Box::new(watcher.unwrap_or_else(|error| panic!("{error}"))))
     }
@@ -28,7 +28,7 @@ impl ChildPidWatcher {
     /// # Safety
     ///
     /// As for [`PidWatcherExt::fork_watchable`].
-    pub unsafe fn fork_watchable(&self, child_fn: impl FnOnce()) -> io::Result<Pid> {
+    unsafe fn fork_watchable(&self, child_fn: impl FnOnce()) -> io::Result<Pid> {
         let child = || {
             child_fn();
             process::abort()
@@ -37,17 +37,17 @@ impl ChildPidWatcher {
         unsafe { self.0.fork_watchable(child) }
     }
 
-    pub fn register_pid(&self, pid: Pid) {
+    fn register_pid(&self, pid: Pid) {
         let registered = self.0.register_pid(pid);
         registered.unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// Callbacks that are registered still run.
-    pub fn unregister_pid(&self, pid: Pid) {
+    fn unregister_pid(&self, pid: Pid) {
         self.0.unregister_pid(pid);
     }
 
-    pub fn register_callback(
+    fn register_callback(
         &self,
         pid: Pid,
         callback: impl Send + FnOnce(Pid) + 'static,
@@ -58,7 +58,7 @@ impl ChildPidWatcher {
     }
 
     /// When this returns, the callback has run or never will.
-    pub fn unregister_callback(&self, _pid: Pid, handle: WatchHandle) {
+    fn unregister_callback(&self, _pid: Pid, handle: WatchHandle) {
         self.0.unregister_callback(handle);
     }
 }
@@ -70,7 +70,13 @@ fn main() -> io::Result<()> {
     let (sender, receiver) = mpsc::channel();
     let unwanted = watcher.register_callback(pid, |_| ());
     watcher.unregister_callback(pid, unwanted);
-    watcher.register_callback(pid, move |pid| drop(sender.send(pid)));
+    watcher.register_callback(pid, move |pid| {
+        let _ = sender.send(pid);
+    });
+    watcher.unregister_pid(pid);
+    watcher.register_pid(pid); // Also when it is a zombie.
+    watcher.unregister_pid(pid);
+    watcher.register_pid(pid); // Also when it is a zombie.
     watcher.unregister_pid(pid);
     println!("the same child: {}", receiver.recv() == Ok(pid));
     let id = rustix::process::Pid::from_raw(pid.as_raw());

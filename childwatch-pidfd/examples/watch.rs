@@ -101,15 +101,22 @@ fn sends(
 
 /// Prints each exit until all processes have exited, and returns the exits.
 fn print(subjects: &[Subject], receiver: Receiver<News>) -> io::Result<BTreeMap<Pid, Exit>> {
-    let mut out = io::stdout().lock();
     let names: Vec<_> = subjects.iter().map(Subject::to_string).collect();
-    writeln!(out, "watching {} by {BACKEND}", names.join(", "))?;
+    say(format_args!("watching {} by {BACKEND}", names.join(", ")))?;
     let mut exits = BTreeMap::new();
     for news in receiver {
-        writeln!(out, "{news} by {BACKEND}")?;
+        say(format_args!("{news} by {BACKEND}"))?;
         exits.insert(news.exit.pid(), news.exit);
     }
     Ok(exits)
+}
+
+/// Prints a line. A closed pipe is no error: the exits still decide the code.
+fn say(line: fmt::Arguments<'_>) -> io::Result<()> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 /// A watched process, under the name that the user knows.

@@ -2,12 +2,15 @@
 
 use std::fmt;
 
-use childwatch_core::source::delegate_pid_watcher;
+use childwatch_core::source::{ThreadedWatcher, delegate_pid_watcher};
 use childwatch_core::{FallbackWatcher, PidWatcher, WatchError};
-use childwatch_sigchld::{SigchldSource, SigchldWatcher};
+use childwatch_sigchld::SigchldSource;
 
 use crate::source::PidfdSource;
+#[cfg(doc)]
 use crate::watcher::PidfdWatcher;
+#[cfg(doc)]
+use childwatch_sigchld::SigchldWatcher;
 
 /// A [`PidWatcher`] that takes what the kernel and the sandbox offer: pidfds for as many
 /// processes as possible, and `SIGCHLD` for the rest.
@@ -48,8 +51,8 @@ pub struct AutoWatcher(Chosen);
 #[derive(Debug)]
 enum Chosen {
     Both(FallbackWatcher<PidfdSource, SigchldSource>),
-    Pidfd(PidfdWatcher),
-    Sigchld(SigchldWatcher),
+    Pidfd(ThreadedWatcher<PidfdSource>),
+    Sigchld(ThreadedWatcher<SigchldSource>),
 }
 
 /// What an [`AutoWatcher`] watches processes with. Its `Display` is for logs.
@@ -80,21 +83,45 @@ impl AutoWatcher {
     /// - [`ResourceLimit`](WatchError::ResourceLimit) if there is no memory, or no thread.
     /// - [`Os`](WatchError::Os) for anything else.
     pub fn new() -> Result<Self, WatchError> {
+        AutoWatcher::choose(|source| source, |source| source)
+    }
+
+    /// As [`new`](Self::new), and the watcher returns the
+    /// [resource usage](crate::Exit::resource_usage) of each child, as
+    /// [`PidfdWatcher::with_resource_usage`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn new_with_resource_usage() -> Result<Self, WatchError> {
+        AutoWatcher::choose(
+            PidfdSource::with_resource_usage,
+            SigchldSource::with_resource_usage,
+        )
+    }
+
+    fn choose(
+        primary: impl FnOnce(PidfdSource) -> PidfdSource,
+        secondary: impl FnOnce(SigchldSource) -> SigchldSource,
+    ) -> Result<Self, WatchError> {
         let pidfds = match crate::probe().check() {
             Err(error @ WatchError::Unsupported { .. }) => Err(error),
             // A shortage may end, and until then processes spill.
             _ => PidfdSource::new(),
         };
-        let chosen = match (
-            or_alternative(pidfds)?,
-            or_alternative(SigchldSource::new())?,
-        ) {
+        let pidfds = or_alternative(pidfds)?.map(|(source, waiter)| (primary(source), waiter));
+        let signals = or_alternative(SigchldSource::new())?
+            .map(|(source, waiter)| (secondary(source), waiter));
+        Ok(AutoWatcher(match (pidfds, signals) {
             (Ok(primary), Ok(secondary)) => Chosen::Both(FallbackWatcher::new(primary, secondary)?),
-            (Ok(_), Err(_)) => Chosen::Pidfd(PidfdWatcher::new()?),
-            (Err(_), Ok(_)) => Chosen::Sigchld(SigchldWatcher::new()?),
+            (Ok((source, waiter)), Err(_)) => {
+                Chosen::Pidfd(ThreadedWatcher::start(source, waiter)?)
+            }
+            (Err(_), Ok((source, waiter))) => {
+                Chosen::Sigchld(ThreadedWatcher::start(source, waiter)?)
+            }
             (Err(error), Err(_)) => return Err(error),
-        };
-        Ok(AutoWatcher(chosen))
+        }))
     }
 
     /// Returns what this watcher watches processes with.

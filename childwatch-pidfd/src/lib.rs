@@ -33,6 +33,9 @@
 //! | a child that the kernel reaps (`SIGCHLD` ignored, `SA_NOCLDWAIT`), or another part of the program | known from 6.15 on; before, the exit is reported at once without a status |
 //! | another process | known from 6.15 on, if its parent has reaped it before the watcher looks |
 //!
+//! The [resource usage](Exit::resource_usage) is known only of a child that has not been reaped, and
+//! only if the watcher was created [to ask for it](PidfdWatcher::with_resource_usage).
+//!
 //! # Pidfds in and out
 //!
 //! A pid that comes from a file or another process may have been reused. A pidfd means one process
@@ -159,8 +162,8 @@ cfg_if::cfg_if! {
 
 pub use childwatch_core::{
     DrivenWatcher, Driver, Exit, ExitCallback, ExitSet, Exited, Exits, InvalidPid, NextExit, Pid,
-    PidWatcher, PidWatcherExt, PidfdFault, Unregistered, WatchError, WatchGuard, WatchHandle,
-    WatcherStats,
+    PidWatcher, PidWatcherExt, PidfdFault, ResourceUsage, Unregistered, WatchError, WatchGuard,
+    WatchHandle, WatcherStats,
 };
 
 /// The code of the README is compiled and run.

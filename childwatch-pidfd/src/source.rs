@@ -53,10 +53,12 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use childwatch_core::source::{
-    ExitSource, PollableSource, Report, Token, await_readable, keep_clear, send_signal_to_pidfd,
+    Detail, ExitSource, PollableSource, Report, Token, await_readable, keep_clear,
+    send_signal_to_pidfd,
 };
 use childwatch_core::{Pid, WatchError};
 use mio::unix::SourceFd;
@@ -90,6 +92,8 @@ pub struct PidfdSource {
     own_pid: u32,
     /// Set once `waitid(P_PIDFD)` has worked. A refusal is not kept, because it may be temporary.
     waits_for_pidfds: OnceLock<()>,
+    /// Set before the source is shared, or not at all.
+    asks_for_usage: AtomicBool,
 }
 
 /// The half of a [`PidfdSource`] that only the watcher's thread uses.
@@ -153,6 +157,7 @@ impl PidfdSource {
             armed: ArmedTable::new(),
             own_pid: std::process::id(),
             waits_for_pidfds: OnceLock::new(),
+            asks_for_usage: AtomicBool::new(false),
         };
         let events = Events::with_capacity(EVENTS_PER_WAIT);
         let releases = Releases::default();
@@ -165,16 +170,38 @@ impl PidfdSource {
         Ok((source, waiter))
     }
 
+    /// Lets the source report the [`ResourceUsage`](childwatch_core::ResourceUsage) of each child.
+    /// See [`PidfdWatcher::with_resource_usage`](crate::PidfdWatcher::with_resource_usage).
+    #[must_use]
+    pub fn with_resource_usage(self) -> Self {
+        self.ask_for_usage();
+        self
+    }
+
+    pub(crate) fn ask_for_usage(&self) {
+        // Relaxed: the caller owns the watcher, so nobody has registered a process yet. The table
+        // `armed` publishes a process that is registered later, and this value with it.
+        self.asks_for_usage.store(true, Ordering::Relaxed);
+    }
+
+    fn detail(&self) -> Detail {
+        if self.asks_for_usage.load(Ordering::Relaxed) {
+            Detail::Usage
+        } else {
+            Detail::Status
+        }
+    }
+
     /// Returns what an event of `token` means.
     fn confirm(&self, token: Token) -> Confirmed {
         let confirmed = self.armed.look(token, |armed| {
             if armed.has_exited {
                 return Confirmed::Nothing;
             }
-            match zombie::look(&armed.pidfd, self.own_pid) {
-                WaitState::Exited(status) => {
+            match zombie::look(&armed.pidfd, self.detail(), self.own_pid) {
+                WaitState::Exited { status, usage } => {
                     armed.has_exited = true;
-                    Confirmed::Exit(Report::new(token, status))
+                    Confirmed::Exit(Report::new(token, status).with_resource_usage(usage))
                 }
                 // The event came from the pidfd, so the process has exited.
                 WaitState::NoPidfd => {
@@ -340,13 +367,15 @@ impl ExitSource for PidfdSource {
     fn look(&self, token: Token) -> Option<Report> {
         let found = self.armed.look(token, |Armed { pidfd, .. }| {
             Some(match await_readable(pidfd.as_fd(), Some(Duration::ZERO)) {
-                Ok(true) => zombie::look(pidfd, self.own_pid),
+                Ok(true) => zombie::look(pidfd, self.detail(), self.own_pid),
                 Ok(false) => return None,
-                Err(_) => zombie::look_unpolled(pidfd),
+                Err(_) => zombie::look_unpolled(pidfd, self.detail()),
             })
         });
         match found?? {
-            WaitState::Exited(status) => Some(Report::new(token, status)),
+            WaitState::Exited { status, usage } => {
+                Some(Report::new(token, status).with_resource_usage(usage))
+            }
             // `wait` or a later look reports it, once the kernel returns its status.
             WaitState::NotWaitable | WaitState::BeingReleased => None,
             // The number belongs to another file, which is readable.
@@ -477,9 +506,15 @@ mod tests {
                 // Another child can be armed meanwhile.
                 source.arm(second, Token::from_parts(1, 0)).unwrap();
                 let _taken = [(); 8].map(|()| fs::File::open("/dev/null").unwrap());
-                zombie::look(pidfd, source.own_pid)
+                zombie::look(pidfd, Detail::Status, source.own_pid)
             });
-            assert!(matches!(found, Some(WaitState::Exited(Some(_)))));
+            assert!(matches!(
+                found,
+                Some(WaitState::Exited {
+                    status: Some(_),
+                    ..
+                })
+            ));
             disarming.unwrap().join().unwrap();
         });
         assert!(source.look(TOKEN).is_none());

@@ -28,6 +28,39 @@ impl PidfdWatcher {
         ThreadedWatcher::start(source, waiter).map(PidfdWatcher)
     }
 
+    /// Lets the watcher return the resource usage of each child in
+    /// [`Exit::resource_usage`](crate::Exit::resource_usage). It is for a watcher that has just
+    /// been made: exits that are known already have none.
+    ///
+    /// The `waitid` that returns the status then returns the usage too, which takes about 0.7 µs
+    /// more. A process that is not a child has no usage, and neither has a child that was
+    /// reaped before the watcher looked.
+    ///
+    /// A watcher without a thread takes the option from its source:
+    /// [`PidfdSource::with_resource_usage`], and then [`DrivenWatcher::new`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::process::Command;
+    /// use std::time::Duration;
+    /// use childwatch_pidfd::{Pid, PidWatcherExt, PidfdWatcher};
+    ///
+    /// let watcher = PidfdWatcher::new()?.with_resource_usage();
+    /// let mut child = Command::new("true").spawn()?;
+    /// let exit = watcher.wait_timeout(Pid::from(&child), Duration::from_secs(60))?.unwrap();
+    /// if let Some(usage) = exit.resource_usage() {
+    ///     println!("{exit}, {:?}, {} bytes", usage.processor_time(), usage.max_resident);
+    /// }
+    /// child.wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_resource_usage(self) -> Self {
+        self.0.source().ask_for_usage();
+        self
+    }
+
     /// Makes a watcher without a thread, and its [`Driver`]. The program's loop drives it.
     ///
     /// # Errors

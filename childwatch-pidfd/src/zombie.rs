@@ -4,17 +4,20 @@ use std::fs;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::ExitStatus;
 
-use childwatch_core::source::send_signal_to_pidfd;
+use childwatch_core::ResourceUsage;
+use childwatch_core::source::{Detail, Ended, Peeked, peek, send_signal_to_pidfd};
 use rustix::io::Errno;
-use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
 use crate::info::{self, ExitInfo};
 
 /// What a wait for the process of a pidfd would find.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum WaitState {
-    /// The process has exited, with this status if it is known.
-    Exited(Option<ExitStatus>),
+    /// The process has exited, with this status and usage if they are known.
+    Exited {
+        status: Option<ExitStatus>,
+        usage: Option<ResourceUsage>,
+    },
     /// A tracer holds the process, so its parent cannot wait for it yet.
     NotWaitable,
     /// The number does not belong to a pidfd. The program has closed it, or the calling thread
@@ -25,58 +28,66 @@ pub(crate) enum WaitState {
     BeingReleased,
 }
 
-/// Options to look for an exit of any kind of child, without waiting or reaping. `__WALL`
-/// includes children whose exit signal is not `SIGCHLD`.
-fn peek_options() -> WaitIdOptions {
-    const WALL: u32 = libc::__WALL as u32;
-    WaitIdOptions::EXITED
-        | WaitIdOptions::NOHANG
-        | WaitIdOptions::NOWAIT
-        | WaitIdOptions::from_bits_retain(WALL)
+impl WaitState {
+    /// A process that has exited, without a resource usage.
+    const fn exited(status: Option<ExitStatus>) -> Self {
+        let usage = None;
+        WaitState::Exited { status, usage }
+    }
 }
 
 /// Returns what a readable pidfd means. `own_pid` is the pid of this process.
-pub(crate) fn look(pidfd: &OwnedFd, own_pid: u32) -> WaitState {
-    match waitid(WaitId::PidFd(pidfd.as_fd()), peek_options()) {
-        Ok(Some(status)) => match exit_status(&status) {
-            known @ Some(_) => WaitState::Exited(known),
-            // CLD_STOPPED, CLD_TRAPPED, CLD_CONTINUED: no exit.
-            None => WaitState::NotWaitable,
-        },
+pub(crate) fn look(pidfd: &OwnedFd, detail: Detail, own_pid: u32) -> WaitState {
+    match wait_for(pidfd, detail) {
+        Ok(Some(ended)) => ended.into(),
+        // The process is not waitable, or has stopped or continued: no exit.
         Ok(None) => WaitState::NotWaitable,
         // ECHILD: not a child, or reaped already. The pidfd is readable, so the process
         // has exited.
         Err(Errno::CHILD) => match info::exit_info(pidfd) {
-            ExitInfo::Status(status) => WaitState::Exited(Some(status)),
+            ExitInfo::Status(status) => WaitState::exited(Some(status)),
             ExitInfo::Unreleased { parent } if parent == own_pid => WaitState::BeingReleased,
             // The zombie of another parent: that parent may never reap it.
-            ExitInfo::Unreleased { .. } | ExitInfo::Unknown => WaitState::Exited(None),
+            ExitInfo::Unreleased { .. } | ExitInfo::Unknown => WaitState::exited(None),
         },
         Err(Errno::BADF) => WaitState::NoPidfd,
         // A sandbox refuses the question. The pidfd is readable, so the process has exited. It
         // may stay a zombie until the callback has run, so there is nothing to wait for.
         Err(_) => match info::exit_info(pidfd) {
-            ExitInfo::Status(status) => WaitState::Exited(Some(status)),
-            ExitInfo::Unreleased { .. } | ExitInfo::Unknown => WaitState::Exited(None),
+            ExitInfo::Status(status) => WaitState::exited(Some(status)),
+            ExitInfo::Unreleased { .. } | ExitInfo::Unknown => WaitState::exited(None),
         },
     }
 }
 
 /// Returns what a pidfd means if it is not known whether the pidfd is readable.
-pub(crate) fn look_unpolled(pidfd: &OwnedFd) -> WaitState {
-    let status = waitid(WaitId::PidFd(pidfd.as_fd()), peek_options());
-    match status.ok().flatten().as_ref().and_then(exit_status) {
-        known @ Some(_) => WaitState::Exited(known),
-        None => WaitState::NotWaitable,
+pub(crate) fn look_unpolled(pidfd: &OwnedFd, detail: Detail) -> WaitState {
+    match wait_for(pidfd, detail) {
+        Ok(Some(ended)) => ended.into(),
+        Ok(None) | Err(_) => WaitState::NotWaitable,
     }
 }
 
 /// Returns an error if the kernel does not offer `waitid(P_PIDFD)` (Linux 5.4). Any pidfd will do
 /// to find out.
 pub(crate) fn check_waitid(pidfd: impl AsFd) -> Result<(), Errno> {
-    match waitid(WaitId::PidFd(pidfd.as_fd()), peek_options()) {
+    match wait_for(pidfd, Detail::Status) {
         Err(Errno::CHILD) | Ok(_) => Ok(()),
         Err(errno) => Err(errno),
+    }
+}
+
+fn wait_for(pidfd: impl AsFd, detail: Detail) -> Result<Option<Ended>, Errno> {
+    peek(Peeked::Pidfd(pidfd.as_fd()), detail)
+        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::INVAL))
+}
+
+impl From<Ended> for WaitState {
+    fn from(ended: Ended) -> Self {
+        WaitState::Exited {
+            status: Some(ended.status),
+            usage: ended.usage,
+        }
     }
 }
 
@@ -109,17 +120,12 @@ fn has_no_pid(pidfd: impl AsFd) -> bool {
         .any(|pid| pid.trim() == "-1")
 }
 
-fn exit_status(status: &WaitIdStatus) -> Option<ExitStatus> {
-    let value = status.exit_status().or(status.terminating_signal())?;
-    childwatch_core::source::exit_status_from_siginfo(status.raw_code(), value)
-}
-
 #[cfg(test)]
 mod tests {
     use std::process::{Child, Command, Stdio};
 
     use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, waitpid};
-    use rustix::process::{WaitOptions, getpid};
+    use rustix::process::{WaitId, WaitIdOptions, WaitOptions, getpid, waitid};
 
     use super::*;
 
@@ -147,23 +153,30 @@ mod tests {
         let mut child = Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
         let pidfd = pidfd(&child);
         wait_until_exited(&pidfd);
-        let WaitState::Exited(first) = look(&pidfd, std::process::id()) else {
-            panic!("it is waitable");
-        };
-        assert_eq!(look(&pidfd, std::process::id()), WaitState::Exited(first));
-        assert_eq!(look_unpolled(&pidfd), WaitState::Exited(first));
-        assert_eq!(first, Some(child.wait().unwrap()));
+        let looks = [
+            look(&pidfd, Detail::Status, std::process::id()),
+            look(&pidfd, Detail::Status, std::process::id()),
+            look_unpolled(&pidfd, Detail::Status),
+        ];
+        let status = Some(child.wait().unwrap());
+        assert_eq!(looks, [(); 3].map(|()| WaitState::exited(status)));
     }
 
     #[test]
     fn what_has_only_stopped_is_no_zombie() {
         let mut child = cat();
         let pidfd = pidfd(&child);
-        assert_eq!(look(&pidfd, std::process::id()), WaitState::NotWaitable);
-        assert_eq!(look_unpolled(&pidfd), WaitState::NotWaitable);
+        assert_eq!(
+            look(&pidfd, Detail::Usage, std::process::id()),
+            WaitState::NotWaitable
+        );
+        assert_eq!(look_unpolled(&pidfd, Detail::Usage), WaitState::NotWaitable);
         kill_process(number(&child), Signal::STOP).unwrap();
         waitpid(Some(number(&child)), WaitOptions::UNTRACED).unwrap();
-        assert_eq!(look(&pidfd, std::process::id()), WaitState::NotWaitable);
+        assert_eq!(
+            look(&pidfd, Detail::Usage, std::process::id()),
+            WaitState::NotWaitable
+        );
         child.kill().unwrap();
         child.wait().unwrap();
     }
@@ -171,8 +184,14 @@ mod tests {
     #[test]
     fn another_file_is_no_exit() {
         let readable = OwnedFd::from(fs::File::open("/dev/zero").unwrap());
-        assert_eq!(look(&readable, std::process::id()), WaitState::NoPidfd);
-        assert_eq!(look_unpolled(&readable), WaitState::NotWaitable);
+        assert_eq!(
+            look(&readable, Detail::Usage, std::process::id()),
+            WaitState::NoPidfd
+        );
+        assert_eq!(
+            look_unpolled(&readable, Detail::Usage),
+            WaitState::NotWaitable
+        );
     }
 
     #[test]
@@ -191,8 +210,14 @@ mod tests {
         let stranger = pidfd_open(stranger, PidfdFlags::empty()).unwrap();
         // Older kernels do not return the parent.
         if let ExitInfo::Unreleased { parent } = info::exit_info(&stranger) {
-            assert_eq!(look(&stranger, parent), WaitState::BeingReleased);
-            assert_eq!(look(&stranger, parent + 1), WaitState::Exited(None));
+            assert_eq!(
+                look(&stranger, Detail::Usage, parent),
+                WaitState::BeingReleased
+            );
+            assert_eq!(
+                look(&stranger, Detail::Usage, parent + 1),
+                WaitState::exited(None)
+            );
         }
     }
 

@@ -2,12 +2,13 @@
 
 use crate::backend::facility::Facility::{
     AutoReaping, ChosenPid, OpenFiles, PidNamespace, Processes, ProcessesOwnStatus, Ptrace,
-    Seccomp, SharedMemory, SignalsOwnStatus, TrappedCalls,
+    Seccomp, SharedMemory, SignalsOwnStatus, TrappedCalls, UsageBeforeReaping,
 };
 use crate::backend::feature::Feature::{
-    BlockedSignals, ChildSignal, ChildrenOnly, Driver, FilePerProcess, NoHandlerAtFirst,
-    NoHandlerOfTheProgram, NoSignalHandler, NonChildren, OwnThread, Pidfds, PidfdsOnly,
-    RealProcesses, Signals, SilentExits, StatusAfterReaping, WithoutPidfds,
+    BlockedSignals, ChildSignal, ChildrenOnly, Driver, FilePerProcess, FileToRegister,
+    NoHandlerAtFirst, NoHandlerOfTheProgram, NoSignalHandler, NonChildren, OwnThread, Pidfds,
+    PidfdsOnly, RealProcesses, ResourceUsage, Signals, SilentExits, StatusAfterReaping,
+    WithoutPidfds, WithoutProc,
 };
 use crate::backend::need::Need::AnAnswer;
 use crate::case::Case;
@@ -68,7 +69,7 @@ cases! { $
     C1 register::an_orphan_adopted_by_a_subreaper [RealProcesses],
     C1 register::a_child_without_an_exit_signal [RealProcesses, SilentExits],
     C1 register::a_process_that_is_no_child [NonChildren],
-    C1 sandbox::a_filter_set_up_later_hides_no_exit [WithoutPidfds, Seccomp],
+    C1 sandbox::a_filter_set_up_later_hides_no_exit [WithoutPidfds, WithoutProc, Seccomp],
 
     C1 poll::each_poll_finds_a_zombie [],
     C1 poll::a_poll_leaves_nothing [],
@@ -84,9 +85,9 @@ cases! { $
     C2 register::a_threads_id_is_refused [RealProcesses],
     C2 register::a_callback_without_a_registration_is_refused [],
     C2 register::out_of_files_at_the_nth_registration [FilePerProcess],
-    C2 register::construction_without_files_fails_cleanly [FilePerProcess],
+    C2 register::construction_without_files_fails_cleanly [],
     C2 register::construction_without_memory_for_a_thread_fails_cleanly [RealProcesses],
-    C2 register::a_refused_spawn_leaves_nothing [FilePerProcess],
+    C2 register::a_refused_spawn_leaves_nothing [FileToRegister],
     C2 start::a_refused_spawn_leaves_nothing_that_is_still_its_own [RealProcesses, Seccomp],
     C2 start::a_refused_spawn_with_a_callback_leaves_nothing [RealProcesses],
     C2 start::a_refused_spawn_signals_no_successor [RealProcesses, ChosenPid],
@@ -156,6 +157,8 @@ cases! { $
         [RealProcesses, ProcessesOwnStatus],
     C6 status::a_tracers_zombie_that_the_kernel_reaps_is_told_truly
         [RealProcesses, SilentExits, Ptrace],
+    C6 status::a_childs_usage_is_told [RealProcesses, ResourceUsage, UsageBeforeReaping],
+    C6 status::an_unknown_usage_is_none [ResourceUsage],
     C7 status::the_child_is_waitable_inside_the_callback [],
     C7 status::a_callback_may_reap [],
     C7 status::an_unwatched_child_is_left_alone [RealProcesses],
@@ -205,9 +208,9 @@ cases! { $
     C13 identity::a_successors_status_is_not_told_for_a_process [ChosenPid],
     C13 identity::a_successors_status_is_not_told_without_files [RealProcesses, ChosenPid],
     C13 namespaces::in_a_foreign_proc_no_living_process_is_told
-        [RealProcesses, SilentExits, ChosenPid, PidNamespace],
+        [RealProcesses, SilentExits, WithoutProc, ChosenPid, PidNamespace],
     C13 namespaces::without_proc_a_successors_status_is_not_told
-        [RealProcesses, ChosenPid, PidNamespace],
+        [RealProcesses, WithoutProc, ChosenPid, PidNamespace],
     C13 identity::a_stale_event_fires_nothing_of_the_new_process [ChosenPid],
     C13 identity::a_watch_joins_the_process_and_not_the_number [ChosenPid],
     C13 pidfd::a_pidfd_means_a_process_and_not_its_number [Pidfds, ChosenPid],
@@ -222,7 +225,8 @@ cases! { $
     C15 fork::a_copy_may_make_a_watcher_of_its_own [RealProcesses],
     C15 fork::a_copy_made_beside_a_running_handler_may_make_its_own [ChildSignal],
     C15 fork::a_copy_is_known_where_advice_is_ignored [RealProcesses, Seccomp],
-    C15 fork::a_copy_with_the_same_pid_is_known [RealProcesses, Seccomp, PidNamespace],
+    C15 fork::a_copy_with_the_same_pid_is_known
+        [RealProcesses, WithoutProc, Seccomp, PidNamespace],
     C15 fork::a_copy_that_holds_the_fds_makes_no_stale_event [RealProcesses],
     C15 fork::a_copy_made_in_a_callback_ends_when_that_returns [RealProcesses],
     C15 driver::a_drive_in_a_copy_answers_forked [RealProcesses, Driver],

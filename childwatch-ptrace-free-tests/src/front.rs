@@ -16,6 +16,7 @@ use crate::kit::judged::Outcome;
 use cell::Cell;
 
 pub mod cell;
+pub mod closed_pipe;
 mod named;
 
 /// Becomes the cell or actor that this process was started to be, and never returns then. A
@@ -36,6 +37,7 @@ pub fn take_part(backends: &[&'static dyn BackendUnderTest]) {
 #[must_use]
 pub fn main(backends: &'static [&'static dyn BackendUnderTest]) -> ExitCode {
     take_part(backends);
+    closed_pipe::end_quietly();
     let arguments = Arguments::from_args();
     let trials = backends
         .iter()
@@ -59,11 +61,13 @@ fn trial(cell: Cell<'static>) -> Trial {
 }
 
 fn run(cell: &Cell<'_>) -> Result<(), Failed> {
-    let verdict = cell.run(&env::current_exe()?, DEADLINE)?;
+    let program = env::current_exe()?;
+    let verdict = cell.run(&program, DEADLINE)?;
+    let with_notes = |reason: &str| format!("{reason}\n\n{}", cell.notes(&program, DEADLINE));
     match verdict.outcome {
         Outcome::Passed => Ok(()),
-        Outcome::Failed(reason) => Err(reason.into()),
-        Outcome::TimedOut => Err(format!("killed after {:?}", verdict.elapsed).into()),
+        Outcome::Failed(reason) => Err(with_notes(&reason).into()),
+        Outcome::TimedOut => Err(with_notes(&format!("killed after {:?}", verdict.elapsed)).into()),
         Outcome::Unsupported(reason) => Err(format!("unsupported after all: {reason}").into()),
     }
 }

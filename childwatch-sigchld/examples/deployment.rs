@@ -6,6 +6,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::fmt;
+use std::io::{self, Write};
 use std::process::{Command, ExitCode};
 use std::sync::mpsc;
 
@@ -49,8 +51,14 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<ExitCode> {
     let backend = args.backend.unwrap_or_else(choose);
     let watcher = make(backend).with_context(|| format!("no {backend:?} watcher here"))?;
-    println!("chosen: {backend:?}");
+    say(format_args!("chosen: {backend:?}"));
     supervise(&*watcher, &args.command)
+}
+
+/// Prints a line. An error means that the output is a closed pipe. The child is watched and reaped
+/// nevertheless.
+fn say(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// Chooses by what the kernel and the sandbox offer. A program with more children than file
@@ -86,11 +94,11 @@ fn supervise(watcher: &dyn PidWatcher, command: &[String]) -> Result<ExitCode> {
         let _ = sender.send(exit);
     });
     let (mut child, _handle) = spawned.with_context(|| format!("cannot start {program:?}"))?;
-    println!("watching process {}", child.id());
+    say(format_args!("watching process {}", child.id()));
     let exit = receiver.recv();
     let reaped = child.wait();
     let exit = exit?;
-    println!("{exit}");
+    say(format_args!("{exit}"));
     // If this program was started with SIGCHLD ignored, the kernel has reaped the child. Then
     // only the watcher knows its status.
     let status = reaped.or_else(|error| exit.status().ok_or(error))?;

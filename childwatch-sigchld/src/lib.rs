@@ -116,6 +116,7 @@
 //!   signal brought the status. A signal is lost if several children exit within
 //!   microseconds, or if more than 256 exit while one callback runs. Then the status is
 //!   `None`.
+//!   Its [resource usage](Exit::resource_usage) is `None` in any case, because a signal carries none.
 //! - **A reused pid.** The watcher reports the old process as follows:
 //!
 //!   | reuse of the pid | the old process is reported |
@@ -198,5 +199,6 @@ cfg_if::cfg_if! {
 
 pub use childwatch_core::{
     DrivenWatcher, Driver, Exit, ExitCallback, ExitSet, Exited, Exits, InvalidPid, NextExit, Pid,
-    PidWatcher, PidWatcherExt, Unregistered, WatchError, WatchGuard, WatchHandle, WatcherStats,
+    PidWatcher, PidWatcherExt, ResourceUsage, Unregistered, WatchError, WatchGuard, WatchHandle,
+    WatcherStats,
 };

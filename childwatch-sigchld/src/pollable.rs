@@ -94,6 +94,13 @@ impl PollableSigchldSource {
         Ok((source, PollableSigchldWaiter { waiter, due }))
     }
 
+    /// As [`SigchldSource::with_resource_usage`].
+    #[must_use]
+    pub fn with_resource_usage(self) -> Self {
+        self.source.ask_for_usage();
+        self
+    }
+
     pub(crate) fn poller(&self) -> &Poller {
         self.poller.as_ref().expect("nobody calls after the drop")
     }

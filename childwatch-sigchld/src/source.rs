@@ -48,12 +48,11 @@ use std::cell::OnceCell;
 use std::fmt;
 use std::io;
 use std::ops::Deref;
-use std::process::ExitStatus;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use childwatch_core::source::clock::Ticks;
-use childwatch_core::source::{ExitSource, Report, Token};
+use childwatch_core::source::{Detail, Ended, ExitSource, Report, Token};
 use childwatch_core::{Pid, WatchError, WatcherStats};
 
 use crate::events;
@@ -66,7 +65,7 @@ use crate::look::judge::{Start, Verdict, judge, start};
 use crate::schedule::{CHUNK, Chunk, LONGEST_COLLECT, SWEEP_SHARE, Schedule};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
-use crate::table::{Candidate, HintedStatus, Known, Table};
+use crate::table::{Candidate, HintedStatus, Known, Table, report_of};
 
 /// The [`ExitSource`] behind [`SigchldWatcher`](crate::SigchldWatcher), for a
 /// [`FallbackWatcher`](childwatch_core::FallbackWatcher).
@@ -81,6 +80,8 @@ pub struct SigchldSource {
     sweeps: std::sync::atomic::AtomicU64,
     /// `true` if a `waitid` of one child walks over all of them, so that `/proc` is asked first.
     asks_proc_first: bool,
+    /// Set before the source is shared, or not at all.
+    asks_for_usage: OnceLock<()>,
 }
 
 /// Where signals come from.
@@ -169,6 +170,26 @@ impl SigchldSource {
         Ok((source, waiter))
     }
 
+    /// Lets the source report the [`ResourceUsage`](childwatch_core::ResourceUsage) of each child.
+    /// See [`SigchldWatcher::with_resource_usage`](crate::SigchldWatcher::with_resource_usage).
+    #[must_use]
+    pub fn with_resource_usage(self) -> Self {
+        self.ask_for_usage();
+        self
+    }
+
+    pub(crate) fn ask_for_usage(&self) {
+        let _ = self.asks_for_usage.set(());
+    }
+
+    fn look_at(&self, pid: Pid) -> State {
+        let detail = match self.asks_for_usage.get() {
+            Some(()) => Detail::Usage,
+            None => Detail::Status,
+        };
+        self.kernel.look(pid, detail)
+    }
+
     pub(crate) fn over(
         kernel: Kernel,
         signals: Signals,
@@ -182,6 +203,7 @@ impl SigchldSource {
             is_woken: AtomicBool::new(false),
             sweeps: std::sync::atomic::AtomicU64::new(0),
             asks_proc_first: kernel.walks_over_all(),
+            asks_for_usage: OnceLock::new(),
             kernel,
         };
         let waiter = SigchldWaiter {
@@ -227,18 +249,18 @@ impl ExitSource for SigchldSource {
         if is_first {
             let _ = self.signals.event_count.notify();
         }
-        match (self.kernel.look(pid), self.kernel.kinship(pid)) {
+        match (self.look_at(pid), self.kernel.kinship(pid)) {
             (State::NotYet, Kinship::Child) => {
                 // After the look, because the child had the pid by then.
                 let armed_at = self.kernel.ticks();
                 self.table().set_armed_at(token, armed_at);
                 Ok(())
             }
-            (State::Exited(status), Kinship::Child) => {
+            (State::Exited(ended), Kinship::Child) => {
                 let armed_at = self.kernel.ticks();
                 self.hand_over(|table| {
                     table.set_armed_at(token, armed_at);
-                    table.report_ended(token, Some(status))
+                    table.report_ended(token, Some(ended))
                 });
                 Ok(())
             }
@@ -279,15 +301,18 @@ impl ExitSource for SigchldSource {
             Some(Known::Reported {
                 pid,
                 armed_at,
-                status,
+                ended,
                 was_gone,
-            }) => was_gone || self.is_other_than_reported(pid, armed_at, status),
+            }) => was_gone || self.is_other_than_reported(pid, armed_at, ended),
         }
     }
 
     fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {
         self.kernel.send_signal(pid, signal, || {
-            match (self.kernel.look(pid), self.kernel.kinship(pid)) {
+            match (
+                self.kernel.look(pid, Detail::Status),
+                self.kernel.kinship(pid),
+            ) {
                 (State::Refused(errno), _) => Err(child::look_refused(pid, errno)),
                 (State::NotYet | State::Exited(_), Kinship::Child) if !self.is_reaped(token) => {
                     Ok(())
@@ -300,11 +325,11 @@ impl ExitSource for SigchldSource {
 
     fn look(&self, token: Token) -> Option<Report> {
         let known = self.table().known(token)?;
-        let status = match known {
-            Known::Reported { status, .. } => status,
+        let ended = match known {
+            Known::Reported { ended, .. } => ended,
             Known::Unreported(candidate) => self.look_at_one(candidate)?,
         };
-        Some(Report::new(token, status))
+        Some(report_of(token, ended))
     }
 
     fn add_stats(&self, stats: &mut WatcherStats) {
@@ -496,9 +521,18 @@ impl SigchldSource {
             if is_known_alive(candidate) {
                 State::NotYet
             } else {
-                self.kernel.look(candidate.pid)
+                self.look_at(candidate.pid)
             }
         }));
+        // Before other hints are taken in, which may be younger than the look.
+        let seen_alive: Vec<Token> = candidates
+            .iter()
+            .zip(states.iter())
+            .filter(|(candidate, state)| {
+                candidate.hinted_status != HintedStatus::Nothing && **state == State::NotYet
+            })
+            .map(|(candidate, _)| candidate.token)
+            .collect();
         if states.iter().any(|state| *state != State::NotYet) {
             self.refresh(candidates);
         }
@@ -513,10 +547,13 @@ impl SigchldSource {
         );
         // The lock is taken only now, because `judge` may have read files.
         let mut table = self.table();
+        for token in seen_alive {
+            table.note_alive(token);
+        }
         for (candidate, verdict) in candidates.drain(..).zip(verdicts.drain(..)) {
             reports.extend(match verdict {
                 Verdict::Alive => None,
-                Verdict::Ended(status) => table.report_ended(candidate.token, status),
+                Verdict::Ended(ended) => table.report_ended(candidate.token, ended),
                 Verdict::Gone => table.report_gone(candidate.token),
             });
         }
@@ -534,23 +571,23 @@ impl SigchldSource {
         }
     }
 
-    /// Looks at one child on a caller's thread. Returns its status if it has exited.
-    fn look_at_one(&self, candidate: Candidate) -> Option<Option<ExitStatus>> {
+    /// Looks at one child on a caller's thread. Returns its end if it has exited.
+    fn look_at_one(&self, candidate: Candidate) -> Option<Option<Ended>> {
         let (candidate, state) = self.look_afresh(candidate);
         let verdict = judge(&candidate, state, || self.kernel.prove_proc());
         // The watcher's thread may have taken the hint since, and reported the child.
-        if let Some(Known::Reported { status, .. }) = self.table().known(candidate.token) {
-            return Some(status);
+        if let Some(Known::Reported { ended, .. }) = self.table().known(candidate.token) {
+            return Some(ended);
         }
         match verdict {
             Verdict::Alive => None,
-            Verdict::Ended(status) => Some(status),
-            Verdict::Gone => Some(candidate.hinted_status.status()),
+            Verdict::Ended(ended) => Some(ended),
+            Verdict::Gone => Some(candidate.hinted_status.ended()),
         }
     }
 
     fn look_afresh(&self, candidate: Candidate) -> (Candidate, State) {
-        let state = self.kernel.look(candidate.pid);
+        let state = self.look_at(candidate.pid);
         let mut candidates = [candidate];
         self.refresh(&mut candidates);
         let [candidate] = candidates;
@@ -614,7 +651,7 @@ impl SigchldSource {
         if self.kernel.has_handler() {
             return Ok(());
         }
-        match self.kernel.look(pid) {
+        match self.kernel.look(pid, Detail::Status) {
             State::Gone => return Err(self.kernel.not_a_child(pid)),
             State::Refused(errno) => return Err(child::look_refused(pid, errno)),
             State::NotYet | State::Exited(_) if self.kernel.kinship(pid) != Kinship::Child => {
@@ -633,15 +670,10 @@ impl SigchldSource {
 
     /// Returns `true` if the pid now belongs to another process than the reported one, which was a
     /// zombie then. A zombie has one status.
-    fn is_other_than_reported(
-        &self,
-        pid: Pid,
-        armed_at: Ticks,
-        status: Option<ExitStatus>,
-    ) -> bool {
-        match self.kernel.look(pid) {
+    fn is_other_than_reported(&self, pid: Pid, armed_at: Ticks, ended: Option<Ended>) -> bool {
+        match self.kernel.look(pid, Detail::Status) {
             State::Gone | State::NotYet => true,
-            State::Exited(now) if status.is_some_and(|status| status != now) => true,
+            State::Exited(now) if ended.is_some_and(|ended| ended.status != now.status) => true,
             State::Exited(_) => start(pid, armed_at, || self.kernel.prove_proc()) == Start::Later,
             State::Refused(_) => false,
         }

@@ -3,9 +3,9 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use childwatch_core::Pid;
 use childwatch_core::source::clock::Ticks;
-use childwatch_core::source::{Report, Token, TokenTable};
+use childwatch_core::source::{Ended, Report, Token, TokenTable};
+use childwatch_core::{Pid, ResourceUsage};
 use rustc_hash::FxHashMap;
 
 use crate::listen::hints::Hint;
@@ -17,12 +17,15 @@ use crate::listen::inbox::Inbox;
 ///    older one. Each armed entry is in exactly one such chain.
 /// 2. As soon as a pid is proven to be reused, its old entries are reported. So all unreported
 ///    entries of a pid belong to the same process, as far as is proven.
+/// 3. `usages` has an entry only for an index whose armed entry is reported with a usage.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     entries: TokenTable<Entry>,
     by_pid: FxHashMap<Pid, u32>,
     /// Nearly always empty: it has entries only while a pid is armed more than once.
     older: FxHashMap<u32, u32>,
+    /// By the index. Empty unless the watcher was created to ask for usages.
+    usages: FxHashMap<u32, Box<ResourceUsage>>,
     /// How many entries have not been reported.
     unreported: usize,
     /// Entries that a hint has named, to be looked at next. Each is listed once.
@@ -82,6 +85,9 @@ pub(crate) enum HintedStatus {
     Nothing,
     /// A wait status.
     Status(i32),
+    /// The same, but a later look has found a live process with this pid. So the zombie that comes
+    /// may be that of another process, even if it has the same status.
+    SeenAliveSince(i32),
     /// Two statuses that differ, so one of them belongs to another process.
     Conflicting,
 }
@@ -104,7 +110,7 @@ pub(crate) enum Known {
     Reported {
         pid: Pid,
         armed_at: Ticks,
-        status: Option<ExitStatus>,
+        ended: Option<Ended>,
         was_gone: bool,
     },
 }
@@ -113,8 +119,14 @@ impl HintedStatus {
     fn and(self, status: i32) -> Self {
         match self {
             HintedStatus::Nothing => HintedStatus::Status(status),
-            HintedStatus::Status(hinted_status) if hinted_status == status => self,
-            HintedStatus::Status(_) | HintedStatus::Conflicting => HintedStatus::Conflicting,
+            HintedStatus::Status(hinted_status) | HintedStatus::SeenAliveSince(hinted_status)
+                if hinted_status == status =>
+            {
+                self
+            }
+            HintedStatus::Status(_)
+            | HintedStatus::SeenAliveSince(_)
+            | HintedStatus::Conflicting => HintedStatus::Conflicting,
         }
     }
 
@@ -122,16 +134,34 @@ impl HintedStatus {
     pub(crate) fn agrees_with(self, status: ExitStatus) -> bool {
         match self {
             HintedStatus::Nothing => true,
-            HintedStatus::Status(hinted_status) => hinted_status == status.into_raw(),
+            HintedStatus::Status(hinted_status) | HintedStatus::SeenAliveSince(hinted_status) => {
+                hinted_status == status.into_raw()
+            }
             HintedStatus::Conflicting => false,
+        }
+    }
+
+    /// Returns the end of a zombie with a status that agrees. If the zombie may be another
+    /// process's, the status is right, and the usage is not known.
+    pub(crate) fn trust(self, zombie: Ended) -> Ended {
+        match self {
+            HintedStatus::SeenAliveSince(_) => Ended::new(zombie.status, None),
+            HintedStatus::Nothing | HintedStatus::Status(_) | HintedStatus::Conflicting => zombie,
         }
     }
 
     pub(crate) fn status(self) -> Option<ExitStatus> {
         match self {
-            HintedStatus::Status(status) => Some(ExitStatus::from_raw(status)),
+            HintedStatus::Status(status) | HintedStatus::SeenAliveSince(status) => {
+                Some(ExitStatus::from_raw(status))
+            }
             HintedStatus::Nothing | HintedStatus::Conflicting => None,
         }
+    }
+
+    /// The end that the status reports. A signal carries no usage.
+    pub(crate) fn ended(self) -> Option<Ended> {
+        self.status().map(|status| Ended::new(status, None))
     }
 }
 
@@ -191,6 +221,9 @@ impl Table {
         if self.candidate(token).is_some() {
             self.unreported -= 1;
         }
+        if !self.usages.is_empty() {
+            self.usages.remove(&token.index());
+        }
         self.entries.remove(token);
     }
 
@@ -245,6 +278,15 @@ impl Table {
         }
     }
 
+    /// Records that a look has found the process alive after its hint had been taken in.
+    pub(crate) fn note_alive(&mut self, token: Token) {
+        if let Some(Entry { progress, .. }) = self.entries.get_mut(token) {
+            if let Progress::Watched(HintedStatus::Status(status)) = *progress {
+                *progress = Progress::Watched(HintedStatus::SeenAliveSince(status));
+            }
+        }
+    }
+
     /// Moves the hinted entries to `candidates`.
     pub(crate) fn take_hinted(&mut self, candidates: &mut Vec<Candidate>) {
         // The capacity of the list is kept.
@@ -287,7 +329,10 @@ impl Table {
             (Progress::Reported { status, was_gone }, _) => Known::Reported {
                 pid: entry.pid,
                 armed_at: entry.armed_at,
-                status,
+                ended: status.map(|status| {
+                    let usage = self.usages.get(&token.index());
+                    Ended::new(status, usage.map(|usage| **usage))
+                }),
                 was_gone,
             },
             (Progress::Watched(_), candidate) => Known::Unreported(candidate?),
@@ -296,33 +341,33 @@ impl Table {
 
     /// Marks a zombie as reported, and returns the report. `None` if it has been reported
     /// or disarmed before.
-    pub(crate) fn report_ended(
-        &mut self,
-        token: Token,
-        status: Option<ExitStatus>,
-    ) -> Option<Report> {
-        self.report(token, false, |_| status)
+    pub(crate) fn report_ended(&mut self, token: Token, ended: Option<Ended>) -> Option<Report> {
+        self.report(token, false, |_| ended)
     }
 
     /// The same for a child that has been reaped. The report has the hinted status, if any.
     pub(crate) fn report_gone(&mut self, token: Token) -> Option<Report> {
-        self.report(token, true, HintedStatus::status)
+        self.report(token, true, HintedStatus::ended)
     }
 
     fn report(
         &mut self,
         token: Token,
         was_gone: bool,
-        status: impl FnOnce(HintedStatus) -> Option<ExitStatus>,
+        ended: impl FnOnce(HintedStatus) -> Option<Ended>,
     ) -> Option<Report> {
         let entry = self.entries.get_mut(token)?;
         let Progress::Watched(hinted_status) = entry.progress else {
             return None;
         };
-        let status = status(hinted_status);
+        let ended = ended(hinted_status);
+        let status = ended.map(|ended| ended.status);
         entry.progress = Progress::Reported { status, was_gone };
         self.unreported -= 1;
-        Some(Report::new(token, status))
+        if let Some(usage) = ended.and_then(|ended| ended.usage) {
+            self.usages.insert(token.index(), Box::new(usage));
+        }
+        Some(report_of(token, ended))
     }
 
     /// Keeps a report for the watcher's thread.
@@ -333,6 +378,12 @@ impl Table {
     pub(crate) fn take_reports(&mut self, reports: &mut Vec<Report>) {
         reports.append(&mut self.reports);
     }
+}
+
+/// The report of a child that ended so.
+pub(crate) fn report_of(token: Token, ended: Option<Ended>) -> Report {
+    let usage = ended.and_then(|ended| ended.usage);
+    Report::new(token, ended.map(|ended| ended.status)).with_resource_usage(usage)
 }
 
 impl Entry {

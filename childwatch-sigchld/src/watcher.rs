@@ -42,6 +42,22 @@ impl SigchldWatcher {
         Ok((watcher, forwarder))
     }
 
+    /// Lets the watcher return the resource usage of each child in
+    /// [`Exit::resource_usage`](childwatch_core::Exit::resource_usage). It is for a watcher that
+    /// has just been made: exits that are known already have none.
+    ///
+    /// The `waitid` that returns the status then returns the usage too, which takes about
+    /// 0.7 µs more. A child that was reaped before the watcher looked has no usage, even if a
+    /// signal has brought its status.
+    ///
+    /// A watcher without a thread takes the option from its source:
+    /// [`PollableSigchldSource::with_resource_usage`], and then [`DrivenWatcher::new`].
+    #[must_use]
+    pub fn with_resource_usage(self) -> Self {
+        self.0.source().ask_for_usage();
+        self
+    }
+
     /// Makes a watcher without a thread, and its [`Driver`]. The program's loop drives it.
     ///
     /// As with [`new`](Self::new), the first child that is watched in a process installs a

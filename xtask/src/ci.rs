@@ -12,9 +12,9 @@ use clap::ValueEnum;
 use xshell::{Shell, cmd};
 
 use crate::models;
-use crate::parallelism::parallelism;
-use crate::seconds::Seconds;
 use crate::{api, layers, unsafe_code, workspace};
+use childwatch_command::parallelism::parallelism;
+use childwatch_command::seconds::Seconds;
 use done::Done;
 
 mod deny;
@@ -53,6 +53,8 @@ enum Step {
     Hosts,
     /// The conformance suite in every sandbox that seccomp can emulate
     Sandbox,
+    /// The backend outside of the workspace builds by itself, and passes a case
+    Outside,
     /// The bench runs and writes its pages, without measuring anything
     Bench,
     /// Each system call of a watcher fails in turn, as docs/faults.md says
@@ -140,6 +142,7 @@ impl Step {
                     .run()?;
             }
             Step::Faults => return refused_calls(shell),
+            Step::Outside => outside(shell)?,
             Step::Soak => cmd!(shell, "cargo xtask soak --minutes 0.16").run()?,
             Step::Loom => models::check(shell)?,
             Step::Msrv => return msrv(shell),
@@ -187,6 +190,23 @@ fn build_for_hosts(shell: &Shell) -> anyhow::Result<()> {
     } else {
         println!("no {target} here: `rustup target add {target}`");
     }
+    Ok(())
+}
+
+/// Builds the package `polling_backend` as somebody else would, but into the workspace's target
+/// directory and with the workspace's versions. Then most of it is there already.
+fn outside(shell: &Shell) -> anyhow::Result<()> {
+    let package = Path::new("childwatch-ptrace-free-tests/examples/polling_backend");
+    shell.copy_file("Cargo.lock", package.join("Cargo.lock"))?;
+    let manifest = package.join("Cargo.toml");
+    let target = workspace::target();
+    cmd!(
+        shell,
+        "cargo run --manifest-path {manifest} --target-dir {target} --example conformance"
+    )
+    .args(["--", "--case", "a_zombie_is_registered", "--host", "plain"])
+    .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
+    .run()?;
     Ok(())
 }
 

@@ -2,18 +2,18 @@
 //! return, and shows what the watcher does.
 
 use std::io::{self, Write};
-use std::num::{NonZeroU32, NonZeroUsize};
 use std::process::ExitCode;
 
 use std::time::{Duration, Instant};
 
+use childwatch_command::numbers::whole;
 use childwatch_proofs::faults::{self, BACKENDS, Trial};
 use childwatch_ptrace_free_tests::BackendUnderTest;
 use clap::builder::PossibleValuesParser;
 
-use crate::kernel;
-use crate::parallelism::parallelism;
-use crate::seconds::Seconds;
+use childwatch_command::kernel;
+use childwatch_command::parallelism::parallelism;
+use childwatch_command::seconds::Seconds;
 use matrix::Matrix;
 use run::Tally;
 
@@ -48,12 +48,12 @@ pub(crate) struct Args {
     check: bool,
 
     /// Run this many trials at a time. A trial mostly waits.
-    #[arg(long, value_name = "N", default_value_t = trials_at_a_time())]
-    jobs: NonZeroUsize,
+    #[arg(long, value_name = "N", default_value_t = trials_at_a_time(), value_parser = whole::<usize>(1..=10_000))]
+    jobs: usize,
 
     /// Kill a trial that takes longer. Each of its waits may take a quarter of it.
-    #[arg(long, value_name = "SECONDS", default_value = "120")]
-    deadline: NonZeroU32,
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = whole::<u64>(1..=86_400))]
+    deadline: u64,
 }
 
 pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
@@ -69,8 +69,8 @@ pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let start = Instant::now();
-    let deadline = Duration::from_secs(args.deadline.get().into());
-    let done = run::run(&trials, args.jobs.get(), deadline)?;
+    let deadline = Duration::from_secs(args.deadline);
+    let done = run::run(&trials, args.jobs, deadline)?;
     let matrix = Matrix::of(&done);
     let tally = Tally::of(&done);
     let out = &mut io::stdout().lock();
@@ -115,6 +115,6 @@ fn backends() -> PossibleValuesParser {
 }
 
 /// Two trials for each processor: a trial spends most of its time waiting.
-fn trials_at_a_time() -> NonZeroUsize {
-    parallelism().saturating_mul(NonZeroUsize::MIN.saturating_add(1))
+fn trials_at_a_time() -> usize {
+    2 * parallelism().get()
 }

@@ -16,13 +16,14 @@
 //! - `cargo xtask ci` is the whole CI, at home.
 //!
 //! It exits with 0 if all is well, with 1 if not, and with 2 if the command line makes no
-//! sense.
+//! sense. If its standard output is a closed pipe, it ends quietly with 141.
 
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
 use childwatch_proofs::{backends, front};
+use childwatch_ptrace_free_tests::front::closed_pipe;
 use clap::Parser;
 
 use conformance::guest;
@@ -33,16 +34,13 @@ mod ci;
 mod conformance;
 mod differences;
 mod faults;
-mod kernel;
 mod layers;
 mod models;
 mod mutants;
 mod nightly;
-mod parallelism;
 mod probe;
 mod quietly;
 mod rust_files;
-mod seconds;
 mod soak;
 mod unsafe_code;
 mod workspace;
@@ -69,6 +67,7 @@ enum Chore {
 
 fn main() -> ExitCode {
     front::take_part(backends::ALL);
+    closed_pipe::end_quietly();
     let done = match Chore::parse() {
         Chore::Conformance(args) => conformance::main(&args),
         Chore::Faults(args) => faults::main(&args),
@@ -83,8 +82,5 @@ fn main() -> ExitCode {
         Chore::Guest(args) => guest::main(&args),
         Chore::SoakProcess(args) => soak::process(&args),
     };
-    done.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::FAILURE
-    })
+    childwatch_command::code(done)
 }

@@ -8,8 +8,8 @@ use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{ContentArrangement, Table};
 use xshell::{Shell, cmd};
 
-use crate::seconds::Seconds;
 use crate::workspace;
+use childwatch_command::seconds::Seconds;
 
 /// The line of a model: how far it was explored.
 #[derive(Debug, PartialEq)]

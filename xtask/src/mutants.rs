@@ -10,16 +10,16 @@
 //! If a mutant survives both phases, `xtask/equivalent-mutants.toml` must explain it.
 //! `.cargo/mutants.toml` lists the faults that are not made, each with its reason.
 
-use std::num::NonZeroUsize;
+use childwatch_command::numbers::whole;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::ensure;
 
-use crate::parallelism::parallelism;
-use crate::seconds::Seconds;
 use crate::workspace;
+use childwatch_command::parallelism::parallelism;
+use childwatch_command::seconds::Seconds;
 use explained::Explained;
 use phase::{LIBRARY, Phase};
 use tally::Tally;
@@ -51,8 +51,8 @@ pub(crate) struct Args {
     names: Vec<String>,
 
     /// Judge this many mutants at a time, each in a copy of the tree
-    #[arg(short, long, value_name = "N", default_value_t = parallelism())]
-    jobs: NonZeroUsize,
+    #[arg(short, long, value_name = "N", default_value_t = parallelism().get(), value_parser = whole::<usize>(1..=10_000))]
+    jobs: usize,
 }
 
 pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {

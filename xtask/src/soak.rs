@@ -5,10 +5,11 @@
 //! of a pid namespace with few pids. The pids are then reused quickly, and all processes end
 //! with it.
 
-use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use childwatch_command::names;
+use childwatch_command::numbers::whole;
 use childwatch_proofs::backends;
 use childwatch_proofs::broken::{self, Broken};
 use childwatch_ptrace_free_tests::BackendUnderTest;
@@ -43,16 +44,16 @@ pub(crate) struct Args {
     backend: Vec<Backend>,
 
     /// The seed of the random calls. [default: another one each time]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(0..=u64::MAX))]
     seed: Option<u64>,
 
     /// The number of children that live at a time.
-    #[arg(long, value_name = "N", default_value = "2000")]
-    children: NonZeroUsize,
+    #[arg(long, value_name = "N", default_value = "2000", value_parser = whole::<usize>(1..=1_000_000))]
+    children: usize,
 
     /// The number of threads that share the children.
-    #[arg(long, value_name = "N", default_value = "4")]
-    threads: NonZeroUsize,
+    #[arg(long, value_name = "N", default_value = "4", value_parser = whole::<usize>(1..=10_000))]
+    threads: usize,
 
     /// Use no pid namespace, even if one is available.
     #[arg(long)]
@@ -110,7 +111,7 @@ impl Backend {
 
 pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let seed = args.seed.unwrap_or_else(new_seed);
-    let place = Place::find(args.plain, args.children.get())?;
+    let place = Place::find(args.plain, args.children)?;
     println!("Seed {seed}; {place}");
     let soaks: Vec<_> = args
         .backends()
@@ -119,8 +120,8 @@ pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
         .map(|backend| Soak {
             backend,
             seed,
-            children: args.children.get(),
-            threads: args.threads.get(),
+            children: args.children,
+            threads: args.threads,
             time: args.minutes,
             patience: args.patience,
         })
@@ -184,27 +185,23 @@ fn new_seed() -> u64 {
     now.map_or(1, |since| since.as_secs())
 }
 
-fn minutes(text: &str) -> Result<Duration, String> {
-    duration(text, 60.0)
+fn minutes(text: &str) -> Result<Duration, &'static str> {
+    duration(text, 60.0).ok_or("it takes a number of minutes above 0, such as 0.5")
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
-    duration(text, 1.0)
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    duration(text, 1.0).ok_or("it takes a number of seconds above 0, such as 0.5")
 }
 
-fn duration(text: &str, unit: f64) -> Result<Duration, String> {
-    let number: f64 = text.parse().map_err(|_| "no number".to_owned())?;
-    match Duration::try_from_secs_f64(number * unit) {
-        Ok(time) if !time.is_zero() => Ok(time),
-        _ => Err("not a length of time".to_owned()),
-    }
+fn duration(text: &str, unit: f64) -> Option<Duration> {
+    let number: f64 = text.parse().ok()?;
+    let time = Duration::try_from_secs_f64(number * unit).ok()?;
+    (!time.is_zero()).then_some(time)
 }
 
 fn broken_watcher(name: &str) -> Result<&'static Broken, String> {
-    broken::named(name).ok_or_else(|| {
-        let names: Vec<_> = broken::all().map(|broken| broken.name).collect();
-        format!("one of {}", names.join(", "))
-    })
+    let names = broken::all().map(|broken| broken.name);
+    broken::named(name).ok_or_else(|| names::unknown("broken watcher", name, names))
 }
 
 #[cfg(test)]

@@ -4,19 +4,33 @@ use std::fmt;
 use std::process::ExitStatus;
 
 use crate::contract::pid::Pid;
+use crate::contract::resource_usage::ResourceUsage;
 
 /// The end of one process, as far as it can be known without reaping it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// Two values are equal if pid and status are. The [resource usage](Self::resource_usage) is not
+/// compared: the kernel counts the last steps of an exit too, so two looks at one exit may differ
+/// in it. [`Display`](fmt::Display) does not show it either.
+#[derive(Clone, Copy, Debug)]
 pub struct Exit {
     pid: Pid,
     status: Option<ExitStatus>,
+    usage: Option<ResourceUsage>,
 }
 
 impl Exit {
-    /// Creates the exit of `pid`. Watchers create exits, and tests may create them too.
+    /// Creates the exit of `pid`, without a resource usage. Watchers create exits, and tests may
+    /// create them too.
     #[must_use]
     pub const fn new(pid: Pid, status: Option<ExitStatus>) -> Self {
-        Exit { pid, status }
+        let usage = None;
+        Exit { pid, status, usage }
+    }
+
+    /// Returns the same exit with this resource usage.
+    #[must_use]
+    pub const fn with_resource_usage(self, usage: Option<ResourceUsage>) -> Self {
+        Exit { usage, ..self }
     }
 
     /// Returns the pid of the process that has exited.
@@ -42,7 +56,29 @@ impl Exit {
     pub const fn status(self) -> Option<ExitStatus> {
         self.status
     }
+
+    /// Returns what the process has used, or `None` if that is unknown.
+    ///
+    /// It is known if all of these hold:
+    ///
+    /// - The watcher was created to ask for it, by its method `with_resource_usage`.
+    /// - The process is a child, and was not reaped before the watcher looked.
+    /// - The kernel and the sandbox return it.
+    ///
+    /// `None` does not mean that nothing was used: numbers are never invented.
+    #[must_use]
+    pub const fn resource_usage(self) -> Option<ResourceUsage> {
+        self.usage
+    }
 }
+
+impl PartialEq for Exit {
+    fn eq(&self, other: &Self) -> bool {
+        (self.pid, self.status) == (other.pid, other.status)
+    }
+}
+
+impl Eq for Exit {}
 
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -32,9 +32,12 @@
 //! 4. `current` leads from a pid to the one registration that new callbacks for that pid join.
 //!    A registration of a former process with the same pid is in no index. Only its token and
 //!    the handles of its callbacks lead to it.
-//! 5. Each token has a generation of its own. So a token may outlive its registration without
+//! 5. `usages` has an entry only for a slot whose exit is known with its resource usage.
+//!    [`release`](Registry::release) removes it. So a slot of a living process has no room for it,
+//!    and if no source returns a usage, the map is empty and takes no memory.
+//! 6. Each token has a generation of its own. So a token may outlive its registration without
 //!    harm, although another process gets the slot.
-//! 6. `tally` counts the slots that are `Registered`, and the callbacks in their queues.
+//! 7. `tally` counts the slots that are `Registered`, and the callbacks in their queues.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -48,6 +51,7 @@ use slab::Slab;
 use crate::contract::callback::WatchHandle;
 use crate::contract::exit::Exit;
 use crate::contract::pid::Pid;
+use crate::contract::resource_usage::ResourceUsage;
 use crate::engine::cancellations::Cancellations;
 use crate::engine::queue::Queue;
 use crate::source::growth::room_for_more;
@@ -67,6 +71,9 @@ pub(crate) struct Registry<C> {
     /// The generation of the next token.
     generation: u32,
     current: FxHashMap<Pid, u32>,
+    /// By the index of the slot. The box goes with the registration, so that a crowd's exits leave
+    /// little behind.
+    usages: FxHashMap<u32, Box<ResourceUsage>>,
     ready: VecDeque<Ready>,
     /// How many entries `ready` has been given.
     turns: u32,
@@ -202,6 +209,7 @@ impl<C> Registry<C> {
             slots: Slab::new(),
             generation: 0,
             current: FxHashMap::default(),
+            usages: FxHashMap::default(),
             ready: VecDeque::new(),
             turns: 0,
             due: 0,
@@ -287,6 +295,9 @@ impl<C> Registry<C> {
     /// token has been disarmed.
     pub(crate) fn release(&mut self, token: Token) {
         let released = self.slots.try_remove(token.index() as usize);
+        if !self.usages.is_empty() {
+            self.usages.remove(&token.index());
+        }
         debug_assert!(released.is_some_and(|slot| {
             let is_its_own = slot.generation == token.generation();
             is_its_own && matches!(slot.state, State::Arming(_) | State::Retired)
@@ -372,7 +383,12 @@ impl<C> Registry<C> {
 
     /// A source's report. Repeats and stale generations change nothing. Returns the pid if the
     /// exit was not known before.
-    pub(crate) fn process_exited(&mut self, Report { token, status }: Report) -> Option<Pid> {
+    pub(crate) fn process_exited(&mut self, report: Report) -> Option<Pid> {
+        let Report {
+            token,
+            status,
+            usage,
+        } = report;
         let slot = self.slots.get_mut(token.index() as usize)?;
         if slot.generation != token.generation() {
             return None;
@@ -386,6 +402,9 @@ impl<C> Registry<C> {
         }
         *life = Life::Exited(status);
         let pid = slot.pid;
+        if let Some(usage) = usage {
+            self.usages.insert(token.index(), Box::new(usage));
+        }
         self.give_turn(token);
         Some(pid)
     }
@@ -398,7 +417,7 @@ impl<C> Registry<C> {
             State::Registered(registration) if slot.generation == token.generation() => {
                 Some(match registration.life {
                     Life::NotReported => None,
-                    Life::Exited(status) => Some(Exit::new(slot.pid, status)),
+                    Life::Exited(status) => Some(self.exit(token, slot.pid, status)),
                 })
             }
             _ => None,
@@ -422,10 +441,15 @@ impl<C> Registry<C> {
         self.give_turn(token);
         self.running = Some(id);
         Some(Due {
-            exit: Exit::new(pid, status),
+            exit: self.exit(token, pid, status),
             callback,
             retired: self.retire_if_unheld(token),
         })
+    }
+
+    fn exit(&self, token: Token, pid: Pid, status: Option<ExitStatus>) -> Exit {
+        let usage = self.usages.get(&token.index()).map(|usage| **usage);
+        Exit::new(pid, status).with_resource_usage(usage)
     }
 
     pub(crate) fn callback_finished(&mut self) {

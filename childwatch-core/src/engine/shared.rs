@@ -159,8 +159,8 @@ impl<S: ExitSource> Shared<S> {
         if let known @ Some(_) = self.dispatch().exit_of(token)? {
             return Some(known);
         }
-        if let Some(Report { status, .. }) = self.source.look(token) {
-            return Some(Some(Exit::new(pid, status)));
+        if let Some(report) = self.source.look(token) {
+            return Some(Some(exit_of_report(pid, report)));
         }
         // If the registration is still there, it was there during the look. Otherwise the
         // look may have found nothing because the token was disarmed.
@@ -176,7 +176,7 @@ impl<S: ExitSource> Shared<S> {
         };
         let found = self.source.look(token);
         drop(armed);
-        Ok(found.map(|Report { status, .. }| Exit::new(pid, status)))
+        Ok(found.map(|report| exit_of_report(pid, report)))
     }
 
     /// Returns a duplicate of the pidfd of the registered process.
@@ -300,6 +300,10 @@ impl<S: ExitSource> Shared<S> {
         stats.callbacks_panicked = panicked;
         stats
     }
+}
+
+fn exit_of_report(pid: Pid, report: Report) -> Exit {
+    Exit::new(pid, report.status).with_resource_usage(report.usage)
 }
 
 /// A token that is released when dropped, unless its arming has succeeded.

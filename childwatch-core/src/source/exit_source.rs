@@ -36,7 +36,7 @@ use crate::source::token::Token;
 ///   caller's thread, several at once, without the engine's lock; `wait` runs on
 ///   the watcher's thread alone. None of them may call the watcher.
 /// - **S7 status.** A report has the status if it is known, and otherwise `None`. It never has
-///   a guess.
+///   a guess. The same holds for the resource usage, if the source was created to ask for it.
 /// - **S8 look.** `look` makes one non-blocking look at one armed process. It
 ///   returns a report as soon as the process has exited and its parent can wait
 ///   for it, and never before. It does not replace a report: `wait` still gives

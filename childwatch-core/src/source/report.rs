@@ -2,22 +2,46 @@
 
 use std::process::ExitStatus;
 
+use crate::contract::resource_usage::ResourceUsage;
 use crate::source::token::Token;
 
 /// One exit, as a source saw it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// As with [`Exit`](crate::Exit), the resource usage is not compared.
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Report {
     /// The token under which the process was armed.
     pub token: Token,
     /// The status of the process, as far as it is known (S7).
     pub status: Option<ExitStatus>,
+    /// What the process has used, as far as it is known (S7).
+    pub usage: Option<ResourceUsage>,
 }
 
 impl Report {
     /// Creates the report that the process armed under `token` has exited.
     #[must_use]
     pub const fn new(token: Token, status: Option<ExitStatus>) -> Self {
-        Report { token, status }
+        let usage = None;
+        Report {
+            token,
+            status,
+            usage,
+        }
+    }
+
+    /// Returns the same report with this resource usage.
+    #[must_use]
+    pub const fn with_resource_usage(self, usage: Option<ResourceUsage>) -> Self {
+        Report { usage, ..self }
     }
 }
+
+impl PartialEq for Report {
+    fn eq(&self, other: &Self) -> bool {
+        (self.token, self.status) == (other.token, other.status)
+    }
+}
+
+impl Eq for Report {}

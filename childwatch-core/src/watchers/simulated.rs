@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use crate::contract::delegate::delegate_pid_watcher;
 use crate::contract::error::WatchError;
 use crate::contract::pid::Pid;
+use crate::contract::resource_usage::ResourceUsage;
 use crate::engine::driven::DrivenWatcher;
 use crate::engine::driver::Driver;
 use crate::engine::threaded::ThreadedWatcher;
@@ -102,6 +103,7 @@ struct Table {
 struct Process {
     birth: u64,
     status: Option<ExitStatus>,
+    usage: Option<ResourceUsage>,
     watched: Vec<Watched>,
     /// Those that it has got while it lived.
     signals: Vec<i32>,
@@ -163,6 +165,38 @@ impl SimulatedProcesses {
     /// Lets a live process exit. It is a zombie until it is [reaped](Self::reap). If there is no
     /// live process with this pid, nothing happens, and the call returns `false`.
     pub fn exit(&self, pid: Pid, status: ExitStatus) -> bool {
+        self.exit_with(pid, status, None)
+    }
+
+    /// As [`exit`](Self::exit), with the [resource usage](crate::Exit::resource_usage) that every
+    /// watcher of the process then returns.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::process::ExitStatus;
+    /// use childwatch_core::{PidWatcher, ResourceUsage, SimulatedProcesses, SimulatedWatcher};
+    ///
+    /// let processes = SimulatedProcesses::new();
+    /// let watcher = SimulatedWatcher::new(&processes)?;
+    /// let pid = processes.spawn();
+    /// let mut usage = ResourceUsage::default();
+    /// usage.max_resident = 64 << 20;
+    /// processes.exit_with_resource_usage(pid, ExitStatus::default(), usage);
+    /// let exit = watcher.try_wait(pid)?.unwrap();
+    /// assert_eq!(exit.resource_usage(), Some(usage));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn exit_with_resource_usage(
+        &self,
+        pid: Pid,
+        status: ExitStatus,
+        usage: ResourceUsage,
+    ) -> bool {
+        self.exit_with(pid, status, Some(usage))
+    }
+
+    fn exit_with(&self, pid: Pid, status: ExitStatus, usage: Option<ResourceUsage>) -> bool {
         let mut table = lock(&self.0);
         let Some(process) = table.by_pid.get_mut(&pid) else {
             return false;
@@ -171,8 +205,9 @@ impl SimulatedProcesses {
             return false;
         }
         process.status = Some(status);
+        process.usage = usage;
         for Watched { token, inbox } in &process.watched {
-            inbox.put(Report::new(*token, Some(status)));
+            inbox.put(Report::new(*token, Some(status)).with_resource_usage(usage));
         }
         true
     }
@@ -272,6 +307,7 @@ impl Table {
             Process {
                 birth: self.spawned,
                 status: None,
+                usage: None,
                 watched: Vec::new(),
                 signals: Vec::new(),
                 reaction: None,
@@ -308,6 +344,8 @@ struct Armed {
     birth: u64,
     /// Set when the exit is reported, and kept when the process is reaped.
     status: Option<ExitStatus>,
+    /// Set with the status.
+    usage: Option<ResourceUsage>,
 }
 
 impl Inbox {
@@ -316,6 +354,7 @@ impl Inbox {
         mail.reports.push(report);
         if let Some(armed) = mail.armed.get_mut(&report.token) {
             armed.status = report.status;
+            armed.usage = report.usage;
         }
         drop(mail);
         // Mail whose bell is refused by a sandbox is taken at the next look.
@@ -362,10 +401,12 @@ impl ExitSource for SimulatedSource {
             pid,
             birth: process.birth,
             status: None,
+            usage: None,
         };
         lock(&self.inbox.mail).armed.insert(token, armed);
         if process.status.is_some() {
-            self.inbox.put(Report::new(token, process.status));
+            let report = Report::new(token, process.status);
+            self.inbox.put(report.with_resource_usage(process.usage));
         }
         Ok(())
     }
@@ -395,8 +436,9 @@ impl ExitSource for SimulatedSource {
     }
 
     fn look(&self, token: Token) -> Option<Report> {
-        let status = lock(&self.inbox.mail).armed.get(&token)?.status;
-        status.is_some().then_some(Report::new(token, status))
+        let Armed { status, usage, .. } = *lock(&self.inbox.mail).armed.get(&token)?;
+        let report = Report::new(token, status).with_resource_usage(usage);
+        status.is_some().then_some(report)
     }
 
     fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {

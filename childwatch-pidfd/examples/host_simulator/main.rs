@@ -18,6 +18,8 @@ mod simulator;
 #[cfg(test)]
 mod tests;
 
+use std::io::{self, Write};
+
 use anyhow::Context;
 use childwatch_pidfd::PidfdWatcher;
 
@@ -44,7 +46,8 @@ fn main() -> anyhow::Result<()> {
         processes.push(Box::new(process));
     }
     for fate in simulate(&watcher, processes)? {
-        println!("{fate}");
+        // An error means that the output is a closed pipe.
+        let _ = writeln!(io::stdout(), "{fate}");
     }
     Ok(())
 }

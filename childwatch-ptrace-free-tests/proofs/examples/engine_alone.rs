@@ -17,11 +17,13 @@ use std::time::{Duration, Instant};
 
 use childwatch_core::source::{ExitSource, Report, ThreadedWatcher, Token, TokenTable};
 use childwatch_core::{Pid, PidWatcher, WatchError};
+use childwatch_ptrace_free_tests::front::closed_pipe;
 use rustix::time::{ClockId, clock_gettime};
 
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
+    closed_pipe::end_quietly();
     let args: Vec<_> = std::env::args().skip(1).map(|arg| arg.parse()).collect();
     let [Ok(processes @ 1..), Ok(rounds @ 1..)] = args[..] else {
         eprintln!("usage: engine_alone PROCESSES ROUNDS");

@@ -11,6 +11,7 @@ use std::sync::{Arc, mpsc};
 use childwatch_core::{PidWatcher, PidWatcherExt};
 use childwatch_proofs::backends;
 use childwatch_ptrace_free_tests::BackendUnderTest;
+use childwatch_ptrace_free_tests::front::closed_pipe;
 use childwatch_ptrace_free_tests::kit::crowd::Crowd;
 use childwatch_ptrace_free_tests::kit::deadline;
 
@@ -26,6 +27,7 @@ struct Counts {
 }
 
 fn main() -> ExitCode {
+    closed_pipe::end_quietly();
     let args: Vec<_> = std::env::args().skip(1).collect();
     let parsed = match &args[..] {
         [backend, children, runs] => backends::ALL

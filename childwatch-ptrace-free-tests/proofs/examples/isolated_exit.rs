@@ -16,6 +16,7 @@ use std::time::Duration;
 use childwatch_core::{PidWatcher, PidWatcherExt};
 use childwatch_proofs::backends::{Pidfd, Sigchld};
 use childwatch_ptrace_free_tests::BackendUnderTest;
+use childwatch_ptrace_free_tests::front::closed_pipe;
 use childwatch_ptrace_free_tests::kit::crowd::{Crowd, now};
 use childwatch_ptrace_free_tests::kit::deadline;
 
@@ -25,6 +26,7 @@ const PAUSE: Duration = Duration::from_millis(8);
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
+    closed_pipe::end_quietly();
     let idle = match std::env::args().nth(1).map(|text| text.parse()) {
         None => 4_000,
         Some(Ok(idle)) => idle,

@@ -7,9 +7,11 @@
 use std::process::ExitCode;
 
 use childwatch_proofs::backends;
+use childwatch_ptrace_free_tests::front::closed_pipe;
 use childwatch_ptrace_free_tests::kit::storm::{self, Reaper, Told};
 
 fn main() -> ExitCode {
+    closed_pipe::end_quietly();
     let args: Vec<_> = std::env::args().skip(1).collect();
     let parsed = match &args[..] {
         [backend, reaper, children] => backends::ALL

@@ -23,6 +23,7 @@ const CELLS_A_CORE: usize = 2;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     front::take_part(backends::ALL);
+    front::closed_pipe::end_quietly();
     for backend in backends::ALL {
         // Where all its cases are skipped, every mutant would live.
         if let Err(reason) = backend.is_available() {

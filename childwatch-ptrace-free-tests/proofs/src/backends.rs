@@ -14,7 +14,7 @@ use childwatch_core::{
     WatchError,
 };
 use childwatch_pidfd::{PidfdSource, PidfdWatcher};
-use childwatch_sigchld::{SigchldSource, SigchldWatcher};
+use childwatch_sigchld::{Forwarder, SigchldSource, SigchldWatcher};
 
 use childwatch_ptrace_free_tests::BackendUnderTest;
 use childwatch_ptrace_free_tests::Feature;
@@ -58,6 +58,10 @@ impl BackendUnderTest for Pidfd {
         Ok(Box::new(PidfdWatcher::new()?))
     }
 
+    fn watcher_with_usage(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+        Ok(Box::new(PidfdWatcher::new()?.with_resource_usage()))
+    }
+
     fn is_available(&self) -> Result<(), String> {
         let verdict = childwatch_pidfd::probe().check();
         verdict.map_err(|error| describe(&error))
@@ -90,6 +94,10 @@ impl BackendUnderTest for Sigchld {
         Ok(Box::new(SigchldWatcher::new()?))
     }
 
+    fn watcher_with_usage(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+        Ok(Box::new(SigchldWatcher::new()?.with_resource_usage()))
+    }
+
     fn is_available(&self) -> Result<(), String> {
         let verdict = childwatch_sigchld::probe().check();
         verdict.map_err(|error| describe(&error))
@@ -98,7 +106,10 @@ impl BackendUnderTest for Sigchld {
     fn offers(&self, feature: Feature) -> Result<(), String> {
         match feature {
             Feature::NonChildren => Err("it watches children only".to_owned()),
-            Feature::FilePerProcess => Err("it needs no file descriptor".to_owned()),
+            Feature::FilePerProcess | Feature::FileToRegister => {
+                Err("it needs no file descriptor".to_owned())
+            }
+            Feature::NoFilesInBetween => Err("it reads files in /proc".to_owned()),
             Feature::Pidfds => Err("it has no pidfds".to_owned()),
             Feature::NoSignalHandler => Err("it listens to SIGCHLD".to_owned()),
             Feature::NoHandlerAtFirst => Err("its first process needs the handler".to_owned()),
@@ -136,6 +147,12 @@ impl BackendUnderTest for WithoutHeartbeat {
         Ok(Box::new(ThreadedWatcher::start(source, waiter)?))
     }
 
+    fn watcher_with_usage(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+        let (source, waiter) = SigchldSource::without_heartbeat_for_tests()?;
+        let source = source.with_resource_usage();
+        Ok(Box::new(ThreadedWatcher::start(source, waiter)?))
+    }
+
     fn is_available(&self) -> Result<(), String> {
         Sigchld.is_available()
     }
@@ -164,12 +181,13 @@ impl BackendUnderTest for Forwarded {
 
     fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
         let (watcher, forwarder) = SigchldWatcher::with_forwarder()?;
-        Ok(Box::new(WithItsProgram {
-            watcher,
-            _forwarding: Forwarding::to(move |pid, code, status| {
-                forwarder.notify_child(pid, code, status);
-            }),
-        }))
+        Ok(Box::new(WithItsProgram::new(watcher, forwarder)))
+    }
+
+    fn watcher_with_usage(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+        let (watcher, forwarder) = SigchldWatcher::with_forwarder()?;
+        let watcher = watcher.with_resource_usage();
+        Ok(Box::new(WithItsProgram::new(watcher, forwarder)))
     }
 
     fn is_available(&self) -> Result<(), String> {
@@ -200,6 +218,17 @@ struct WithItsProgram {
     _forwarding: Forwarding,
 }
 
+impl WithItsProgram {
+    fn new(watcher: SigchldWatcher, forwarder: Forwarder) -> Self {
+        WithItsProgram {
+            watcher,
+            _forwarding: Forwarding::to(move |pid, code, status| {
+                forwarder.notify_child(pid, code, status);
+            }),
+        }
+    }
+}
+
 delegate_pid_watcher!(impl for WithItsProgram, |this| this.watcher);
 
 /// `FallbackWatcher` of `childwatch-core`, from pidfds to `SIGCHLD`. Every second process
@@ -221,6 +250,15 @@ impl BackendUnderTest for PidfdOrSigchld {
         )?))
     }
 
+    fn watcher_with_usage(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+        let (pidfd, waiter) = PidfdSource::new()?;
+        let (sigchld, waiting) = SigchldSource::new()?;
+        Ok(Box::new(FallbackWatcher::new(
+            (EverySecond::new(pidfd.with_resource_usage()), waiter),
+            (sigchld.with_resource_usage(), waiting),
+        )?))
+    }
+
     fn is_available(&self) -> Result<(), String> {
         Sigchld.is_available()
     }
@@ -228,7 +266,10 @@ impl BackendUnderTest for PidfdOrSigchld {
     fn offers(&self, feature: Feature) -> Result<(), String> {
         match feature {
             Feature::NonChildren => Err("a process that spills over must be a child".to_owned()),
-            Feature::FilePerProcess => Err("what finds no file descriptor spills over".to_owned()),
+            Feature::FilePerProcess | Feature::FileToRegister => {
+                Err("what finds no file descriptor spills over".to_owned())
+            }
+            Feature::NoFilesInBetween => Sigchld.offers(feature),
             Feature::NoSignalHandler => Err("it listens to SIGCHLD".to_owned()),
             Feature::PidfdsOnly => Err("what can't have a pidfd spills over".to_owned()),
             Feature::StatusAfterReaping => {
@@ -377,15 +418,23 @@ impl BackendUnderTest for Simulated {
         Ok(Box::new(SimulatedWatcher::new(Self::processes())?))
     }
 
+    fn watcher_with_usage(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+        self.watcher()
+    }
+
     fn offers(&self, feature: Feature) -> Result<(), String> {
         match feature {
             Feature::NoSignalHandler
             | Feature::NoHandlerAtFirst
             | Feature::NoHandlerOfTheProgram
             | Feature::SignalsLeft
+            | Feature::NoFilesInBetween
+            | Feature::WithoutProc
+            | Feature::CheapExits
             | Feature::OwnThread
             | Feature::Signals
             | Feature::BlockedSignals
+            | Feature::ResourceUsage
             | Feature::StatusAfterReaping => Ok(()),
             Feature::Driver => Err(ITS_OWN_THREAD.to_owned()),
             _ => Err("its processes exist only in memory".to_owned()),
@@ -400,7 +449,10 @@ impl BackendUnderTest for Simulated {
 /// Makes a backend of another one: what its processes are, and what it offers besides a thread,
 /// is the same.
 macro_rules! driven {
-    ($(#[$doc:meta])* $name:ident = $text:literal, like $like:ident, made by $make:expr) => {
+    (
+        $(#[$doc:meta])* $name:ident = $text:literal, like $like:ident, made by $make:expr,
+        and with usages by $make_with:expr
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug)]
         pub struct $name;
@@ -412,6 +464,10 @@ macro_rules! driven {
 
             fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
                 Loop::start(self.driven()?)
+            }
+
+            fn watcher_with_usage(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+                Loop::start($make_with)
             }
 
             fn driven(&self) -> Result<Driven, WatchError> {
@@ -446,13 +502,21 @@ macro_rules! driven {
 
 driven! {
     /// `PidfdWatcher::driven`.
-    PidfdDriven = "pidfd-driven", like Pidfd, made by PidfdWatcher::driven().map(Driven::new)
+    PidfdDriven = "pidfd-driven", like Pidfd, made by PidfdWatcher::driven().map(Driven::new),
+    and with usages by {
+        let (source, waiter) = PidfdSource::new()?;
+        Driven::new(DrivenWatcher::new(source.with_resource_usage(), waiter))
+    }
 }
 
 driven! {
     /// `SigchldWatcher::driven`.
     SigchldDriven = "sigchld-driven", like Sigchld,
-    made by SigchldWatcher::driven().map(Driven::new)
+    made by SigchldWatcher::driven().map(Driven::new),
+    and with usages by {
+        let (source, waiter) = SigchldSource::pollable()?;
+        Driven::new(DrivenWatcher::new(source.with_resource_usage(), waiter))
+    }
 }
 
 driven! {
@@ -461,6 +525,10 @@ driven! {
     made by {
         let (source, waiter) = SigchldSource::pollable_without_heartbeat_for_tests()?;
         Ok(Driven::new(DrivenWatcher::new(source, waiter)))
+    },
+    and with usages by {
+        let (source, waiter) = SigchldSource::pollable_without_heartbeat_for_tests()?;
+        Driven::new(DrivenWatcher::new(source.with_resource_usage(), waiter))
     }
 }
 
@@ -471,11 +539,21 @@ driven! {
         let (pidfd, waiter) = PidfdSource::new()?;
         let primary = (EverySecond::new(pidfd), waiter);
         FallbackWatcher::driven(primary, SigchldSource::pollable()?).map(Driven::new)
+    },
+    and with usages by {
+        let (pidfd, waiter) = PidfdSource::new()?;
+        let (sigchld, waiting) = SigchldSource::pollable()?;
+        FallbackWatcher::driven(
+            (EverySecond::new(pidfd.with_resource_usage()), waiter),
+            (sigchld.with_resource_usage(), waiting),
+        )
+        .map(Driven::new)?
     }
 }
 
 driven! {
     /// `SimulatedWatcher::driven`.
     SimulatedDriven = "simulated-driven", like Simulated,
-    made by SimulatedWatcher::driven(Simulated::processes()).map(Driven::new)
+    made by SimulatedWatcher::driven(Simulated::processes()).map(Driven::new),
+    and with usages by SimulatedWatcher::driven(Simulated::processes()).map(Driven::new)?
 }

@@ -94,6 +94,10 @@ impl BackendUnderTest for Odd {
         (self.watcher)()
     }
 
+    fn watcher_with_usage(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+        (self.watcher)()
+    }
+
     fn is_available(&self) -> Result<(), String> {
         self.built_on.is_available()
     }

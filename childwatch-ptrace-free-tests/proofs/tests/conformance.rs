@@ -57,7 +57,7 @@ fn holds(backend: &dyn BackendUnderTest, case: &str) {
             let cell = format!("– {}::{}: {reason}\n", backend.name(), case.name);
             let _ = std::io::stderr().write_all(cell.as_bytes());
         }
-        Outcome::Failed(reason) => panic!("{}: {reason}", case.clause),
-        Outcome::TimedOut => panic!("{}: killed after {DEADLINE:?}", case.clause),
+        Outcome::Failed(reason) => panic!("{reason}\n\n{}", cell.notes(program, DEADLINE)),
+        Outcome::TimedOut => panic!("it was killed\n\n{}", cell.notes(program, DEADLINE)),
     }
 }

@@ -71,3 +71,65 @@ fn the_documentation_has_the_hosts() {
         );
     }
 }
+
+/// The clauses in words, as `Clause::text` returns them: without markup for links and bold
+/// letters, and with two blank lines between them.
+fn texts_of_clauses() -> String {
+    let source =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../childwatch-core/src/contract/watcher.rs");
+    let text = fs::read_to_string(source).expect("the trait's source");
+    let lines: Vec<_> = text
+        .lines()
+        .map_while(|line| (!line.contains("/// # What waits for what")).then_some(line))
+        .skip_while(|line| !line.contains("\\[C1\\]"))
+        .map(|line| line.trim_start_matches("///").trim_end())
+        .collect();
+    let mut texts = String::new();
+    for line in lines {
+        match line.strip_prefix(" - **\\[") {
+            Some(rest) => {
+                texts.truncate(texts.trim_end().len());
+                texts.push_str(if texts.is_empty() { "[" } else { "\n\n\n[" });
+                texts.push_str(rest);
+            }
+            None => texts.push_str(line.strip_prefix("   ").unwrap_or(line)),
+        }
+        texts.push('\n');
+    }
+    let texts = without_links(texts.trim_end()) + "\n";
+    texts.replace("\\]", "]").replace("**", "")
+}
+
+/// Replaces each `[text](target)` by its text.
+fn without_links(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("](") else {
+        return text.to_owned();
+    };
+    let (start, link) = before.rsplit_once('[').expect("a link begins");
+    let (_, after) = rest.split_once(')').expect("a link ends");
+    format!("{start}{link}{}", without_links(after))
+}
+
+#[test]
+fn the_suite_has_the_texts_of_the_clauses() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../src/case/clauses.txt");
+    let texts = texts_of_clauses();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&file, &texts).expect("clauses.txt");
+    }
+    let known = fs::read_to_string(&file).expect("clauses.txt");
+    assert_eq!(
+        known, texts,
+        "UPDATE_DOCS=1 cargo test -p childwatch-proofs --test contract"
+    );
+    for clause in Clause::ALL {
+        let head = format!("[{clause}] {}.", clause.title());
+        assert!(
+            clause
+                .text()
+                .replace('`', "")
+                .starts_with(&head.replace('`', "")),
+            "{clause}"
+        );
+    }
+}

@@ -4,7 +4,7 @@ use super::availability;
 use super::feature::Feature;
 use super::under_test::BackendUnderTest;
 use crate::kit::sys::second_copy::SecondCopy;
-use crate::kit::sys::{limits, permits, traps, wall_clock};
+use crate::kit::sys::{death, limits, permits, traps, wall_clock};
 use crate::machine::interpreter::Interpreter;
 use crate::machine::sandbox::Sandbox;
 use crate::machine::{anew, namespace};
@@ -45,6 +45,9 @@ pub enum Facility {
     Processes(u32),
     /// This program can run in the interpreter, and the backend is available there.
     RunsIn(Interpreter),
+    /// `waitid` returns the resource usage of a child that it does not reap. Interpreters of
+    /// system calls may leave it out.
+    UsageBeforeReaping,
     /// A process may make a time namespace for its children, and set its clocks (Linux 5.6 and
     /// `CAP_SYS_TIME`, or user namespaces for ordinary users).
     TimeNamespace,
@@ -86,6 +89,10 @@ impl Facility {
             Facility::Processes(wanted) => limits::may_have_processes(wanted.into()),
             Facility::RunsIn(_) if anew::is_begun_anew() => Ok(()),
             Facility::RunsIn(interpreter) => availability::in_interpreter(interpreter, backend),
+            Facility::UsageBeforeReaping if death::usage_is_returned_before_reaping() => Ok(()),
+            Facility::UsageBeforeReaping => {
+                Err("waitid returns no resource usage here before the child is reaped".to_owned())
+            }
             Facility::TimeNamespace => namespace::may_have_other_clocks(),
             Facility::OwnWallClock => wall_clock::can_set_own_wall_clock(),
             Facility::SecondCopy => SecondCopy::is_there(),

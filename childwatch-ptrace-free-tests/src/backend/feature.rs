@@ -15,8 +15,19 @@ pub enum Feature {
     ChildSignal,
     /// The backend reports an exit also if no signal for it arrives.
     SilentExits,
-    /// Each watched process costs a file descriptor.
+    /// As long as a process is registered, it costs one file descriptor or more.
     FilePerProcess,
+    /// A registration is refused while no file descriptor is free. It may need one for a moment
+    /// only.
+    FileToRegister,
+    /// Between the calls of the program, the backend opens no files, not even for a moment.
+    NoFilesInBetween,
+    /// The backend works where `/proc` is missing, hides processes, or belongs to another pid
+    /// namespace.
+    WithoutProc,
+    /// What one exit costs does not grow with the number of watched processes, and between exits
+    /// they cost no processor time.
+    CheapExits,
     /// The backend leaves the process's signal handlers alone.
     NoSignalHandler,
     /// The backend needs no other handler of `SIGCHLD` than a case installs.
@@ -35,6 +46,8 @@ pub enum Feature {
     Signals,
     /// The backend reports the status of a child that was reaped before the watcher could look.
     StatusAfterReaping,
+    /// A watcher can be created that returns the resource usage of a child.
+    ResourceUsage,
     /// While the backend watches, a program that receives `SIGCHLD` by `signalfd` or
     /// `sigwaitinfo` continues to receive it.
     SignalsLeft,

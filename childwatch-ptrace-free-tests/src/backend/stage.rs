@@ -43,6 +43,18 @@ impl<'a> Stage<'a> {
         self.backend.watcher().expect("a watcher")
     }
 
+    /// A new watcher that returns resource usages.
+    ///
+    /// # Panics
+    ///
+    /// When the backend refuses.
+    #[must_use]
+    pub fn watcher_with_usage(&self) -> Box<dyn PidWatcher> {
+        self.backend
+            .watcher_with_usage()
+            .expect("a watcher that returns usages")
+    }
+
     /// A live child, waiting at its gate.
     #[must_use]
     pub fn child(&self) -> Box<dyn GatedChild> {

@@ -28,6 +28,20 @@ pub trait BackendUnderTest: Sync {
     /// What the backend's own constructor answers.
     fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError>;
 
+    /// A new watcher that returns the resource usage of each child. It is called only if the
+    /// backend offers [`Feature::ResourceUsage`].
+    ///
+    /// # Errors
+    ///
+    /// The error of the backend's own constructor.
+    fn watcher_with_usage(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+        Err(WatchError::Unsupported {
+            operation: "resource usage",
+            pid: None,
+            source: io::ErrorKind::Unsupported.into(),
+        })
+    }
+
     /// A new watcher without a thread, and its driver. It is called only if the backend offers
     /// [`Feature::Driver`].
     ///

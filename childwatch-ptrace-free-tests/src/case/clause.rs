@@ -52,6 +52,24 @@ clauses! {
     C20 = "signals",
 }
 
+/// The clauses as the documentation of the trait has them. A test of childwatch-proofs keeps them
+/// equal.
+const TEXTS: &str = include_str!("clauses.txt");
+
+impl Clause {
+    /// The whole text of the clause, as the contract has it. It begins with the tag and the
+    /// title, such as `[C7] no reaping.`
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        let tag = format!("[{self}] ");
+        let mut texts = TEXTS.split_terminator("\n\n\n");
+        texts
+            .find(|text| text.starts_with(&tag))
+            .unwrap_or_default()
+            .trim_end()
+    }
+}
+
 impl fmt::Display for Clause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)

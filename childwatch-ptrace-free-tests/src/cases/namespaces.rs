@@ -3,7 +3,6 @@
 #![expect(unsafe_code, reason = "copies of a process that has one thread")]
 
 use std::os::fd::OwnedFd;
-use std::time::Duration;
 
 use childwatch_core::{Pid, PidWatcher, WatchError};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
@@ -77,7 +76,7 @@ pub(super) fn in_a_foreign_proc_no_living_process_is_told(stage: &Stage<'_>) {
     });
     drop(has_armed);
     await_byte(&armed);
-    deadline::await_next(Duration::from_millis(10));
+    deadline::await_next(stage.backend().unit_of_start_times());
     let decoy = stage.backend().nursery().spawn_as(pid);
     rustix::io::write(&let_go_on, &[0]).unwrap();
     ends_well(copy);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::backend::feature::Feature;
 use crate::backend::stage::Stage;
 use crate::kit::child::End;
 use crate::kit::crowd::{self, Crowd};
@@ -35,7 +36,12 @@ pub(super) fn of_ten_thousand_one_exits(stage: &Stage<'_>) {
     // has left it.
     let delay = threads::run_delay(thread) - delay;
     let allowed = Duration::from_millis(100) + (crowd::now() - start).saturating_sub(delay) / 5;
-    assert!(taken < allowed, "{taken:?} of processor time");
+    if stage.backend().offers(Feature::CheapExits).is_ok() {
+        assert!(
+            taken < allowed,
+            "{taken:?} of processor time, and {allowed:?} are allowed"
+        );
+    }
     super::status::assert_no_spin(&*watcher, stage);
     assert_eq!(never.runs(), 0);
 }

@@ -3,11 +3,11 @@
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use childwatch_core::{Exit, PidWatcher};
+use childwatch_core::{Exit, Pid, PidWatcher, ResourceUsage};
 
 use crate::backend::feature::Feature;
 use crate::backend::stage::Stage;
-use crate::kit::actor::{Actor, Role};
+use crate::kit::actor::{Actor, Role, USED_MEMORY, USED_TIME};
 use crate::kit::child::{End, GatedChild, RealChild};
 use crate::kit::deadline;
 use crate::kit::probe::Probe;
@@ -131,6 +131,96 @@ pub(super) fn a_child_that_is_never_a_zombie_is_told_truly(stage: &Stage<'_>) {
         assert_told_if_possible(stage, probe.ran_once(), code.into());
         child.confirm_dead();
         assert!(!death::is_waitable(child.pid()), "the kernel reaps it");
+    }
+}
+
+#[expect(clippy::zombie_processes, reason = "`wait4` reaps it")]
+pub(super) fn a_childs_usage_is_told(stage: &Stage<'_>) {
+    let watcher = stage.watcher_with_usage();
+    let mut child = Role::UseResources.command().spawn().unwrap();
+    let pid = Pid::from(&child);
+    watcher.register_pid(pid).unwrap();
+    let (first, late) = (Probe::new(), Probe::new());
+    watcher.register_callback(pid, first.callback()).unwrap();
+    // The end of its input.
+    child.stdin = None;
+    let first = first.ran_once();
+    watcher.register_callback(pid, late.callback()).unwrap();
+    let exits = [
+        first,
+        late.ran_once(),
+        watcher.try_wait(pid).unwrap().unwrap(),
+        stage.watcher_with_usage().try_wait(pid).unwrap().unwrap(),
+    ];
+    let (status, reaped) = death::reap_with_usage(pid).expect("it has not been reaped");
+    for exit in exits {
+        assert_eq!(exit.status(), Some(status));
+        let usage = exit.resource_usage();
+        assert_is_usage(
+            usage.unwrap_or_else(|| panic!("{exit}, without its usage")),
+            reaped,
+        );
+    }
+}
+
+/// Compares a usage with that of `wait4`, which counts the last steps of the exit too.
+#[track_caller]
+fn assert_is_usage(told: ResourceUsage, reaped: ResourceUsage) {
+    const LAST_STEPS: Duration = Duration::from_millis(200);
+    const LAST_SWITCHES: u64 = 10;
+    assert!(told.processor_time() >= USED_TIME, "{told:?}");
+    assert!(told.max_resident >= USED_MEMORY as u64, "{told:?}");
+    for (told, reaped) in [
+        (told.user_time, reaped.user_time),
+        (told.system_time, reaped.system_time),
+    ] {
+        assert!(
+            told <= reaped && reaped <= told + LAST_STEPS,
+            "{told:?}, {reaped:?}"
+        );
+    }
+    for (told, reaped) in [
+        (told.voluntary_switches, reaped.voluntary_switches),
+        (told.involuntary_switches, reaped.involuntary_switches),
+    ] {
+        assert!(
+            told <= reaped && reaped <= told + LAST_SWITCHES,
+            "{told}, {reaped}"
+        );
+    }
+    let rest = |usage: ResourceUsage| {
+        (
+            usage.max_resident,
+            usage.minor_faults,
+            usage.major_faults,
+            usage.input_blocks,
+            usage.output_blocks,
+        )
+    };
+    assert_eq!(rest(told), rest(reaped));
+}
+
+pub(super) fn an_unknown_usage_is_none(stage: &Stage<'_>) {
+    let watcher = stage.watcher_with_usage();
+    let mut child = stage.child();
+    let probe = Probe::new();
+    watcher.watch(child.pid(), probe.callback()).unwrap();
+    let occupied = stage.occupy(&*watcher);
+    child.die(End::Code(6));
+    child.reap();
+    occupied.release();
+    let usage = probe.ran_once().resource_usage();
+    assert_eq!(usage, None, "of a child that was reaped first");
+
+    if stage.backend().offers(Feature::NonChildren).is_ok() {
+        let mut parent = Actor::start(&mut Role::KeepChild.command());
+        let pid = parent.line().parse().unwrap();
+        let probe = Probe::new();
+        watcher.watch(pid, probe.callback()).unwrap();
+        parent.cue();
+        assert_eq!(parent.line(), "dead");
+        let usage = probe.ran_once().resource_usage();
+        assert_eq!(usage, None, "of a process that is no child");
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::backend::stage::Stage;
 use crate::backend::under_test::BackendUnderTest;
 use crate::case::Case;
-use crate::kit::deadline::set_patience;
+use crate::kit::deadline::{patience_under, set_patience};
 use crate::kit::judged::{self, Verdict};
 
 /// The first argument of a program that is to be a cell. Backend, case and the
@@ -61,6 +61,23 @@ impl Cell<'_> {
         judged::run(program, &arguments, deadline, is_called_off)
     }
 
+    /// What a reader of a failure needs beside its reason: the text of the clause, the bounds of
+    /// the run, where the documentation is, and how to run the case by hand. `program` and
+    /// `deadline` are those of [`run`](Self::run).
+    #[must_use]
+    pub fn notes(&self, program: &Path, deadline: Duration) -> String {
+        let (backend, case) = (self.backend.name(), self.case.name);
+        let patience = patience_under(deadline);
+        format!(
+            "{}\nDocumentation: the contract of `childwatch_core::PidWatcher`\nBounds: \
+             {deadline:?} for the case, {patience:?} for each wait\nBy hand: RUST_BACKTRACE=1 {} \
+             {CELL_FLAG} {backend} {case} {}",
+            self.case.clause.text(),
+            program.display(),
+            patience.as_millis()
+        )
+    }
+
     /// The cell's own process: runs the case and never returns.
     pub(crate) fn run_here(&self) -> ! {
         judged::run_here(self.case.is_supported(self.backend), || {
@@ -81,4 +98,45 @@ pub(crate) fn from_args<'a>(backends: &[&'a dyn BackendUnderTest]) -> Option<Cel
         backend: *backends.iter().find(|known| known.name() == backend)?,
         case: Case::named(&case)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use childwatch_core::{PidWatcher, SimulatedProcesses, SimulatedWatcher, WatchError};
+
+    use super::*;
+    use crate::backend::feature::Feature;
+
+    struct Mine;
+
+    impl BackendUnderTest for Mine {
+        fn name(&self) -> &'static str {
+            "mine"
+        }
+
+        fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+            Ok(Box::new(SimulatedWatcher::new(&SimulatedProcesses::new())?))
+        }
+
+        fn offers(&self, _: Feature) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_notes_have_the_clause_the_bounds_the_documentation_and_the_command() {
+        let cell = Cell {
+            backend: &Mine,
+            case: Case::named("each_callback_runs_once").unwrap(),
+        };
+        let notes = cell.notes(Path::new("/my/conformance"), Duration::from_secs(120));
+        for words in [
+            "[C3] once. A callback runs exactly once,",
+            "120s for the case, 30s for each wait",
+            "`childwatch_core::PidWatcher`",
+            "RUST_BACKTRACE=1 /my/conformance --childwatch-cell mine each_callback_runs_once 30000",
+        ] {
+            assert!(notes.contains(words), "{words}: {notes}");
+        }
+    }
 }

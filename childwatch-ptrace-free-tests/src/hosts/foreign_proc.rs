@@ -8,6 +8,7 @@ use childwatch_core::Pid;
 use super::apart;
 use super::life::Life;
 use crate::backend::facility::Facility;
+use crate::backend::feature::Feature;
 use crate::backend::need::Need;
 use crate::hosts::host::Host;
 use crate::kit::child::{End, GatedChild, Nursery, RealNursery};
@@ -16,7 +17,10 @@ use crate::kit::deadline;
 pub(super) const HOST: Host = Host {
     name: "foreign-proc",
     is: "a program in a new pid namespace, whose /proc shows the pids of the one above",
-    needs: &[Need::Machine(Facility::PidNamespace)],
+    needs: &[
+        Need::Machine(Facility::PidNamespace),
+        Need::Backend(Feature::WithoutProc),
+    ],
     exceptions: &[],
     live,
 };

@@ -9,6 +9,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new
 use super::apart;
 use super::life::Life;
 use crate::backend::facility::Facility;
+use crate::backend::feature::Feature;
 use crate::backend::need::Need;
 use crate::hosts::host::Host;
 use crate::kit::actor::{Actor, Role};
@@ -18,7 +19,10 @@ use crate::machine::namespace;
 pub(super) const HOST: Host = Host {
     name: "hidepid",
     is: "a program without capabilities, whose /proc hides its own children (hidepid=2)",
-    needs: &[Need::Machine(Facility::OwnProc)],
+    needs: &[
+        Need::Machine(Facility::OwnProc),
+        Need::Backend(Feature::WithoutProc),
+    ],
     exceptions: &[],
     live,
 };

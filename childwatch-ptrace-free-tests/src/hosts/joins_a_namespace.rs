@@ -17,7 +17,10 @@ use crate::machine::namespace;
 pub(super) const HOST: Host = Host {
     name: "joins-a-namespace",
     is: "a tool that joins mount namespaces",
-    needs: &[Need::Machine(Facility::PidNamespace)],
+    needs: &[
+        Need::Machine(Facility::PidNamespace),
+        Need::Backend(Feature::WithoutProc),
+    ],
     exceptions: &[Exception {
         at: &[Moment::Idle, Moment::Watching, Moment::GivenBack],
         unless: Feature::NoThread,

@@ -7,6 +7,7 @@ use super::apart;
 use super::life::Life;
 use super::plain;
 use crate::backend::facility::Facility;
+use crate::backend::feature::Feature;
 use crate::backend::need::Need;
 use crate::hosts::host::Host;
 use crate::kit::child::{End, Nursery, RealNursery};
@@ -15,7 +16,10 @@ use crate::machine::namespace;
 pub(super) const HOST: Host = Host {
     name: "no-proc",
     is: "a program that has no /proc, as in a bare chroot",
-    needs: &[Need::Machine(Facility::PidNamespace)],
+    needs: &[
+        Need::Machine(Facility::PidNamespace),
+        Need::Backend(Feature::WithoutProc),
+    ],
     exceptions: &[],
     live,
 };

@@ -36,13 +36,13 @@ fn live(life: &Life<'_>) {
 
 /// The two numbers below the limit, again and again.
 ///
-/// A watcher over `SIGCHLD` opens files in `/proc` for some microseconds now and then, as its
-/// documentation says. Beside one the job is begun again if it lacks a number.
+/// A watcher may open files in `/proc` for some microseconds now and then, if its documentation
+/// says so. Beside one the job is begun again if it lacks a number.
 fn opens_and_closes_the_last(life: &Life<'_>, around: Around<'_>) -> Vec<[u64; 2]> {
     let takes_none = life
         .stage()
         .backend()
-        .offers(Feature::NoSignalHandler)
+        .offers(Feature::NoFilesInBetween)
         .is_ok();
     if takes_none || around.watcher.is_none() {
         return last_two_numbers().expect("nobody else opens files");
@@ -81,7 +81,7 @@ fn last_two() -> Option<(OwnedFd, OwnedFd)> {
 /// left.
 struct Exits<'a> {
     watcher: &'a dyn PidWatcher,
-    costs_a_file: bool,
+    needs_a_file: bool,
     watched: Box<dyn GatedChild>,
     newcomer: Box<dyn GatedChild>,
     probe: Probe,
@@ -92,7 +92,7 @@ impl<'a> Exits<'a> {
         let stage = life.stage();
         let exits = Exits {
             watcher,
-            costs_a_file: stage.backend().offers(Feature::FilePerProcess).is_ok(),
+            needs_a_file: stage.backend().offers(Feature::FileToRegister).is_ok(),
             watched: stage.child(),
             newcomer: stage.child(),
             probe: Probe::new(),
@@ -114,7 +114,7 @@ impl<'a> Exits<'a> {
         drop(none_left);
         match answer {
             Ok(_) => {}
-            Err(WatchError::ResourceLimit { .. }) if self.costs_a_file => {
+            Err(WatchError::ResourceLimit { .. }) if self.needs_a_file => {
                 let answer = self.watcher.watch(self.newcomer.pid(), late.callback());
                 answer.expect("there are files again");
             }

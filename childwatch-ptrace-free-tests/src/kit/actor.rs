@@ -10,6 +10,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use childwatch_core::Pid;
 
@@ -23,6 +24,12 @@ pub const ACTOR_FLAG: &str = "--childwatch-actor";
 
 /// What a waiting actor says first, with its number.
 const READY: &str = "ready ";
+
+/// The processor time that [`Role::UseResources`] takes at least.
+pub(crate) const USED_TIME: Duration = Duration::from_millis(20);
+
+/// The bytes of memory that [`Role::UseResources`] writes.
+pub(crate) const USED_MEMORY: usize = 32 << 20;
 
 /// What an actor does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +58,8 @@ pub enum Role {
     ListSignals,
     /// Says `ready` and its number, and executes this program anew at a line, as `Wait`.
     ExecAtCue,
+    /// Uses processor time and memory, and then does as `Wait`.
+    UseResources,
 }
 
 impl Role {
@@ -65,6 +74,7 @@ impl Role {
         Role::Exit,
         Role::ListSignals,
         Role::ExecAtCue,
+        Role::UseResources,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -79,6 +89,7 @@ impl Role {
             Role::Exit => "exit",
             Role::ListSignals => "list-signals",
             Role::ExecAtCue => "exec-at-cue",
+            Role::UseResources => "use-resources",
         }
     }
 
@@ -110,6 +121,7 @@ impl Role {
             Role::Exit => exit(),
             Role::ListSignals => list_signals(),
             Role::ExecAtCue => exec_at_cue(),
+            Role::UseResources => use_resources(),
         }
     }
 }
@@ -318,6 +330,16 @@ fn trace() -> ! {
     let number = rustix::process::Pid::from_raw(pid.as_raw());
     let reaped = rustix::process::waitpid(number, death::wall());
     say(&format!("{reaped:?}"));
+    wait_for_end_of_input()
+}
+
+fn use_resources() -> ! {
+    let memory = vec![1_u8; USED_MEMORY];
+    let thread = threads::thread_id();
+    // The kernel shows whole ticks, so one more is waited for.
+    while threads::processor_time(thread) < USED_TIME + Duration::from_millis(10) {
+        std::hint::black_box(&memory);
+    }
     wait_for_end_of_input()
 }
 

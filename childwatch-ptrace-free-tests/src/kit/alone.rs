@@ -54,8 +54,6 @@ pub(crate) fn run_unless<'a>(
     let start = Instant::now();
     let mut child = Command::new(program)
         .args(arguments)
-        // The panic's message is the reason; run it by hand for more.
-        .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -143,4 +141,19 @@ fn read_aside(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<String
 fn collect(text: &mpsc::Receiver<String>) -> String {
     text.recv_timeout(Duration::from_secs(5))
         .unwrap_or_else(|_| "(its output is held open by a process that it left)".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+
+    use super::*;
+
+    #[test]
+    fn a_process_has_a_backtrace_if_the_user_wants_one() {
+        let arguments = ["-c", "echo ${RUST_BACKTRACE-unset}"];
+        let ended = run(Path::new("/bin/sh"), arguments, Duration::from_secs(60)).unwrap();
+        let wanted = env::var("RUST_BACKTRACE").unwrap_or_else(|_| "unset".to_owned());
+        assert_eq!(ended.output.trim(), wanted);
+    }
 }

@@ -50,7 +50,8 @@ impl Loop {
     /// As [`start`](Self::start), and [`ResourceLimit`](WatchError::ResourceLimit) without a file
     /// for the poller.
     pub fn start_on_edges(driven: Driven) -> Result<Box<dyn PidWatcher>, WatchError> {
-        let poller = edges_of(&*driven.driver).map_err(|errno| refused(errno.into()))?;
+        let poller = edges_of(&*driven.driver)
+            .map_err(|errno| refused("the loop's poller", errno.into()))?;
         Self::start_running(driven, |driver| on_edges(driver, poller))
     }
 
@@ -64,7 +65,7 @@ impl Loop {
             let _ = tell.send(threads::thread_id());
             run(driver);
         });
-        let thread = thread.map_err(refused)?;
+        let thread = thread.map_err(|error| refused("the loop's thread", error))?;
         Ok(Box::new(Loop {
             watcher: Some(watcher),
             thread: Some(thread),
@@ -142,8 +143,8 @@ fn no_data() -> epoll::EventData {
     epoll::EventData::new_u64(0)
 }
 
-fn refused(source: io::Error) -> WatchError {
-    let (operation, pid) = ("the loop", None);
+fn refused(operation: &'static str, source: io::Error) -> WatchError {
+    let pid = None;
     match source.raw_os_error() {
         Some(libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE) => {
             WatchError::ResourceLimit {

@@ -106,7 +106,7 @@ fn with_thread(backend: Backend) -> Result<Halves, WatchError> {
     let watcher: Box<dyn PidWatcher> = match backend {
         Backend::Pidfd => Box::new(PidfdWatcher::new()?.with_resource_usage()),
         Backend::Sigchld => Box::new(SigchldWatcher::new()?.with_resource_usage()),
-        Backend::Auto => Box::new(AutoWatcher::new()?.with_resource_usage()),
+        Backend::Auto => Box::new(AutoWatcher::new_with_resource_usage()?),
     };
     Ok((watcher, None))
 }

@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use childwatch_core::source::clock::Ticks;
+use childwatch_core::source::{Detail, Ended};
 use childwatch_core::{Pid, WatchError};
 use loom::sync::{Condvar, Mutex};
 use loom::thread::{self, ThreadId};
@@ -210,13 +211,16 @@ impl Kernel {
         false
     }
 
-    pub(crate) fn look(&self, pid: Pid) -> State {
+    pub(crate) fn look(&self, pid: Pid, _detail: Detail) -> State {
         self.have_looked().insert(thread::current().id());
         match self.child(pid).load(Ordering::SeqCst) {
             LIVES => State::NotYet,
             IS_GONE => State::Gone,
             IS_REFUSED => State::Refused(Errno::PERM),
-            zombie => State::Exited(ExitStatus::from_raw((zombie - IS_ZOMBIE) as i32)),
+            zombie => {
+                let status = ExitStatus::from_raw((zombie - IS_ZOMBIE) as i32);
+                State::Exited(Ended::new(status, None))
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use childwatch_core::source::Detail;
 use childwatch_core::source::clock::{self, Stopwatch, Ticks};
 use childwatch_core::{Pid, WatchError};
 
@@ -32,8 +33,8 @@ impl Kernel {
     }
 
     /// Looks at the child with this pid: one `waitid`.
-    pub(crate) fn look(&self, pid: Pid) -> State {
-        child::look(pid)
+    pub(crate) fn look(&self, pid: Pid, detail: Detail) -> State {
+        child::look(pid, detail)
     }
 
     pub(crate) fn kinship(&self, pid: Pid) -> Kinship {

@@ -1,17 +1,16 @@
 //! The state of one child, asked without reaping the child.
 
-use std::process::ExitStatus;
+use std::io;
 
-use childwatch_core::source::exit_status_from_siginfo;
+use childwatch_core::source::{Detail, Ended, Peeked, peek};
 use childwatch_core::{Pid, WatchError};
 use rustix::io::Errno;
-use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
 /// The state of a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// A zombie, waitable.
-    Exited(ExitStatus),
+    Exited(Ended),
     /// Alive, or not waitable yet: a tracer holds the child, or its first thread has exited and
     /// another thread lives.
     NotYet,
@@ -22,13 +21,13 @@ pub(crate) enum State {
 }
 
 /// Looks at the child with this pid: one `waitid`.
-pub(crate) fn look(pid: Pid) -> State {
-    state_of(peek(WaitId::Pid(rustix_pid(pid))))
+pub(crate) fn look(pid: Pid, detail: Detail) -> State {
+    state_of(peek(Peeked::Pid(pid), detail).map_err(errno))
 }
 
-fn state_of(answer: Result<Option<ExitStatus>, Errno>) -> State {
+fn state_of(answer: Result<Option<Ended>, Errno>) -> State {
     match answer {
-        Ok(Some(status)) => State::Exited(status),
+        Ok(Some(ended)) => State::Exited(ended),
         Ok(None) => State::NotYet,
         Err(Errno::CHILD) => State::Gone,
         Err(errno) => State::Refused(errno),
@@ -37,27 +36,14 @@ fn state_of(answer: Result<Option<ExitStatus>, Errno>) -> State {
 
 /// Asks `waitid` about any child. Returns `Ok` if the kernel and the sandbox offer it.
 pub(crate) fn check_waitid() -> Result<(), Errno> {
-    match peek(WaitId::All) {
+    match peek(Peeked::Any, Detail::Status).map_err(errno) {
         Ok(_) | Err(Errno::CHILD) => Ok(()),
         Err(errno) => Err(errno),
     }
 }
 
-/// Calls `waitid` for an exit, without waiting or reaping. `__WALL` (in `waitid` since Linux 4.7)
-/// includes children whose exit signal is not `SIGCHLD`.
-fn peek(id: WaitId<'_>) -> Result<Option<ExitStatus>, Errno> {
-    const WALL: u32 = libc::__WALL as u32;
-    let options = WaitIdOptions::EXITED
-        | WaitIdOptions::NOHANG
-        | WaitIdOptions::NOWAIT
-        | WaitIdOptions::from_bits_retain(WALL);
-    let found = waitid(id, options)?;
-    Ok(found.and_then(|status| status_of(&status)))
-}
-
-fn status_of(status: &WaitIdStatus) -> Option<ExitStatus> {
-    let value = status.exit_status().or(status.terminating_signal())?;
-    exit_status_from_siginfo(status.raw_code(), value)
+fn errno(error: io::Error) -> Errno {
+    Errno::from_io_error(&error).unwrap_or(Errno::INVAL)
 }
 
 /// How a pid is related to this process.
@@ -130,7 +116,7 @@ fn rustix_pid(pid: Pid) -> rustix::process::Pid {
 #[cfg(test)]
 pub(crate) mod tests {
     use std::os::unix::process::ExitStatusExt;
-    use std::process::{Child, Command, Stdio};
+    use std::process::{Child, Command, ExitStatus, Stdio};
     use std::thread;
 
     use childwatch_core::source::clock::Ticks;
@@ -160,7 +146,7 @@ pub(crate) mod tests {
     /// Lets it end, and be a zombie.
     pub(crate) fn let_die(child: &mut Child) {
         drop(child.stdin.take());
-        while look(Pid::from(&*child)) == State::NotYet {
+        while look(Pid::from(&*child), Detail::Status) == State::NotYet {
             thread::yield_now();
         }
     }
@@ -169,14 +155,18 @@ pub(crate) mod tests {
     fn a_child_is_alive_then_a_zombie_then_gone() {
         let mut child = cat();
         let pid = Pid::from(&child);
-        assert_eq!(look(pid), State::NotYet);
+        assert_eq!(look(pid, Detail::Status), State::NotYet);
         assert_eq!(kinship(pid), Kinship::Child);
         let_die(&mut child);
         let status = ExitStatus::from_raw(0);
-        assert_eq!(look(pid), State::Exited(status), "and not reaped");
+        assert_eq!(
+            look(pid, Detail::Status),
+            State::Exited(Ended::new(status, None)),
+            "and not reaped"
+        );
         assert_eq!(kinship(pid), Kinship::Child);
         assert_eq!(child.wait().unwrap(), status);
-        assert_eq!(look(pid), State::Gone);
+        assert_eq!(look(pid, Detail::Status), State::Gone);
         assert_eq!(kinship(pid), Kinship::NoChild);
     }
 
@@ -222,7 +212,7 @@ pub(crate) mod tests {
     #[test]
     fn what_is_no_child_is_told_apart() {
         let own = Pid::try_from(std::process::id()).unwrap();
-        assert_eq!(look(own), State::Gone);
+        assert_eq!(look(own, Detail::Status), State::Gone);
         assert!(matches!(not_a_child(own), WatchError::OwnProcess { .. }));
         let parent = rustix::process::getppid().unwrap();
         let parent = Pid::try_from(parent.as_raw_nonzero().get()).unwrap();

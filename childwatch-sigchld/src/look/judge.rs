@@ -28,12 +28,14 @@
 //! | not known: `waitid` is refused | none | alive |
 //! | not known: `waitid` is refused | any | ended, with the hinted status, unless `/proc` shows it alive |
 //!
+//! The resource usage of a zombie goes with its status. There is one exception: if a live process
+//! was seen after the hint, two processes may have had the same status, and the usage is not known.
+//!
 //! There are two reasons for a status that differs. It may be that of the process's first thread
 //! (seen from Linux 5.17 to 6.12), or that of a former process whose signal was late.
 
-use std::process::ExitStatus;
-
 use childwatch_core::Pid;
+use childwatch_core::source::Ended;
 use childwatch_core::source::clock::Ticks;
 
 use super::child::State;
@@ -45,8 +47,9 @@ use crate::table::{Candidate, HintedStatus};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Alive,
-    /// The child has exited, with this status if it is known. It is not known to be reaped.
-    Ended(Option<ExitStatus>),
+    /// The child has exited, with this status and usage if they are known. It is not known to be
+    /// reaped.
+    Ended(Option<Ended>),
     /// The child has been reaped. The hinted status counts.
     Gone,
 }
@@ -66,12 +69,12 @@ pub(crate) fn judge(
             Verdict::Gone
         }
         State::NotYet => Verdict::Alive,
-        State::Exited(status) if candidate.hinted_status.agrees_with(status) => {
-            Verdict::Ended(Some(status))
+        State::Exited(ended) if candidate.hinted_status.agrees_with(ended.status) => {
+            Verdict::Ended(Some(candidate.hinted_status.trust(ended)))
         }
-        State::Exited(status) => match start(pid, armed_at, &proof) {
+        State::Exited(ended) => match start(pid, armed_at, &proof) {
             Start::Later => Verdict::Gone,
-            Start::Earlier => Verdict::Ended(Some(status)),
+            Start::Earlier => Verdict::Ended(Some(ended)),
             Start::Unknown => Verdict::Ended(None),
         },
         // A sandbox refuses `waitid`. A signal reported the exit. If `/proc` does not contradict,
@@ -80,7 +83,7 @@ pub(crate) fn judge(
             if proof().is_some_and(|proc| proc.shows_alive(pid)) {
                 Verdict::Alive
             } else {
-                Verdict::Ended(candidate.hinted_status.status())
+                Verdict::Ended(candidate.hinted_status.ended())
             }
         }
         State::Refused(_) => Verdict::Alive,
@@ -116,9 +119,9 @@ pub(crate) fn start(pid: Pid, armed_at: Ticks, proof: impl Fn() -> Option<OwnPro
 #[cfg(test)]
 mod tests {
     use std::os::unix::process::ExitStatusExt;
-    use std::process::Child;
+    use std::process::{Child, ExitStatus};
 
-    use childwatch_core::source::Token;
+    use childwatch_core::source::{Detail, Token};
     use rustix::io::Errno;
 
     use super::*;
@@ -129,8 +132,8 @@ mod tests {
     const OTHER: HintedStatus = HintedStatus::Status(9);
     const OWN: HintedStatus = HintedStatus::Status(0);
 
-    fn status(raw: i32) -> Option<ExitStatus> {
-        Some(ExitStatus::from_raw(raw))
+    fn status(raw: i32) -> Option<Ended> {
+        Some(Ended::new(ExitStatus::from_raw(raw), None))
     }
 
     fn candidate(child: &Child, armed_at: Ticks, hinted_status: HintedStatus) -> Candidate {
@@ -144,7 +147,11 @@ mod tests {
     }
 
     fn judged(candidate: &Candidate) -> Verdict {
-        judge(candidate, child::look(candidate.pid), OwnProc::prove)
+        judge(
+            candidate,
+            child::look(candidate.pid, Detail::Status),
+            OwnProc::prove,
+        )
     }
 
     #[test]
@@ -174,7 +181,7 @@ mod tests {
                 };
                 assert_eq!(judged(&former), expected);
                 // Without a /proc of its own nothing is proven.
-                let state = child::look(former.pid);
+                let state = child::look(former.pid, Detail::Status);
                 assert_eq!(judge(&former, state, || None), Verdict::Alive);
                 // Nor by an unknown moment.
                 let unknown = Candidate {
@@ -203,7 +210,7 @@ mod tests {
             let candidate = |armed_at| candidate(&child, armed_at, hinted_status);
             assert_eq!(judged(&candidate(after)), Verdict::Ended(status(0)));
             assert_eq!(judged(&candidate(before)), Verdict::Gone, "it is another");
-            let state = child::look(Pid::from(&child));
+            let state = child::look(Pid::from(&child), Detail::Status);
             let without_proc = judge(&candidate(before), state, || None);
             assert_eq!(without_proc, Verdict::Ended(None));
         }

@@ -1,6 +1,7 @@
 //! The steps of a [`SigchldSource`], on real children.
 
 use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::thread;
 
 use childwatch_core::source::clock;
@@ -16,6 +17,10 @@ const TOKEN: Token = Token::from_parts(0, 0);
 fn source() -> (SigchldSource, SigchldWaiter, Forwarder) {
     let ((source, waiter), forwarder) = SigchldSource::with_forwarder().unwrap();
     (source, waiter, forwarder)
+}
+
+fn ended(raw: i32) -> Option<Ended> {
+    status(raw).map(|status| Ended::new(status, None))
 }
 
 fn status(raw: i32) -> Option<ExitStatus> {
@@ -389,7 +394,7 @@ fn is_reaped(child: &std::process::Child, armed_at: Ticks, is_reported: bool) ->
     let (source, mut waiter, _forwarder) = source();
     insert(&source, child, armed_at);
     if is_reported {
-        assert!(source.table().report_ended(TOKEN, status(0)).is_some());
+        assert!(source.table().report_ended(TOKEN, ended(0)).is_some());
     }
     let is_reaped = source.is_reaped(TOKEN);
     let mut reports = Vec::new();
@@ -426,7 +431,7 @@ fn a_zombie_with_another_status_than_the_reported_one_is_another_process() {
     let mut child = cat();
     let_die(&mut child);
     insert(&source, &child, Ticks::NEVER);
-    assert!(source.table().report_ended(TOKEN, status(9)).is_some());
+    assert!(source.table().report_ended(TOKEN, ended(9)).is_some());
     assert!(source.is_reaped(TOKEN));
     child.wait().unwrap();
 }

@@ -18,6 +18,10 @@ fn hint(raw: i32, status: i32, epoch: u32) -> Hint {
     }
 }
 
+fn ended(raw: i32) -> Option<Ended> {
+    status(raw).map(|status| Ended::new(status, None))
+}
+
 fn status(raw: i32) -> Option<ExitStatus> {
     Some(ExitStatus::from_raw(raw))
 }
@@ -160,7 +164,7 @@ fn a_report_has_the_zombies_status_or_what_was_heard_of_a_child_that_is_gone() {
         table.insert(pid(7), token(index), 0);
     }
     table.take_hint(hint(7, 9, 1));
-    let ended = table.report_ended(token(0), status(256)).unwrap();
+    let ended = table.report_ended(token(0), ended(256)).unwrap();
     assert_eq!(ended.status, status(256));
     let unknown = table.report_ended(token(1), None).unwrap();
     assert_eq!(unknown.status, None, "a doubt is not resolved by the hint");
@@ -216,6 +220,42 @@ fn kept_reports_are_handed_over_once() {
     table.take_reports(&mut reports);
     table.take_reports(&mut reports);
     assert_eq!(reports.len(), 1);
+}
+
+#[test]
+fn a_usage_stays_with_a_reported_entry_and_goes_with_it() {
+    let mut table = Table::default();
+    let usage = Some(ResourceUsage::default());
+    let zombie = Ended::new(ExitStatus::from_raw(256), usage);
+    table.insert(pid(7), token(0), 0);
+    let report = table.report_ended(token(0), Some(zombie)).unwrap();
+    assert_eq!(report.usage, usage);
+    let Some(Known::Reported { ended, .. }) = table.known(token(0)) else {
+        panic!("it is reported");
+    };
+    assert_eq!(ended, Some(zombie));
+    table.remove(token(0));
+    assert!(table.usages.is_empty());
+}
+
+#[test]
+fn the_usage_of_a_zombie_that_may_be_another_process_is_not_known() {
+    let mut table = Table::default();
+    let zombie = Ended::new(ExitStatus::from_raw(9), Some(ResourceUsage::default()));
+    table.insert(pid(7), token(0), 0);
+    table.note_alive(token(0));
+    assert_eq!(
+        hinted_status(&table, 0).trust(zombie),
+        zombie,
+        "no hint yet"
+    );
+    table.take_hint(hint(7, 9, 1));
+    assert_eq!(hinted_status(&table, 0).trust(zombie), zombie);
+    table.note_alive(token(0));
+    table.take_hint(hint(7, 9, 2));
+    assert!(hinted_status(&table, 0).agrees_with(zombie.status));
+    let without = Ended::new(zombie.status, None);
+    assert_eq!(hinted_status(&table, 0).trust(zombie), without);
 }
 
 /// An epoch has 32 bits, and a thread may have read its epoch long before it has the lock.

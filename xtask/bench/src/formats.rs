@@ -2,8 +2,7 @@
 
 use std::io::Write;
 
-use clap::ValueEnum;
-
+use crate::options::Format;
 use crate::results::report::Report;
 
 mod cells;
@@ -12,16 +11,6 @@ mod json;
 mod markdown;
 mod plot;
 mod text;
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Format {
-    /// Tables for a terminal
-    Text,
-    /// Tables for a document
-    Markdown,
-    /// One object: the figures of each candidate, and the targets
-    Json,
-}
 
 impl Format {
     pub(crate) fn write(self, out: &mut impl Write, report: &Report) -> anyhow::Result<()> {

@@ -36,6 +36,8 @@
 //! - `--pin` keeps each slice on one processor.
 //! - `--quick` proves that everything runs. Its numbers mean nothing.
 
+use std::env;
+use std::iter;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -51,41 +53,38 @@ mod rows;
 mod run;
 
 use measuring::heap;
-use options::Options;
+use options::{Args, Mode};
 use rounds::{plan, slice};
 
 #[global_allocator]
 static HEAP: heap::Counting = heap::Counting;
 
-/// childwatch beside other ways to learn of an exit
 #[derive(Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
-#[command(args_conflicts_with_subcommands = true)]
 struct Cli {
-    #[command(subcommand)]
-    mode: Option<Mode>,
     #[command(flatten)]
-    options: Options,
+    args: Args,
 }
 
-#[derive(clap::Subcommand)]
-enum Mode {
-    /// Watch 1, 10, 100, … 50,000 children: time, memory, and each exit told once
-    Scale(Options),
-    #[command(hide = true)]
-    Slice(slice::Args),
+/// The command line of a slice, which this program starts by itself.
+#[derive(Parser)]
+struct SliceCli {
+    #[command(flatten)]
+    args: slice::Args,
 }
 
 fn main() -> ExitCode {
-    let Cli { mode, options } = Cli::parse();
-    let done = match mode {
+    let mut words = env::args_os();
+    let program = words.next().unwrap_or_default();
+    let mut rest = words.peekable();
+    if rest.next_if(|word| word == slice::NAME).is_some() {
+        let SliceCli { args } = SliceCli::parse_from(iter::once(program).chain(rest));
+        return childwatch_command::code(slice::main(&args));
+    }
+    let Args { mode, options } = Cli::parse().args;
+    childwatch_command::code(match mode {
         None if options.docs.is_some() => run::main(plan::whole(), &options),
         None => run::main(plan::compare(), &options),
         Some(Mode::Scale(options)) => run::main(plan::scale(), &options),
-        Some(Mode::Slice(args)) => slice::main(&args),
-    };
-    done.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::FAILURE
     })
 }

@@ -11,6 +11,7 @@ use crate::candidates;
 use crate::candidates::candidate::Candidate;
 use crate::candidates::names::OLD_DESIGN;
 use crate::formats::docs;
+use crate::measuring::conditions::{Conditions, Effort};
 use crate::measuring::machine;
 use crate::options::Options;
 use crate::results::point::Point;
@@ -142,5 +143,19 @@ fn take_rounds(series: &mut [Series]) -> anyhow::Result<()> {
 fn progress(line: &str) {
     if io::stderr().is_terminal() {
         eprint!("\r{line}\x1b[K");
+    }
+}
+
+impl Options {
+    pub(crate) fn conditions(&self) -> Conditions {
+        let effort = if self.quick {
+            Effort::Quick
+        } else {
+            Effort::Full
+        };
+        Conditions {
+            effort,
+            pin: self.pin,
+        }
     }
 }

@@ -11,8 +11,9 @@ use std::path::Path;
 use std::process::{self, ExitCode};
 use std::time::{Duration, Instant};
 
-use super::order::Order;
-use super::report::Report;
+use childwatch_command::order::Order;
+use childwatch_command::report::Report;
+
 use examination::Examination;
 use image::Image;
 use machine::Machine;
@@ -26,6 +27,7 @@ mod machine;
 mod message;
 mod program;
 mod suite;
+mod written;
 
 /// The default limit of a cell in a guest. Emulation is several times slower than the
 /// machine.

@@ -4,7 +4,6 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::fs;
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -34,7 +33,7 @@ impl Phase {
     pub(crate) fn judge(
         self,
         selection: Vec<String>,
-        jobs: NonZeroUsize,
+        jobs: usize,
         output: &Path,
     ) -> anyhow::Result<Vec<Judged>> {
         if let Phase::Suite = self {

@@ -1,13 +1,13 @@
 //! [`Progress`]: a bar on a terminal, and otherwise a line every few seconds.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use childwatch_proofs::soak::Counts;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::numbers::mebibytes;
-use crate::seconds::Seconds;
+use childwatch_command::seconds::Seconds;
 
 /// The time between two lines.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
@@ -50,8 +50,8 @@ impl Progress {
             }
             None if elapsed >= self.next_line => {
                 self.next_line = elapsed + BETWEEN_LINES;
-                // An error means that the output is closed.
-                let _ = writeln!(io::stdout(), "{:>8}  {line}", Seconds(elapsed).to_string());
+                // If nobody reads it any more, the soak ends here.
+                println!("{:>8}  {line}", Seconds(elapsed).to_string());
             }
             None => {}
         }

@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, Table};
 use super::numbers::{grouped, mebibytes};
 use super::run::Outcome;
 use super::settings::Soak;
-use crate::seconds::Seconds;
+use childwatch_command::seconds::Seconds;
 
 pub(super) fn of(results: &[(Soak, Outcome)]) -> Table {
     let mut table = Table::new();

@@ -430,7 +430,7 @@ impl Pair {
             };
             assert_eq!(self.registry.exit_of(life.token), expected, "{life:?}");
         }
-        // Invariant 6.
+        // Invariant 7.
         let registered = self.lives.iter().filter_map(|life| match &life.stage {
             Stage::Registered { callbacks, .. } => Some(callbacks.len() as u64),
             Stage::Armed | Stage::Over | Stage::Released => None,

@@ -433,3 +433,25 @@ fn turns_come_round_and_no_registration_that_is_due_has_the_turn_of_none() {
     assert_eq!(due(&mut registry), ["one", "three"]);
     assert!(!registry.has_due());
 }
+
+#[test]
+fn a_usage_is_kept_for_late_callbacks_and_goes_with_the_registration() {
+    let mut registry = Registry::new();
+    let usage = Some(ResourceUsage {
+        max_resident: 4096,
+        ..ResourceUsage::default()
+    });
+    let token = registered(&mut registry, 1);
+    registry.process_exited(Report::new(token, None).with_resource_usage(usage));
+    for callback in ["first", "late"] {
+        registry.join(token, callback).unwrap();
+        let due = registry.next_due().unwrap();
+        assert_eq!(due.exit.resource_usage(), usage);
+        registry.callback_finished();
+    }
+    let known = registry.exit_of(token).unwrap().unwrap();
+    assert_eq!(known.resource_usage(), usage);
+    assert_eq!(registry.unregister_pid(pid(1)), Some(token));
+    registry.release(token);
+    assert!(registry.usages.is_empty());
+}

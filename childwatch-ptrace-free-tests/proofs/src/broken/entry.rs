@@ -94,6 +94,11 @@ impl BackendUnderTest for Broken {
         (self.watcher)()
     }
 
+    /// A broken source is made to report usages, in any case.
+    fn watcher_with_usage(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+        (self.watcher)()
+    }
+
     fn driven(&self) -> Result<Driven, WatchError> {
         (self.driven)()
     }

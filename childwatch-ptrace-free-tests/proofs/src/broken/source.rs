@@ -73,12 +73,14 @@ pub(crate) trait SourceFault: Debug + Default + Send + Sync + 'static {
 /// A watcher over a pidfd source with a fault.
 pub(crate) fn over_pidfds<F: SourceFault>() -> Result<Box<dyn PidWatcher>, WatchError> {
     childwatch_pidfd::probe().check()?;
-    start::<F, _>(PidfdSource::new()?)
+    let (source, waiter) = PidfdSource::new()?;
+    start::<F, _>((source.with_resource_usage(), waiter))
 }
 
 /// A watcher over a `SIGCHLD` source with a fault.
 pub(crate) fn over_sigchld<F: SourceFault>() -> Result<Box<dyn PidWatcher>, WatchError> {
-    start::<F, _>(SigchldSource::new()?)
+    let (source, waiter) = SigchldSource::new()?;
+    start::<F, _>((source.with_resource_usage(), waiter))
 }
 
 /// A watcher over any source with a fault.

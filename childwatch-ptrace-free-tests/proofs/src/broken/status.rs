@@ -96,6 +96,27 @@ pub(super) const ALL: &[Broken] = &[
         ..ON_PIDFDS
     },
     Broken {
+        name: "invents-usages",
+        fault: "A usage that is not known is told as zero everywhere.",
+        breaks: Rule::Law(7),
+        watcher: over_pidfds::<InventsUsages>,
+        fails: &[(
+            "an_unknown_usage_is_none",
+            Saying("of a child that was reaped first"),
+        )],
+        passes: &["a_childs_usage_is_told"],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "forgets-usages",
+        fault: "No usage is told.",
+        breaks: Rule::Clause(C6),
+        watcher: over_pidfds::<ForgetsUsages>,
+        fails: &[("a_childs_usage_is_told", Saying("without its usage"))],
+        passes: &["an_unknown_usage_is_none"],
+        ..ON_PIDFDS
+    },
+    Broken {
         name: "tells-another-pid",
         fault: "What a callback is told names the watching process.",
         breaks: Rule::Clause(C6),
@@ -227,6 +248,42 @@ impl SourceFault for CutsCodes {
             if let Some(code) = report.status.and_then(|status| status.code()) {
                 report.status = Some(ExitStatus::from_raw((code & 0x7f) << 8));
             }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default)]
+struct InventsUsages;
+
+impl SourceFault for InventsUsages {
+    fn wait<S: ExitSource>(
+        &self,
+        good: &Good<S>,
+        waiter: &mut S::Waiter,
+        reports: &mut Vec<Report>,
+    ) -> io::Result<()> {
+        good.wait(waiter, reports)?;
+        for report in reports {
+            report.usage.get_or_insert_default();
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default)]
+struct ForgetsUsages;
+
+impl SourceFault for ForgetsUsages {
+    fn wait<S: ExitSource>(
+        &self,
+        good: &Good<S>,
+        waiter: &mut S::Waiter,
+        reports: &mut Vec<Report>,
+    ) -> io::Result<()> {
+        good.wait(waiter, reports)?;
+        for report in reports {
+            report.usage = None;
         }
         Ok(())
     }

@@ -1,14 +1,18 @@
 //! How children leave it: waiting for them, with and without reaping.
 
-#![expect(unsafe_code, reason = "`waitid` of any child, which tells its pid")]
+#![expect(
+    unsafe_code,
+    reason = "`waitid` of any child, which tells its pid, and with a usage; `wait4`"
+)]
 
 use std::io;
 use std::mem;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
+use std::ptr;
 use std::time::{Duration, Instant};
 
-use childwatch_core::Pid;
+use childwatch_core::{Pid, ResourceUsage};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
@@ -42,6 +46,61 @@ pub fn reap(pid: Pid) -> Option<ExitStatus> {
             Err(_) => return None,
         }
     }
+}
+
+/// Reaps a child by `wait4`. Returns its status and usage, or `None` if somebody else has reaped
+/// it.
+pub(crate) fn reap_with_usage(pid: Pid) -> Option<(ExitStatus, ResourceUsage)> {
+    let mut status = 0;
+    // SAFETY: all zeros is a valid rusage.
+    let mut reaped: libc::rusage = unsafe { mem::zeroed() };
+    // SAFETY: both values live across the call.
+    let found =
+        unsafe { libc::wait4(pid.as_raw(), &raw mut status, libc::__WALL, &raw mut reaped) };
+    if found != pid.as_raw() {
+        return None;
+    }
+    let time = |time: libc::timeval| {
+        Duration::from_secs(count(time.tv_sec)) + Duration::from_micros(count(time.tv_usec))
+    };
+    let mut usage = ResourceUsage::default();
+    usage.user_time = time(reaped.ru_utime);
+    usage.system_time = time(reaped.ru_stime);
+    usage.max_resident = count(reaped.ru_maxrss) * 1024;
+    usage.minor_faults = count(reaped.ru_minflt);
+    usage.major_faults = count(reaped.ru_majflt);
+    usage.input_blocks = count(reaped.ru_inblock);
+    usage.output_blocks = count(reaped.ru_oublock);
+    usage.voluntary_switches = count(reaped.ru_nvcsw);
+    usage.involuntary_switches = count(reaped.ru_nivcsw);
+    Some((ExitStatus::from_raw(status), usage))
+}
+
+fn count(number: impl TryInto<u64>) -> u64 {
+    number.try_into().unwrap_or(0)
+}
+
+/// Returns `true` if `waitid` returns the resource usage of a child that it does not reap.
+pub(crate) fn usage_is_returned_before_reaping() -> bool {
+    let Ok(mut child) = Command::new("true").spawn() else {
+        return false;
+    };
+    // More than any kernel's rusage has.
+    let mut usage = [0_u64; 64];
+    // SAFETY: the kernel writes at most the usage, which is shorter than the array. Where no
+    // siginfo is wanted, null is allowed.
+    unsafe {
+        libc::syscall(
+            libc::SYS_waitid,
+            libc::P_PID,
+            child.id(),
+            ptr::null_mut::<libc::siginfo_t>(),
+            libc::WEXITED | libc::WNOWAIT,
+            &raw mut usage,
+        );
+    }
+    let _ = child.wait();
+    usage.iter().any(|number| *number != 0)
 }
 
 /// Returns the state that `waitid` reports at this moment, and leaves it there.

@@ -21,6 +21,9 @@ use crate::rows::row::Row;
 use crate::rows::task::Task;
 use crate::{candidates, rows};
 
+/// The first argument of a program that is to be a slice.
+pub(crate) const NAME: &str = "slice";
+
 #[derive(clap::Args)]
 pub(crate) struct Args {
     row: String,
@@ -74,7 +77,7 @@ pub(crate) fn command(
     let effort = effort.to_possible_value().context("a hidden effort")?;
     let mut slice = Command::new(env::current_exe()?);
     slice
-        .args(["slice", row.name, candidate.name()])
+        .args([NAME, row.name, candidate.name()])
         .args([&size.to_string(), "--effort", effort.get_name()])
         .args(pin.then_some("--pin"));
     Ok(slice)

@@ -64,7 +64,7 @@ const fn row(
 }
 
 fn measure(task: &mut Task<'_>, runtime: Runtime) -> anyhow::Result<Samples> {
-    let measured_turns = task.effort.choose(12, 1);
+    let measured_turns = task.effort.choose(8, 1);
     let mut awaiting = task.candidate.await_on(runtime)?;
     task.turns.wait()?;
     let _warm_up = some_exits(&mut *awaiting)?;

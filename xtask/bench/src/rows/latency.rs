@@ -49,7 +49,7 @@ pub(crate) static LOOP: Row = Row {
     floor: FLOOR,
     rounds: |_| 9,
     company: Company::InTurns,
-    measure: |task| measure(task, 12),
+    measure: |task| measure(task, 8),
 };
 
 const fn quantile(name: &'static str, title: &'static str, quantile: f64) -> Figure {

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
+use childwatch_command::order::Order;
+use childwatch_command::progress::Progress;
+use childwatch_command::report::CellReport;
 
 use super::console::Console;
 use super::machine::{Machine, News};
 use super::message::Message;
-use crate::conformance::order::Order;
-use crate::conformance::progress::Progress;
-use crate::conformance::report::CellReport;
 
 /// The runs of an order's cells in a guest.
 pub(super) struct Examination {

@@ -6,13 +6,14 @@ use std::io::{Cursor, Write};
 use std::path::Path;
 
 use anyhow::Context;
+use childwatch_command::order::Order;
 use cpio::NewcBuilder;
 use cpio::newc::ModeFileType;
 use tempfile::NamedTempFile;
 
 use super::init;
 use super::suite;
-use crate::conformance::order::Order;
+use super::written::Written;
 
 /// An entry of a cpio archive, and its contents.
 type Entry = (NewcBuilder, Cursor<Vec<u8>>);
@@ -20,7 +21,7 @@ type Entry = (NewcBuilder, Cursor<Vec<u8>>);
 /// Writes the archive to a file that is removed when dropped.
 pub(super) fn pack(program: &Path, order: &Order) -> anyhow::Result<NamedTempFile> {
     let program = fs::read(program).context("the guest's program can't be read")?;
-    let archive = archive(program, serde_json::to_vec(order)?)?;
+    let archive = archive(program, serde_json::to_vec(&Written::of(order))?)?;
     let mut file = NamedTempFile::with_prefix("childwatch-initramfs-")?;
     file.write_all(&archive)
         .context("the initramfs can't be written")?;

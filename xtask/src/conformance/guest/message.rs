@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
+use childwatch_command::report::Run;
 use serde::{Deserialize, Serialize};
-
-use crate::conformance::report::Run;
 
 /// Begins each message. The kernel and its boot loader write to the console too.
 const TAG: &str = "childwatch-guest: ";
@@ -43,8 +42,9 @@ impl Message {
 mod tests {
     use std::time::Duration;
 
+    use childwatch_command::finding::Finding;
+
     use super::*;
-    use crate::conformance::finding::Finding;
 
     #[test]
     fn a_message_comes_through_a_serial_line() {

@@ -3,17 +3,17 @@
 use std::fs;
 
 use anyhow::Context;
+use childwatch_command::kernel;
 
 use super::message::Message;
-use crate::conformance::order::Order;
-use crate::kernel;
+use super::written::Written;
 
 /// The order's file in a guest, as JSON.
 pub(super) const ORDER: &str = "/order.json";
 
 pub(super) fn main() -> anyhow::Result<()> {
     let order = fs::read(ORDER).with_context(|| format!("there is no order in {ORDER}"))?;
-    let order: Order = serde_json::from_slice(&order)?;
+    let order = serde_json::from_slice::<Written>(&order)?.read()?;
     Message::Began {
         kernel: kernel::release(),
     }
