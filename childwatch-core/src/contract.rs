@@ -9,4 +9,5 @@ pub(crate) mod error;
 pub(crate) mod exit;
 pub(crate) mod pid;
 pub(crate) mod resource_usage;
+pub(crate) mod stats;
 pub(crate) mod watcher;

@@ -5,6 +5,7 @@ mod cancellations;
 mod dispatch;
 pub(crate) mod driven;
 pub(crate) mod driver;
+pub(crate) mod events;
 mod origin;
 mod queue;
 pub(crate) mod quiet_thread;

@@ -26,9 +26,42 @@
 //! | wait for several processes at once | [`ExitSet`], [`PidWatcherExt::wait_first`], [`PidWatcherExt::wait_all`] |
 //! | send a signal to a watched process | [`PidWatcher::send_signal`] |
 //! | watch the process of a pidfd, or get the pidfd of a process | [`PidWatcher::register_pidfd`], [`PidWatcherExt::on_pidfd_exit`], [`PidWatcher::pidfd`] |
+//! | see what a watcher does | [`PidWatcher::stats`], and the [events](#events) |
 //! | test supervising code without processes | [`SimulatedWatcher`] and its [`SimulatedProcesses`] |
 //! | run callbacks in a loop of the program's, without a thread | [`DrivenWatcher`] and its [`Driver`] |
 //! | write a backend | the module [`source`] |
+//!
+//! # Events
+//!
+//! With the feature `tracing`, watchers emit events for the program's subscriber of the crate
+//! `tracing`. Without the feature they contain nothing of it. The backends pass the feature on.
+//!
+//! | level | target | event | fields |
+//! |---|---|---|---|
+//! | debug | `childwatch` | registered | `pid`; `held`: `true` by `register_pid` or `register_pidfd`, `false` by `watch` or `watch_pidfd` |
+//! | debug | `childwatch` | refused: one of these calls has returned an error | `pid`, unless a pidfd named the process; `error` |
+//! | debug | `childwatch` | spilled: the secondary of a [`FallbackWatcher`] watches the process | `pid`; `error` of the primary |
+//! | debug | `childwatch` | exited: the watcher has learned of an exit | `pid`; `status`, if it is known |
+//! | debug | `childwatch` | callback ran | `pid`, `duration_us` |
+//! | warn | `childwatch` | callback panicked | `pid`; `duration_us`, if a subscriber wants the level debug |
+//! | debug | `childwatch` | watcher ended: it or its driver was dropped | |
+//! | error | `childwatch` | watcher ended: its source has panicked | |
+//! | info | `childwatch::sigchld` | handler of SIGCHLD installed | `calls_another`: the program had a handler before |
+//! | trace | `childwatch::sigchld` | swept: a sweep over all watched children has ended | `looks`, `found`, `processor_time_us` |
+//!
+//! The time of a callback is measured only if a subscriber wants the level debug. If another thread
+//! registers a process, its exit may have its event before the registration has.
+//!
+//! A subscriber runs on the thread of the event: that of the call, or the driving thread.
+//!
+//! - It may call the watcher, and drop it. No lock of the library is held. It must itself prevent
+//!   that an event leads to the same event for ever.
+//! - While it blocks, the call or the watcher waits for it, as for a callback.
+//! - If it panics, the panic hook reports that, and the panic goes no further. The event is lost, and
+//!   nothing else.
+//! - On the watcher's own thread it may find all signals blocked. A process that it starts there
+//!   inherits that.
+//! - A forked copy emits nothing. If the subscriber itself forks, the copy must not return from it.
 //!
 //! # What your program must know
 //!
@@ -135,6 +168,7 @@ pub use contract::error::{PidfdFault, WatchError};
 pub use contract::exit::Exit;
 pub use contract::pid::{InvalidPid, Pid};
 pub use contract::resource_usage::ResourceUsage;
+pub use contract::stats::WatcherStats;
 pub use contract::watcher::PidWatcher;
 pub use engine::driven::DrivenWatcher;
 pub use engine::driver::Driver;
@@ -189,6 +223,9 @@ pub mod source {
     pub use crate::contract::canceller::Canceller;
     #[doc(inline)]
     pub use crate::contract::delegate::delegate_pid_watcher;
+    #[cfg(feature = "tracing")]
+    #[doc(hidden)]
+    pub use crate::engine::events::quietly;
     pub use crate::engine::threaded::ThreadedWatcher;
     pub use crate::platform::clock;
     pub use crate::platform::readable::await_readable;

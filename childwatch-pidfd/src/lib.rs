@@ -163,7 +163,7 @@ cfg_if::cfg_if! {
 pub use childwatch_core::{
     DrivenWatcher, Driver, Exit, ExitCallback, ExitSet, Exited, Exits, InvalidPid, NextExit, Pid,
     PidWatcher, PidWatcherExt, PidfdFault, ResourceUsage, Unregistered, WatchError, WatchGuard,
-    WatchHandle,
+    WatchHandle, WatcherStats,
 };
 
 /// The code of the README is compiled and run.

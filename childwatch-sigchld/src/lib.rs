@@ -169,6 +169,7 @@
 //! sweep reads `/proc/PID/stat` first.
 
 // Outside the macro: tools that follow the modules do not look into one.
+mod events;
 mod kernel;
 mod listen;
 mod look;
@@ -199,4 +200,5 @@ cfg_if::cfg_if! {
 pub use childwatch_core::{
     DrivenWatcher, Driver, Exit, ExitCallback, ExitSet, Exited, Exits, InvalidPid, NextExit, Pid,
     PidWatcher, PidWatcherExt, ResourceUsage, Unregistered, WatchError, WatchGuard, WatchHandle,
+    WatcherStats,
 };

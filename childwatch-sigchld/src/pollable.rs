@@ -15,7 +15,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use childwatch_core::source::{ExitSource, PollableSource, Report, Token};
-use childwatch_core::{Pid, WatchError};
+use childwatch_core::{Pid, WatchError, WatcherStats};
 
 use crate::listen::forwarder::Forwarder;
 use crate::poller::Poller;
@@ -129,6 +129,10 @@ impl ExitSource for PollableSigchldSource {
 
     fn look(&self, token: Token) -> Option<Report> {
         self.source.look(token)
+    }
+
+    fn add_stats(&self, stats: &mut WatcherStats) {
+        self.source.add_stats(stats);
     }
 
     fn wait(

@@ -63,8 +63,19 @@ struct Sweep {
     is_heartbeat: bool,
     /// How many starts are still to be compared.
     checks_left: usize,
+    looks: usize,
+    found: usize,
     cost: Duration,
     cost_in_vain: Duration,
+}
+
+/// A sweep that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Swept {
+    pub(crate) looks: usize,
+    pub(crate) found: usize,
+    /// Processor time.
+    pub(crate) cost: Duration,
 }
 
 /// The result of a chunk.
@@ -132,6 +143,8 @@ impl Schedule {
             cursor: 0,
             is_heartbeat,
             checks_left: if is_heartbeat { CHUNK } else { 0 },
+            looks: 0,
+            found: 0,
             cost: Duration::ZERO,
             cost_in_vain: Duration::ZERO,
         });
@@ -152,16 +165,16 @@ impl Schedule {
         is_its_turn
     }
 
-    /// Ends the chunk that has begun.
-    pub(crate) fn end_chunk(&mut self, now: Duration, chunk: &Chunk) {
-        let Some(sweep) = &mut self.sweep else {
-            return;
-        };
+    /// Ends the chunk that has begun. Returns the sweep if this was its last chunk.
+    pub(crate) fn end_chunk(&mut self, now: Duration, chunk: &Chunk) -> Option<Swept> {
+        let sweep = self.sweep.as_mut()?;
+        sweep.looks += chunk.looks;
+        sweep.found += chunk.found;
         sweep.cost += chunk.cost;
         sweep.cost_in_vain += chunk.cost_in_vain();
         if let Some(cursor) = chunk.cursor {
             sweep.cursor = cursor;
-            return;
+            return None;
         }
         let sweep = *sweep;
         self.sweep = None;
@@ -174,6 +187,11 @@ impl Schedule {
                 self.next_check = 0;
             }
         }
+        Some(Swept {
+            looks: sweep.looks,
+            found: sweep.found,
+            cost: sweep.cost,
+        })
     }
 }
 

@@ -53,8 +53,9 @@ use std::time::Duration;
 
 use childwatch_core::source::clock::Ticks;
 use childwatch_core::source::{Detail, Ended, ExitSource, Report, Token};
-use childwatch_core::{Pid, WatchError};
+use childwatch_core::{Pid, WatchError, WatcherStats};
 
+use crate::events;
 use crate::kernel::{Kernel, Subscription};
 use crate::listen::forwarder::Forwarder;
 use crate::listen::inbox::Inbox;
@@ -75,6 +76,8 @@ pub struct SigchldSource {
     /// locked.
     table: Mutex<Table>,
     is_woken: AtomicBool,
+    /// How many sweeps have ended. std's, because no model explores it.
+    sweeps: std::sync::atomic::AtomicU64,
     /// `true` if a `waitid` of one child walks over all of them, so that `/proc` is asked first.
     asks_proc_first: bool,
     /// Set before the source is shared, or not at all.
@@ -193,10 +196,12 @@ impl SigchldSource {
     ) -> Result<(Self, SigchldWaiter), WatchError> {
         kernel.check()?;
         let now = kernel.monotonic();
+        let table = Table::new(signals.epoch());
         let source = SigchldSource {
             signals,
-            table: Mutex::default(),
+            table: Mutex::new(table),
             is_woken: AtomicBool::new(false),
+            sweeps: std::sync::atomic::AtomicU64::new(0),
             asks_proc_first: kernel.walks_over_all(),
             asks_for_usage: OnceLock::new(),
             kernel,
@@ -327,6 +332,18 @@ impl ExitSource for SigchldSource {
         Some(report_of(token, ended))
     }
 
+    fn add_stats(&self, stats: &mut WatcherStats) {
+        let signals = {
+            let mut table = self.table();
+            table.signals.count_to(self.signals.epoch());
+            table.signals.total()
+        };
+        // Relaxed: the number publishes nothing else.
+        let sweeps = self.sweeps.load(Ordering::Relaxed);
+        *stats.signals.get_or_insert(0) += signals;
+        *stats.sweeps.get_or_insert(0) += sweeps;
+    }
+
     fn wait(&self, waiter: &mut SigchldWaiter, reports: &mut Vec<Report>) -> io::Result<()> {
         self.sweep_after_callbacks(waiter, reports);
         loop {
@@ -454,9 +471,11 @@ impl SigchldSource {
     ) {
         let stopwatch = self.kernel.stopwatch();
         let cursor = waiter.schedule.begin_chunk(now, epoch);
-        let cursor = self
-            .table()
-            .unreported_from(cursor, CHUNK, &mut waiter.candidates);
+        let cursor = {
+            let mut table = self.table();
+            table.signals.count_to(epoch);
+            table.unreported_from(cursor, CHUNK, &mut waiter.candidates)
+        };
         for candidate in &mut waiter.candidates {
             candidate.checks_identity = waiter.schedule.take_check(candidate.token);
         }
@@ -476,7 +495,12 @@ impl SigchldSource {
             cost: stopwatch.elapsed(),
             cursor,
         };
-        waiter.schedule.end_chunk(self.kernel.monotonic(), &chunk);
+        let swept = waiter.schedule.end_chunk(self.kernel.monotonic(), &chunk);
+        if let Some(swept) = swept {
+            // Relaxed: the number publishes nothing else.
+            self.sweeps.fetch_add(1, Ordering::Relaxed);
+            events::swept(&swept);
+        }
     }
 
     /// Looks at each of the waiter's candidates, and adds the reports of those that have exited.

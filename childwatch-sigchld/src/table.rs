@@ -32,6 +32,29 @@ pub(crate) struct Table {
     hinted: Vec<Token>,
     /// Reports that callers' threads have found.
     reports: Vec<Report>,
+    pub(crate) signals: Signals,
+}
+
+/// How many signals there have been. An epoch has 32 bits, and comes round.
+#[derive(Debug, Default)]
+pub(crate) struct Signals {
+    total: u64,
+    epoch: u32,
+}
+
+impl Signals {
+    /// Counts the signals up to this epoch. Each sweep calls this, so the difference is small.
+    pub(crate) fn count_to(&mut self, epoch: u32) {
+        // Another thread may have counted to a later epoch.
+        if let Ok(more @ 1..) = u32::try_from(epoch.wrapping_sub(self.epoch) as i32) {
+            self.total += u64::from(more);
+            self.epoch = epoch;
+        }
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
 }
 
 #[derive(Debug)]
@@ -150,6 +173,13 @@ impl Candidate {
 }
 
 impl Table {
+    /// An empty table. Signals are counted from this epoch on.
+    pub(crate) fn new(epoch: u32) -> Self {
+        let mut table = Table::default();
+        table.signals.epoch = epoch;
+        table
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -84,6 +84,10 @@ macro_rules! __delegate_pid_watcher {
                 let $this = self;
                 $crate::PidWatcher::send_signal(&$target, pid, signal)
             }
+            fn stats(&self) -> Option<$crate::WatcherStats> {
+                let $this = self;
+                $crate::PidWatcher::stats(&$target)
+            }
             fn canceller(&self) -> Option<$crate::source::Canceller> {
                 let $this = self;
                 $crate::PidWatcher::canceller(&$target)

@@ -10,6 +10,7 @@ use crate::contract::delegate::delegate_pid_watcher;
 use crate::contract::error::{WatchError, not_offered};
 use crate::contract::exit::Exit;
 use crate::contract::pid::Pid;
+use crate::contract::stats::WatcherStats;
 
 /// Tells, once and reliably, that a process has exited, without reaping it.
 ///
@@ -134,7 +135,7 @@ use crate::contract::pid::Pid;
 ///   first thread. A `SIGCHLD` that was sent by hand fires nothing either.
 /// - **\[C15\] fork.** In a forked copy of the process, every call returns
 ///   [`Forked`](WatchError::Forked) or does nothing; `unregister_callback` returns
-///   [`NotPending`](Unregistered::NotPending). `Drop` returns at once and drops no captures. The
+///   [`NotPending`](Unregistered::NotPending), and `stats` returns `None`. `Drop` returns at once and drops no captures. The
 ///   parent's watcher is unharmed. This holds too for a copy that is forked inside a callback and
 ///   returns from it: that copy runs no further callback, makes no system call on the parent's
 ///   epoll instance, and its only thread ends. (In a copy of a driving program that thread is the
@@ -197,7 +198,8 @@ use crate::contract::pid::Pid;
 /// To the panic hook, which prints it by default (C11). The driving thread goes on with the next
 /// callback. No call returns the panic: not the watcher's `Drop`, and not
 /// [`drive`](crate::Driver::drive). A program that has to know catches the panic in the callback, by
-/// [`catch_unwind`](std::panic::catch_unwind), and sends the result. With `panic = "abort"` the
+/// [`catch_unwind`](std::panic::catch_unwind), and sends the result. [`stats`](Self::stats) counts
+/// the panics. With `panic = "abort"` the
 /// program ends.
 ///
 /// # Examples
@@ -413,6 +415,16 @@ pub trait PidWatcher: Debug + Send + Sync {
     fn send_signal(&self, pid: Pid, signal: i32) -> Result<(), WatchError> {
         let _ = signal;
         Err(not_offered("signals", Some(pid)))
+    }
+
+    /// Returns what the watcher has counted, for logs and metrics.
+    ///
+    /// The call waits for nothing. Returns `None` in a forked copy (C15), and if the watcher does
+    /// not count. The default is `None`.
+    ///
+    /// After the end of a driven watcher, the numbers of the source are `None`.
+    fn stats(&self) -> Option<WatcherStats> {
+        None
     }
 
     /// Returns a way to unregister callbacks that does not borrow the watcher. The default is

@@ -44,8 +44,11 @@ use crate::contract::callback::{ExitCallback, WatchHandle};
 use crate::contract::error::WatchError;
 use crate::contract::exit::Exit;
 use crate::contract::pid::Pid;
+use crate::engine::events;
 use crate::engine::origin::Origin;
-use crate::engine::registry::{Cancelled, Committed, Contended, Current, Due, Registry, Tenure};
+use crate::engine::registry::{
+    Cancelled, Committed, Contended, Current, Due, Registry, Tally, Tenure,
+};
 use crate::engine::signal_mask::SignalMask;
 use crate::engine::user_code::{Ended, run_callback};
 use crate::platform::sync::{Condvar, Mutex, MutexGuard};
@@ -85,6 +88,8 @@ struct State {
     waiting: usize,
     /// How many cancellers have begun a disarming that has not ended.
     disarming: usize,
+    /// How many callbacks have panicked.
+    panicked: u64,
 }
 
 /// The result of a round.
@@ -131,6 +136,7 @@ impl Dispatch {
                 is_stopping: false,
                 waiting: 0,
                 disarming: 0,
+                panicked: 0,
             }),
             finished: Condvar::new(),
         }
@@ -300,10 +306,19 @@ impl Dispatch {
         let mut own_mask = None;
         let mut ran = 0;
         let here = ThreadIdentity::current();
+        let mut exits = events::NewExits::new();
         let mut state = self.lock();
         state.round = Some(here);
         for report in reports.drain(..) {
-            state.registry.process_exited(report);
+            let status = report.status;
+            if let Some(pid) = state.registry.process_exited(report) {
+                exits.push(pid, status);
+            }
+        }
+        if !exits.is_empty() {
+            drop(state);
+            exits.emit();
+            state = self.lock();
         }
         for _ in 0..CALLBACKS_PER_ROUND {
             if state.is_stopping {
@@ -322,13 +337,16 @@ impl Dispatch {
                 // Only a sandbox refuses this. The thread then keeps its own mask.
                 own_mask = creator_mask.set().ok();
             }
-            match run_callback(callback, exit, &context.origin) {
-                Ended::Returned => {}
+            let running = events::Running::begin();
+            let ended = run_callback(callback, exit, &context.origin);
+            match ended {
+                Ended::Returned => running.returned(exit.pid()),
                 Ended::Panicked => {
                     // The callback may have changed the mask and not restored it.
                     if let (Some(creator_mask), Some(_)) = (&context.creator_mask, &own_mask) {
                         let _ = creator_mask.set();
                     }
+                    running.panicked(exit.pid());
                 }
                 Ended::InCopy => {
                     return Round {
@@ -343,6 +361,7 @@ impl Dispatch {
             }
             state = self.lock();
             state.registry.callback_finished();
+            state.panicked += u64::from(ended == Ended::Panicked);
             if let Some(token) = retired {
                 state.registry.release(token);
             }
@@ -459,6 +478,12 @@ impl Dispatch {
                 .unwrap_or_else(PoisonError::into_inner);
         }
         state.waiting -= 1;
+    }
+
+    /// What the registry counts, and how many callbacks have panicked.
+    pub(crate) fn counts(&self) -> (Tally, u64) {
+        let state = self.lock();
+        (state.registry.tally(), state.panicked)
     }
 
     /// How many callers wait.

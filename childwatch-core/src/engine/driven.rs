@@ -11,9 +11,11 @@ use crate::contract::canceller::Canceller;
 use crate::contract::error::WatchError;
 use crate::contract::exit::Exit;
 use crate::contract::pid::Pid;
+use crate::contract::stats::WatcherStats;
 use crate::contract::watcher::PidWatcher;
 use crate::engine::dispatch::Dispatch;
 use crate::engine::driver::Driver;
+use crate::engine::events;
 use crate::engine::origin::Origin;
 use crate::engine::remains::{EngineCanceller, Remains};
 use crate::engine::shared::{Named, Shared, wake_for_the_end};
@@ -116,7 +118,9 @@ impl<S: ExitSource> RefUnwindSafe for DrivenWatcher<S> {}
 impl<S: ExitSource> PidWatcher for DrivenWatcher<S> {
     fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
         self.shared.remains.origin.check()?;
-        self.shared.register(Named::ByPid(pid)).map(drop)
+        let registered = self.shared.register(Named::ByPid(pid)).map(drop);
+        events::registration_answered(Some(pid), &registered);
+        registered
     }
 
     fn unregister_pid(&self, pid: Pid) {
@@ -147,7 +151,9 @@ impl<S: ExitSource> PidWatcher for DrivenWatcher<S> {
 
     fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError> {
         self.shared.remains.origin.check()?;
-        self.shared.watch(Named::ByPid(pid), callback)
+        let registered = self.shared.watch(Named::ByPid(pid), callback);
+        events::registration_answered(Some(pid), &registered);
+        registered
     }
 
     fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
@@ -157,7 +163,9 @@ impl<S: ExitSource> PidWatcher for DrivenWatcher<S> {
 
     fn register_pidfd(&self, pidfd: BorrowedFd<'_>) -> Result<Pid, WatchError> {
         self.shared.remains.origin.check()?;
-        self.shared.register(Named::ByPidfd(pidfd))
+        let registered = self.shared.register(Named::ByPidfd(pidfd));
+        events::registration_answered(None, &registered);
+        registered
     }
 
     fn watch_pidfd(
@@ -166,7 +174,9 @@ impl<S: ExitSource> PidWatcher for DrivenWatcher<S> {
         callback: ExitCallback,
     ) -> Result<WatchHandle, WatchError> {
         self.shared.remains.origin.check()?;
-        self.shared.watch(Named::ByPidfd(pidfd), callback)
+        let registered = self.shared.watch(Named::ByPidfd(pidfd), callback);
+        events::registration_answered(None, &registered);
+        registered
     }
 
     fn pidfd(&self, pid: Pid) -> Result<OwnedFd, WatchError> {
@@ -177,6 +187,11 @@ impl<S: ExitSource> PidWatcher for DrivenWatcher<S> {
     fn send_signal(&self, pid: Pid, signal: i32) -> Result<(), WatchError> {
         self.shared.remains.origin.check()?;
         self.shared.send_signal(pid, signal)
+    }
+
+    fn stats(&self) -> Option<WatcherStats> {
+        self.shared.remains.origin.check().ok()?;
+        Some(self.shared.stats())
     }
 
     fn canceller(&self) -> Option<Canceller> {
@@ -195,7 +210,8 @@ impl<S: ExitSource> Drop for DrivenWatcher<S> {
             mem::forget(Arc::clone(&self.shared));
             return;
         }
-        if dispatch.check().is_ok() {
+        let ends_here = dispatch.check().is_ok();
+        if ends_here {
             let stopped = dispatch.stop_and_disarm();
             // If the kernel refuses, the driver learns of the end when it drives next.
             let _ = wake_for_the_end(&self.shared.source);
@@ -207,6 +223,8 @@ impl<S: ExitSource> Drop for DrivenWatcher<S> {
         if origin.check().is_err() {
             // The `Drop` of a captured value has forked, and this is the copy.
             mem::forget(Arc::clone(&self.shared));
+        } else if ends_here {
+            events::watcher_dropped();
         }
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::contract::error::WatchError;
 use crate::engine::dispatch::{Context, Next, Round};
+use crate::engine::events;
 use crate::engine::shared::{Shared, wake_for_the_end};
 use crate::engine::signal_mask::SignalMask;
 use crate::engine::user_code::{drop_all, drop_quietly};
@@ -247,7 +248,8 @@ impl<S: ExitSource> Drop for Driver<S> {
             reports,
             ..
         } = parts;
-        if remains.dispatch.check().is_ok() {
+        let ends_here = remains.dispatch.check().is_ok();
+        if ends_here {
             shared.finish(remains.dispatch.stop_and_disarm());
         }
         if remains.origin.check().is_err() {
@@ -258,6 +260,9 @@ impl<S: ExitSource> Drop for Driver<S> {
         drop(reports);
         drop_quietly(waiter);
         drop_quietly(shared);
+        if ends_here {
+            events::watcher_dropped();
+        }
     }
 }
 
@@ -291,7 +296,10 @@ impl<S: ExitSource> Parts<S> {
             drop_quietly(payload);
             let callbacks = self.shared.dispatch().fail();
             match drop_all(callbacks, &self.shared.remains.origin) {
-                Ok(()) => Turn::ended(Ended::Stopped),
+                Ok(()) => {
+                    events::source_panicked();
+                    Turn::ended(Ended::Stopped)
+                }
                 // The `Drop` of a captured value has forked, and this is the copy.
                 Err(_) => Turn::ended(Ended::Forked),
             }

@@ -37,6 +37,7 @@
 //!    and if no source returns a usage, the map is empty and takes no memory.
 //! 6. Each token has a generation of its own. So a token may outlive its registration without
 //!    harm, although another process gets the slot.
+//! 7. `tally` counts the slots that are `Registered`, and the callbacks in their queues.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -80,6 +81,7 @@ pub(crate) struct Registry<C> {
     due: usize,
     running: Option<NonZeroU64>,
     cancelled: Cancellations,
+    tally: Tally,
     /// Set by [`take_all`](Self::take_all).
     is_emptied: bool,
     /// How many entries of `ready` have been looked at.
@@ -92,6 +94,17 @@ pub(crate) struct Registry<C> {
 struct Ready {
     token: Token,
     turn: u32,
+}
+
+/// What a registry counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// How many registrations are in force.
+    pub(crate) registrations: u64,
+    /// How many callbacks have not begun to run.
+    pub(crate) pending: u64,
+    /// How many callbacks have begun to run since the registry was made.
+    pub(crate) begun: u64,
 }
 
 /// How long a registration lasts.
@@ -202,6 +215,7 @@ impl<C> Registry<C> {
             due: 0,
             running: None,
             cancelled: Cancellations::new(),
+            tally: Tally::default(),
             is_emptied: false,
             #[cfg(test)]
             inspected: std::cell::Cell::new(0),
@@ -312,6 +326,7 @@ impl<C> Registry<C> {
             id: handle.id(),
             callback,
         });
+        self.tally.pending += 1;
         self.give_turn(token);
         Ok((handle, is_due))
     }
@@ -354,6 +369,7 @@ impl<C> Registry<C> {
         let waiting = registration
             .callbacks
             .remove(handle.id(), |waiting| waiting.id)?;
+        self.tally.pending -= 1;
         let token = Token::from_parts(handle.slot(), slot.generation);
         Some((token, waiting.callback))
     }
@@ -365,31 +381,32 @@ impl<C> Registry<C> {
         is_own && !self.is_emptied && self.cancelled.excludes(handle.id())
     }
 
-    /// A source's report. Repeats and stale generations change nothing.
-    pub(crate) fn process_exited(&mut self, report: Report) {
+    /// A source's report. Repeats and stale generations change nothing. Returns the pid if the
+    /// exit was not known before.
+    pub(crate) fn process_exited(&mut self, report: Report) -> Option<Pid> {
         let Report {
             token,
             status,
             usage,
         } = report;
-        let Some(slot) = self.slots.get_mut(token.index() as usize) else {
-            return;
-        };
+        let slot = self.slots.get_mut(token.index() as usize)?;
         if slot.generation != token.generation() {
-            return;
+            return None;
         }
         let (State::Arming(life) | State::Registered(Registration { life, .. })) = &mut slot.state
         else {
-            return;
+            return None;
         };
         if *life != Life::NotReported {
-            return;
+            return None;
         }
         *life = Life::Exited(status);
+        let pid = slot.pid;
         if let Some(usage) = usage {
             self.usages.insert(token.index(), usage);
         }
         self.give_turn(token);
+        Some(pid)
     }
 
     /// The exit of a registration's process, as far as it is known. Returns `None` if the
@@ -419,6 +436,8 @@ impl<C> Registry<C> {
             return None;
         };
         let Waiting { id, callback } = registration.callbacks.pop()?;
+        self.tally.pending -= 1;
+        self.tally.begun += 1;
         self.give_turn(token);
         self.running = Some(id);
         Some(Due {
@@ -439,6 +458,10 @@ impl<C> Registry<C> {
 
     pub(crate) fn is_running(&self, id: NonZeroU64) -> bool {
         self.running == Some(id)
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        self.tally
     }
 
     pub(crate) fn has_due(&self) -> bool {
@@ -462,6 +485,8 @@ impl<C> Registry<C> {
         self.ready.clear();
         self.due = 0;
         self.current.clear();
+        self.tally.registrations = 0;
+        self.tally.pending = 0;
         let mut callbacks = Vec::new();
         for (_, slot) in &mut self.slots {
             if let State::Registered(registration) = &mut slot.state {
@@ -494,6 +519,9 @@ impl<C> Registry<C> {
             State::Registered(_) | State::Retired => Life::NotReported,
         };
         let is_due = life != Life::NotReported && !callbacks.is_empty();
+        self.tally.registrations += 1;
+        // A new registration has one callback, or none.
+        self.tally.pending += u64::from(!callbacks.is_empty());
         slot.state = State::Registered(Registration {
             tenure,
             life,
@@ -583,6 +611,7 @@ impl<C> Registry<C> {
             self.current.remove(&pid);
         }
         self.slots[token.index() as usize].state = State::Retired;
+        self.tally.registrations -= 1;
         Some(token)
     }
 

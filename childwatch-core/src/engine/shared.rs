@@ -9,8 +9,10 @@ use crate::contract::callback::{ExitCallback, Unregistered, WatchHandle};
 use crate::contract::error::WatchError;
 use crate::contract::exit::Exit;
 use crate::contract::pid::Pid;
+use crate::contract::stats::WatcherStats;
 use crate::engine::dispatch::{AddedCallback, Dispatch, Stopped};
-use crate::engine::registry::{Contended, Current, Tenure};
+use crate::engine::events;
+use crate::engine::registry::{Contended, Current, Tally, Tenure};
 use crate::engine::remains::{Disarms, Remains};
 use crate::engine::user_code::{drop_all, drop_quietly};
 use crate::source::exit_source::ExitSource;
@@ -64,7 +66,10 @@ impl<S: ExitSource> Shared<S> {
                 Err(Current { token, tenure }) if self.is_registered(process, token)? => {
                     match tenure {
                         Tenure::Held => return Err(WatchError::AlreadyRegistered { pid }),
-                        Tenure::Ephemeral if self.dispatch().hold(token) => return Ok(pid),
+                        Tenure::Ephemeral if self.dispatch().hold(token) => {
+                            events::registered(pid, true);
+                            return Ok(pid);
+                        }
                         // In between, its last callback has run, or another call has made it
                         // `Held`. Look again.
                         Tenure::Ephemeral => continue,
@@ -77,6 +82,7 @@ impl<S: ExitSource> Shared<S> {
             match self.dispatch().commit(pid, token, former) {
                 Ok(retired) => {
                     self.retire(retired);
+                    events::registered(pid, true);
                     return Ok(pid);
                 }
                 // Look again.
@@ -119,7 +125,11 @@ impl<S: ExitSource> Shared<S> {
             match self.dispatch().commit_watch(pid, token, former, callback) {
                 Ok((added, retired)) => {
                     self.retire(retired);
-                    return self.wake_if_needed(added);
+                    let registered = self.wake_if_needed(added);
+                    if registered.is_ok() {
+                        events::registered(pid, false);
+                    }
+                    return registered;
                 }
                 Err(refused) => {
                     self.retire(Some(token));
@@ -270,6 +280,25 @@ impl<S: ExitSource> Shared<S> {
     pub(super) fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
         let disarm = |token| self.source.disarm(token);
         self.remains.unregister_callback(handle, disarm)
+    }
+
+    pub(super) fn stats(&self) -> WatcherStats {
+        let mut stats = WatcherStats::default();
+        // A source that has panicked is not called again.
+        if self.dispatch().check().is_ok() {
+            self.source.add_stats(&mut stats);
+        }
+        let (tally, panicked) = self.dispatch().counts();
+        let Tally {
+            registrations,
+            pending,
+            begun,
+        } = tally;
+        stats.watched = registrations;
+        stats.callbacks_pending = pending;
+        stats.callbacks_run = begun;
+        stats.callbacks_panicked = panicked;
+        stats
     }
 }
 

@@ -9,6 +9,7 @@ use crate::contract::error::WatchError;
 use crate::engine::backoff::Backoff;
 use crate::engine::driven::DrivenWatcher;
 use crate::engine::driver::Driver;
+use crate::engine::events;
 use crate::engine::quiet_thread::{self, NAME_BYTES, QuietThread};
 use crate::engine::shared::wake_for_the_end;
 use crate::engine::user_code::drop_all;
@@ -115,7 +116,10 @@ impl<S: ExitSource> Drop for ThreadedWatcher<S> {
         }
         dispatch.wait_until_disarmed();
         // If the `Drop` of a captured value has forked, the drop of `watcher` notices the copy.
-        let _ = drop_all(callbacks, &shared.remains.origin);
+        let dropped = drop_all(callbacks, &shared.remains.origin);
+        if dropped.is_ok() && !has_ended {
+            events::watcher_dropped();
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use crate::contract::error::{WatchError, not_offered};
 use crate::contract::pid::Pid;
+use crate::contract::stats::WatcherStats;
 use crate::source::report::Report;
 use crate::source::token::Token;
 
@@ -31,7 +32,7 @@ use crate::source::token::Token;
 /// - **S4 wake.** `wake` ends the wait that is under way. If there is none, it ends the next
 ///   one.
 /// - **S5 nothing behind.** A failed `arm` leaves no file descriptor and no entry.
-/// - **S6 no engine lock.** `arm`, `disarm`, `is_reaped` and `look` run on the
+/// - **S6 no engine lock.** `arm`, `disarm`, `is_reaped`, `look` and `add_stats` run on the
 ///   caller's thread, several at once, without the engine's lock; `wait` runs on
 ///   the watcher's thread alone. None of them may call the watcher.
 /// - **S7 status.** A report has the status if it is known, and otherwise `None`. It never has
@@ -137,6 +138,10 @@ pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     /// Returns `None` if the process has not exited, if the source cannot tell, and
     /// if the token is not armed.
     fn look(&self, token: Token) -> Option<Report>;
+
+    /// Adds what the source counts to `stats`: the numbers that are `Option`s. The engine sets the
+    /// others. The default adds nothing.
+    fn add_stats(&self, _stats: &mut WatcherStats) {}
 
     /// Prepares the driving thread. The engine calls it once, before the first wait.
     ///

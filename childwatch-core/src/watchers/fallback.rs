@@ -16,6 +16,7 @@ use std::sync::{Arc, PoisonError};
 use crate::contract::delegate::delegate_pid_watcher;
 use crate::contract::error::WatchError;
 use crate::contract::pid::Pid;
+use crate::contract::stats::WatcherStats;
 use crate::engine::backoff::Backoff;
 use crate::engine::driven::DrivenWatcher;
 use crate::engine::driver::Driver;
@@ -205,6 +206,11 @@ impl<P: ExitSource, S: ExitSource> ExitSource for FallbackSource<P, S> {
     fn look(&self, token: Token) -> Option<Report> {
         let Link { secondary, .. } = &*self.link;
         self.spilled.look(&*self.primary, secondary, token)
+    }
+
+    fn add_stats(&self, stats: &mut WatcherStats) {
+        let Link { secondary, .. } = &*self.link;
+        self.spilled.add_stats(&*self.primary, secondary, stats);
     }
 
     fn wait(&self, waiter: &mut P::Waiter, reports: &mut Vec<Report>) -> io::Result<()> {

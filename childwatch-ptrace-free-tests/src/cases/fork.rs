@@ -119,6 +119,7 @@ fn calls_answer_forked(
         && is_refused(watcher.watch_pidfd(input.as_fd(), third).map(drop))
         && is_refused(watcher.pidfd(dead.pid()).map(drop))
         && is_refused(watcher.send_signal(child.pid(), libc::SIGKILL))
+        && watcher.stats().is_none()
 }
 
 pub(super) fn drop_in_a_copy_returns_at_once(stage: &Stage<'_>) {

@@ -63,6 +63,7 @@ use rustix::time::Timespec;
 use signal_hook::consts::SIGCHLD;
 
 use super::inbox::Inbox;
+use crate::events;
 use crate::sync::atomic;
 
 /// An inbox in the handler's list, until dropped.
@@ -230,7 +231,17 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Any error of `sigaction`, or `TimedOut` in a copy that was forked while another thread installed
 /// the handler.
 pub(crate) fn install() -> io::Result<()> {
-    install_once(&STATE, PATIENCE, register)
+    let mut is_new = false;
+    install_once(&STATE, PATIENCE, || {
+        register()?;
+        is_new = true;
+        Ok(())
+    })?;
+    // Not before: another thread may wait for the end of the installation.
+    if is_new {
+        events::handler_installed(HAS_FOUND_ANOTHER.load(Ordering::SeqCst));
+    }
+    Ok(())
 }
 
 /// A thread that waits here belongs to the program, so it must not park. Parking would consume an

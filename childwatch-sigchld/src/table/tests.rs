@@ -260,3 +260,13 @@ fn the_usage_of_a_zombie_that_may_be_another_process_is_not_known() {
     let without = Ended::new(zombie.status, None);
     assert_eq!(hinted_status(&table, 0).trust(zombie.clone()), without);
 }
+
+/// An epoch has 32 bits, and a thread may have read its epoch long before it has the lock.
+#[test]
+fn signals_are_counted_across_the_end_of_the_epochs_and_never_twice() {
+    let mut table = Table::new(u32::MAX - 1);
+    for (epoch, total) in [(u32::MAX, 1), (2, 4), (u32::MAX, 4), (2, 4), (3, 5)] {
+        table.signals.count_to(epoch);
+        assert_eq!(table.signals.total(), total);
+    }
+}

@@ -137,6 +137,8 @@ struct Pair {
     handles: Vec<WatchHandle>,
     running: Option<WatchHandle>,
     has_run: Vec<WatchHandle>,
+    /// How many callbacks have begun to run.
+    begun: u64,
     /// `take_all` has been called.
     is_over: bool,
     /// For each callback that went in, `true` if it has come out.
@@ -152,6 +154,7 @@ impl Pair {
             handles: Vec::new(),
             running: None,
             has_run: Vec::new(),
+            begun: 0,
             is_over: false,
             is_out: Vec::new(),
             turns: 0,
@@ -335,11 +338,14 @@ impl Pair {
         };
         let status = Some(ExitStatus::from_raw(i32::from(code) << 8));
         let token = self.lives[index].token;
-        self.registry.process_exited(Report::new(token, status));
+        let answer = self.registry.process_exited(Report::new(token, status));
         let life = &mut self.lives[index];
-        if matches!(life.stage, Stage::Armed | Stage::Registered { .. }) {
-            life.exit.get_or_insert(Exit::new(life.pid, status));
+        let is_new =
+            life.exit.is_none() && matches!(life.stage, Stage::Armed | Stage::Registered { .. });
+        if is_new {
+            life.exit = Some(Exit::new(life.pid, status));
         }
+        assert_eq!(answer, is_new.then_some(life.pid));
         self.note_turn(index);
     }
 
@@ -365,6 +371,7 @@ impl Pair {
         };
         let first = callbacks.pop_front().expect("what is due has a callback");
         life.turn = None;
+        self.begun += 1;
         self.note_turn(index);
         let handle = self.handles.iter().find(|handle| handle.id() == first.id);
         self.running = handle.copied();
@@ -423,6 +430,17 @@ impl Pair {
             };
             assert_eq!(self.registry.exit_of(life.token), expected, "{life:?}");
         }
+        // Invariant 7.
+        let registered = self.lives.iter().filter_map(|life| match &life.stage {
+            Stage::Registered { callbacks, .. } => Some(callbacks.len() as u64),
+            Stage::Armed | Stage::Over | Stage::Released => None,
+        });
+        let expected = Tally {
+            registrations: registered.clone().count() as u64,
+            pending: registered.sum(),
+            begun: self.begun,
+        };
+        assert_eq!(self.registry.tally(), expected);
         // Invariants 2 and 3.
         let due = self.lives.iter().filter(|life| life.turn.is_some()).count();
         assert_eq!(self.registry.due, due);

@@ -9,6 +9,7 @@ use rustix::event::epoll;
 use super::spilled::Spilled;
 use crate::contract::error::WatchError;
 use crate::contract::pid::Pid;
+use crate::contract::stats::WatcherStats;
 use crate::platform::readable::await_readable;
 use crate::source::descriptors::{descriptor_refused, make_descriptor};
 use crate::source::exit_source::ExitSource;
@@ -112,6 +113,11 @@ impl<P: PollableSource, S: PollableSource> ExitSource for PollableFallbackSource
 
     fn look(&self, token: Token) -> Option<Report> {
         self.spilled.look(&self.primary, &self.secondary, token)
+    }
+
+    fn add_stats(&self, stats: &mut WatcherStats) {
+        self.spilled
+            .add_stats(&self.primary, &self.secondary, stats);
     }
 
     fn wait(&self, waiter: &mut Self::Waiter, reports: &mut Vec<Report>) -> io::Result<()> {

@@ -6,6 +6,8 @@ use std::sync::PoisonError;
 
 use crate::contract::error::WatchError;
 use crate::contract::pid::Pid;
+use crate::contract::stats::WatcherStats;
+use crate::engine::events;
 use crate::platform::sync::atomic::{AtomicUsize, Ordering};
 use crate::platform::sync::{Mutex, MutexGuard};
 use crate::source::exit_source::ExitSource;
@@ -35,15 +37,15 @@ impl Spilled {
             }
             armed_or_refused => return armed_or_refused,
         };
-        secondary
-            .arm(pid, token)
-            .map_err(|secondarys| match secondarys {
-                WatchError::NotAChild { .. } => primarys,
-                other => other,
-            })?;
+        match secondary.arm(pid, token) {
+            Ok(()) => {}
+            Err(WatchError::NotAChild { .. }) => return Err(primarys),
+            Err(other) => return Err(other),
+        }
         // The engine asks about a token, and disarms it, only after this call. So a process
         // that is refused, also by a panic, is never counted.
         self.insert(token);
+        events::spilled(pid, &primarys);
         Ok(())
     }
 
@@ -113,6 +115,17 @@ impl Spilled {
         } else {
             primary.send_signal(pid, token, signal)
         }
+    }
+
+    pub(super) fn add_stats(
+        &self,
+        primary: &impl ExitSource,
+        secondary: &impl ExitSource,
+        stats: &mut WatcherStats,
+    ) {
+        primary.add_stats(stats);
+        secondary.add_stats(stats);
+        stats.watched_by_secondary = Some(self.len() as u64);
     }
 
     pub(super) fn len(&self) -> usize {

@@ -1,0 +1,299 @@
+//! The events of the feature `tracing`, and what a subscriber may do in one.
+//!
+//! This package turns the feature on for its tests alone.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows test functions, but not their helpers"
+)]
+
+use std::fmt::{self, Write};
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::panic::resume_unwind;
+use std::process::ExitStatus;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use childwatch_core::source::{ExitSource, Report, Token};
+use childwatch_core::{
+    FallbackWatcher, Pid, PidWatcher, PidWatcherExt, SimulatedProcesses, SimulatedWatcher,
+    WatchError,
+};
+use childwatch_ptrace_free_tests::kit::child::{End, Nursery, RealNursery};
+use childwatch_ptrace_free_tests::kit::skip::can_run;
+use childwatch_sigchld::SigchldSource;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::with_default;
+use tracing::{Event, Metadata, Subscriber};
+
+/// Calls a function with the text of each event, on the thread of the event.
+struct Heard<F>(F);
+
+impl<F: Fn(&str) + Send + Sync + 'static> Subscriber for Heard<F> {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("childwatch")
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut text = Text::default();
+        event.record(&mut text);
+        let (level, target) = (event.metadata().level(), event.metadata().target());
+        (self.0)(&format!(
+            "{level} {target}: {}{}",
+            text.message, text.fields
+        ));
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[derive(Default)]
+struct Text {
+    message: String,
+    fields: String,
+}
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let written = match field.name() {
+            "message" => write!(self.message, "{value:?}"),
+            // A time is never the same.
+            name if name.ends_with("_us") => write!(self.fields, " {name}"),
+            name => write!(self.fields, " {name}={value:?}"),
+        };
+        written.unwrap();
+    }
+}
+
+/// Runs `life` with a subscriber, and returns the events of this thread.
+fn events_of(life: impl FnOnce()) -> Vec<String> {
+    let texts = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&texts);
+    with_default(
+        Heard(move |text: &str| heard.lock().unwrap().push(text.to_owned())),
+        life,
+    );
+    std::mem::take(&mut *texts.lock().unwrap())
+}
+
+fn exit(processes: &SimulatedProcesses, pid: Pid) {
+    assert!(processes.exit(pid, ExitStatus::from_raw(3 << 8)));
+}
+
+#[test]
+fn a_life_has_its_events_in_order() {
+    let pid = Pid::try_from(1000).unwrap();
+    let refusal = WatchError::AlreadyRegistered { pid };
+    let events = events_of(|| {
+        let processes = SimulatedProcesses::new();
+        let (watcher, mut driver) = SimulatedWatcher::driven(&processes).unwrap();
+        let [held, watched] = [(); 2].map(|()| processes.spawn());
+        watcher.register_pid(held).unwrap();
+        watcher.register_pid(held).unwrap_err();
+        watcher.on_exit(watched, |_| ()).unwrap();
+        exit(&processes, watched);
+        driver.drive(None).unwrap();
+        let panics = Box::new(|_| resume_unwind(Box::new("a callback's panic")));
+        watcher.register_callback(held, panics).unwrap();
+        exit(&processes, held);
+        driver.drive(None).unwrap();
+        drop(watcher);
+        drop(driver);
+    });
+    assert_eq!(
+        events,
+        [
+            "DEBUG childwatch: registered pid=1000 held=true",
+            &format!("DEBUG childwatch: refused pid=1000 error={refusal}"),
+            "DEBUG childwatch: registered pid=1001 held=false",
+            "DEBUG childwatch: exited pid=1001 status=exit status: 3",
+            "DEBUG childwatch: callback ran pid=1001 duration_us",
+            "DEBUG childwatch: exited pid=1000 status=exit status: 3",
+            "WARN childwatch: callback panicked pid=1000 duration_us",
+            "DEBUG childwatch: watcher ended",
+        ]
+    );
+}
+
+#[test]
+fn a_subscriber_may_call_the_watcher_in_each_event() {
+    let processes = SimulatedProcesses::new();
+    let (watcher, mut driver) = SimulatedWatcher::driven(&processes).unwrap();
+    let watcher = Arc::new(watcher);
+    let [pid, other] = [(); 2].map(|()| processes.spawn());
+    let called = Arc::new(Mutex::new(Vec::new()));
+    let calls = {
+        let (watcher, called) = (Arc::clone(&watcher), Arc::clone(&called));
+        move |text: &str| {
+            let handle = watcher.on_exit(other, |_| ()).unwrap();
+            assert_eq!(watcher.try_wait(other).unwrap(), None);
+            assert!(watcher.stats().unwrap().watched > 0);
+            watcher.unregister_callback(handle);
+            called.lock().unwrap().push(text.to_owned());
+        }
+    };
+    with_default(Heard(calls), || {
+        watcher.on_exit(pid, |_| ()).unwrap();
+        exit(&processes, pid);
+        assert_eq!(driver.drive(None).unwrap(), 1);
+    });
+    // tracing emits no event inside an event of the same thread.
+    let called = called.lock().unwrap();
+    assert_eq!(called.len(), 3, "{called:?}");
+}
+
+/// The subscriber is on the driving thread, so the drop does not wait for the round.
+#[test]
+fn a_subscriber_may_drop_the_watcher() {
+    for event in ["exited", "callback ran"] {
+        let processes = SimulatedProcesses::new();
+        let (watcher, mut driver) = SimulatedWatcher::driven(&processes).unwrap();
+        let pid = processes.spawn();
+        watcher.on_exit(pid, |_| ()).unwrap();
+        exit(&processes, pid);
+        let watcher = Mutex::new(Some(watcher));
+        let drops = move |text: &str| {
+            if text.contains(event) {
+                drop(watcher.lock().unwrap().take());
+            }
+        };
+        with_default(Heard(drops), || {
+            let _ = driver.drive(None);
+            assert!(matches!(driver.drive(None), Err(WatchError::Stopped)));
+        });
+        assert_eq!(processes.registration_count(), 0);
+    }
+}
+
+#[test]
+fn a_subscriber_that_panics_harms_nothing() {
+    let processes = SimulatedProcesses::new();
+    let (watcher, mut driver) = SimulatedWatcher::driven(&processes).unwrap();
+    let panics = |_: &str| resume_unwind(Box::new("a subscriber's panic"));
+    with_default(Heard(panics), || {
+        for round in 1..=3 {
+            let pid = processes.spawn();
+            let (sender, receiver) = mpsc::channel();
+            watcher
+                .on_exit(pid, move |exit| sender.send(exit).unwrap())
+                .unwrap();
+            exit(&processes, pid);
+            assert_eq!(driver.drive(None).unwrap(), 1);
+            assert_eq!(receiver.try_recv().unwrap().pid(), pid);
+            assert_eq!(watcher.stats().unwrap().callbacks_run, round);
+            assert_eq!(watcher.stats().unwrap().callbacks_panicked, 0);
+        }
+        drop(watcher);
+        drop(driver);
+    });
+    assert_eq!(processes.registration_count(), 0);
+}
+
+/// A source that has no room for any process.
+#[derive(Debug)]
+struct Full(Sender<()>);
+
+impl ExitSource for Full {
+    type Waiter = Receiver<()>;
+
+    const THREAD_NAME: &'static str = "full";
+
+    fn arm(&self, pid: Pid, _: Token) -> Result<(), WatchError> {
+        Err(WatchError::ResourceLimit {
+            operation: "a test",
+            pid: Some(pid),
+            source: io::ErrorKind::Other.into(),
+        })
+    }
+
+    fn disarm(&self, _: Token) {}
+
+    fn is_reaped(&self, _: Token) -> bool {
+        true
+    }
+
+    fn look(&self, _: Token) -> Option<Report> {
+        None
+    }
+
+    fn wait(&self, woken: &mut Receiver<()>, _: &mut Vec<Report>) -> io::Result<()> {
+        woken.recv().map_err(io::Error::other)
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        self.0.send(()).map_err(io::Error::other)
+    }
+}
+
+/// The only test here that installs the handler, which stays.
+#[test]
+fn the_handler_and_a_process_that_spills_have_events() {
+    let verdict = childwatch_sigchld::probe().check();
+    if !can_run(verdict.map_err(|error| error.to_string())) {
+        return;
+    }
+    let (sender, receiver) = mpsc::channel();
+    let secondary = SigchldSource::new().unwrap();
+    let watcher = FallbackWatcher::new((Full(sender), receiver), secondary).unwrap();
+    let children = [(); 2].map(|()| RealNursery.spawn());
+    let [first, second] = children.each_ref().map(|child| child.pid());
+    let events = events_of(|| {
+        watcher.register_pid(first).unwrap();
+        watcher.register_pid(second).unwrap();
+    });
+    let spilled = |pid: Pid| {
+        let error = WatchError::ResourceLimit {
+            operation: "a test",
+            pid: Some(pid),
+            source: io::ErrorKind::Other.into(),
+        };
+        format!("DEBUG childwatch: spilled pid={pid} error={error}")
+    };
+    let registered = |pid: Pid| format!("DEBUG childwatch: registered pid={pid} held=true");
+    assert_eq!(
+        events,
+        [
+            "INFO childwatch::sigchld: handler of SIGCHLD installed calls_another=false".to_owned(),
+            spilled(first),
+            registered(first),
+            spilled(second),
+            registered(second),
+        ]
+    );
+}
+
+#[test]
+fn a_sweep_has_an_event() {
+    let verdict = childwatch_sigchld::probe().check();
+    if !can_run(verdict.map_err(|error| error.to_string())) {
+        return;
+    }
+    let ((source, waiter), forwarder) = SigchldSource::pollable_with_forwarder().unwrap();
+    let (watcher, mut driver) = childwatch_core::DrivenWatcher::new(source, waiter);
+    let child = RealNursery.spawn();
+    let events = events_of(|| {
+        watcher.register_pid(child.pid()).unwrap();
+        // A signal that names no child is answered by a sweep.
+        forwarder.notify();
+        while watcher.stats().unwrap().sweeps == Some(0) {
+            driver.drive(Some(Duration::from_secs(1))).unwrap();
+        }
+    });
+    let swept = "TRACE childwatch::sigchld: swept looks=1 found=0 processor_time_us";
+    assert!(events.iter().any(|event| event == swept), "{events:?}");
+    assert_eq!(watcher.stats().unwrap().signals, Some(1));
+    child.let_go(End::Code(0));
+}
