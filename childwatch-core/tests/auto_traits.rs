@@ -87,7 +87,7 @@ fn values_are_copied_compared_and_hashed() {
 fn what_a_backend_needs_may_be_shared_too() {
     is_value::<Token>();
     is_key::<Token>();
-    is_value::<Report>();
+    has_all::<Report>();
     is_value::<Ticks>();
     is_key::<Ticks>();
     is_ordered::<Ticks>();
