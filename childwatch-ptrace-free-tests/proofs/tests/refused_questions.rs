@@ -106,7 +106,7 @@ fn no_doubt_becomes_an_answer<S: ExitSource>(source: &S, questions: &[Question])
             if state == State::Live {
                 assert_eq!(found, None, "{refusals:?}");
             }
-            let told = found.and_then(code);
+            let told = found.clone().and_then(code);
             assert!(told.is_none_or(|code| code == 7), "{found:?}, {refusals:?}");
         }
         if state == State::Live {
