@@ -58,7 +58,7 @@ pub enum Role {
     ListSignals,
     /// Says `ready` and its number, and executes this program anew at a line, as `Wait`.
     ExecAtCue,
-    /// Uses [`USED_TIME`] and [`USED_MEMORY`], and then does as `Wait`.
+    /// Uses processor time and memory, and then does as `Wait`.
     UseResources,
 }
 
