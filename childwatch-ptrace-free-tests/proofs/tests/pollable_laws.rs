@@ -213,7 +213,7 @@ fn reported<S: PollableSource>(token: Token, source: &S, waiter: &mut S::Waiter)
         let mut reports = Vec::new();
         source.collect(waiter, &mut reports).unwrap();
         if let Some(report) = reports.iter().find(|report| report.token == token) {
-            return *report;
+            return report.clone();
         }
     }
     panic!("an exit is not reported");
