@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use childwatch_core::source::clock::{Stopwatch, Ticks};
 use childwatch_core::source::{
-    ExitSource, PollableSource, Report, ThreadedWatcher, Token, TokenTable,
+    Detail, Ended, ExitSource, PollableSource, Report, ThreadedWatcher, Token, TokenTable,
 };
 use childwatch_core::{
     DrivenWatcher, Driver, Exit, ExitCallback, ExitSet, Exited, Exits, FallbackWatcher, InvalidPid,
-    NextExit, Pid, PidWatcher, SimulatedProcesses, SimulatedWatcher, Unregistered, WatchError,
-    WatchGuard, WatchHandle,
+    NextExit, Pid, PidWatcher, ResourceUsage, SimulatedProcesses, SimulatedWatcher, Unregistered,
+    WatchError, WatchGuard, WatchHandle,
 };
 
 fn has_all<T: Debug + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe>() {}
@@ -80,6 +80,7 @@ fn values_are_copied_compared_and_hashed() {
     is_key::<Unregistered>();
     // std's `ExitStatus` is not `Hash`.
     is_value::<Exit>();
+    is_value::<ResourceUsage>();
     is_send::<ExitCallback>();
 }
 
@@ -87,7 +88,10 @@ fn values_are_copied_compared_and_hashed() {
 fn what_a_backend_needs_may_be_shared_too() {
     is_value::<Token>();
     is_key::<Token>();
+    // A report and an end own the box of a usage, so they are cloned.
     has_all::<Report>();
+    has_all::<Ended>();
+    is_value::<Detail>();
     is_value::<Ticks>();
     is_key::<Ticks>();
     is_ordered::<Ticks>();
