@@ -16,7 +16,7 @@ pub(crate) enum WaitState {
     /// The process has exited, with this status and usage if they are known.
     Exited {
         status: Option<ExitStatus>,
-        usage: Option<ResourceUsage>,
+        usage: Option<Box<ResourceUsage>>,
     },
     /// A tracer holds the process, so its parent cannot wait for it yet.
     NotWaitable,

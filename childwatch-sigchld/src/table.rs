@@ -104,7 +104,7 @@ pub(crate) struct Candidate {
 }
 
 /// What is known of an armed child.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Known {
     Unreported(Candidate),
     Reported {
@@ -331,7 +331,7 @@ impl Table {
                 armed_at: entry.armed_at,
                 ended: status.map(|status| {
                     let usage = self.usages.get(&token.index());
-                    Ended::new(status, usage.map(|usage| **usage))
+                    Ended::new(status, usage.cloned())
                 }),
                 was_gone,
             },
@@ -361,11 +361,11 @@ impl Table {
             return None;
         };
         let ended = ended(hinted_status);
-        let status = ended.map(|ended| ended.status);
+        let status = ended.as_ref().map(|ended| ended.status);
         entry.progress = Progress::Reported { status, was_gone };
         self.unreported -= 1;
-        if let Some(usage) = ended.and_then(|ended| ended.usage) {
-            self.usages.insert(token.index(), Box::new(usage));
+        if let Some(usage) = ended.as_ref().and_then(|ended| ended.usage.clone()) {
+            self.usages.insert(token.index(), usage);
         }
         Some(report_of(token, ended))
     }
@@ -382,8 +382,12 @@ impl Table {
 
 /// The report of a child that ended so.
 pub(crate) fn report_of(token: Token, ended: Option<Ended>) -> Report {
-    let usage = ended.and_then(|ended| ended.usage);
-    Report::new(token, ended.map(|ended| ended.status)).with_resource_usage(usage)
+    match ended {
+        Some(Ended { status, usage, .. }) => {
+            Report::new(token, Some(status)).with_resource_usage(usage)
+        }
+        None => Report::new(token, None),
+    }
 }
 
 impl Entry {

@@ -65,8 +65,8 @@ use crate::contract::stats::WatcherStats;
 ///   - *Signal mask.* While a callback runs, the watcher's own thread has the signal mask of the
 ///     thread that created the watcher. So a process or thread that is started there has an ordinary mask. A
 ///     callback that changes the mask restores it before it returns. If it panics instead, the
-///     watcher restores the mask. A driver changes no mask: callbacks run with that of the thread
-///     that drives.
+///     watcher restores the mask. A driver changes no mask, also not after a panic: callbacks run
+///     with that of the thread that drives.
 ///   - *Between callbacks* the watcher's own thread blocks all signals except SIGSEGV, SIGBUS, SIGFPE, SIGILL,
 ///     SIGTRAP and SIGSYS. No thread of the library ever blocks these six. (If the creator of the
 ///     watcher blocks them, they are blocked during callbacks.)

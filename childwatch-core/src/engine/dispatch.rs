@@ -37,7 +37,6 @@
 //! exist there may hold the lock, and the source is the parent's. So after each callback the
 //! thread first checks whether it is in a copy.
 
-use std::io;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -72,23 +71,9 @@ pub(crate) struct Dispatch {
 pub(crate) struct Context {
     /// The process that made the watcher.
     pub(crate) origin: Origin,
-    pub(crate) mask: CallbackMask,
-}
-
-/// The signal mask that callbacks run with (C4).
-pub(crate) enum CallbackMask {
-    /// That of the thread that made the watcher.
-    Creators(SignalMask),
-    /// That of the thread that drives. It is changed only back, after a callback that has
-    /// panicked.
-    Drivers,
-}
-
-/// The masks of a round that has begun to run callbacks.
-struct RoundMasks {
-    in_callbacks: SignalMask,
-    /// What the thread gets back after the round, if it had another one before.
-    before: Option<SignalMask>,
+    /// The mask that callbacks run with (C4): that of the thread that made the watcher. `None` if
+    /// the program drives. Then no mask is looked at or changed.
+    pub(crate) creator_mask: Option<SignalMask>,
 }
 
 struct State {
@@ -308,17 +293,17 @@ impl Dispatch {
     /// are due. If a registration ends with a callback, `disarm` is called after it, without the
     /// lock.
     ///
-    /// From the first callback of the round to the last, the thread has the mask that `context`
-    /// names: that of the thread that made the watcher, or its own if it drives. After them the
-    /// thread has the mask with which it began the round. The source may have changed that mask
-    /// before.
+    /// From the first callback of the round to the last, the watcher's own thread has the mask of the
+    /// thread that made the watcher. After them it has the mask with which it began the round. The
+    /// source may have changed that mask before.
     pub(crate) fn run_round(
         &self,
         context: &Context,
         reports: &mut Vec<Report>,
         disarm: impl Fn(Token),
     ) -> Round {
-        let mut masks = None;
+        // The thread's own mask, while it has the creator's.
+        let mut own_mask = None;
         let mut ran = 0;
         let here = ThreadIdentity::current();
         let mut exits = events::NewExits::new();
@@ -348,9 +333,9 @@ impl Dispatch {
                 break;
             };
             drop(state);
-            if masks.is_none() {
+            if let (Some(creator_mask), None) = (&context.creator_mask, &own_mask) {
                 // Only a sandbox refuses this. The thread then keeps its own mask.
-                masks = context.mask.begin().ok();
+                own_mask = creator_mask.set().ok();
             }
             let running = events::Running::begin();
             let ended = run_callback(callback, exit, &context.origin);
@@ -358,8 +343,8 @@ impl Dispatch {
                 Ended::Returned => running.returned(exit.pid()),
                 Ended::Panicked => {
                     // The callback may have changed the mask and not restored it.
-                    if let Some(RoundMasks { in_callbacks, .. }) = &masks {
-                        let _ = in_callbacks.set();
+                    if let (Some(creator_mask), Some(_)) = (&context.creator_mask, &own_mask) {
+                        let _ = creator_mask.set();
                     }
                     running.panicked(exit.pid());
                 }
@@ -396,12 +381,8 @@ impl Dispatch {
             Next::AskSource
         };
         drop(state);
-        if let Some(RoundMasks {
-            before: Some(before),
-            ..
-        }) = masks
-        {
-            let _ = before.set();
+        if let Some(own_mask) = own_mask {
+            let _ = own_mask.set();
         }
         Round {
             callbacks: ran,
@@ -515,22 +496,6 @@ impl Dispatch {
     /// there, the state is whole. So poison is ignored.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl CallbackMask {
-    /// Gives the thread the mask of callbacks.
-    fn begin(&self) -> io::Result<RoundMasks> {
-        match self {
-            CallbackMask::Creators(creator_mask) => Ok(RoundMasks {
-                in_callbacks: *creator_mask,
-                before: Some(creator_mask.set()?),
-            }),
-            CallbackMask::Drivers => Ok(RoundMasks {
-                in_callbacks: SignalMask::current()?,
-                before: None,
-            }),
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::contract::error::WatchError;
-use crate::engine::dispatch::{CallbackMask, Context, Next, Round};
+use crate::engine::dispatch::{Context, Next, Round};
 use crate::engine::events;
 use crate::engine::shared::{Shared, wake_for_the_end};
 use crate::engine::signal_mask::SignalMask;
@@ -126,10 +126,14 @@ impl<S: PollableSource> Driver<S> {
             return Err(WatchError::Stopped);
         };
         parts.shared.remains.origin.check()?;
-        parts.shared.dispatch().check()?;
+        if parts.has_panicked {
+            return Err(WatchError::Stopped);
+        }
         let waited = if timeout == Some(Duration::ZERO) || parts.has_failed {
+            // The turn notices the end too.
             Ok(())
         } else {
+            parts.shared.dispatch().check()?;
             parts.await_readable(timeout)
         };
         // Exits are there for a look also if no wait is permitted.
@@ -183,7 +187,7 @@ impl<S: ExitSource> Driver<S> {
     pub(super) fn new(shared: Arc<Shared<S>>, waiter: S::Waiter) -> Self {
         let context = Context {
             origin: shared.remains.origin,
-            mask: CallbackMask::Drivers,
+            creator_mask: None,
         };
         Driver {
             parts: Some(Parts {
@@ -202,7 +206,7 @@ impl<S: ExitSource> Driver<S> {
     /// own.
     pub(super) fn run_callbacks_with(&mut self, creator_mask: SignalMask) {
         if let Some(parts) = &mut self.parts {
-            parts.context.mask = CallbackMask::Creators(creator_mask);
+            parts.context.creator_mask = Some(creator_mask);
         }
     }
 

@@ -403,7 +403,7 @@ impl<C> Registry<C> {
         *life = Life::Exited(status);
         let pid = slot.pid;
         if let Some(usage) = usage {
-            self.usages.insert(token.index(), Box::new(usage));
+            self.usages.insert(token.index(), usage);
         }
         self.give_turn(token);
         Some(pid)

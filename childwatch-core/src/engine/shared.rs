@@ -303,7 +303,7 @@ impl<S: ExitSource> Shared<S> {
 }
 
 fn exit_of_report(pid: Pid, report: Report) -> Exit {
-    Exit::new(pid, report.status).with_resource_usage(report.usage)
+    Exit::new(pid, report.status).with_resource_usage(report.usage.map(|usage| *usage))
 }
 
 /// A token that is released when dropped, unless its arming has succeeded.

@@ -44,19 +44,19 @@ pub enum Detail {
 }
 
 /// The end of a child that has not been reaped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ended {
     /// The exit status.
     pub status: ExitStatus,
     /// The resource usage, if it was asked for and the kernel returned it.
-    pub usage: Option<ResourceUsage>,
+    pub usage: Option<Box<ResourceUsage>>,
 }
 
 impl Ended {
     /// Creates the end of a child with this status and this usage.
     #[must_use]
-    pub const fn new(status: ExitStatus, usage: Option<ResourceUsage>) -> Self {
+    pub const fn new(status: ExitStatus, usage: Option<Box<ResourceUsage>>) -> Self {
         Ended { status, usage }
     }
 }
@@ -105,7 +105,10 @@ pub fn peek(child: Peeked<'_>, detail: Detail) -> io::Result<Option<Ended>> {
     let status = exit_status_from_siginfo(info.si_code, value);
     Ok(status.map(|status| Ended {
         status,
-        usage: usage.known(),
+        usage: match detail {
+            Detail::Status => None,
+            Detail::Usage => usage.known().map(Box::new),
+        },
     }))
 }
 

@@ -8,15 +8,16 @@ use crate::source::token::Token;
 /// One exit, as a source saw it.
 ///
 /// As with [`Exit`](crate::Exit), the resource usage is not compared.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
     /// The token under which the process was armed.
     pub token: Token,
     /// The status of the process, as far as it is known (S7).
     pub status: Option<ExitStatus>,
-    /// What the process has used, as far as it is known (S7).
-    pub usage: Option<ResourceUsage>,
+    /// What the process has used, as far as it is known (S7). It is boxed, so that a report without
+    /// it is small.
+    pub usage: Option<Box<ResourceUsage>>,
 }
 
 impl Report {
@@ -33,7 +34,7 @@ impl Report {
 
     /// Returns the same report with this resource usage.
     #[must_use]
-    pub const fn with_resource_usage(self, usage: Option<ResourceUsage>) -> Self {
+    pub fn with_resource_usage(self, usage: Option<Box<ResourceUsage>>) -> Self {
         Report { usage, ..self }
     }
 }

@@ -207,7 +207,7 @@ impl SimulatedProcesses {
         process.status = Some(status);
         process.usage = usage;
         for Watched { token, inbox } in &process.watched {
-            inbox.put(Report::new(*token, Some(status)).with_resource_usage(usage));
+            inbox.put(Report::new(*token, Some(status)).with_resource_usage(usage.map(Box::new)));
         }
         true
     }
@@ -351,11 +351,11 @@ struct Armed {
 impl Inbox {
     fn put(&self, report: Report) {
         let mut mail = lock(&self.mail);
-        mail.reports.push(report);
         if let Some(armed) = mail.armed.get_mut(&report.token) {
             armed.status = report.status;
-            armed.usage = report.usage;
+            armed.usage = report.usage.as_deref().copied();
         }
+        mail.reports.push(report);
         drop(mail);
         // Mail whose bell is refused by a sandbox is taken at the next look.
         let _ = self.ring();
@@ -406,7 +406,8 @@ impl ExitSource for SimulatedSource {
         lock(&self.inbox.mail).armed.insert(token, armed);
         if process.status.is_some() {
             let report = Report::new(token, process.status);
-            self.inbox.put(report.with_resource_usage(process.usage));
+            self.inbox
+                .put(report.with_resource_usage(process.usage.map(Box::new)));
         }
         Ok(())
     }
@@ -437,7 +438,7 @@ impl ExitSource for SimulatedSource {
 
     fn look(&self, token: Token) -> Option<Report> {
         let Armed { status, usage, .. } = *lock(&self.inbox.mail).armed.get(&token)?;
-        let report = Report::new(token, status).with_resource_usage(usage);
+        let report = Report::new(token, status).with_resource_usage(usage.map(Box::new));
         status.is_some().then_some(report)
     }
 

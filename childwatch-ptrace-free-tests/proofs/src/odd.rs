@@ -202,7 +202,7 @@ impl SourceFault for EverySecondLate {
         reports.retain(|report| {
             let is_late = late.contains(&report.token);
             if is_late {
-                held.push_back((due, *report));
+                held.push_back((due, report.clone()));
             }
             !is_late
         });
@@ -278,7 +278,7 @@ impl SourceFault for RepeatsItself {
         }
         let new = reports.clone();
         let mut last = lock(&self.last);
-        reports.extend(new.iter().chain(last.iter()).copied());
+        reports.extend(new.iter().chain(last.iter()).cloned());
         *last = new;
         Ok(())
     }

@@ -404,7 +404,7 @@ fn code(report: Report) -> Option<i32> {
 fn only_report<S: ExitSource>(token: Token, source: &S, waiter: &mut S::Waiter) -> Report {
     let reports = next_reports(source, waiter);
     assert!(reports.iter().all(|report| report.token == token));
-    reports[0]
+    reports[0].clone()
 }
 
 /// A report of this token; repeats of others are allowed (S2).
@@ -412,7 +412,7 @@ fn report_of<S: ExitSource>(token: Token, source: &S, waiter: &mut S::Waiter) ->
     loop {
         let reports = next_reports(source, waiter);
         if let Some(report) = reports.iter().find(|report| report.token == token) {
-            return *report;
+            return report.clone();
         }
     }
 }

@@ -7,7 +7,7 @@ use childwatch_core::{Pid, WatchError};
 use rustix::io::Errno;
 
 /// The state of a child.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// A zombie, waitable.
     Exited(Ended),

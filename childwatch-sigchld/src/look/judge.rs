@@ -44,7 +44,7 @@ use super::proc::OwnProc;
 use crate::table::{Candidate, HintedStatus};
 
 /// What has become of an armed child.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Alive,
     /// The child has exited, with this status and usage if they are known. It is not known to be

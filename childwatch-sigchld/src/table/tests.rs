@@ -225,10 +225,10 @@ fn kept_reports_are_handed_over_once() {
 #[test]
 fn a_usage_stays_with_a_reported_entry_and_goes_with_it() {
     let mut table = Table::default();
-    let usage = Some(ResourceUsage::default());
-    let zombie = Ended::new(ExitStatus::from_raw(256), usage);
+    let usage = Some(Box::new(ResourceUsage::default()));
+    let zombie = Ended::new(ExitStatus::from_raw(256), usage.clone());
     table.insert(pid(7), token(0), 0);
-    let report = table.report_ended(token(0), Some(zombie)).unwrap();
+    let report = table.report_ended(token(0), Some(zombie.clone())).unwrap();
     assert_eq!(report.usage, usage);
     let Some(Known::Reported { ended, .. }) = table.known(token(0)) else {
         panic!("it is reported");
@@ -241,21 +241,24 @@ fn a_usage_stays_with_a_reported_entry_and_goes_with_it() {
 #[test]
 fn the_usage_of_a_zombie_that_may_be_another_process_is_not_known() {
     let mut table = Table::default();
-    let zombie = Ended::new(ExitStatus::from_raw(9), Some(ResourceUsage::default()));
+    let zombie = Ended::new(
+        ExitStatus::from_raw(9),
+        Some(Box::new(ResourceUsage::default())),
+    );
     table.insert(pid(7), token(0), 0);
     table.note_alive(token(0));
     assert_eq!(
-        hinted_status(&table, 0).trust(zombie),
+        hinted_status(&table, 0).trust(zombie.clone()),
         zombie,
         "no hint yet"
     );
     table.take_hint(hint(7, 9, 1));
-    assert_eq!(hinted_status(&table, 0).trust(zombie), zombie);
+    assert_eq!(hinted_status(&table, 0).trust(zombie.clone()), zombie);
     table.note_alive(token(0));
     table.take_hint(hint(7, 9, 2));
     assert!(hinted_status(&table, 0).agrees_with(zombie.status));
     let without = Ended::new(zombie.status, None);
-    assert_eq!(hinted_status(&table, 0).trust(zombie), without);
+    assert_eq!(hinted_status(&table, 0).trust(zombie.clone()), without);
 }
 
 /// An epoch has 32 bits, and a thread may have read its epoch long before it has the lock.

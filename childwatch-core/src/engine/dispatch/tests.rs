@@ -14,7 +14,7 @@ fn pid() -> Pid {
 fn context() -> Context {
     Context {
         origin: Origin::here(),
-        mask: CallbackMask::Creators(SignalMask::current().unwrap()),
+        creator_mask: Some(SignalMask::current().unwrap()),
     }
 }
 
@@ -305,9 +305,10 @@ fn callbacks_have_the_creators_mask_and_the_thread_has_its_own_after_them() {
         };
         joined(&dispatch, token, Box::new(callback));
     }
-    let origin = Origin::here();
-    let mask = CallbackMask::Creators(creator_mask);
-    let context = Context { origin, mask };
+    let context = Context {
+        origin: Origin::here(),
+        creator_mask: Some(creator_mask),
+    };
     let Round { next, .. } = dispatch.run_round(&context, &mut exited(token), disarms_nothing);
     let after = SignalMask::current().unwrap().blocked();
     former.set().unwrap();

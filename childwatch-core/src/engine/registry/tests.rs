@@ -442,7 +442,7 @@ fn a_usage_is_kept_for_late_callbacks_and_goes_with_the_registration() {
         ..ResourceUsage::default()
     });
     let token = registered(&mut registry, 1);
-    registry.process_exited(Report::new(token, None).with_resource_usage(usage));
+    registry.process_exited(Report::new(token, None).with_resource_usage(usage.map(Box::new)));
     for callback in ["first", "late"] {
         registry.join(token, callback).unwrap();
         let due = registry.next_due().unwrap();

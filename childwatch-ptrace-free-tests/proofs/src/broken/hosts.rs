@@ -299,7 +299,10 @@ impl SourceFault for AsksByNumber {
         let mut fresh = Vec::new();
         look_round(good, waiter, &mut fresh)?;
         let mut kept = lock(&self.kept);
-        let with_pid = |report: Report| Some((report, good.pid(report.token)?));
+        let with_pid = |report: Report| {
+            let pid = good.pid(report.token)?;
+            Some((report, pid))
+        };
         kept.extend(fresh.into_iter().filter_map(with_pid));
         kept.retain(|(Report { token, status, .. }, pid)| {
             let status = match peek(*pid) {

@@ -3,8 +3,8 @@
 use async_process::Command;
 use childwatch_core::Pid;
 
-use super::candidate::{Awaiting, Candidate, PROGRAM, Supervising, Watching};
-use super::gated::Gated;
+use super::candidate::{Awaiting, Candidate, Supervising, Watching};
+use super::gated::{Gated, PROGRAM};
 use super::names::ASYNC_PROCESS;
 use super::runtime::{Executor, Runtime};
 use crate::measuring::refused::Refused;

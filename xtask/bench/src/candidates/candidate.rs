@@ -2,7 +2,7 @@
 
 use childwatch_core::Pid;
 
-use super::gated::Gated;
+use super::gated::{Gated, PROGRAM};
 use super::runtime::Runtime;
 use crate::measuring::refused::Refused;
 use crate::measuring::tally::{Tally, Told};
@@ -49,9 +49,6 @@ pub(crate) trait Awaiting {
     /// reap the child.
     fn start(&mut self, child: Gated, told: Told) -> anyhow::Result<Pid>;
 }
-
-/// A program that exits at once.
-pub(crate) const PROGRAM: &str = "/bin/true";
 
 struct SpawnAndWatch {
     watching: Box<dyn Watching>,

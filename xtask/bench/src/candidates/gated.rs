@@ -23,7 +23,8 @@ use childwatch_ptrace_free_tests::kit::crowd;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::candidate::PROGRAM;
+/// A program that exits at once.
+pub(crate) const PROGRAM: &str = "/bin/true";
 
 /// A child that has not been started.
 pub(crate) struct Gated {

@@ -5,8 +5,8 @@ use childwatch_core::Pid;
 use tokio::process::Command;
 use tokio::runtime::Builder;
 
-use super::candidate::{Awaiting, Candidate, PROGRAM, Supervising, Watching};
-use super::gated::Gated;
+use super::candidate::{Awaiting, Candidate, Supervising, Watching};
+use super::gated::{Gated, PROGRAM};
 use super::names::TOKIO_PROCESS;
 use super::runtime::{Executor, Runtime};
 use crate::measuring::refused::Refused;
