@@ -8,6 +8,7 @@
 //! | [own_loop] | a watcher without a thread, in a loop of the program's |
 //! | [testing] | supervising code on simulated processes |
 //! | [troubleshooting] | errors and surprises, with their remedies |
+//! | [limits] | what a program must know of every watcher |
 //! | [migrating] | from Shadow, tokio, wait-timeout, shared_child, a handler of `SIGCHLD` |
 //!
 //! The promise itself is the contract of [`PidWatcher`](crate::PidWatcher). The code of the guide
@@ -30,6 +31,8 @@ pub mod testing {}
 
 #[doc = include_str!("../docs/troubleshooting.md")]
 pub mod troubleshooting {}
+
+pub mod limits;
 
 #[doc = include_str!("../docs/migrating.md")]
 pub mod migrating {}

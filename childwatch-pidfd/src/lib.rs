@@ -13,6 +13,28 @@
 //!
 //! With the feature `sigchld`, `AutoWatcher` also takes `SIGCHLD`, for what pidfds cannot watch.
 //!
+//! # Examples
+//!
+//! ```
+//! use std::process::Command;
+//! use std::sync::mpsc;
+//! use childwatch_pidfd::{PidWatcherExt, PidfdWatcher};
+//!
+//! let watcher = PidfdWatcher::new()?;
+//! let (sender, receiver) = mpsc::channel();
+//! let mut command = Command::new("sh");
+//! let (mut child, _handle) = watcher
+//!     .spawn_watched(command.args(["-c", "exit 3"]), move |exit| sender.send(exit).unwrap())?;
+//! assert_eq!(receiver.recv()?.status().unwrap().code(), Some(3));
+//!
+//! child.wait()?; // reaping is left to the program
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [The guide](childwatch_core::guide) has more: which watcher to take, how to register and to wait.
+//! `childwatch-sigchld` is for kernels and sandboxes without pidfds, and `childwatch-core` has the
+//! trait alone.
+//!
 //! # Kernels
 //!
 //! Linux 5.4 or later (`pidfd_open` is 5.3, `waitid(P_PIDFD)` 5.4), 64-bit.
@@ -50,7 +72,7 @@
 //!
 //! # What your program must know
 //!
-//! The list of [`childwatch_core`](childwatch_core#what-your-program-must-know) holds for
+//! The list of [`childwatch_core`](childwatch_core::guide::limits) holds for
 //! every backend. These points hold for this one:
 //!
 //! - **Do not close descriptors that your program has not opened.** Some programs close
@@ -111,24 +133,6 @@
 //!   registration ends too. *Way around:* register such a child by its pid.
 //! - **Two copies of the library in one process** (two versions, or one inside a plugin)
 //!   work side by side. Each has its own thread and its own descriptors.
-//!
-//! # Examples
-//!
-//! ```
-//! use std::process::Command;
-//! use std::sync::mpsc;
-//! use childwatch_pidfd::{PidWatcherExt, PidfdWatcher};
-//!
-//! let watcher = PidfdWatcher::new()?;
-//! let (sender, receiver) = mpsc::channel();
-//! let mut command = Command::new("sh");
-//! let (mut child, _handle) = watcher
-//!     .spawn_watched(command.args(["-c", "exit 3"]), move |exit| sender.send(exit).unwrap())?;
-//! assert_eq!(receiver.recv()?.status().unwrap().code(), Some(3));
-//!
-//! child.wait()?; // reaping is left to the program
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
 
 // Outside the macro: tools that follow the modules do not look into one.
 mod armed;

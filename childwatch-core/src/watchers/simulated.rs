@@ -97,6 +97,8 @@ struct Table {
     by_pid: BTreeMap<Pid, Process>,
     /// How many processes there have been. It distinguishes processes that have had one pid.
     spawned: u64,
+    /// What the next registration of a pid is answered.
+    refusals: BTreeMap<Pid, WatchError>,
 }
 
 #[derive(Debug)]
@@ -206,10 +208,66 @@ impl SimulatedProcesses {
         }
         process.status = Some(status);
         process.usage = usage;
-        for Watched { token, inbox } in &process.watched {
-            inbox.put(Report::new(*token, Some(status)).with_resource_usage(usage.map(Box::new)));
-        }
+        process.report(Some(status), usage);
         true
+    }
+
+    /// Lets a live process exit and be reaped at once, by somebody else or by the kernel. The pid is
+    /// free then. Watchers report the exit with this status, or without one if it is `None`, as real
+    /// watchers do if the kernel does not tell it any more. If there is no live process with this
+    /// pid, nothing happens, and the call returns `false`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use childwatch_core::{PidWatcherExt, SimulatedProcesses, SimulatedWatcher};
+    ///
+    /// let processes = SimulatedProcesses::new();
+    /// let (watcher, mut driver) = SimulatedWatcher::driven(&processes)?;
+    /// let pid = processes.spawn();
+    /// watcher.on_exit(pid, |exit| assert_eq!(exit.status(), None))?;
+    /// processes.exit_reaped(pid, None);
+    /// assert_eq!(driver.drive(None)?, 1);
+    /// # Ok::<(), childwatch_core::WatchError>(())
+    /// ```
+    pub fn exit_reaped(&self, pid: Pid, status: impl Into<Option<ExitStatus>>) -> bool {
+        let status = status.into();
+        let mut table = lock(&self.0);
+        let is_live = |process: &Process| process.status.is_none();
+        if !table.by_pid.get(&pid).is_some_and(is_live) {
+            return false;
+        }
+        let process = table.by_pid.remove(&pid);
+        if let Some(process) = &process {
+            process.report(status, None);
+        }
+        drop(table);
+        // Outside the lock: its reaction may have captured anything.
+        drop(process);
+        true
+    }
+
+    /// Lets the next registration of this pid fail with this error, whatever the process does. The
+    /// one after that is answered as usual. A test of how a program stands a refusal uses it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use childwatch_core::{PidWatcher, SimulatedProcesses, SimulatedWatcher, WatchError};
+    ///
+    /// let processes = SimulatedProcesses::new();
+    /// let watcher = SimulatedWatcher::new(&processes)?;
+    /// let pid = processes.spawn();
+    /// processes.refuse_registration(pid, WatchError::NotAChild { pid });
+    /// assert!(matches!(watcher.register_pid(pid), Err(WatchError::NotAChild { .. })));
+    /// watcher.register_pid(pid)?;
+    /// # Ok::<(), WatchError>(())
+    /// ```
+    pub fn refuse_registration(&self, pid: Pid, error: WatchError) {
+        let former = lock(&self.0).refusals.insert(pid, error);
+        // Outside the lock: its source may be anything.
+        drop(former);
     }
 
     /// Reaps a zombie, as `waitpid` does, and returns its status. The pid is free then. If there
@@ -316,6 +374,14 @@ impl Table {
     }
 }
 
+impl Process {
+    fn report(&self, status: Option<ExitStatus>, usage: Option<ResourceUsage>) {
+        for Watched { token, inbox } in &self.watched {
+            inbox.put(Report::new(*token, status).with_resource_usage(usage.map(Box::new)));
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct SimulatedSource {
     table: Arc<Mutex<Table>>,
@@ -343,8 +409,10 @@ struct Armed {
     pid: Pid,
     birth: u64,
     /// Set when the exit is reported, and kept when the process is reaped.
+    has_exited: bool,
+    /// Set with `has_exited`.
     status: Option<ExitStatus>,
-    /// Set with the status.
+    /// Set with `has_exited`.
     usage: Option<ResourceUsage>,
 }
 
@@ -352,6 +420,7 @@ impl Inbox {
     fn put(&self, report: Report) {
         let mut mail = lock(&self.mail);
         if let Some(armed) = mail.armed.get_mut(&report.token) {
+            armed.has_exited = true;
             armed.status = report.status;
             armed.usage = report.usage.as_deref().copied();
         }
@@ -390,6 +459,9 @@ impl ExitSource for SimulatedSource {
 
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
         let mut table = lock(&self.table);
+        if let Some(refusal) = table.refusals.remove(&pid) {
+            return Err(refusal);
+        }
         let Some(process) = table.by_pid.get_mut(&pid) else {
             return Err(absent(pid));
         };
@@ -400,6 +472,7 @@ impl ExitSource for SimulatedSource {
         let armed = Armed {
             pid,
             birth: process.birth,
+            has_exited: false,
             status: None,
             usage: None,
         };
@@ -437,9 +510,10 @@ impl ExitSource for SimulatedSource {
     }
 
     fn look(&self, token: Token) -> Option<Report> {
-        let Armed { status, usage, .. } = *lock(&self.inbox.mail).armed.get(&token)?;
-        let report = Report::new(token, status).with_resource_usage(usage.map(Box::new));
-        status.is_some().then_some(report)
+        let armed = *lock(&self.inbox.mail).armed.get(&token)?;
+        let usage = armed.usage.map(Box::new);
+        let report = Report::new(token, armed.status).with_resource_usage(usage);
+        armed.has_exited.then_some(report)
     }
 
     fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {

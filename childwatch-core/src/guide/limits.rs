@@ -1,0 +1,102 @@
+//! What a program must know of every watcher, with the ways around. Backends add points of their
+//! own.
+//!
+//! A watcher has a thread, and callbacks run on it. A [`DrivenWatcher`] has none: its callbacks run
+//! on the thread of the program that drives, and have the properties of that thread. Some properties
+//! that look like the process's belong to a thread. Backends add points of their own: see the
+//! documentation of `childwatch-pidfd` and `childwatch-sigchld`.
+//!
+//! - **Never wait for an exit inside a callback.** A callback that blocks on
+//!   [`PidWatcherExt::exited`] waits for another callback, which cannot run before this
+//!   one returns: it waits for ever. [`PidWatcherExt::wait_timeout`] waits until its time is over,
+//!   and then looks once. The same holds for an [`ExitSet`].
+//!   *Way around:* register a callback for the next exit, or hand the work to another
+//!   thread.
+//! - **Dropping a watcher waits for the callback that is running**, and for no other. A callback
+//!   that never returns keeps the drop waiting for ever.
+//!   [`PidWatcher`](PidWatcher#what-waits-for-what) has a table of what waits for what.
+//! - **A callback must not own its own watcher.** An `Arc` of the watcher inside a
+//!   callback keeps the watcher alive until that callback has run. If the process never
+//!   exits, neither the watcher nor its thread ends. *Way around:* give the callback a
+//!   `Weak`.
+//! - **`PR_SET_PDEATHSIG` follows the thread.** A child that asks for this signal gets it
+//!   when the thread that started the child ends. For a child started in a callback that is
+//!   the watcher's thread, which ends when the watcher is dropped. *Way around:* start such
+//!   children on a thread that lives as long as they may.
+//! - **A callback traces and submits as the watcher's thread.** If a callback begins to trace a
+//!   process (`ptrace`), no other thread can control the tracee. When the watcher is dropped, the
+//!   tracee is detached, or killed if `PTRACE_O_EXITKILL` is set. If a callback submits a request
+//!   to an io_uring, and the watcher is dropped before the request is complete, the kernel cancels
+//!   the request (`ECANCELED`). *Way around:* trace and submit on a thread that lives as long as
+//!   that takes.
+//! - **Children of callbacks inherit from the watcher's thread.** These are its
+//!   namespaces, seccomp filters, Landlock rules, `no_new_privs`, capabilities, scheduling
+//!   class, niceness and CPU affinity. The thread has them from the thread that made the
+//!   watcher, as of that time; a later `setns`, `unshare`, `landlock_restrict_self` or
+//!   `sched_setaffinity` elsewhere does not reach it. *Way around:* make the
+//!   watcher on a thread that has what the children should have, or start children on a
+//!   thread of your own.
+//! - **No new user namespace with a thread running.** The kernel refuses
+//!   `unshare(CLONE_NEWUSER)`, and `setns` into a user, mount or time namespace, in a process
+//!   with more than one thread (`EINVAL`, `EUSERS`). A watcher is a second thread. *Way
+//!   around:* change the namespace before the first watcher is made, after the last one was
+//!   dropped, or in the child between fork and exec.
+//! - **No watcher after `unshare(CLONE_NEWPID)`.** The kernel refuses new threads then, so
+//!   making a watcher fails with [`Unsupported`](WatchError::Unsupported). *Way around:* make
+//!   the watcher first. It then watches the children in the new namespace too.
+//! - **Synchronous signals go to the watcher's thread.** This thread never blocks SIGSEGV,
+//!   SIGBUS, SIGFPE, SIGILL, SIGTRAP and SIGSYS. A program may block such a signal on all of
+//!   its threads, and receive it by `sigwaitinfo` or `signalfd`. If another process sends the
+//!   signal, the watcher's thread gets it, and the default action ends the program. *Way around:*
+//!   install a handler that passes the signal on.
+//! - **During a callback the program's handlers may run on the watcher's thread.** That thread
+//!   then has the signal mask of the thread that made the watcher. So a signal that another
+//!   thread blocks for a while may be handled meanwhile. For example, the C library's `system`
+//!   may lose its status to a handler of `SIGCHLD` that reaps all children. *Way around:*
+//!   block such signals on the thread that makes the watcher.
+//! - **The watcher's thread answers no other signal.** Some programs signal each of their
+//!   threads, for example to collect stacks, and wait for all answers. The watcher's thread
+//!   blocks the signal outside callbacks. *Way around:* pass over threads that block the
+//!   signal (`SigBlk` in `/proc/self/task/TID/status`), or use one of the six above.
+//! - **A callback must return, panic or end the process.** If it ends its thread instead, by
+//!   `pthread_exit`, the C library ends the process. Before Python
+//!   3.14 a thread that asks for the interpreter's lock while the interpreter ends is ended so.
+//!   *Way around:* drop the watcher before that, or only send a message in the callback.
+//! - **A watcher takes its part of the process's limits.** It is one thread more for
+//!   `RLIMIT_NPROC` and for a control group's `pids.max`. With glibc the thread takes 66 MiB of
+//!   address space: 2 MiB for its stack, and 64 MiB that the allocator reserves for each
+//!   thread. They count for `RLIMIT_AS`. After `mlockall(MCL_FUTURE)` they count for
+//!   `RLIMIT_MEMLOCK` too, and 2 MiB of them are in memory. glibc keeps them for later
+//!   threads when the watcher is dropped. [`FallbackWatcher`] has two threads. *Way around:* set
+//!   `MALLOC_ARENA_MAX=1`; then 2 MiB are left.
+//! - **The watcher's thread allocates and frees memory.** If an allocation fails there, the
+//!   program is aborted, as elsewhere in Rust. The thread may also hold a lock of the allocator
+//!   when the program forks. The allocators of glibc and musl are prepared for that. With an
+//!   allocator that is not, the copy may wait for ever when it allocates. *Way around:* choose an
+//!   allocator that handles forks (`pthread_atfork`), or let copies only execute a program.
+//! - **No watcher on a thread of the class `SCHED_DEADLINE`.** The kernel lets such a thread
+//!   start no other, so making a watcher fails with
+//!   [`ResourceLimit`](WatchError::ResourceLimit). *Way around:* make the watcher on another
+//!   thread, or set `SCHED_FLAG_RESET_ON_FORK`.
+//! - **Do not unload a plugin that has a watcher.** The watcher's thread runs the
+//!   plugin's code. *Way around:* drop every watcher, outside of callbacks, before
+//!   `dlclose`; or link the plugin with `-z nodelete`. A plugin that has had a watcher
+//!   over `SIGCHLD` must never be unloaded, because the signal handler stays.
+//! - **Libraries that fake the time** (libfaketime) do not reach the clocks of a watcher.
+//!   They do reach the timeout of [`PidWatcherExt::wait_timeout`], which is std's.
+//! - **ThreadSanitizer needs a standard library that is built with it** (`-Zbuild-std`).
+//!   Otherwise the sanitizer does not see the locks, and reports races that are none. A
+//!   forked copy that starts threads also needs `TSAN_OPTIONS=die_after_fork=0`.
+
+#[cfg(doc)]
+use crate::contract::error::WatchError;
+#[cfg(doc)]
+use crate::contract::watcher::PidWatcher;
+#[cfg(doc)]
+use crate::engine::driven::DrivenWatcher;
+#[cfg(doc)]
+use crate::wait::exit_set::ExitSet;
+#[cfg(doc)]
+use crate::wait::ext::PidWatcherExt;
+#[cfg(doc)]
+use crate::watchers::fallback::FallbackWatcher;
