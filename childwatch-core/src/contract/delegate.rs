@@ -25,7 +25,7 @@
 /// delegate_pid_watcher!(impl for WithoutInit, |this| this.0, {
 ///     fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
 ///         if pid.as_raw() == 1 {
-///             return Err(WatchError::NotAChild { pid });
+///             return Err(WatchError::NotAChild { pid, source: None });
 ///         }
 ///         self.0.register_pid(pid)
 ///     }

@@ -259,7 +259,7 @@ impl SimulatedProcesses {
     /// let processes = SimulatedProcesses::new();
     /// let watcher = SimulatedWatcher::new(&processes)?;
     /// let pid = processes.spawn();
-    /// processes.refuse_registration(pid, WatchError::NotAChild { pid });
+    /// processes.refuse_registration(pid, WatchError::NotAChild { pid, source: None });
     /// assert!(matches!(watcher.register_pid(pid), Err(WatchError::NotAChild { .. })));
     /// watcher.register_pid(pid)?;
     /// # Ok::<(), WatchError>(())
