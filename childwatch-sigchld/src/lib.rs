@@ -62,8 +62,8 @@
 //!
 //! # What your program must know
 //!
-//! - A program that handles `SIGCHLD` itself, and one that had no handler at all, notice the watcher.
-//!   [`limits`] lists each case, with the way around.
+//! - Programs that handle `SIGCHLD` themselves notice the watcher, and so do programs without a
+//!   handler. [`limits`] lists each case, with the way around.
 //! - Only children can be watched. Other processes are refused with
 //!   [`NotAChild`](WatchError::NotAChild).
 //! - An exit is reported at once if its signal names it, within milliseconds if signals were merged,

@@ -137,7 +137,7 @@ impl SimulatedProcesses {
     }
 
     /// Spawns a live process. It gets the lowest pid from 1000 on that is free, so the pid of a
-    /// reaped process is reused at once.
+    /// reaped process is reused at once. The pid of the program itself is left out.
     ///
     /// # Panics
     ///
@@ -147,7 +147,7 @@ impl SimulatedProcesses {
         let mut table = lock(&self.0);
         let pid = (1000..=i32::MAX)
             .filter_map(|raw| Pid::try_from(raw).ok())
-            .find(|pid| !table.by_pid.contains_key(pid))
+            .find(|pid| !table.by_pid.contains_key(pid) && u32::from(*pid) != std::process::id())
             .expect("fewer than 2^31 simulated processes fit in memory");
         table.insert(pid);
         pid
@@ -660,10 +660,14 @@ mod tests {
     #[test]
     fn a_process_takes_the_lowest_free_number_or_the_one_it_is_given() {
         let processes = SimulatedProcesses::new();
-        assert_eq!(processes.spawn(), pid(1000));
-        assert!(processes.spawn_with_pid(pid(1001)));
-        assert_eq!(processes.spawn(), pid(1002));
-        assert!(!processes.spawn_with_pid(pid(1001)), "it is taken");
+        let mut free = (1000..)
+            .map(pid)
+            .filter(|pid| u32::from(*pid) != std::process::id());
+        assert_eq!(Some(processes.spawn()), free.next());
+        let given = free.next().unwrap();
+        assert!(processes.spawn_with_pid(given));
+        assert_eq!(Some(processes.spawn()), free.next());
+        assert!(!processes.spawn_with_pid(given), "it is taken");
     }
 
     #[test]
