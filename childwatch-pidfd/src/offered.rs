@@ -49,7 +49,7 @@ pub(crate) fn pid_of(pidfd: BorrowedFd<'_>, own_pid: u32) -> Result<Pid, WatchEr
     let (shown, source) = match info::number(pidfd) {
         Ok(Number::Pid(number)) => (shown_as(i64::from(number)), None),
         Ok(Number::Reaped) => (Shown::Reaped, None),
-        Err(errno) => (in_proc(pidfd), Some(errno)),
+        Err(errno) => (in_proc(pidfd)?, Some(errno)),
     };
     let reason = match shown {
         Shown::Pid(pid) if pid.as_raw().unsigned_abs() == own_pid => {
@@ -65,16 +65,40 @@ pub(crate) fn pid_of(pidfd: BorrowedFd<'_>, own_pid: u32) -> Result<Pid, WatchEr
 }
 
 /// Asks the file of the pidfd in `/proc`.
-fn in_proc(pidfd: BorrowedFd<'_>) -> Shown {
+///
+/// # Errors
+///
+/// [`ResourceLimit`](WatchError::ResourceLimit) if the file cannot be opened because descriptors or
+/// memory are short. That says nothing of the pidfd.
+fn in_proc(pidfd: BorrowedFd<'_>) -> Result<Shown, WatchError> {
     let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
-    let Ok(info) = fs::read_to_string(path) else {
-        return Shown::Nothing;
+    let Some(info) = read(&path)? else {
+        return Ok(Shown::Nothing);
     };
     let shown = field(&info, "Pid:").and_then(|number| number.parse().ok());
-    match shown.map_or(Shown::Nothing, shown_as) {
+    Ok(match shown.map_or(Shown::Nothing, shown_as) {
         Shown::Reaped => Shown::Reaped,
-        shown if proc_is_own() => shown,
+        shown if proc_is_own()? => shown,
         _ => Shown::Nothing,
+    })
+}
+
+/// Returns the text of a file in `/proc`, or `None` if it is not there or not readable.
+fn read(path: &str) -> Result<Option<String>, WatchError> {
+    const SHORTAGES: [Errno; 3] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+    match fs::read(path) {
+        // Bytes, because the name of a process need not be UTF-8.
+        Ok(text) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
+        Err(source)
+            if Errno::from_io_error(&source).is_some_and(|errno| SHORTAGES.contains(&errno)) =>
+        {
+            Err(WatchError::ResourceLimit {
+                operation: "reading the pid of a pidfd in /proc",
+                pid: None,
+                source,
+            })
+        }
+        Err(_) => Ok(None),
     }
 }
 
@@ -92,16 +116,14 @@ fn shown_as(number: i64) -> Shown {
 /// Returns `true` if `/proc` belongs to the pid namespace of this process. `NSpid` (Linux 4.1) has
 /// a pid for each namespace from that of the mount inwards. A kernel without pid namespaces does
 /// not show it.
-fn proc_is_own() -> bool {
-    let Ok(status) = fs::read("/proc/self/status") else {
-        return false;
+fn proc_is_own() -> Result<bool, WatchError> {
+    let Some(status) = read("/proc/self/status")? else {
+        return Ok(false);
     };
-    // Bytes, because the name of a process need not be UTF-8.
-    let status = String::from_utf8_lossy(&status);
     let own = process::id().to_string();
     let has_own_pid = field(&status, "Tgid:") == Some(own.as_str());
-    has_own_pid
-        && field(&status, "NSpid:").is_none_or(|pids| pids.split_ascii_whitespace().count() == 1)
+    Ok(has_own_pid
+        && field(&status, "NSpid:").is_none_or(|pids| pids.split_ascii_whitespace().count() == 1))
 }
 
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
@@ -141,12 +163,12 @@ mod tests {
         let pidfd = pidfd(&child);
         let pid = Pid::from(&child);
         assert_eq!(pid_of(pidfd.as_fd(), process::id()).unwrap(), pid);
-        assert_eq!(in_proc(pidfd.as_fd()), Shown::Pid(pid));
+        assert_eq!(in_proc(pidfd.as_fd()).unwrap(), Shown::Pid(pid));
         child.kill().unwrap();
         child.wait().unwrap();
         let refused = pid_of(pidfd.as_fd(), process::id());
         assert_eq!(fault(refused), PidfdFault::Reaped);
-        assert_eq!(in_proc(pidfd.as_fd()), Shown::Reaped);
+        assert_eq!(in_proc(pidfd.as_fd()).unwrap(), Shown::Reaped);
     }
 
     #[test]
