@@ -210,7 +210,12 @@ pub(super) fn an_unknown_usage_is_none(stage: &Stage<'_>) {
     child.reap();
     occupied.release();
     let usage = probe.ran_once().resource_usage();
-    assert_eq!(usage, None, "of a child that was reaped first");
+    // A backend with a second thread may have looked before the child was reaped. A process that has
+    // run has had memory.
+    assert!(
+        usage.is_none_or(|usage| usage.max_resident > 0),
+        "of a child that was reaped first: {usage:?}"
+    );
 
     if stage.backend().offers(Feature::NonChildren).is_ok() {
         let mut parent = Actor::start(&mut Role::KeepChild.command());
