@@ -6,12 +6,11 @@
     reason = "clippy knows test functions, but not their helpers"
 )]
 
-use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use childwatch_core::source::{ExitSource, Report, Token};
 use childwatch_core::{Pid, WatchError};
@@ -20,8 +19,9 @@ use childwatch_ptrace_free_tests::kit::child::{End, GatedChild, Nursery, RealNur
 use childwatch_sigchld::SigchldSource;
 use rustix::process::{PidfdFlags, pidfd_open};
 
-/// Far more than a wait takes, on a busy machine too.
-const PATIENCE: Duration = Duration::from_secs(20);
+use common::{PATIENCE, cannot_run, child, code, holds, is_over, token};
+
+mod common;
 
 /// Makes a test of a law for each source.
 macro_rules! laws {
@@ -271,11 +271,11 @@ fn s4_a_waking_ends_the_wait_under_way_or_the_next<S: ExitSource>(
     source.arm(child.pid(), token(0)).unwrap();
     let mut reports = Vec::new();
     source.wake().unwrap();
-    source.wait(waiter, &mut reports).unwrap();
+    is_over(source.wait(waiter, &mut reports));
     assert_eq!(reports, []);
     thread::scope(|scope| {
         scope.spawn(|| source.wake().unwrap());
-        source.wait(waiter, &mut reports).unwrap();
+        is_over(source.wait(waiter, &mut reports));
     });
     assert_eq!(reports, []);
 }
@@ -375,31 +375,6 @@ fn a_numbers_next_process_is_not_the_one_that_was_armed<S: ExitSource>(
     assert_eq!(code(report), Some(6));
 }
 
-/// Checks a law where its source is offered.
-fn holds(verdict: Result<(), WatchError>, law: impl FnOnce()) {
-    match verdict {
-        Ok(()) => law(),
-        Err(error) => cannot_run(&error.to_string()),
-    }
-}
-
-/// Past libtest's capture: it knows no other way to say it of a test that can't run.
-fn cannot_run(reason: &str) {
-    let _ = std::io::stderr().write_all(format!("– {reason}\n").as_bytes());
-}
-
-fn child() -> Box<dyn GatedChild> {
-    RealNursery.spawn()
-}
-
-fn token(index: u32) -> Token {
-    Token::from_parts(index, 0)
-}
-
-fn code(report: Report) -> Option<i32> {
-    report.status?.code()
-}
-
 /// A report of this token, and none of another.
 fn only_report<S: ExitSource>(token: Token, source: &S, waiter: &mut S::Waiter) -> Report {
     let reports = next_reports(source, waiter);
@@ -421,15 +396,15 @@ fn report_of<S: ExitSource>(token: Token, source: &S, waiter: &mut S::Waiter) ->
 fn next_reports<S: ExitSource>(source: &S, waiter: &mut S::Waiter) -> Vec<Report> {
     let mut reports = Vec::new();
     thread::scope(|scope| {
-        let (over, is_over) = mpsc::channel::<()>();
+        let (over, comes) = mpsc::channel::<()>();
         scope.spawn(move || {
-            if let Err(RecvTimeoutError::Timeout) = is_over.recv_timeout(PATIENCE) {
+            if let Err(RecvTimeoutError::Timeout) = comes.recv_timeout(PATIENCE) {
                 source.wake().expect("a source that wakes");
             }
         });
         let end = Instant::now() + PATIENCE;
         while reports.is_empty() && Instant::now() < end {
-            source.wait(waiter, &mut reports).unwrap();
+            is_over(source.wait(waiter, &mut reports));
         }
         drop(over);
     });

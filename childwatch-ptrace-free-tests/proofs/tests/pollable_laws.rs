@@ -5,19 +5,18 @@
     reason = "clippy knows test functions, but not their helpers"
 )]
 
-use std::io::Write;
 use std::time::{Duration, Instant};
 
-use childwatch_core::WatchError;
-use childwatch_core::source::{PollableSource, Report, Token};
+use childwatch_core::source::{PollableSource, Report, Token, await_readable};
 use childwatch_pidfd::PidfdSource;
-use childwatch_ptrace_free_tests::kit::child::{End, GatedChild, Nursery, RealNursery};
+use childwatch_ptrace_free_tests::kit::child::End;
 use childwatch_sigchld::SigchldSource;
-use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
-use rustix::io::Errno;
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
 
-/// Far more than a wait takes, on a busy machine too.
-const PATIENCE: Duration = Duration::from_secs(20);
+use common::{PATIENCE, child, code, holds, is_over, token};
+
+mod common;
 
 /// Makes a test of a law for each source.
 macro_rules! laws {
@@ -136,17 +135,12 @@ fn s11_what_a_collection_leaves_makes_an_edge<S: PollableSource>(
     }
     let mut told = vec![false; children.len()];
     let limit = Timespec::try_from(PATIENCE).unwrap();
-    let mut events = Vec::with_capacity(1);
     while told.contains(&false) {
-        events.clear();
-        match epoll::wait(
-            &poller,
-            rustix::buffer::spare_capacity(&mut events),
-            Some(&limit),
-        ) {
-            Ok(taken) => assert_eq!(taken, 1, "no edge, and exits are left"),
-            Err(Errno::INTR) => continue,
-            Err(errno) => panic!("{errno}"),
+        let mut edge = Vec::with_capacity(1);
+        let waited = epoll::wait(&poller, spare_capacity(&mut edge), Some(&limit));
+        match is_over(waited.map_err(Into::into)) {
+            Some(taken) => assert_eq!(taken, 1, "no edge, and exits are left"),
+            None => continue,
         }
         let mut reports = Vec::new();
         source.collect(waiter, &mut reports).unwrap();
@@ -170,36 +164,14 @@ fn s12_a_collection_that_finds_nothing_returns<S: PollableSource>(
     source.disarm(token(0));
 }
 
-/// Checks a law where its source is offered.
-fn holds(verdict: Result<(), WatchError>, law: impl FnOnce()) {
-    if let Err(error) = verdict {
-        // Past libtest's capture: it knows no other way to say it of a test that can't run.
-        let _ = std::io::stderr().write_all(format!("– {error}\n").as_bytes());
-        return;
-    }
-    law();
-}
-
-fn child() -> Box<dyn GatedChild> {
-    RealNursery.spawn()
-}
-
-fn token(index: u32) -> Token {
-    Token::from_parts(index, 0)
-}
-
-fn code(report: Report) -> Option<i32> {
-    report.status?.code()
-}
-
 fn is_readable<S: PollableSource>(source: &S, waiter: &S::Waiter, limit: Duration) -> bool {
-    let limit = Timespec::try_from(limit).unwrap();
+    let end = Instant::now() + limit;
     let descriptor = source.descriptor(waiter);
-    let mut polled = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
-    match poll(&mut polled, Some(&limit)) {
-        Ok(ready) => ready != 0,
-        Err(Errno::INTR) => false,
-        Err(errno) => panic!("{errno}"),
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if let Some(is_readable) = is_over(await_readable(descriptor, Some(left))) {
+            return is_readable;
+        }
     }
 }
 

@@ -42,7 +42,7 @@ fn drive_until(what: &str, driver: &mut dyn Drive, mut holds: impl FnMut() -> bo
     while !holds() {
         let left = end.saturating_duration_since(Instant::now());
         assert!(!left.is_zero(), "not within the patience: {what}");
-        if await_readable(driver, left).unwrap() {
+        if await_readable(driver, Some(left)).unwrap() {
             driver.drive(AT_ONCE).unwrap();
             drives += 1;
         }

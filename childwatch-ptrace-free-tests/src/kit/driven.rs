@@ -5,10 +5,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use childwatch_core::source::PollableSource;
+use childwatch_core::source::{self, PollableSource};
 use childwatch_core::{Driver, PidWatcher, WatchError};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 
 /// A [`Driver`] of any source.
 pub trait Drive: Send {
@@ -66,20 +64,19 @@ impl fmt::Debug for Driven {
 /// When the kernel refuses the question.
 #[must_use]
 pub fn is_readable(driver: &dyn Drive) -> bool {
-    await_readable(driver, Duration::ZERO).expect("poll(2)")
+    loop {
+        match source::await_readable(driver.descriptor(), Some(Duration::ZERO)) {
+            // A question is interrupted as a wait is.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            answer => return answer.expect("poll(2)"),
+        }
+    }
 }
 
-/// Waits until the descriptor is readable; whether it is.
-pub(crate) fn await_readable(
-    driver: &dyn Drive,
-    limit: impl Into<Option<Duration>>,
-) -> io::Result<bool> {
-    let limit = limit.into().map(Timespec::try_from).transpose();
-    let limit = limit.map_err(|_| io::ErrorKind::InvalidInput)?;
-    let mut polled = [PollFd::from_borrowed_fd(driver.descriptor(), PollFlags::IN)];
-    match poll(&mut polled, limit.as_ref()) {
-        Ok(ready) => Ok(ready != 0),
-        Err(Errno::INTR) => Ok(false),
-        Err(errno) => Err(errno.into()),
+/// Waits until the descriptor is readable; whether it is. A signal ends the wait too.
+pub(crate) fn await_readable(driver: &dyn Drive, limit: Option<Duration>) -> io::Result<bool> {
+    match source::await_readable(driver.descriptor(), limit) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+        answer => answer,
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Observed {
     /// Refused as it should be, but for another reason.
     pub(super) refused_otherwise: BTreeSet<&'static str>,
     pub(super) no_late_callback: BTreeSet<&'static str>,
+    /// A late callback ran although nobody could be woken for it: its thread was about to look.
+    pub(super) needed_no_wake: bool,
     pub(super) no_pidfd: BTreeSet<&'static str>,
     pub(super) no_signal: BTreeSet<&'static str>,
     pub(super) has_no_status: bool,
@@ -52,6 +54,13 @@ impl Told {
                 is_partly_hidden: true,
             } => "told by signals, or not while it lasts",
         })
+    }
+}
+
+impl Observed {
+    /// Whether the watcher never needed what was refused, by chance.
+    pub(super) fn is_overtaken(&self) -> bool {
+        self.needed_no_wake && self.no_late_callback.is_empty()
     }
 }
 

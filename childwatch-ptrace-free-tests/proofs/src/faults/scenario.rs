@@ -179,9 +179,9 @@ impl Life {
     }
 
     fn drop_watcher(&mut self) {
-        let ends = !self.is_waking_refused();
+        let ends = !self.cannot_be_woken();
         self.during(Phase::Dropping, |life| life.driver.drop_watcher(ends));
-        if !self.is_waking_refused() {
+        if !self.cannot_be_woken() {
             return self.ready.assert_unchanged();
         }
         match self.backend.name() {
@@ -195,15 +195,21 @@ impl Life {
 
     /// Whether the watcher's thread could not be woken however often it was tried: then
     /// nothing can end its wait, and it stays.
-    fn is_waking_refused(&self) -> bool {
+    fn cannot_be_woken(&self) -> bool {
         self.fault.is_some_and(|fault| {
             let lasts = match fault.when {
                 When::Nth(_) => false,
                 When::Lasting => fault.phase == Phase::Dropping,
                 When::ForGood => true,
             };
-            [WAKE, DRIVERS_WAKE].contains(&fault.call.name) && lasts
+            lasts && self.is_wake_refused()
         })
+    }
+
+    /// Whether the fault is a refused wake.
+    pub(super) fn is_wake_refused(&self) -> bool {
+        self.fault
+            .is_some_and(|fault| [WAKE, DRIVERS_WAKE].contains(&fault.call.name))
     }
 
     /// `body`, in which the fault is due. The phase lasts until it has come up.

@@ -95,6 +95,7 @@ impl Life {
     fn tells_late(&mut self, held: &Watched) -> bool {
         let probe = Probe::new();
         let (pid, callback) = (held.child.pid(), probe.callback());
+        let failed = self.board.failed();
         let accepted = self
             .driver
             .watcher("registering a late callback", move |watcher| {
@@ -103,6 +104,8 @@ impl Life {
         match accepted {
             Ok(_) => {
                 probe.ran_once();
+                self.observed.needed_no_wake |=
+                    self.is_wake_refused() && self.board.failed() > failed;
                 true
             }
             Err(error) => {

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
@@ -34,6 +34,9 @@ pub static BACKENDS: [&dyn BackendUnderTest; 6] = [
 /// The first argument of a program that is to be a trial. Backend and patience follow, and
 /// what the fault is, if there is one.
 const TRIAL_FLAG: &str = "--childwatch-fault";
+
+/// The exit code of a trial that shows nothing about its fault.
+const OVERTAKEN: i32 = 78;
 
 /// A backend, and the fault, if any, that its watcher lives with.
 #[derive(Clone, Copy)]
@@ -101,6 +104,19 @@ impl Trial {
     ///
     /// When the process can't be started or read from.
     pub fn run(&self, program: &Path, deadline: Duration) -> io::Result<Outcome> {
+        let start = Instant::now();
+        loop {
+            if let Some(outcome) = self.run_once(program, deadline)? {
+                return Ok(outcome);
+            }
+            if start.elapsed() > deadline {
+                return Ok(Outcome::Wrong("each time, it showed nothing".to_owned()));
+            }
+        }
+    }
+
+    /// `None` if the watcher overtook its fault.
+    fn run_once(&self, program: &Path, deadline: Duration) -> io::Result<Option<Outcome>> {
         let patience = patience_under(deadline).as_millis().to_string();
         let mut arguments = vec![
             TRIAL_FLAG.to_owned(),
@@ -117,14 +133,15 @@ impl Trial {
         }
         let ended = alone::run(program, arguments.iter().map(String::as_str), deadline)?;
         let output = ended.output.trim().to_owned();
-        Ok(match ended.status {
+        Ok(Some(match ended.status {
             None => Outcome::Wrong(format!("killed after {:?}", ended.elapsed)),
             Some(status) if status.success() => Outcome::Lived(output),
             Some(status) if status.code() == Some(alone::UNSUPPORTED.into()) => {
                 Outcome::Unsupported(output)
             }
+            Some(status) if status.code() == Some(OVERTAKEN) => return Ok(None),
             Some(status) => Outcome::Wrong(alone::explain(status, &ended.errors)),
-        })
+        }))
     }
 
     /// The trial's own process.
@@ -139,6 +156,9 @@ impl Trial {
             live(self.backend, self.fault, &board).unwrap_or_else(|reason| skip(&reason));
         assert!(!has_panicked.load(Ordering::SeqCst), "a thread panicked");
         self.assert_met(&board);
+        if observed.is_overtaken() {
+            std::process::exit(OVERTAKEN);
+        }
         println!("{observed}");
         std::process::exit(0);
     }
