@@ -12,6 +12,6 @@ pub(crate) mod quiet_thread;
 mod registry;
 mod remains;
 pub(crate) mod shared;
-mod signal_mask;
+pub(crate) mod signal_mask;
 pub(crate) mod threaded;
 mod user_code;

@@ -124,6 +124,7 @@ pub mod source {
     //! | the status in a `siginfo_t` | [`exit_status_from_siginfo`] |
     //! | the state and the resource usage of a child, without reaping it | [`peek`] |
     //! | sending a signal by its number | [`send_signal_to_pidfd`], [`send_signal_to_pid`] |
+    //! | the signals that a handler or a thread of yours must not block | [`SYNCHRONOUS_SIGNALS`] |
     //! | a descriptor that is no standard stream | [`make_descriptor`], [`keep_clear`] |
     //! | a wait for a descriptor, at every limit of open files | [`await_readable`] |
     //! | the time, processor time, and the start times of processes | [`clock`] |
@@ -146,6 +147,7 @@ pub mod source {
     #[cfg(feature = "tracing")]
     #[doc(hidden)]
     pub use crate::engine::events::quietly;
+    pub use crate::engine::signal_mask::SYNCHRONOUS_SIGNALS;
     pub use crate::engine::threaded::ThreadedWatcher;
     pub use crate::platform::clock;
     pub use crate::platform::readable::await_readable;

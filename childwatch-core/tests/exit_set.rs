@@ -6,31 +6,21 @@
 )]
 #![expect(unsafe_code, reason = "a forked copy")]
 
+mod common;
+
 use std::future::Future;
-use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
-use std::process::ExitStatus;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use childwatch_core::{
     Exit, ExitSet, Pid, PidWatcher, PidWatcherExt, SimulatedProcesses, SimulatedWatcher, WatchError,
 };
 
-const LONG: Duration = Duration::from_secs(60);
-
-fn stage() -> (SimulatedProcesses, SimulatedWatcher) {
-    let processes = SimulatedProcesses::new();
-    let watcher = SimulatedWatcher::new(&processes).expect("a watcher");
-    (processes, watcher)
-}
-
-fn code(code: i32) -> ExitStatus {
-    ExitStatus::from_raw(code << 8)
-}
+use common::{LONG, block_on, code, stage};
 
 /// Waits until the watcher has reported the exit of `pid` to the callbacks before this one.
 fn exit_and_report(processes: &SimulatedProcesses, watcher: &dyn PidWatcher, pid: Pid) {
@@ -57,27 +47,6 @@ struct Counted(AtomicUsize);
 impl Wake for Counted {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// The smallest executor.
-fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut context = Context::from_waker(&waker);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return output;
-        }
-        thread::park();
     }
 }
 
@@ -338,7 +307,7 @@ fn a_waker_that_panics_keeps_no_other_task_waiting() {
             .poll(&mut Context::from_waker(&waker))
             .is_pending()
     );
-    let good = Arc::new(Unpark(thread::current()));
+    let good = Arc::new(common::Unpark::current());
     let good = Waker::from(good);
     let mut next = pin!(set.next());
     let mut context = Context::from_waker(&good);

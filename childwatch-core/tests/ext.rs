@@ -9,6 +9,8 @@
     reason = "`fork_watchable`, copies and their end, signals, and a waker"
 )]
 
+mod common;
+
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fmt;
@@ -23,47 +25,16 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::Duration;
 
 use childwatch_core::source::{ExitSource, Report, ThreadedWatcher, Token};
+
 use childwatch_core::{
     Exit, ExitCallback, Pid, PidWatcher, PidWatcherExt, SimulatedProcesses, SimulatedWatcher,
     Unregistered, WatchError, WatchHandle,
 };
-
-const LONG: Duration = Duration::from_secs(60);
-
-fn stage() -> (SimulatedProcesses, SimulatedWatcher) {
-    let processes = SimulatedProcesses::new();
-    let watcher = SimulatedWatcher::new(&processes).expect("a watcher");
-    (processes, watcher)
-}
-
-fn code(code: i32) -> ExitStatus {
-    ExitStatus::from_raw(code << 8)
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// The smallest executor.
-fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut context = Context::from_waker(&waker);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return output;
-        }
-        thread::park();
-    }
-}
+use common::{LONG, block_on, code, stage};
 
 #[test]
 fn a_future_resolves_at_the_exit_on_whichever_thread_it_is_polled() {

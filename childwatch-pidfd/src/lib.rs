@@ -139,6 +139,7 @@ mod armed;
 #[cfg(feature = "sigchld")]
 mod auto;
 mod errno;
+mod fdinfo;
 mod info;
 #[cfg(childwatch_loom)]
 #[cfg(test)]

@@ -5,9 +5,8 @@
 //! there. `/proc/self/fdinfo` shows the pid in the namespace of the mounted `/proc`, which may be
 //! another one. So that is believed only if this process itself has one pid in `/proc`.
 
-use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::process;
 
 use childwatch_core::{Pid, PidfdFault, WatchError};
@@ -15,6 +14,7 @@ use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::io::Errno;
 
 use crate::errno::{self, Call};
+use crate::fdinfo::{self, field};
 use crate::info::{self, Number};
 use crate::zombie;
 
@@ -71,11 +71,7 @@ pub(crate) fn pid_of(pidfd: BorrowedFd<'_>, own_pid: u32) -> Result<Pid, WatchEr
 /// [`ResourceLimit`](WatchError::ResourceLimit) if the file cannot be opened because descriptors or
 /// memory are short. That says nothing of the pidfd.
 fn in_proc(pidfd: BorrowedFd<'_>) -> Result<Shown, WatchError> {
-    let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
-    let Some(info) = read(&path)? else {
-        return Ok(Shown::Nothing);
-    };
-    let shown = field(&info, "Pid:").and_then(|number| number.parse().ok());
+    let shown = unless_short(fdinfo::pid(pidfd))?.flatten();
     Ok(match shown.map_or(Shown::Nothing, shown_as) {
         Shown::Reaped => Shown::Reaped,
         shown if proc_is_own()? => shown,
@@ -83,12 +79,11 @@ fn in_proc(pidfd: BorrowedFd<'_>) -> Result<Shown, WatchError> {
     })
 }
 
-/// Returns the text of a file in `/proc`, or `None` if it is not there or not readable.
-fn read(path: &str) -> Result<Option<String>, WatchError> {
+/// Returns `None` if a file in `/proc` is not there or not readable.
+fn unless_short<T>(read: io::Result<T>) -> Result<Option<T>, WatchError> {
     const SHORTAGES: [Errno; 3] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
-    match fs::read(path) {
-        // Bytes, because the name of a process need not be UTF-8.
-        Ok(text) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
+    match read {
+        Ok(read) => Ok(Some(read)),
         Err(source)
             if Errno::from_io_error(&source).is_some_and(|errno| SHORTAGES.contains(&errno)) =>
         {
@@ -117,7 +112,7 @@ fn shown_as(number: i64) -> Shown {
 /// a pid for each namespace from that of the mount inwards. A kernel without pid namespaces does
 /// not show it.
 fn proc_is_own() -> Result<bool, WatchError> {
-    let Some(status) = read("/proc/self/status")? else {
+    let Some(status) = unless_short(fdinfo::read("/proc/self/status"))? else {
         return Ok(false);
     };
     let own = process::id().to_string();
@@ -126,13 +121,9 @@ fn proc_is_own() -> Result<bool, WatchError> {
         && field(&status, "NSpid:").is_none_or(|pids| pids.split_ascii_whitespace().count() == 1))
 }
 
-fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let mut lines = text.lines();
-    lines.find_map(|line| line.strip_prefix(name).map(str::trim))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::fd::{AsFd, OwnedFd};
     use std::process::{Child, Command, Stdio};
 

@@ -53,7 +53,6 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use childwatch_core::source::{
@@ -93,7 +92,7 @@ pub struct PidfdSource {
     /// Set once `waitid(P_PIDFD)` has worked. A refusal is not kept, because it may be temporary.
     waits_for_pidfds: OnceLock<()>,
     /// Set before the source is shared, or not at all.
-    asks_for_usage: AtomicBool,
+    asks_for_usage: OnceLock<()>,
 }
 
 /// The half of a [`PidfdSource`] that only the watcher's thread uses.
@@ -157,7 +156,7 @@ impl PidfdSource {
             armed: ArmedTable::new(),
             own_pid: std::process::id(),
             waits_for_pidfds: OnceLock::new(),
-            asks_for_usage: AtomicBool::new(false),
+            asks_for_usage: OnceLock::new(),
         };
         let events = Events::with_capacity(EVENTS_PER_WAIT);
         let releases = Releases::default();
@@ -179,16 +178,13 @@ impl PidfdSource {
     }
 
     pub(crate) fn ask_for_usage(&self) {
-        // Relaxed: the caller owns the watcher, so nobody has registered a process yet. The table
-        // `armed` publishes a process that is registered later, and this value with it.
-        self.asks_for_usage.store(true, Ordering::Relaxed);
+        let _ = self.asks_for_usage.set(());
     }
 
     fn detail(&self) -> Detail {
-        if self.asks_for_usage.load(Ordering::Relaxed) {
-            Detail::Usage
-        } else {
-            Detail::Status
+        match self.asks_for_usage.get() {
+            Some(()) => Detail::Usage,
+            None => Detail::Status,
         }
     }
 

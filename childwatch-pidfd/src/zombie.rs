@@ -1,13 +1,14 @@
 //! The state of a process, asked through its pidfd without reaping the process.
 
-use std::fs;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitStatus;
 
 use childwatch_core::ResourceUsage;
 use childwatch_core::source::{Detail, Ended, Peeked, peek, send_signal_to_pidfd};
 use rustix::io::Errno;
 
+use crate::fdinfo;
 use crate::info::{self, ExitInfo};
 
 /// What a wait for the process of a pidfd would find.
@@ -78,8 +79,7 @@ pub(crate) fn check_waitid(pidfd: impl AsFd) -> Result<(), Errno> {
 }
 
 fn wait_for(pidfd: impl AsFd, detail: Detail) -> Result<Option<Ended>, Errno> {
-    peek(Peeked::Pidfd(pidfd.as_fd()), detail)
-        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::INVAL))
+    peek(Peeked::Pidfd(pidfd.as_fd()), detail).map_err(errno)
 }
 
 impl From<Ended> for WaitState {
@@ -106,22 +106,22 @@ pub(crate) fn is_reaped(pidfd: impl AsFd) -> bool {
 
 /// Signal 0 asks whether there is a process to signal. A zombie counts, a reaped process does not.
 fn signal_nothing(pidfd: impl AsFd) -> Result<(), Errno> {
-    send_signal_to_pidfd(pidfd, 0)
-        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::INVAL))
+    send_signal_to_pidfd(pidfd, 0).map_err(errno)
 }
 
 /// Returns `true` if `/proc` shows the pidfd with the pid -1, as it does for a reaped process. This
 /// is slower, and rarely needed.
 fn has_no_pid(pidfd: impl AsFd) -> bool {
-    let path = format!("/proc/self/fdinfo/{}", pidfd.as_fd().as_raw_fd());
-    let info = fs::read_to_string(path).unwrap_or_default();
-    info.lines()
-        .filter_map(|line| line.strip_prefix("Pid:"))
-        .any(|pid| pid.trim() == "-1")
+    matches!(fdinfo::pid(pidfd.as_fd()), Ok(Some(-1)))
+}
+
+fn errno(error: io::Error) -> Errno {
+    Errno::from_io_error(&error).unwrap_or(Errno::INVAL)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::process::{Child, Command, Stdio};
 
     use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, waitpid};

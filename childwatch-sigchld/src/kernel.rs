@@ -11,7 +11,7 @@ cfg_if::cfg_if! {
     } else {
         mod real;
 
-        pub(crate) use crate::listen::handler::Subscription;
+        pub(crate) use crate::listen::subscription::Subscription;
         pub(crate) use real::Kernel;
     }
 }

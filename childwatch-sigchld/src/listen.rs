@@ -10,6 +10,7 @@
 //! `futex` if the thread waits. For a watcher without a thread, the event count has a [`wire`] to the
 //! descriptor that the program polls. The wire makes the calls `getpid` and `epoll_ctl`.
 
+pub(crate) mod disposition;
 pub(crate) mod event_count;
 pub(crate) mod forwarder;
 mod futex;
@@ -17,4 +18,5 @@ pub(crate) mod handler;
 pub(crate) mod hints;
 pub(crate) mod inbox;
 pub(crate) mod mask;
+pub(crate) mod subscription;
 pub(crate) mod wire;

@@ -6,7 +6,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use childwatch_core::WatchError;
 
-use crate::listen::{handler, mask};
+use crate::listen::disposition::disposition;
+use crate::listen::mask;
 use crate::look::{child, proc};
 
 pub use crate::look::proc::ProcView;
@@ -46,7 +47,7 @@ pub enum Disposition {
 pub fn probe() -> Probe {
     Probe {
         waitid: child::check_waitid().map_err(io::Error::from),
-        disposition: handler::disposition().map(|action| Disposition::of(action.sa_sigaction)),
+        disposition: disposition().map(|action| Disposition::of(action.sa_sigaction)),
         is_blocked: mask::is_blocked(),
         proc: proc::view_with_mount(),
     }

@@ -35,8 +35,8 @@ impl Exit {
 
     /// Returns the pid of the process that has exited.
     ///
-    /// Until the process is reaped, the pid belongs to it. So a callback may still use the pid of a
-    /// child that nobody else reaps. For example, it may signal what is left of the process group
+    /// Until the process is reaped, the pid belongs to it. So a callback may still use the pid,
+    /// unless another part of the program or the kernel reaps the child. For example, it may signal what is left of the process group
     /// that the child has led (`killpg`).
     #[must_use]
     pub const fn pid(self) -> Pid {

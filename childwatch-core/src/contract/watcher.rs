@@ -78,9 +78,9 @@ use crate::contract::stats::WatcherStats;
 ///   Otherwise the status is `None`, and never an invented 0. (Before Linux 5.17 the kernel itself
 ///   errs until the child is reaped: if the first thread of a process ended before the others, the
 ///   kernel shows the code of that thread.)
-///   A watcher that was created to ask for the [`ResourceUsage`](crate::ResourceUsage) of children
-///   returns it for each child that has not been reaped when the watcher looks, if the kernel tells
-///   it. Otherwise the usage is `None`, and never an invented zero. It may lack the last steps of
+///   A watcher may be created to ask for the [`ResourceUsage`](crate::ResourceUsage) of children. It
+///   then returns the usage of each child that has not been reaped when it looks, if the kernel
+///   tells it. Otherwise the usage is `None`, and never an invented zero. It may lack the last steps of
 ///   the exit.
 /// - **\[C7\] no reaping.** No child's status or resource usage is consumed, whether the child is watched or not.
 ///   Inside the callback, `waitpid(pid, WNOHANG)` by the program returns the child, unless the

@@ -169,7 +169,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::engine::signal_mask::SYNCHRONOUS;
+    use crate::engine::signal_mask::SYNCHRONOUS_SIGNALS;
 
     fn kind(errno: i32) -> WatchError {
         refused("a thread", io::Error::from_raw_os_error(errno))
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(SignalMask::current().unwrap().blocked(), before);
         former.set().unwrap();
         assert!(creator_mask.contains(&libc::SIGSYS));
-        for signal in SYNCHRONOUS {
+        for signal in SYNCHRONOUS_SIGNALS {
             assert!(!quiet.contains(&signal), "{signal}");
         }
     }

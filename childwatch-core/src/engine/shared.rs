@@ -219,7 +219,7 @@ impl<S: ExitSource> Shared<S> {
         }
     }
 
-    /// Returns `true` if the process is the one that is armed under `token`. Both have, or have
+    /// Returns `true` if this process is armed under `token`. Both have, or have
     /// had, the same pid.
     ///
     /// Two processes that have not been reaped have different pids. So the source is asked about

@@ -13,7 +13,7 @@ use std::ptr;
 ///
 /// If a thread blocks one of them and then causes it, the kernel kills the process,
 /// whatever handler is installed.
-pub(crate) const SYNCHRONOUS: [libc::c_int; 6] = [
+pub const SYNCHRONOUS_SIGNALS: [i32; 6] = [
     libc::SIGSEGV,
     libc::SIGBUS,
     libc::SIGFPE,
@@ -33,7 +33,7 @@ impl SignalMask {
     }
 
     /// Blocks every signal on the calling thread, except those of the
-    /// [synchronous](SYNCHRONOUS) signals that the thread does not block already.
+    /// [synchronous](SYNCHRONOUS_SIGNALS) signals that the thread does not block already.
     /// Returns the former mask.
     ///
     /// The kernel never refuses this. A sandbox may. The call is the same as that of
@@ -45,7 +45,7 @@ impl SignalMask {
         // initialised.
         let all = unsafe {
             libc::sigfillset(all.as_mut_ptr());
-            for signal in SYNCHRONOUS {
+            for signal in SYNCHRONOUS_SIGNALS {
                 if !before.blocks(signal) {
                     libc::sigdelset(all.as_mut_ptr(), signal);
                 }
@@ -55,9 +55,11 @@ impl SignalMask {
         SignalMask(all).set()
     }
 
-    /// Returns `true` if one of the [synchronous](SYNCHRONOUS) signals is blocked.
+    /// Returns `true` if one of the [synchronous](SYNCHRONOUS_SIGNALS) signals is blocked.
     pub(crate) fn blocks_synchronous(&self) -> bool {
-        SYNCHRONOUS.into_iter().any(|signal| self.blocks(signal))
+        SYNCHRONOUS_SIGNALS
+            .into_iter()
+            .any(|signal| self.blocks(signal))
     }
 
     fn blocks(&self, signal: libc::c_int) -> bool {
@@ -65,7 +67,7 @@ impl SignalMask {
         unsafe { libc::sigismember(&raw const self.0, signal) == 1 }
     }
 
-    /// Unblocks the [synchronous](SYNCHRONOUS) signals on the calling thread. Returns the
+    /// Unblocks the [synchronous](SYNCHRONOUS_SIGNALS) signals on the calling thread. Returns the
     /// former mask.
     pub(crate) fn unblock_synchronous() -> io::Result<SignalMask> {
         let mut synchronous = MaybeUninit::uninit();
@@ -73,7 +75,7 @@ impl SignalMask {
         // initialised.
         let synchronous = unsafe {
             libc::sigemptyset(synchronous.as_mut_ptr());
-            for signal in SYNCHRONOUS {
+            for signal in SYNCHRONOUS_SIGNALS {
                 libc::sigaddset(synchronous.as_mut_ptr(), signal);
             }
             synchronous.assume_init()

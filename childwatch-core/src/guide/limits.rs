@@ -19,8 +19,8 @@
 //!   callback keeps the watcher alive until that callback has run. If the process never
 //!   exits, neither the watcher nor its thread ends. *Way around:* give the callback a
 //!   `Weak`.
-//! - **`PR_SET_PDEATHSIG` follows the thread.** A child that asks for this signal gets it
-//!   when the thread that started the child ends. For a child started in a callback that is
+//! - **`PR_SET_PDEATHSIG` follows the thread.** The kernel sends this signal to a
+//!   child when the thread that started the child ends. For a child started in a callback that is
 //!   the watcher's thread, which ends when the watcher is dropped. *Way around:* start such
 //!   children on a thread that lives as long as they may.
 //! - **A callback traces and submits as the watcher's thread.** If a callback begins to trace a

@@ -22,7 +22,7 @@ use crate::contract::pid::Pid;
 /// - Any error that a sandbox answers.
 pub fn send_signal_to_pidfd(pidfd: impl AsFd, signal: i32) -> io::Result<()> {
     // SAFETY: the call reads the number of a file that is borrowed, and a null siginfo is allowed.
-    let answer = unsafe {
+    answered(unsafe {
         libc::syscall(
             libc::SYS_pidfd_send_signal,
             pidfd.as_fd().as_raw_fd(),
@@ -30,12 +30,7 @@ pub fn send_signal_to_pidfd(pidfd: impl AsFd, signal: i32) -> io::Result<()> {
             ptr::null::<libc::siginfo_t>(),
             0,
         )
-    };
-    if answer == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    })
 }
 
 /// Sends a signal to the process that has this pid now. The caller must know that the pid has not
@@ -46,7 +41,10 @@ pub fn send_signal_to_pidfd(pidfd: impl AsFd, signal: i32) -> io::Result<()> {
 /// As [`send_signal_to_pidfd`], without `ENOSYS`. `ESRCH` if no process has the pid.
 pub fn send_signal_to_pid(pid: Pid, signal: i32) -> io::Result<()> {
     // SAFETY: the call takes two numbers and no memory.
-    let answer = unsafe { libc::kill(pid.as_raw(), signal) };
+    answered(unsafe { libc::kill(pid.as_raw(), signal) }.into())
+}
+
+fn answered(answer: libc::c_long) -> io::Result<()> {
     if answer == 0 {
         Ok(())
     } else {

@@ -125,7 +125,7 @@ pub(super) fn a_signal_that_there_is_not_is_refused(stage: &Stage<'_>) {
     for signal in [-1, 65, i32::MAX, i32::MIN] {
         is_refused(&watcher.send_signal(pid, signal), pid, libc::EINVAL);
     }
-    // No file is needed for good, and none is left over.
+    // The call works without a free descriptor.
     let few = limits::FewFiles::left(0);
     let sent = watcher.send_signal(pid, 0);
     drop(few);
@@ -142,7 +142,7 @@ pub(super) fn a_signal_that_is_not_permitted_is_refused(stage: &Stage<'_>) {
     let calls = [libc::SYS_pidfd_send_signal, libc::SYS_kill];
     refuse_in_process(&calls.map(|call| Refusal::of(call, Errno::PERM))).unwrap();
     let sent = watcher.send_signal(pid, libc::SIGTERM);
-    // Nobody else can end it here.
+    // `kill` is refused here too, so the child must end by itself.
     child.die(End::Code(0));
     is_refused(&sent, pid, libc::EPERM);
 }

@@ -22,7 +22,7 @@ pub(crate) enum Backend {
     Auto,
 }
 
-/// A watcher, and the exits that it has reported and nobody has taken yet.
+/// A watcher, and the exits that it has reported and that are not taken yet.
 pub(crate) struct Exits {
     watcher: Box<dyn PidWatcher>,
     driver: Option<Box<dyn Drive>>,

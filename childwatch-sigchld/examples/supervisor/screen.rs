@@ -5,7 +5,9 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use crate::service::{Service, State};
-use crate::supervisor::REFRESH;
+
+/// How often a table is drawn anew, so that its times go on.
+const REFRESH: Duration = Duration::from_secs(1);
 
 pub(crate) struct Screen {
     is_terminal: bool,

@@ -28,10 +28,10 @@ pub(crate) enum State {
         until: Instant,
     },
     Running(Process),
-    /// It has been asked to stop, and is killed then.
+    /// It has been asked to stop, and is killed then. `None` if it has been killed.
     Stopping {
         process: Process,
-        until: Instant,
+        until: Option<Instant>,
     },
     /// It is not started any more.
     Ended {
@@ -134,7 +134,7 @@ impl Service {
         format!("{text} after {seconds:.1} s{used}{next}")
     }
 
-    /// Decides what comes after an end that nobody has asked for. Says so.
+    /// Decides what comes after an end that was not asked for. Says so.
     fn after(&mut self, succeeded: bool, now: Instant) -> String {
         let restarts = match self.settings.restart {
             Restart::Always => true,
@@ -160,7 +160,7 @@ impl Service {
             State::Running(process) => {
                 // If it has just exited, its exit comes next.
                 let _ = watcher.send_signal(process.pid, libc::SIGTERM);
-                let until = now + self.settings.stop_timeout;
+                let until = Some(now + self.settings.stop_timeout);
                 self.state = State::Stopping { process, until };
                 Some("asked to stop".to_owned())
             }
@@ -178,8 +178,7 @@ impl Service {
             State::Running(process) => kill_group(process.pid),
             State::Stopping { process, until } => {
                 kill_group(process.pid);
-                // Once is enough.
-                *until += Duration::from_secs(31_536_000);
+                *until = None;
             }
             State::Waiting { .. } | State::Ended { .. } => return None,
         }
@@ -189,7 +188,8 @@ impl Service {
     /// Returns when this service wants to be looked at.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match self.state {
-            State::Waiting { until } | State::Stopping { until, .. } => Some(until),
+            State::Waiting { until } => Some(until),
+            State::Stopping { until, .. } => until,
             State::Running(_) | State::Ended { .. } => None,
         }
     }

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -92,7 +92,9 @@ impl Supervisor {
                 State::Waiting { until } if until <= now && !self.is_stopping => {
                     Some(service.start(index, &self.exits, now))
                 }
-                State::Stopping { until, .. } if until <= now => service.kill(),
+                State::Stopping {
+                    until: Some(until), ..
+                } if until <= now => service.kill(),
                 _ => None,
             };
             self.say_if(index, event);
@@ -140,6 +142,3 @@ impl Supervisor {
         self.screen.say(&self.services[index].settings.name, event);
     }
 }
-
-/// How often a table is drawn anew, so that its times go on.
-pub(crate) const REFRESH: Duration = Duration::from_secs(1);

@@ -7,8 +7,9 @@ use childwatch_core::source::Detail;
 use childwatch_core::source::clock::{self, Stopwatch, Ticks};
 use childwatch_core::{Pid, WatchError};
 
-use crate::listen::handler::{self, Subscription};
+use crate::listen::handler;
 use crate::listen::mask;
+use crate::listen::subscription::Subscription;
 use crate::look::child::{self, Kinship, State};
 use crate::look::proc::OwnProc;
 use crate::look::release;

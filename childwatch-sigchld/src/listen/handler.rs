@@ -1,4 +1,5 @@
-//! [`Subscription`]: an inbox that the process's handler of `SIGCHLD` delivers to.
+//! [`install`]: the process's handler of `SIGCHLD`, which delivers to each
+//! [`Subscription`](super::subscription::Subscription).
 //!
 //! # One handler for all watchers
 //!
@@ -30,30 +31,14 @@
 //! That has no effect: their memory is the copy's own, no thread of the copy reads it, and a wire
 //! knows its own process (see [`wire`](super::wire) for the limit of that). A
 //! watcher of the copy takes an inbox of its own.
-//!
-//! # The list
-//!
-//! The handler walks the list without a lock, so an inbox is never freed. A dropped subscription
-//! leaves its inbox to the next one. So the list has as many inboxes as there were
-//! subscriptions at one time. Each takes 4 KiB.
-//!
-//! # Flags and mask
-//!
-//! signal-hook installs its handler with `SA_RESTART`, `SA_SIGINFO` and an empty mask. We restore
-//! the flags and the mask that were there before: see [`merged`].
 
 #![expect(
     unsafe_code,
-    reason = "`sigaction`, `atexit`, the signal's siginfo, signal-hook's registration, the list"
+    reason = "the signal's siginfo, signal-hook's registration; in tests, signals and copies"
 )]
 
-use std::fmt;
 use std::io;
-use std::mem;
-use std::ops::Deref;
-use std::process;
-use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -62,142 +47,10 @@ use rustix::thread::futex;
 use rustix::time::Timespec;
 use signal_hook::consts::SIGCHLD;
 
+use super::disposition::{self, disposition};
 use super::inbox::Inbox;
+use super::subscription::{Entry, entries};
 use crate::events;
-use crate::sync::atomic;
-
-/// An inbox in the handler's list, until dropped.
-pub(crate) struct Subscription {
-    entry: &'static Entry,
-}
-
-/// An inbox in the list. It is never freed.
-pub(crate) struct Entry {
-    inbox: Inbox,
-    is_taken: atomic::AtomicBool,
-    /// The process that made it. A forked copy never takes an inherited entry.
-    process: u32,
-    /// Set before the entry is published, and never changed.
-    next: *const Entry,
-}
-
-// SAFETY: `next` is the only field that is not `Sync` by itself. It is written before the
-// entry is published, and points to an entry, which is `Sync` and never freed.
-unsafe impl Sync for Entry {}
-
-impl Entry {
-    /// An entry that is taken.
-    pub(crate) fn new(process: u32) -> Self {
-        Entry {
-            inbox: Inbox::new(),
-            is_taken: atomic::AtomicBool::new(true),
-            process,
-            next: ptr::null(),
-        }
-    }
-
-    /// Takes the entry. Returns `true` if it was free.
-    pub(crate) fn take(&self) -> bool {
-        // Acquire: what the last holder did to the inbox comes before (its Release).
-        !self.is_taken.swap(true, Ordering::Acquire)
-    }
-
-    /// Lets another subscription take the entry.
-    pub(crate) fn give_back(&self) {
-        self.inbox.close();
-        // Release: closing comes before the next holder's use (its Acquire).
-        self.is_taken.store(false, Ordering::Release);
-    }
-
-    #[cfg(childwatch_loom)]
-    #[cfg(test)]
-    pub(crate) fn inbox(&self) -> &Inbox {
-        &self.inbox
-    }
-}
-
-/// The newest entry.
-static LIST: AtomicPtr<Entry> = AtomicPtr::new(ptr::null_mut());
-
-impl Subscription {
-    /// Takes an inbox, which is closed and empty. Signals reach it once the handler has
-    /// been [installed](install).
-    pub(crate) fn new() -> Self {
-        let own = process::id();
-        let free = entries().find(|entry| {
-            let is_ours = entry.process == own;
-            is_ours && entry.take()
-        });
-        let entry = free.unwrap_or_else(|| publish(own));
-        // Hints may be left from the last holder, or from a handler that ran just then.
-        while entry.inbox.pop_hint().is_some() {}
-        Subscription { entry }
-    }
-}
-
-impl Deref for Subscription {
-    type Target = Inbox;
-
-    fn deref(&self) -> &Inbox {
-        &self.entry.inbox
-    }
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        self.entry.give_back();
-    }
-}
-
-impl fmt::Debug for Subscription {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Subscription")
-            .field(&self.entry.inbox)
-            .finish()
-    }
-}
-
-/// Adds a new entry to the list.
-fn publish(process: u32) -> &'static Entry {
-    let entry = Box::into_raw(Box::new(Entry::new(process)));
-    // SAFETY: the entry is new.
-    unsafe { link(&LIST, entry) };
-    // SAFETY: the entry is never freed, and only shared from here on.
-    unsafe { &*entry }
-}
-
-/// Makes an entry the newest of a list. It is lock-free, because a copy forked in the middle
-/// of it must be able to do the same.
-///
-/// # Safety
-///
-/// The pointer is valid, and nothing else refers to the entry.
-unsafe fn link(list: &AtomicPtr<Entry>, entry: *mut Entry) {
-    let mut newest = list.load(Ordering::Acquire);
-    loop {
-        // SAFETY: the entry is not published yet, so nothing else refers to it.
-        unsafe { (*entry).next = newest };
-        // Release: the entry is whole before another thread can see it.
-        match list.compare_exchange(newest, entry, Ordering::Release, Ordering::Acquire) {
-            Ok(_) => return,
-            Err(current) => newest = current,
-        }
-    }
-}
-
-/// Every entry, newest first. Async-signal-safe.
-///
-/// The clones of one iterator have the same entries. A later one is in front of them.
-fn entries() -> impl Iterator<Item = &'static Entry> + Clone {
-    // Acquire: the entries are whole (Release in `link`).
-    let mut next = LIST.load(Ordering::Acquire).cast_const();
-    std::iter::from_fn(move || {
-        // SAFETY: null, or a published entry, which is never freed and only shared.
-        let entry = unsafe { next.as_ref() }?;
-        next = entry.next;
-        Some(entry)
-    })
-}
 
 const NOT_INSTALLED: u32 = 0;
 const BEING_INSTALLED: u32 = 1;
@@ -302,21 +155,10 @@ pub(crate) fn has_found_another() -> bool {
 /// Registers the action with signal-hook, and corrects the disposition.
 fn register() -> io::Result<()> {
     let before = disposition()?;
-    if has_handler(&before) {
+    if disposition::has_handler(&before) {
         HAS_FOUND_ANOTHER.store(true, Ordering::SeqCst);
     }
-    let correct = || {
-        let now = disposition()?;
-        let merged = merged(&before, &now);
-        set_disposition(&merged)?;
-        if !has_handler(&before) {
-            ON_ALTERNATE_STACKS.store(merged.sa_sigaction, Ordering::SeqCst);
-            // SAFETY: the function may run at any time, also twice. If it cannot be
-            // registered, nothing else suffers.
-            unsafe { libc::atexit(leave_alternate_stacks) };
-        }
-        Ok(())
-    };
+    let correct = || disposition::correct(&before);
     // SAFETY: the action makes atomic operations, and the system calls `futex`, `getpid` and
     // `epoll_ctl`. It does not allocate, lock or panic.
     unsafe { register_action(deliver, correct) }
@@ -361,202 +203,16 @@ unsafe fn register_action(
     })
 }
 
-/// The handler to which we have given `SA_ONSTACK`, or 0.
-static ON_ALTERNATE_STACKS: AtomicUsize = AtomicUsize::new(0);
-
-/// Takes `SA_ONSTACK` back when the program exits on another thread than its first.
-///
-/// If that thread calls `std::process::exit`, std unmaps the alternate stack of the first
-/// thread and leaves it in use (releases of Rust up to 1.95 at least). A `SIGCHLD` on the
-/// first thread would then end the process by SIGSEGV, as long as the exit handlers run.
-/// std has nothing to hook into before that, so some microseconds are left.
-extern "C" fn leave_alternate_stacks() {
-    // SAFETY: both calls take nothing. The first thread has the number of the process.
-    let is_first = unsafe { libc::gettid() == libc::getpid() };
-    let Ok(mut now) = disposition() else {
-        return;
-    };
-    if !is_first && now.sa_sigaction == ON_ALTERNATE_STACKS.load(Ordering::SeqCst) {
-        now.sa_flags &= !libc::SA_ONSTACK;
-        // Only a sandbox refuses this. Then everything stays as it is.
-        let _ = set_disposition(&now);
-    }
-}
-
-fn has_handler(action: &libc::sigaction) -> bool {
-    ![libc::SIG_DFL, libc::SIG_IGN].contains(&action.sa_sigaction)
-}
-
-/// The disposition to set: signal-hook's handler, with the flags and the mask of the
-/// handler before, if there was one.
-///
-/// - If a handler was found, its flags and mask stay. The program may depend on them: on a `read`
-///   that `SIGCHLD` interrupts, or on a signal that is blocked meanwhile. `SA_SIGINFO` is added.
-///   `SA_RESETHAND` is removed, because with it only the first exit would call the handler.
-/// - If no handler was found, nothing was interrupted before, so `SA_RESTART` is set.
-///   `SA_ONSTACK` is set too: without it a signal on a thread with a small stack and an
-///   alternate one, as Go's and some coroutines' are, overruns the small one.
-///   All signals are blocked meanwhile, except the [synchronous](SYNCHRONOUS) ones. Otherwise a
-///   handler that interrupts ours would run on the alternate stack too, without `SA_ONSTACK`. std's
-///   alternate stack has 8 KiB, and with AVX-512 a signal's frame has 3.3 KiB: two signals
-///   that are pending together with `SIGCHLD` would end the program.
-/// - If the kernel reaped children by itself (`SIG_IGN` or `SA_NOCLDWAIT`), `SA_NOCLDWAIT` is set,
-///   so that it still does. Otherwise a handler in the place of `SIG_IGN` would leave zombies.
-/// - `SA_NOCLDSTOP` is set if it was set. It decides whether a program with a `signalfd` learns of
-///   stopped children, also while the disposition is the default one.
-fn merged(before: &libc::sigaction, now: &libc::sigaction) -> libc::sigaction {
-    let mut merged = *now;
-    if has_handler(before) {
-        merged.sa_flags = before.sa_flags & !libc::SA_RESETHAND | libc::SA_SIGINFO;
-        merged.sa_mask = before.sa_mask;
-    } else {
-        let kept = before.sa_flags & (libc::SA_NOCLDSTOP | libc::SA_NOCLDWAIT);
-        merged.sa_flags |= kept | libc::SA_RESTART | libc::SA_ONSTACK;
-        merged.sa_mask = asynchronous_signals();
-    }
-    if before.sa_sigaction == libc::SIG_IGN {
-        merged.sa_flags |= libc::SA_NOCLDWAIT;
-    }
-    merged
-}
-
-/// What the kernel raises in a thread for what the thread itself does. If it is blocked then, the
-/// kernel kills the process.
-const SYNCHRONOUS: [libc::c_int; 6] = [
-    libc::SIGSEGV,
-    libc::SIGBUS,
-    libc::SIGFPE,
-    libc::SIGILL,
-    libc::SIGTRAP,
-    libc::SIGSYS,
-];
-
-/// Every signal except the [synchronous](SYNCHRONOUS) ones.
-fn asynchronous_signals() -> libc::sigset_t {
-    // SAFETY: all zeros is a valid set. sigfillset initialises it, and sigdelset changes a set that
-    // is initialised.
-    unsafe {
-        let mut set: libc::sigset_t = mem::zeroed();
-        libc::sigfillset(&raw mut set);
-        for signal in SYNCHRONOUS {
-            libc::sigdelset(&raw mut set, signal);
-        }
-        set
-    }
-}
-
-fn set_disposition(action: &libc::sigaction) -> io::Result<()> {
-    // SAFETY: the action is one that was read, with other flags and mask, so its handler
-    // is a function or a constant. It lives across the call, and a null old action is
-    // allowed.
-    if unsafe { libc::sigaction(SIGCHLD, action, ptr::null_mut()) } == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
-}
-
-/// Reads what `SIGCHLD` does to this process now.
-pub(crate) fn disposition() -> io::Result<libc::sigaction> {
-    // SAFETY: a null new action only reads; the old one lives across the call, and all
-    // zeros is a valid one.
-    unsafe {
-        let mut action: libc::sigaction = mem::zeroed();
-        if libc::sigaction(SIGCHLD, ptr::null(), &raw mut action) != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(action)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::process;
     use std::sync::mpsc;
 
     use rustix::process::WaitOptions;
 
     use super::*;
-
-    fn action(sa_sigaction: libc::sighandler_t, sa_flags: libc::c_int) -> libc::sigaction {
-        // SAFETY: all zeros is a valid sigaction.
-        let zeros: libc::sigaction = unsafe { mem::zeroed() };
-        libc::sigaction {
-            sa_sigaction,
-            sa_flags,
-            ..zeros
-        }
-    }
-
-    #[test]
-    fn the_flags_keep_what_the_disposition_before_meant() {
-        use libc::{
-            SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART,
-            SA_SIGINFO, SIG_DFL, SIG_IGN,
-        };
-        const HANDLER: libc::sighandler_t = 0x1000;
-        const HOOKS: libc::sighandler_t = 0x2000;
-        let now = action(HOOKS, SA_RESTART | SA_SIGINFO);
-        let over = |handler, flags| {
-            let merged = merged(&action(handler, flags), &now);
-            assert_eq!(merged.sa_sigaction, HOOKS);
-            merged.sa_flags
-        };
-        let plain = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
-        assert_eq!(over(SIG_DFL, 0), plain);
-        assert_eq!(over(SIG_DFL, SA_NOCLDSTOP), plain | SA_NOCLDSTOP);
-        assert_eq!(over(SIG_DFL, SA_NOCLDWAIT), plain | SA_NOCLDWAIT);
-        assert_eq!(over(SIG_IGN, 0), plain | SA_NOCLDWAIT);
-        assert_eq!(over(HANDLER, 0), SA_SIGINFO, "it interrupts");
-        assert_eq!(over(HANDLER, SA_RESTART), SA_SIGINFO | SA_RESTART);
-        assert_eq!(over(HANDLER, SA_RESETHAND), SA_SIGINFO, "it is called on");
-        let all = SA_NOCLDSTOP | SA_NOCLDWAIT | SA_NODEFER | SA_ONSTACK;
-        assert_eq!(over(HANDLER, all), SA_SIGINFO | all);
-    }
-
-    #[test]
-    fn the_mask_of_the_handler_before_is_kept() {
-        let mut before = action(0x1000, 0);
-        // SAFETY: the sets live across the calls, and all zeros is a valid set.
-        unsafe { libc::sigaddset(&raw mut before.sa_mask, libc::SIGUSR1) };
-        let merged = merged(&before, &action(0x2000, 0));
-        // SAFETY: as above.
-        let is_member = |signal| unsafe { libc::sigismember(&raw const merged.sa_mask, signal) };
-        assert_eq!(is_member(libc::SIGUSR1), 1);
-        assert_eq!(is_member(libc::SIGUSR2), 0);
-    }
-
-    /// A handler that interrupted ours would run on an alternate stack.
-    #[test]
-    fn over_the_default_no_other_handler_interrupts_ours() {
-        for before in [libc::SIG_DFL, libc::SIG_IGN] {
-            let merged = merged(&action(before, 0), &action(0x2000, 0));
-            let blocks =
-                // SAFETY: the set lives across the call, and was initialised by sigfillset.
-                |signal| unsafe { libc::sigismember(&raw const merged.sa_mask, signal) == 1 };
-            for signal in (1..=31).chain([libc::SIGRTMIN(), libc::SIGRTMAX()]) {
-                assert_eq!(blocks(signal), !SYNCHRONOUS.contains(&signal), "{signal}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_dropped_subscriptions_inbox_is_taken_again_closed_and_empty() {
-        // Other tests have theirs, so the same one need not come at once.
-        let mut seen = Vec::new();
-        loop {
-            let subscription = Subscription::new();
-            assert!(!subscription.is_open());
-            assert_eq!(subscription.pop_hint(), None);
-            let address = ptr::from_ref(subscription.entry).addr();
-            if seen.contains(&address) {
-                return;
-            }
-            seen.push(address);
-            subscription.open();
-            subscription.signal(7, libc::CLD_EXITED, 0);
-        }
-    }
+    use crate::listen::subscription::Subscription;
 
     /// A child that is armed before that could exit without a signal.
     #[test]
@@ -586,92 +242,6 @@ mod tests {
             assert_eq!(delivering(), entries.len());
         });
         assert_eq!((signals.get(), delivering()), (entries.len(), 0));
-    }
-
-    #[test]
-    fn two_subscriptions_have_two_inboxes() {
-        let (first, second) = (Subscription::new(), Subscription::new());
-        assert!(!ptr::eq(first.entry, second.entry));
-        let count = |wanted: &Subscription| {
-            let is_wanted = |entry: &&Entry| ptr::eq(*entry, wanted.entry);
-            entries().filter(is_wanted).count()
-        };
-        assert_eq!((count(&first), count(&second)), (1, 1));
-    }
-
-    /// No signal reaches an entry that is not in the list.
-    #[test]
-    fn of_two_entries_that_are_added_at_once_none_is_lost() {
-        const ROUNDS: usize = 20_000;
-        let entries = [(); 2].map(|()| AtomicPtr::new(Box::into_raw(Box::new(Entry::new(0)))));
-        let list = AtomicPtr::new(ptr::null_mut());
-        let (begun, ended) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let links = |entry: &AtomicPtr<Entry>| {
-            for round in 1..=ROUNDS {
-                while begun.load(Ordering::SeqCst) < round {
-                    thread::yield_now();
-                }
-                // SAFETY: the entry lives, and no list has it any more.
-                unsafe { link(&list, entry.load(Ordering::SeqCst)) };
-                ended.fetch_add(1, Ordering::SeqCst);
-            }
-        };
-        let lost = thread::scope(|scope| {
-            for entry in &entries {
-                scope.spawn(move || links(entry));
-            }
-            let mut lost = 0;
-            for round in 1..=ROUNDS {
-                list.store(ptr::null_mut(), Ordering::SeqCst);
-                begun.store(round, Ordering::SeqCst);
-                while ended.load(Ordering::SeqCst) < 2 * round {
-                    thread::yield_now();
-                }
-                // SAFETY: both threads wait for the next round, and the entries live.
-                let older = unsafe { (*list.load(Ordering::SeqCst)).next };
-                lost += usize::from(older.is_null());
-            }
-            lost
-        });
-        for entry in entries {
-            // SAFETY: a box has made it, and nothing refers to it any more.
-            drop(unsafe { Box::from_raw(entry.into_inner()) });
-        }
-        assert_eq!(lost, 0);
-    }
-
-    /// A handler may have been about to leave a hint there at the fork. In the copy the place
-    /// stays claimed, and no later hint comes through.
-    #[test]
-    fn a_copy_takes_no_inbox_of_its_parents() {
-        const NONE_IS_FREE: i32 = 2;
-        let code = || {
-            drop(Subscription::new());
-            // SAFETY: the copy makes atomic operations and system calls, and allocates, which
-            // glibc and musl allow in a copy that `fork` has made.
-            let copy = unsafe { libc::fork() };
-            assert_ne!(copy, -1);
-            if copy == 0 {
-                let is_one_free = entries().any(|entry| !entry.is_taken.load(Ordering::SeqCst));
-                let is_own = Subscription::new().entry.process == process::id();
-                let code = if is_one_free {
-                    i32::from(!is_own)
-                } else {
-                    NONE_IS_FREE
-                };
-                // SAFETY: ends the copy at once.
-                unsafe { libc::_exit(code) }
-            }
-            let copy = rustix::process::Pid::from_raw(copy).unwrap();
-            let ended = rustix::process::waitpid(Some(copy), WaitOptions::empty()).unwrap();
-            ended.unwrap().1.exit_status()
-        };
-        // Another test may have taken it meanwhile.
-        let mut codes = std::iter::repeat_with(code);
-        assert_eq!(
-            codes.find(|code| *code != Some(NONE_IS_FREE)),
-            Some(Some(0))
-        );
     }
 
     #[test]
@@ -817,29 +387,6 @@ mod tests {
                 assert_eq!(ended.unwrap().1.exit_status(), Some(0));
             }
         });
-    }
-
-    /// Some runtimes have small stacks, on which no handler may run, up to the very end.
-    #[test]
-    fn at_the_end_a_handler_of_the_programs_stays_on_its_stack() {
-        extern "C" fn programs(_: libc::c_int) {}
-        // The copy has a disposition of its own, and its first thread is this one.
-        // SAFETY: the copy makes system calls, and starts a thread, which glibc and musl
-        // allow in a copy that `fork` has made.
-        let copy = unsafe { libc::fork() };
-        assert_ne!(copy, -1);
-        if copy == 0 {
-            let handler = programs as extern "C" fn(libc::c_int) as libc::sighandler_t;
-            let is_set = set_disposition(&action(handler, libc::SA_ONSTACK)).is_ok();
-            let ended = thread::spawn(|| leave_alternate_stacks()).join();
-            let keeps = disposition().is_ok_and(|now| now.sa_flags & libc::SA_ONSTACK != 0);
-            let is_well = is_set && ended.is_ok() && keeps;
-            // SAFETY: ends the copy at once.
-            unsafe { libc::_exit(i32::from(!is_well)) }
-        }
-        let copy = rustix::process::Pid::from_raw(copy).unwrap();
-        let ended = rustix::process::waitpid(Some(copy), WaitOptions::empty()).unwrap();
-        assert_eq!(ended.unwrap().1.exit_status(), Some(0));
     }
 
     #[test]

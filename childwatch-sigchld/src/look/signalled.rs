@@ -1,7 +1,7 @@
 //! [`send`]: a signal for a child, and for no other process.
 //!
 //! A pid may be reused as soon as its process has been reaped. So the pidfd of the pid is opened
-//! first, for the time of the call. Then the source looks whether the armed child still has the
+//! first, and closed at the end of the call. Then the source looks whether the armed child still has the
 //! pid. If it has, it had the pid when the pidfd was opened, and the pidfd is the child's.
 //!
 //! Without a pidfd the signal goes to the pid, after the same look. The pid is the child's until
@@ -15,7 +15,7 @@ use childwatch_core::{Pid, WatchError};
 use rustix::io::Errno;
 use rustix::process::{PidfdFlags, pidfd_open};
 
-use crate::listen::handler;
+use crate::listen::disposition::disposition;
 
 /// Sends a signal to the child that has this pid. `look` returns an error if the child has been
 /// reaped, or if that is unknown.
@@ -71,7 +71,7 @@ fn is_an_answer(refused: &io::Error) -> bool {
 /// Returns `false` if the kernel reaps the children of this process as they exit, or if that is
 /// unknown.
 fn keeps_zombies() -> bool {
-    handler::disposition().is_ok_and(|action| {
+    disposition().is_ok_and(|action| {
         action.sa_sigaction != libc::SIG_IGN && action.sa_flags & libc::SA_NOCLDWAIT == 0
     })
 }

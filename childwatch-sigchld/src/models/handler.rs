@@ -7,9 +7,9 @@ use childwatch_core::interleavings;
 use loom::thread;
 
 use super::event_count::use_once;
-use crate::listen::handler::Entry;
 use crate::listen::hints::CAPACITY;
 use crate::listen::inbox::Inbox;
+use crate::listen::subscription::Entry;
 
 fn open_inbox() -> Arc<Inbox> {
     let inbox = Inbox::new();

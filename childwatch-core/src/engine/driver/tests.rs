@@ -1,4 +1,4 @@
-//! A [`Driver`] whose source fails.
+//! A [`Driver`] whose source fails, or whose callback panics.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
@@ -14,7 +14,7 @@ use crate::contract::pid::Pid;
 use crate::contract::watcher::PidWatcher;
 use crate::engine::driven::DrivenWatcher;
 use crate::source::token::Token;
-use crate::watchers::simulated::{SimulatedProcesses, SimulatedSource};
+use crate::watchers::simulated::{SimulatedProcesses, SimulatedSource, SimulatedWatcher};
 
 /// No drive may wait for so long.
 const LONG: Duration = Duration::from_secs(10);
@@ -108,4 +108,22 @@ fn what_a_failed_look_has_left_is_not_waited_for() {
         assert!(start.elapsed() < LONG, "it has waited");
         assert_eq!(told.recv().unwrap().pid(), pid);
     }
+}
+
+/// C4: a driver changes no mask, also not after a panic.
+#[test]
+fn what_a_callback_blocked_before_it_panicked_stays_blocked() {
+    let processes = SimulatedProcesses::new();
+    let (watcher, mut driver) = SimulatedWatcher::driven(&processes).unwrap();
+    let pid = processes.spawn();
+    let before = SignalMask::current().unwrap();
+    let callback = |_| {
+        SignalMask::block_asynchronous().unwrap();
+        panic!("this callback is meant to panic");
+    };
+    watcher.watch(pid, Box::new(callback)).unwrap();
+    assert!(processes.exit(pid, ExitStatus::from_raw(0)));
+    assert_eq!(driver.drive(Some(LONG)).unwrap(), 1);
+    let after = before.set().unwrap();
+    assert_ne!(after.blocked(), before.blocked(), "the mask was restored");
 }

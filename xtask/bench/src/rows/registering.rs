@@ -1,7 +1,7 @@
 //! [`REGISTERING`]: children that exit at once, while a thread registers others.
 //!
-//! The thread that registers is not the one that runs the callbacks. Whatever both of them lock
-//! is contended during the exits.
+//! One thread registers, and another runs the callbacks. What both of them lock is contended during
+//! the exits.
 
 use childwatch_ptrace_free_tests::kit::crowd;
 

@@ -1,0 +1,228 @@
+//! [`disposition`]: what `SIGCHLD` does to this process, and [`correct`].
+//!
+//! signal-hook installs its handler with `SA_RESTART`, `SA_SIGINFO` and an empty mask. We restore
+//! the flags and the mask that were there before: see [`merged`].
+
+#![expect(unsafe_code, reason = "`sigaction`, `atexit`; in tests, copies")]
+
+use std::io;
+use std::mem;
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use childwatch_core::source::SYNCHRONOUS_SIGNALS;
+use signal_hook::consts::SIGCHLD;
+
+/// The handler to which we have given `SA_ONSTACK`, or 0.
+static ON_ALTERNATE_STACKS: AtomicUsize = AtomicUsize::new(0);
+
+/// Gives the handler that has just been installed the flags and the mask that were there before, as
+/// [`merged`] says.
+///
+/// # Errors
+///
+/// Any error of `sigaction`.
+pub(super) fn correct(before: &libc::sigaction) -> io::Result<()> {
+    let now = disposition()?;
+    let merged = merged(before, &now);
+    set_disposition(&merged)?;
+    if !has_handler(before) {
+        ON_ALTERNATE_STACKS.store(merged.sa_sigaction, Ordering::SeqCst);
+        // SAFETY: the function may run at any time, also twice. If it cannot be registered,
+        // nothing else suffers.
+        unsafe { libc::atexit(leave_alternate_stacks) };
+    }
+    Ok(())
+}
+
+/// Takes `SA_ONSTACK` back when the program exits on another thread than its first.
+///
+/// If that thread calls `std::process::exit`, std unmaps the alternate stack of the first
+/// thread and leaves it in use (releases of Rust up to 1.95 at least). A `SIGCHLD` on the
+/// first thread would then end the process by SIGSEGV, as long as the exit handlers run.
+/// std has nothing to hook into before that, so some microseconds are left.
+extern "C" fn leave_alternate_stacks() {
+    // SAFETY: both calls take nothing. The first thread has the number of the process.
+    let is_first = unsafe { libc::gettid() == libc::getpid() };
+    let Ok(mut now) = disposition() else {
+        return;
+    };
+    if !is_first && now.sa_sigaction == ON_ALTERNATE_STACKS.load(Ordering::SeqCst) {
+        now.sa_flags &= !libc::SA_ONSTACK;
+        // Only a sandbox refuses this. Then everything stays as it is.
+        let _ = set_disposition(&now);
+    }
+}
+
+pub(super) fn has_handler(action: &libc::sigaction) -> bool {
+    ![libc::SIG_DFL, libc::SIG_IGN].contains(&action.sa_sigaction)
+}
+
+/// The disposition to set: signal-hook's handler, with the flags and the mask of the
+/// handler before, if there was one.
+///
+/// - If a handler was found, its flags and mask stay. The program may depend on them: on a `read`
+///   that `SIGCHLD` interrupts, or on a signal that is blocked meanwhile. `SA_SIGINFO` is added.
+///   `SA_RESETHAND` is removed, because with it only the first exit would call the handler.
+/// - If no handler was found, nothing was interrupted before, so `SA_RESTART` is set.
+///   `SA_ONSTACK` is set too: without it a signal on a thread with a small stack and an
+///   alternate one, as Go's and some coroutines' are, overruns the small one.
+///   All signals are blocked meanwhile, except the [synchronous](SYNCHRONOUS_SIGNALS) ones. Otherwise a
+///   handler that interrupts ours would run on the alternate stack too, without `SA_ONSTACK`. std's
+///   alternate stack has 8 KiB, and with AVX-512 a signal's frame has 3.3 KiB: two signals
+///   that are pending together with `SIGCHLD` would end the program.
+/// - If the kernel reaped children by itself (`SIG_IGN` or `SA_NOCLDWAIT`), `SA_NOCLDWAIT` is set,
+///   so that it still does. Otherwise a handler in the place of `SIG_IGN` would leave zombies.
+/// - `SA_NOCLDSTOP` is set if it was set. It decides whether a program with a `signalfd` learns of
+///   stopped children, also while the disposition is the default one.
+fn merged(before: &libc::sigaction, now: &libc::sigaction) -> libc::sigaction {
+    let mut merged = *now;
+    if has_handler(before) {
+        merged.sa_flags = before.sa_flags & !libc::SA_RESETHAND | libc::SA_SIGINFO;
+        merged.sa_mask = before.sa_mask;
+    } else {
+        let kept = before.sa_flags & (libc::SA_NOCLDSTOP | libc::SA_NOCLDWAIT);
+        merged.sa_flags |= kept | libc::SA_RESTART | libc::SA_ONSTACK;
+        merged.sa_mask = asynchronous_signals();
+    }
+    if before.sa_sigaction == libc::SIG_IGN {
+        merged.sa_flags |= libc::SA_NOCLDWAIT;
+    }
+    merged
+}
+
+/// Every signal except the [synchronous](SYNCHRONOUS_SIGNALS) ones.
+fn asynchronous_signals() -> libc::sigset_t {
+    // SAFETY: all zeros is a valid set. sigfillset initialises it, and sigdelset changes a set that
+    // is initialised.
+    unsafe {
+        let mut set: libc::sigset_t = mem::zeroed();
+        libc::sigfillset(&raw mut set);
+        for signal in SYNCHRONOUS_SIGNALS {
+            libc::sigdelset(&raw mut set, signal);
+        }
+        set
+    }
+}
+
+fn set_disposition(action: &libc::sigaction) -> io::Result<()> {
+    // SAFETY: the action is one that was read, with other flags and mask, so its handler
+    // is a function or a constant. It lives across the call, and a null old action is
+    // allowed.
+    if unsafe { libc::sigaction(SIGCHLD, action, ptr::null_mut()) } == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Reads what `SIGCHLD` does to this process now.
+pub(crate) fn disposition() -> io::Result<libc::sigaction> {
+    // SAFETY: a null new action only reads; the old one lives across the call, and all
+    // zeros is a valid one.
+    unsafe {
+        let mut action: libc::sigaction = mem::zeroed();
+        if libc::sigaction(SIGCHLD, ptr::null(), &raw mut action) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(action)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use rustix::process::WaitOptions;
+
+    use super::*;
+
+    fn action(sa_sigaction: libc::sighandler_t, sa_flags: libc::c_int) -> libc::sigaction {
+        // SAFETY: all zeros is a valid sigaction.
+        let zeros: libc::sigaction = unsafe { mem::zeroed() };
+        libc::sigaction {
+            sa_sigaction,
+            sa_flags,
+            ..zeros
+        }
+    }
+
+    #[test]
+    fn the_flags_keep_what_the_disposition_before_meant() {
+        use libc::{
+            SA_NOCLDSTOP, SA_NOCLDWAIT, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART,
+            SA_SIGINFO, SIG_DFL, SIG_IGN,
+        };
+        const HANDLER: libc::sighandler_t = 0x1000;
+        const HOOKS: libc::sighandler_t = 0x2000;
+        let now = action(HOOKS, SA_RESTART | SA_SIGINFO);
+        let over = |handler, flags| {
+            let merged = merged(&action(handler, flags), &now);
+            assert_eq!(merged.sa_sigaction, HOOKS);
+            merged.sa_flags
+        };
+        let plain = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+        assert_eq!(over(SIG_DFL, 0), plain);
+        assert_eq!(over(SIG_DFL, SA_NOCLDSTOP), plain | SA_NOCLDSTOP);
+        assert_eq!(over(SIG_DFL, SA_NOCLDWAIT), plain | SA_NOCLDWAIT);
+        assert_eq!(over(SIG_IGN, 0), plain | SA_NOCLDWAIT);
+        assert_eq!(over(HANDLER, 0), SA_SIGINFO, "it interrupts");
+        assert_eq!(over(HANDLER, SA_RESTART), SA_SIGINFO | SA_RESTART);
+        assert_eq!(over(HANDLER, SA_RESETHAND), SA_SIGINFO, "it is called on");
+        let all = SA_NOCLDSTOP | SA_NOCLDWAIT | SA_NODEFER | SA_ONSTACK;
+        assert_eq!(over(HANDLER, all), SA_SIGINFO | all);
+    }
+
+    #[test]
+    fn the_mask_of_the_handler_before_is_kept() {
+        let mut before = action(0x1000, 0);
+        // SAFETY: the sets live across the calls, and all zeros is a valid set.
+        unsafe { libc::sigaddset(&raw mut before.sa_mask, libc::SIGUSR1) };
+        let merged = merged(&before, &action(0x2000, 0));
+        // SAFETY: as above.
+        let is_member = |signal| unsafe { libc::sigismember(&raw const merged.sa_mask, signal) };
+        assert_eq!(is_member(libc::SIGUSR1), 1);
+        assert_eq!(is_member(libc::SIGUSR2), 0);
+    }
+
+    /// A handler that interrupted ours would run on an alternate stack.
+    #[test]
+    fn over_the_default_no_other_handler_interrupts_ours() {
+        for before in [libc::SIG_DFL, libc::SIG_IGN] {
+            let merged = merged(&action(before, 0), &action(0x2000, 0));
+            let blocks =
+                // SAFETY: the set lives across the call, and was initialised by sigfillset.
+                |signal| unsafe { libc::sigismember(&raw const merged.sa_mask, signal) == 1 };
+            for signal in (1..=31).chain([libc::SIGRTMIN(), libc::SIGRTMAX()]) {
+                assert_eq!(
+                    blocks(signal),
+                    !SYNCHRONOUS_SIGNALS.contains(&signal),
+                    "{signal}"
+                );
+            }
+        }
+    }
+
+    /// Some runtimes have small stacks, on which no handler may run, up to the very end.
+    #[test]
+    fn at_the_end_a_handler_of_the_programs_stays_on_its_stack() {
+        extern "C" fn programs(_: libc::c_int) {}
+        // The copy has a disposition of its own, and its first thread is this one.
+        // SAFETY: the copy makes system calls, and starts a thread, which glibc and musl
+        // allow in a copy that `fork` has made.
+        let copy = unsafe { libc::fork() };
+        assert_ne!(copy, -1);
+        if copy == 0 {
+            let handler = programs as extern "C" fn(libc::c_int) as libc::sighandler_t;
+            let is_set = set_disposition(&action(handler, libc::SA_ONSTACK)).is_ok();
+            let ended = thread::spawn(|| leave_alternate_stacks()).join();
+            let keeps = disposition().is_ok_and(|now| now.sa_flags & libc::SA_ONSTACK != 0);
+            let is_well = is_set && ended.is_ok() && keeps;
+            // SAFETY: ends the copy at once.
+            unsafe { libc::_exit(i32::from(!is_well)) }
+        }
+        let copy = rustix::process::Pid::from_raw(copy).unwrap();
+        let ended = rustix::process::waitpid(Some(copy), WaitOptions::empty()).unwrap();
+        assert_eq!(ended.unwrap().1.exit_status(), Some(0));
+    }
+}
