@@ -68,6 +68,12 @@ impl<A> ArmedTable<A> {
         drop(former);
     }
 
+    /// Returns the token that is armed at an index.
+    pub(crate) fn token_at(&self, index: u32) -> Option<Token> {
+        let state = self.lock();
+        state.entries.at(index).map(|(token, _)| token)
+    }
+
     /// Lends what is armed under `token` to `look`. Returns `None` if the token is not armed.
     pub(crate) fn look<R>(&self, token: Token, look: impl FnOnce(&mut A) -> R) -> Option<R> {
         let mut borrowed = Borrowed {

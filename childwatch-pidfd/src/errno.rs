@@ -13,6 +13,7 @@ pub(crate) enum Call {
     SendSignal,
     WaitidPidfd,
     GetInfo,
+    Reaping,
     EpollCreate,
     EpollAdd,
     Eventfd,
@@ -26,6 +27,7 @@ impl Call {
             Call::SendSignal => "pidfd_send_signal",
             Call::WaitidPidfd => "waitid(P_PIDFD)",
             Call::GetInfo => "PIDFD_GET_INFO",
+            Call::Reaping => "EPOLLHUP of a pidfd",
             Call::EpollCreate => "epoll_create1",
             Call::EpollAdd => "epoll_ctl",
             Call::Eventfd => "eventfd2, or epoll_ctl for it",
@@ -70,9 +72,9 @@ pub(crate) fn refuse(pid: Option<Pid>, call: Call, source: io::Error) -> WatchEr
             }
         }
         // ENOSYS: an old kernel or a stub of a sandbox. EPERM, EACCES: a seccomp
-        // profile. EINVAL from waitid: before 5.4. ENODEV: no pidfd filesystem.
+        // profile. EINVAL: waitid before 5.4, a thread's pidfd before 6.9. ENODEV: no pidfd filesystem.
         (Some(Errno::NOSYS | Errno::PERM | Errno::ACCESS | Errno::NODEV), _, _)
-        | (Some(Errno::INVAL), Call::WaitidPidfd, _) => WatchError::Unsupported {
+        | (Some(Errno::INVAL), Call::WaitidPidfd | Call::Reaping, _) => WatchError::Unsupported {
             operation,
             pid,
             source,

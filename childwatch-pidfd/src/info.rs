@@ -60,6 +60,14 @@ pub(crate) fn exit_info(pidfd: impl AsFd) -> ExitInfo {
     exit_info_by(|| get(&pidfd, INFO_EXIT))
 }
 
+/// The status of a process that has been reaped, if the kernel returns it.
+pub(crate) fn status(pidfd: impl AsFd) -> Option<ExitStatus> {
+    match exit_info(pidfd) {
+        ExitInfo::Status(status) => Some(status),
+        ExitInfo::Unreleased { .. } | ExitInfo::Unknown => None,
+    }
+}
+
 fn exit_info_by(ask: impl Fn() -> Result<PidfdInfo, Errno>) -> ExitInfo {
     let answer = match ask() {
         // The call found the process and then lost it, because the kernel was removing it from

@@ -37,12 +37,12 @@
 //!
 //! # Kernels
 //!
-//! Linux 5.4 or later (`pidfd_open` is 5.3, `waitid(P_PIDFD)` 5.4), 64-bit.
+//! Linux 5.4 or later (`pidfd_open` is 5.3, `waitid(P_PIDFD)` 5.4).
 //! [`probe`] returns what this kernel and sandbox offer.
 //!
 //! | from | also |
 //! |---|---|
-//! | 6.9 | a pidfd of a thread (`PIDFD_THREAD`), which is refused |
+//! | 6.9 | watchers that tell [when a process is reaped](PidfdWatcher::until_reaped); a pidfd of a thread (`PIDFD_THREAD`), which is refused |
 //! | 6.13 | the pid of a pidfd also where `/proc` is not mounted, or is that of another pid namespace |
 //! | 6.15 | the status of a process that the kernel or somebody else has reaped (`PIDFD_GET_INFO`) |
 //! | 7.1 | children made with `CLONE_AUTOREAP`, with their status, though they never become zombies |
@@ -53,7 +53,7 @@
 //! |---|---|
 //! | a child that has not been reaped | known |
 //! | a child that the kernel reaps (`SIGCHLD` ignored, `SA_NOCLDWAIT`), or another part of the program | known from 6.15 on; before, the exit is reported at once without a status |
-//! | another process | known from 6.15 on, if its parent has reaped it before the watcher looks |
+//! | another process | known from 6.15 on, if its parent has reaped it before the watcher looks; always known to a watcher that waits [until it is reaped](PidfdWatcher::until_reaped) |
 //!
 //! The [resource usage](Exit::resource_usage) is known only of a child that has not been reaped, and
 //! only if the watcher was created [to ask for it](PidfdWatcher::with_resource_usage).
@@ -139,6 +139,7 @@ mod armed;
 #[cfg(feature = "sigchld")]
 mod auto;
 mod errno;
+mod event_key;
 mod fdinfo;
 mod info;
 #[cfg(childwatch_loom)]
@@ -154,14 +155,14 @@ mod watcher;
 mod zombie;
 
 cfg_if::cfg_if! {
-    if #[cfg(all(target_os = "linux", target_pointer_width = "64"))] {
+    if #[cfg(target_os = "linux")] {
         #[cfg(feature = "sigchld")]
         pub use auto::{AutoWatcher, Backends};
         pub use probe::{Probe, probe};
         pub use source::{PidfdSource, PidfdWaiter};
         pub use watcher::PidfdWatcher;
     } else {
-        compile_error!("childwatch-pidfd needs 64-bit Linux: pidfds are Linux's, and its epoll tokens carry 64 bits");
+        compile_error!("childwatch-pidfd needs Linux: no other system has pidfds");
     }
 }
 

@@ -19,7 +19,7 @@ use crate::info::{self, Number};
 use crate::zombie;
 
 /// `PIDFD_THREAD` (Linux 6.9): the flag with which the pidfd of a thread was opened.
-const THREAD: OFlags = OFlags::EXCL;
+pub(crate) const THREAD: OFlags = OFlags::EXCL;
 
 /// What the kernel says of the number of a pidfd's process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

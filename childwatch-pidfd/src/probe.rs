@@ -8,6 +8,7 @@ use childwatch_core::WatchError;
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
 use crate::errno::{self, Call};
+use crate::offered::THREAD;
 use crate::{info, zombie};
 
 /// The answers of this kernel and sandbox to the system calls that the backend needs. [`probe`]
@@ -22,6 +23,9 @@ pub struct Probe {
     /// `PIDFD_GET_INFO` (Linux 6.13, with statuses from 6.15 on). It returns the status of a
     /// process that somebody else has reaped.
     pub get_info: io::Result<()>,
+    /// The event of a pidfd when its process is reaped (Linux 6.9).
+    /// [`PidfdWatcher::until_reaped`](crate::PidfdWatcher::until_reaped) needs it.
+    pub reaping: io::Result<()>,
 }
 
 /// Asks the kernel what it offers, without a fork and without leaving anything behind. The call
@@ -33,13 +37,22 @@ pub fn probe() -> Probe {
             pidfd_open: Ok(()),
             waitid_pidfd: zombie::check_waitid(&pidfd).map_err(io::Error::from),
             get_info: info::check(&pidfd).map_err(io::Error::from),
+            reaping: tells_reaping(),
         },
         Err(errno) => Probe {
             pidfd_open: Err(errno.into()),
             waitid_pidfd: Err(not_asked()),
             get_info: Err(not_asked()),
+            reaping: Err(not_asked()),
         },
     }
+}
+
+/// The event itself cannot be asked for without a process that is reaped. The pidfds of threads
+/// came with the same release.
+fn tells_reaping() -> io::Result<()> {
+    pidfd_open(getpid(), PidfdFlags::from_bits_retain(THREAD.bits()))?;
+    Ok(())
 }
 
 impl Probe {
@@ -53,6 +66,18 @@ impl Probe {
             .map_err(|error| errno::refuse(None, Call::PidfdOpen, error))?;
         self.waitid_pidfd
             .map_err(|error| errno::refuse(None, Call::WaitidPidfd, error))
+    }
+
+    /// Returns `Ok` if a watcher can be made that tells when a process has been reaped.
+    ///
+    /// # Errors
+    ///
+    /// The error that [`PidfdWatcher::until_reaped`](crate::PidfdWatcher::until_reaped) would
+    /// return.
+    pub fn check_until_reaped(mut self) -> Result<(), WatchError> {
+        let reaping = std::mem::replace(&mut self.reaping, Ok(()));
+        self.check()?;
+        reaping.map_err(|error| errno::refuse(None, Call::Reaping, error))
     }
 }
 
@@ -71,6 +96,12 @@ impl fmt::Display for Probe {
                 "Linux 6.13",
                 "status after somebody else's reaping, from 6.15",
             ),
+            (
+                Call::Reaping,
+                &self.reaping,
+                "Linux 6.9",
+                "told when reaped",
+            ),
         ];
         for (row, (call, answer, since, purpose)) in rows.into_iter().enumerate() {
             if row > 0 {
@@ -78,8 +109,8 @@ impl fmt::Display for Probe {
             }
             let call = call.name();
             match answer {
-                Ok(()) => write!(f, "{call:<16} yes  ({purpose})")?,
-                Err(error) => write!(f, "{call:<16} no   {error}; {since}, {purpose}")?,
+                Ok(()) => write!(f, "{call:<19} yes  ({purpose})")?,
+                Err(error) => write!(f, "{call:<19} no   {error}; {since}, {purpose}")?,
             }
         }
         Ok(())
@@ -102,11 +133,12 @@ mod tests {
             pidfd_open: Ok(()),
             waitid_pidfd: Ok(()),
             get_info: Err(Errno::NOTTY.into()),
+            reaping: Err(Errno::INVAL.into()),
         };
         let text = probe.to_string();
         let lines: Vec<_> = text.lines().collect();
-        assert_eq!(lines.len(), 3);
-        assert!(lines[0].starts_with("pidfd_open       yes"));
+        assert_eq!(lines.len(), 4);
+        assert!(lines[0].starts_with("pidfd_open          yes"));
         assert!(lines[2].contains("no   Inappropriate ioctl"), "{text}");
         assert!(probe.check().is_ok());
     }
@@ -117,6 +149,7 @@ mod tests {
             pidfd_open,
             waitid_pidfd,
             get_info: Ok(()),
+            reaping: Err(Errno::INVAL.into()),
         };
         let refused = probe(Err(Errno::NOSYS.into()), Err(not_asked())).check();
         let Err(WatchError::Unsupported { operation, .. }) = refused else {
@@ -128,5 +161,11 @@ mod tests {
             panic!("{refused:?}");
         };
         assert_eq!(operation, "waitid(P_PIDFD)");
+        assert!(probe(Ok(()), Ok(())).check().is_ok());
+        let refused = probe(Ok(()), Ok(())).check_until_reaped();
+        let Err(WatchError::Unsupported { operation, .. }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(operation, "EPOLLHUP of a pidfd");
     }
 }

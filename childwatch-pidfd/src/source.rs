@@ -15,7 +15,15 @@
 //! An epoll event carries the engine's [`Token`] and nothing else. The table `armed` has the
 //! pidfd for it, if the generation is still the same. If the token has been disarmed since,
 //! the event finds nothing. Such events happen: from Linux 6.9 on, reaping gives a second
-//! edge.
+//! edge. [`event_key`] says what is different on targets with 32 bits.
+//!
+//! # Until reaped
+//!
+//! A source made by [`PidfdSource::until_reaped`] asks epoll for an event that a pidfd never has.
+//! Then only `EPOLLHUP` remains, which the kernel always reports. A pidfd has it from the moment
+//! at which the process has left the kernel's table, and its status is stored before that
+//! ([`release`](crate::release), steps 3 and 4). So the event says all, and nothing is asked but
+//! the status.
 //!
 //! # Disarming
 //!
@@ -63,21 +71,23 @@ use childwatch_core::{Pid, WatchError};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry};
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::io::fcntl_dupfd_cloexec;
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::armed::ArmedTable;
 use crate::errno::{self, Call};
+use crate::event_key::{self, WAKE};
+use crate::info;
 use crate::offered;
 use crate::release::Releases;
-use crate::timer::{Timer, WAKE};
+use crate::timer::Timer;
 use crate::zombie::{self, WaitState};
 
 /// How many events one wait takes from the kernel. So many exits stay in the cache between the
 /// event and the callback.
 const EVENTS_PER_WAIT: usize = 128;
 
-/// An event that an eventfd never has.
+/// An event that neither an eventfd nor a pidfd ever has.
 const SILENT: Interest = Interest::PRIORITY;
 
 /// The [`ExitSource`] behind [`PidfdWatcher`](crate::PidfdWatcher), for a
@@ -93,6 +103,15 @@ pub struct PidfdSource {
     waits_for_pidfds: OnceLock<()>,
     /// Set before the source is shared, or not at all.
     asks_for_usage: OnceLock<()>,
+    awaits: Awaits,
+}
+
+/// What a source reports of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaits {
+    Exit,
+    /// That it has been reaped.
+    Reaping,
 }
 
 /// The half of a [`PidfdSource`] that only the watcher's thread uses.
@@ -141,6 +160,21 @@ impl PidfdSource {
     /// [`Unsupported`](WatchError::Unsupported) if there is no epoll or eventfd, or
     /// [`Os`](WatchError::Os).
     pub fn new() -> Result<(Self, PidfdWaiter), WatchError> {
+        PidfdSource::that_awaits(Awaits::Exit)
+    }
+
+    /// Creates a source that reports each process when it has been reaped. See
+    /// [`PidfdWatcher::until_reaped`](crate::PidfdWatcher::until_reaped).
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), and [`Unsupported`](WatchError::Unsupported) before Linux 6.9.
+    pub fn until_reaped() -> Result<(Self, PidfdWaiter), WatchError> {
+        crate::probe().check_until_reaped()?;
+        PidfdSource::that_awaits(Awaits::Reaping)
+    }
+
+    fn that_awaits(awaits: Awaits) -> Result<(Self, PidfdWaiter), WatchError> {
         let failed = |call| move |error: io::Error| errno::refuse(None, call, error);
         let poll = keep_clear(Poll::new).map_err(failed(Call::EpollCreate))?;
         let registry =
@@ -157,6 +191,7 @@ impl PidfdSource {
             own_pid: std::process::id(),
             waits_for_pidfds: OnceLock::new(),
             asks_for_usage: OnceLock::new(),
+            awaits,
         };
         let events = Events::with_capacity(EVENTS_PER_WAIT);
         let releases = Releases::default();
@@ -191,8 +226,12 @@ impl PidfdSource {
     /// Returns what an event of `token` means.
     fn confirm(&self, token: Token) -> Confirmed {
         let confirmed = self.armed.look(token, |armed| {
-            if armed.has_exited {
+            if armed.has_exited || !event_key::is_certain() && self.lasts(&armed.pidfd) {
                 return Confirmed::Nothing;
+            }
+            if self.awaits == Awaits::Reaping {
+                armed.has_exited = true;
+                return Confirmed::Exit(Report::new(token, info::status(&armed.pidfd)));
             }
             match zombie::look(&armed.pidfd, self.detail(), self.own_pid) {
                 WaitState::Exited { status, usage } => {
@@ -210,6 +249,17 @@ impl PidfdSource {
             }
         });
         confirmed.unwrap_or(Confirmed::Nothing)
+    }
+
+    /// Whether what is awaited of the process has certainly not happened.
+    fn lasts(&self, pidfd: &OwnedFd) -> bool {
+        match self.awaits {
+            Awaits::Exit => matches!(
+                await_readable(pidfd.as_fd(), Some(Duration::ZERO)),
+                Ok(false)
+            ),
+            Awaits::Reaping => !zombie::is_reaped(pidfd),
+        }
     }
 
     /// Reports a child whose release takes too long. If its status is still not stored, the
@@ -247,7 +297,10 @@ impl PidfdSource {
             if event.token() == WAKE {
                 continue;
             }
-            let token = Token::from_bits(event.token().0 as u64);
+            let armed_at = |index| self.armed.token_at(index);
+            let Some(token) = event_key::token(event.token(), armed_at) else {
+                continue;
+            };
             match self.confirm(token) {
                 Confirmed::Exit(report) => {
                     releases.end(token);
@@ -272,6 +325,12 @@ impl PidfdSource {
         token: Token,
     ) -> Result<(), WatchError> {
         let raw = pidfd.as_raw_fd();
+        let refuse = |error| errno::refuse(Some(pid), Call::EpollAdd, error);
+        let key = event_key::of(token).ok_or_else(|| refuse(Errno::NOSPC.into()))?;
+        let interest = match self.awaits {
+            Awaits::Exit => Interest::READABLE,
+            Awaits::Reaping => SILENT,
+        };
         // Into the table before into epoll: the event may come at once.
         let armed = Armed {
             pidfd,
@@ -279,12 +338,11 @@ impl PidfdSource {
             is_shared,
         };
         self.armed.insert(token, armed);
-        let epoll_token = mio::Token(token.to_bits() as usize);
         self.registry
-            .register(&mut SourceFd(&raw), epoll_token, Interest::READABLE)
+            .register(&mut SourceFd(&raw), key, interest)
             .map_err(|error| {
                 drop(self.armed.remove(token));
-                errno::refuse(Some(pid), Call::EpollAdd, error)
+                refuse(error)
             })
     }
 }
@@ -361,6 +419,12 @@ impl ExitSource for PidfdSource {
     /// because it fails with `ECHILD` for every process that is not a child. If the kernel does
     /// not say whether the pidfd is readable, `waitid` can still find a zombie.
     fn look(&self, token: Token) -> Option<Report> {
+        if self.awaits == Awaits::Reaping {
+            let found = self.armed.look(token, |Armed { pidfd, .. }| {
+                zombie::is_reaped(&*pidfd).then(|| info::status(pidfd))
+            });
+            return Some(Report::new(token, found??));
+        }
         let found = self.armed.look(token, |Armed { pidfd, .. }| {
             Some(match await_readable(pidfd.as_fd(), Some(Duration::ZERO)) {
                 Ok(true) => zombie::look(pidfd, self.detail(), self.own_pid),

@@ -13,9 +13,7 @@ use rustix::time::{
     timerfd_settime,
 };
 
-/// The token of events that are no process's. [`Token::to_bits`](childwatch_core::source::Token)
-/// never returns it.
-pub(crate) const WAKE: mio::Token = mio::Token(usize::MAX);
+use crate::event_key::WAKE;
 
 /// It has no descriptor until it is set first.
 #[derive(Debug, Default)]

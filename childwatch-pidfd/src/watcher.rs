@@ -28,6 +28,58 @@ impl PidfdWatcher {
         ThreadedWatcher::start(source, waiter).map(PidfdWatcher)
     }
 
+    /// Starts a watcher that tells when a process has been **reaped**, and not when it has exited.
+    ///
+    /// This is the way to the status of a process that is not a child. When such a process exits,
+    /// the kernel does not return its status. When its parent has reaped it, the kernel does, from
+    /// Linux 6.15 on.
+    ///
+    /// Everything else is as with [`new`](Self::new): callbacks, futures, guards, handles. Where
+    /// the [contract](crate::PidWatcher) says that a process has exited, read "has been reaped":
+    ///
+    /// - In the callback the pid is free, and may already be another process's. Send no signal to it.
+    /// - Nothing is told of a process that is never reaped.
+    /// - [`Exit::status`](crate::Exit::status) is `Some` from Linux 6.15 on, for children too, and
+    ///   `None` before. [`Exit::resource_usage`](crate::Exit::resource_usage) is always `None`.
+    /// - A child that the kernel reaps, because this program ignores `SIGCHLD`, is told as well.
+    ///
+    /// For both events of one process, make two watchers. To register exactly the
+    /// process that you mean, register it [by its pidfd](crate::PidWatcher::register_pidfd).
+    ///
+    /// A watcher without a thread is made of its source: [`PidfdSource::until_reaped`], and then
+    /// [`DrivenWatcher::new`]. `SIGCHLD` cannot tell this, because a reaping sends no signal.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), and [`Unsupported`](WatchError::Unsupported) before Linux 6.9, which
+    /// has no such event.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::process::Command;
+    /// use std::time::Duration;
+    /// use childwatch_pidfd::{Pid, PidWatcherExt, PidfdWatcher, WatchError};
+    ///
+    /// let watcher = match PidfdWatcher::until_reaped() {
+    ///     Ok(watcher) => watcher,
+    ///     // Before Linux 6.9.
+    ///     Err(WatchError::Unsupported { .. }) => return Ok(()),
+    ///     Err(error) => return Err(error.into()),
+    /// };
+    /// let mut child = Command::new("sh").args(["-c", "exit 3"]).spawn()?;
+    /// let (sender, reaped) = std::sync::mpsc::channel();
+    /// watcher.on_exit(Pid::from(&child), move |exit| sender.send(exit).unwrap())?;
+    /// assert!(reaped.try_recv().is_err(), "a zombie at most");
+    /// child.wait()?;
+    /// println!("{}", reaped.recv_timeout(Duration::from_secs(60))?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn until_reaped() -> Result<Self, WatchError> {
+        let (source, waiter) = PidfdSource::until_reaped()?;
+        ThreadedWatcher::start(source, waiter).map(PidfdWatcher)
+    }
+
     /// Lets the watcher return the resource usage of each child in
     /// [`Exit::resource_usage`](crate::Exit::resource_usage). It is for a watcher that has just
     /// been made: exits that are known already have none.

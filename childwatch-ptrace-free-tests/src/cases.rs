@@ -8,7 +8,7 @@ use crate::backend::feature::Feature::{
     BlockedSignals, ChildSignal, ChildrenOnly, Driver, FilePerProcess, FileToRegister,
     NoHandlerAtFirst, NoHandlerOfTheProgram, NoSignalHandler, NonChildren, OwnThread, Pidfds,
     PidfdsOnly, RealProcesses, ResourceUsage, Signals, SilentExits, StatusAfterReaping,
-    WithoutPidfds, WithoutProc,
+    UntilReaped, WithoutPidfds, WithoutProc,
 };
 use crate::backend::need::Need::AnAnswer;
 use crate::case::Case;
@@ -27,6 +27,7 @@ mod namespaces;
 mod only_exit;
 mod pidfd;
 mod poll;
+mod reaping;
 mod reentry;
 mod register;
 mod sandbox;
@@ -282,4 +283,10 @@ cases! { $
     C20 send::a_signal_that_there_is_not_is_refused [Signals],
     C20 send::a_signal_that_is_not_permitted_is_refused [Signals, RealProcesses, Seccomp],
     C20 send::a_child_is_signalled_without_pidfds [Signals, WithoutPidfds, Seccomp],
+
+    C21 reaping::a_process_is_told_when_it_is_reaped [UntilReaped],
+    C21 reaping::a_process_that_is_no_child_is_told_with_its_status [UntilReaped, NonChildren],
+    C21 reaping::a_child_that_the_kernel_reaps_is_told [UntilReaped, RealProcesses],
+    C21 reaping::a_reaping_races_the_registration [UntilReaped],
+    C21 reaping::the_number_of_a_process_that_is_told_comes_back [UntilReaped, ChosenPid],
 }

@@ -109,6 +109,7 @@ fn pidfd() -> Candidate {
             Fact::offered("pidfd_open", &probe.pidfd_open),
             Fact::offered("waitid_pidfd", &probe.waitid_pidfd),
             Fact::offered("get_info", &probe.get_info),
+            Fact::offered("reaping", &probe.reaping),
         ],
         verdict: probe.check(),
         merit: "the kernel tells it of each exit, whatever the program does with SIGCHLD. \
@@ -329,7 +330,10 @@ mod tests {
             assert_eq!(backend["fits"] == true, backend["reason"].is_null());
         }
         let answers = |index: usize| keys(&backends[index]["answers"]);
-        assert_eq!(answers(0), ["get_info", "pidfd_open", "waitid_pidfd"]);
+        assert_eq!(
+            answers(0),
+            ["get_info", "pidfd_open", "reaping", "waitid_pidfd"]
+        );
         assert_eq!(answers(1), ["disposition", "is_blocked", "proc", "waitid"]);
     }
 

@@ -47,7 +47,8 @@ impl Exit {
     ///
     /// The status of a child that has not been reaped is known. It may be unknown in two cases:
     ///
-    /// - The process is not a child.
+    /// - The process is not a child. From Linux 6.15 on, a watcher that tells
+    ///   [when it has been reaped](crate::PidWatcher#contract) reports the status.
     /// - The kernel or another part of the program reaped the child before the watcher looked.
     ///   From Linux 6.15 on, a pidfd still reports the status then.
     ///

@@ -31,7 +31,7 @@ use crate::contract::stats::WatcherStats;
 /// | about | clauses |
 /// |---|---|
 /// | registering | C1 register, C2 refuse, C13 identity, C19 pidfds |
-/// | callbacks | C3 once, C4 where, C5 late, C6 truth, C7 no reaping, C10 re-entry, C11 panics, C14 only exit |
+/// | callbacks | C3 once, C4 where, C5 late, C6 truth, C7 no reaping, C10 re-entry, C11 panics, C14 only exit, C21 reapings |
 /// | unregistering and the end | C8 `unregister_pid`, C9 `unregister_callback`, C12 drop |
 /// | acting on a process | C20 signals |
 /// | the process around it | C15 fork, C16 footprint, C17 concurrency, C18 host |
@@ -177,6 +177,11 @@ use crate::contract::stats::WatcherStats;
 ///   process must not send it, the call returns [`Os`](WatchError::Os) with `EINVAL` or `EPERM`.
 ///   (A watcher without pidfds knows a process by its pid and by its start. The documentation of
 ///   the backend says what this leaves open.)
+/// - **\[C21\] reapings.** A watcher may be made to tell that a process has been *reaped*. It keeps
+///   every clause with "has been reaped" in place of "has exited": it tells of no zombie, and
+///   `try_wait` finds none. Whoever reaps a process, the status is the true one, or `None` where
+///   the kernel does not return it. A backend that cannot tell reapings has no such watcher, or
+///   refuses to make it with [`Unsupported`](WatchError::Unsupported).
 ///
 /// # What waits for what
 ///

@@ -62,6 +62,10 @@ impl BackendUnderTest for Pidfd {
         Ok(Box::new(PidfdWatcher::new()?.with_resource_usage()))
     }
 
+    fn watcher_until_reaped(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+        Ok(Box::new(PidfdWatcher::until_reaped()?))
+    }
+
     fn is_available(&self) -> Result<(), String> {
         let verdict = childwatch_pidfd::probe().check();
         verdict.map_err(|error| describe(&error))
@@ -74,6 +78,10 @@ impl BackendUnderTest for Pidfd {
             Feature::WithoutPidfds => Err("it watches by pidfds alone".to_owned()),
             Feature::Forwarding => Err("it does not listen to SIGCHLD".to_owned()),
             Feature::StatusAfterReaping => tells_statuses_after_reaping(),
+            Feature::UntilReaped => {
+                let verdict = childwatch_pidfd::probe().check_until_reaped();
+                verdict.map_err(|error| describe(&error))
+            }
             Feature::NoThread => Err(A_THREAD.to_owned()),
             Feature::Driver => Err(ITS_OWN_THREAD.to_owned()),
             _ => Ok(()),
@@ -111,6 +119,7 @@ impl BackendUnderTest for Sigchld {
             }
             Feature::NoFilesInBetween => Err("it reads files in /proc".to_owned()),
             Feature::Pidfds => Err("it has no pidfds".to_owned()),
+            Feature::UntilReaped => Err("a reaping sends no signal".to_owned()),
             Feature::NoSignalHandler => Err("it listens to SIGCHLD".to_owned()),
             Feature::NoHandlerAtFirst => Err("its first process needs the handler".to_owned()),
             Feature::PidfdsOnly => Err("it needs no pidfds".to_owned()),
@@ -275,9 +284,11 @@ impl BackendUnderTest for PidfdOrSigchld {
             Feature::StatusAfterReaping => {
                 Err("what spills over is told without a status, once it is reaped".to_owned())
             }
-            Feature::SignalsLeft | Feature::Forwarding | Feature::NoThread | Feature::Driver => {
-                Sigchld.offers(feature)
-            }
+            Feature::SignalsLeft
+            | Feature::Forwarding
+            | Feature::NoThread
+            | Feature::Driver
+            | Feature::UntilReaped => Sigchld.offers(feature),
             // Every process spills over, the first too. A pidfd has nowhere to spill to.
             Feature::NoHandlerAtFirst | Feature::Pidfds => Pidfd.is_available(),
             // The half that pidfds watch does not need it.
@@ -452,6 +463,7 @@ macro_rules! driven {
     (
         $(#[$doc:meta])* $name:ident = $text:literal, like $like:ident, made by $make:expr,
         and with usages by $make_with:expr
+        $(, and until reaped by $make_until:expr)?
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug)]
@@ -469,6 +481,12 @@ macro_rules! driven {
             fn watcher_with_usage(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
                 Loop::start($make_with)
             }
+
+            $(
+                fn watcher_until_reaped(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+                    Loop::start($make_until)
+                }
+            )?
 
             fn driven(&self) -> Result<Driven, WatchError> {
                 $make
@@ -506,6 +524,10 @@ driven! {
     and with usages by {
         let (source, waiter) = PidfdSource::new()?;
         Driven::new(DrivenWatcher::new(source.with_resource_usage(), waiter))
+    },
+    and until reaped by {
+        let (source, waiter) = PidfdSource::until_reaped()?;
+        Driven::new(DrivenWatcher::new(source, waiter))
     }
 }
 

@@ -39,6 +39,7 @@ mod old_design;
 mod panics;
 mod pidfds;
 mod poll;
+mod reaping;
 mod refusals;
 mod registrations;
 mod seldom;
@@ -66,6 +67,7 @@ const FAMILIES: &[&[Broken]] = &[
     masks::ALL,
     poll::ALL,
     pidfds::ALL,
+    reaping::ALL,
     send::ALL,
     late::ALL,
     panics::ALL,

@@ -48,6 +48,8 @@ pub enum Feature {
     StatusAfterReaping,
     /// A watcher can be created that returns the resource usage of a child.
     ResourceUsage,
+    /// A watcher can be created that tells when a process has been reaped.
+    UntilReaped,
     /// While the backend watches, a program that receives `SIGCHLD` by `signalfd` or
     /// `sigwaitinfo` continues to receive it.
     SignalsLeft,

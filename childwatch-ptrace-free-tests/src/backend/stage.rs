@@ -55,6 +55,18 @@ impl<'a> Stage<'a> {
             .expect("a watcher that returns usages")
     }
 
+    /// A new watcher that tells reapings.
+    ///
+    /// # Panics
+    ///
+    /// When the backend refuses.
+    #[must_use]
+    pub fn watcher_until_reaped(&self) -> Box<dyn PidWatcher> {
+        self.backend
+            .watcher_until_reaped()
+            .expect("a watcher that tells reapings")
+    }
+
     /// A live child, waiting at its gate.
     #[must_use]
     pub fn child(&self) -> Box<dyn GatedChild> {

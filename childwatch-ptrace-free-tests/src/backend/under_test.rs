@@ -42,6 +42,20 @@ pub trait BackendUnderTest: Sync {
         })
     }
 
+    /// A new watcher that tells when a process has been reaped (C21). It is called only if the
+    /// backend offers [`Feature::UntilReaped`].
+    ///
+    /// # Errors
+    ///
+    /// The error of the backend's own constructor.
+    fn watcher_until_reaped(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+        Err(WatchError::Unsupported {
+            operation: "reapings",
+            pid: None,
+            source: io::ErrorKind::Unsupported.into(),
+        })
+    }
+
     /// A new watcher without a thread, and its driver. It is called only if the backend offers
     /// [`Feature::Driver`].
     ///

@@ -50,6 +50,7 @@ clauses! {
     C18 = "host",
     C19 = "pidfds",
     C20 = "signals",
+    C21 = "reapings",
 }
 
 /// The clauses as the documentation of the trait has them. A test of childwatch-proofs keeps them

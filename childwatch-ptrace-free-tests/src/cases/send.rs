@@ -1,8 +1,5 @@
 //! C20: signals to registered processes.
 
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
-
 use childwatch_core::{Pid, WatchError};
 use rustix::io::Errno;
 
@@ -49,18 +46,11 @@ pub(super) fn a_signal_reaches_the_registered_process(stage: &Stage<'_>) {
             watcher.send_signal(pid, 0).unwrap();
             watcher.send_signal(pid, signal).unwrap();
             let status = probe.ran_once().status().unwrap();
-            assert_eq!(End::Signal(signal as u8), end_of(status));
+            assert_eq!(End::Signal(signal as u8), End::of(status));
             assert_eq!(child.reap(), Some(status));
             watcher.unregister_pid(pid);
             assert!(watcher.send_signal(pid, signal).is_err());
         }
-    }
-}
-
-fn end_of(status: ExitStatus) -> End {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => End::Code(code as u8),
-        (None, signal) => End::Signal(signal.unwrap_or_default() as u8),
     }
 }
 

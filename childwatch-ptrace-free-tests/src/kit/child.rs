@@ -38,6 +38,16 @@ pub enum End {
     Signal(u8),
 }
 
+impl End {
+    /// The end of this status.
+    pub(crate) fn of(status: ExitStatus) -> Self {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => End::Code(code as u8),
+            (None, signal) => End::Signal(signal.unwrap_or_default() as u8),
+        }
+    }
+}
+
 /// A live child at its gate. Dropping it kills and reaps what is left of it.
 pub trait GatedChild: Debug + Send + Sync {
     /// Its number.

@@ -263,6 +263,8 @@ mod tests {
     #[test]
     fn an_action_whose_correction_fails_is_taken_back() {
         static SIGNALS: AtomicU32 = AtomicU32::new(0);
+        // What it registers first would be another's handler to the installation in a later test.
+        install().unwrap();
         let counts = |_: &libc::siginfo_t| {
             SIGNALS.store(1, Ordering::SeqCst);
         };

@@ -53,8 +53,10 @@ fn sweep(source: &SigchldSource, waiter: &mut SigchldWaiter, is_heartbeat: bool)
 
 /// Waits until a thread of this process blocks the signal, or until it does not.
 fn until_blocked(thread: i32, is_wanted: bool) {
+    const PATIENCE: Duration = Duration::from_secs(60);
     let path = format!("/proc/self/task/{thread}/status");
-    loop {
+    let start = clock::monotonic();
+    while clock::monotonic() - start < PATIENCE {
         let status = std::fs::read_to_string(&path).unwrap();
         let mut lines = status.lines();
         let mask = lines.find_map(|line| line.strip_prefix("SigBlk:")).unwrap();
@@ -64,6 +66,7 @@ fn until_blocked(thread: i32, is_wanted: bool) {
         }
         thread::yield_now();
     }
+    panic!("blocked: {}, for as long as this", !is_wanted);
 }
 
 #[test]

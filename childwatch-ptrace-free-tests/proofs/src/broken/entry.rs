@@ -99,6 +99,11 @@ impl BackendUnderTest for Broken {
         (self.watcher)()
     }
 
+    /// As for usages.
+    fn watcher_until_reaped(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+        (self.watcher)()
+    }
+
     fn driven(&self) -> Result<Driven, WatchError> {
         (self.driven)()
     }
