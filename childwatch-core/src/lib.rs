@@ -99,7 +99,7 @@ pub use wait::exit_set::{ExitSet, Exits, NextExit};
 pub use wait::exited::Exited;
 pub use wait::ext::PidWatcherExt;
 pub use wait::guard::WatchGuard;
-pub use watchers::fallback::FallbackWatcher;
+pub use watchers::fallback::{DrivenFallback, FallbackDriver, FallbackWatcher};
 pub use watchers::simulated::{SimulatedProcesses, SimulatedWatcher};
 
 pub mod source {

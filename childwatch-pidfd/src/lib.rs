@@ -157,7 +157,7 @@ mod zombie;
 cfg_if::cfg_if! {
     if #[cfg(target_os = "linux")] {
         #[cfg(feature = "sigchld")]
-        pub use auto::{AutoWatcher, Backends};
+        pub use auto::{AutoDriver, AutoWatcher, Backends};
         pub use probe::{Probe, probe};
         pub use source::{PidfdSource, PidfdWaiter};
         pub use watcher::PidfdWatcher;
