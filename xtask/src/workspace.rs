@@ -17,6 +17,39 @@ pub(crate) fn target() -> PathBuf {
     root().join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
+/// A package that is for users of the registry.
+pub(crate) struct Published {
+    pub(crate) name: String,
+    /// The package's directory.
+    pub(crate) directory: PathBuf,
+}
+
+/// Returns the packages that may be published, in the order of the workspace's manifest.
+pub(crate) fn published() -> anyhow::Result<Vec<Published>> {
+    #[derive(Deserialize)]
+    struct Manifest {
+        package: Package,
+    }
+    #[derive(Deserialize)]
+    struct Package {
+        name: String,
+        publish: Option<bool>,
+    }
+    let mut published = Vec::new();
+    for member in members()? {
+        let directory = root().join(member);
+        let path = directory.join("Cargo.toml");
+        let text = fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
+        let Manifest { package } =
+            toml::from_str(&text).with_context(|| format!("{}", path.display()))?;
+        if package.publish != Some(false) {
+            let name = package.name;
+            published.push(Published { name, directory });
+        }
+    }
+    Ok(published)
+}
+
 /// Returns the directories of the workspace's packages, as its manifest names them.
 pub(crate) fn members() -> anyhow::Result<Vec<String>> {
     #[derive(Deserialize)]
