@@ -17,15 +17,8 @@ pub(crate) fn target() -> PathBuf {
     root().join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
-/// A package that is for users of the registry.
-pub(crate) struct Published {
-    pub(crate) name: String,
-    /// The package's directory.
-    pub(crate) directory: PathBuf,
-}
-
-/// Returns the packages that may be published, in the order of the workspace's manifest.
-pub(crate) fn published() -> anyhow::Result<Vec<Published>> {
+/// Returns the names of the packages that may be published, in the order of the workspace's manifest.
+pub(crate) fn published() -> anyhow::Result<Vec<String>> {
     #[derive(Deserialize)]
     struct Manifest {
         package: Package,
@@ -37,14 +30,12 @@ pub(crate) fn published() -> anyhow::Result<Vec<Published>> {
     }
     let mut published = Vec::new();
     for member in members()? {
-        let directory = root().join(member);
-        let path = directory.join("Cargo.toml");
+        let path = root().join(member).join("Cargo.toml");
         let text = fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
         let Manifest { package } =
             toml::from_str(&text).with_context(|| format!("{}", path.display()))?;
         if package.publish != Some(false) {
-            let name = package.name;
-            published.push(Published { name, directory });
+            published.push(package.name);
         }
     }
     Ok(published)

@@ -6,6 +6,7 @@
 
 use std::fs;
 
+use anyhow::ensure;
 use xshell::{Shell, cmd};
 
 use super::done::Done;
@@ -30,12 +31,22 @@ pub(super) fn run(shell: &Shell) -> anyhow::Result<Done> {
         fs::write(&path, without_dev_dependencies(&text))?;
     }
     let manifest = libraries.manifest();
-    nightly
-        .cargo(shell)
-        .args(["generate-lockfile", "--quiet", "-Zdirect-minimal-versions"])
-        .arg("--manifest-path")
-        .arg(&manifest)
-        .run()?;
+    // These two need the registry: the oldest versions are seldom in cargo's cache.
+    for command in ["generate-lockfile", "fetch"] {
+        let output = nightly
+            .cargo(shell)
+            .args([command, "-Zdirect-minimal-versions", "--manifest-path"])
+            .arg(&manifest)
+            .ignore_status()
+            .output()?;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        if !output.status.success() && is_unreachable(&errors) {
+            return Ok(Done::Skipped(format!(
+                "the registry cannot be reached for the oldest versions:\n{errors}"
+            )));
+        }
+        ensure!(output.status.success(), "{errors}");
+    }
     let target = workspace::target().join("minimal-versions/target");
     cmd!(
         shell,
@@ -44,6 +55,12 @@ pub(super) fn run(shell: &Shell) -> anyhow::Result<Done> {
     )
     .run()?;
     Ok(Done::Passed)
+}
+
+/// Returns `true` if cargo's errors are about the network, and not about a bound.
+fn is_unreachable(errors: &str) -> bool {
+    let words = ["download of ", "failed to download", "offline mode"];
+    words.iter().any(|words| errors.contains(words))
 }
 
 /// Removes the dev-dependencies, and the targets that need them, from a manifest as cargo writes
@@ -69,6 +86,15 @@ fn without_dev_dependencies(manifest: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_conflict_of_bounds_is_not_taken_for_a_missing_network() {
+        let conflict = "error: failed to select a version for `libc`.";
+        assert!(!is_unreachable(conflict));
+        let unreachable =
+            "failed to load source for dependency `cfg-if`\n\ndownload of config.json failed";
+        assert!(is_unreachable(unreachable));
+    }
 
     #[test]
     fn only_what_users_get_is_kept() {

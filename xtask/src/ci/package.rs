@@ -39,7 +39,10 @@ const LARGEST_FILE: u64 = 128 * 1024;
 /// The largest package, compressed, in bytes.
 const LARGEST_PACKAGE: u64 = 256 * 1024;
 
-/// What the registry shows, and docs.rs reads. Cargo itself demands neither.
+/// What each README says that its package needs.
+const RUST: &str = concat!("Rust ", env!("CARGO_PKG_RUST_VERSION"), " or later");
+
+/// What the registry shows, and docs.rs reads. Cargo demands only some of it.
 const FIELDS: [&str; 7] = [
     "rust-version",
     "description",
@@ -132,6 +135,9 @@ fn faults_in(package: &Package, files: &[(String, u64)]) -> anyhow::Result<Vec<S
         field.and_then(|value| value.as_str()) == Some("") || field.is_none()
     });
     faults.extend(fields.map(|field| format!("Cargo.toml has no {field}")));
+    if !text("README.md").contains(RUST) {
+        faults.push(format!("README.md does not say: {RUST}"));
+    }
     for (path, _) in files.iter().filter(|(path, _)| path.ends_with(".md")) {
         // The pages of `docs` are a part of the documentation, and rustdoc checks their links.
         if !path.starts_with("docs/") {

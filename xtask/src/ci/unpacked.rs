@@ -48,9 +48,7 @@ impl Unpacked {
             )));
         }
         let published = workspace::published()?;
-        let names = published
-            .iter()
-            .flat_map(|package| ["--package", &package.name]);
+        let names = published.iter().flat_map(|name| ["--package", name]);
         let names: Vec<_> = names.collect();
         let pack = || {
             cmd!(shell, "cargo package --quiet --no-verify --allow-dirty")
@@ -68,8 +66,8 @@ impl Unpacked {
         fs::create_dir_all(&workspace)?;
         let mut packages = Vec::new();
         for package in published {
-            if is_wanted(&package.name) {
-                packages.push(Package::unpack(shell, package.name, &workspace)?);
+            if is_wanted(&package) {
+                packages.push(Package::unpack(shell, package, &workspace)?);
             }
         }
         fs::write(workspace.join("Cargo.toml"), manifest(&packages))?;
