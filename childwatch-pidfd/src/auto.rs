@@ -49,6 +49,18 @@ use childwatch_sigchld::SigchldWatcher;
 /// child.wait()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// A [`FallbackWatcher`] of the program's own:
+///
+/// ```
+/// use childwatch_core::FallbackWatcher;
+/// use childwatch_pidfd::PidfdSource;
+/// use childwatch_sigchld::SigchldSource;
+///
+/// let watcher = FallbackWatcher::new(PidfdSource::new()?, SigchldSource::new()?)?;
+/// assert_eq!(watcher.watched_by_secondary(), 0);
+/// # Ok::<(), childwatch_core::WatchError>(())
+/// ```
 #[derive(Debug)]
 pub struct AutoWatcher(Chosen);
 

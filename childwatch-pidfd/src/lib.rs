@@ -134,6 +134,8 @@
 //! - **Two copies of the library in one process** (two versions, or one inside a plugin)
 //!   work side by side. Each has its own thread and its own descriptors.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 // Outside the macro: tools that follow the modules do not look into one.
 mod armed;
 #[cfg(feature = "sigchld")]
@@ -172,7 +174,6 @@ pub use childwatch_core::{
     WatchHandle, WatcherStats,
 };
 
-/// The code of the README is compiled and run.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

@@ -97,3 +97,7 @@ pub use hosts::{CASES_OF_HOSTS, HOSTS};
 pub use kit::judged::{Outcome, Verdict};
 pub use machine::interpreter::Interpreter;
 pub use machine::sandbox::Sandbox;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -19,8 +19,12 @@ use done::Done;
 
 mod deny;
 mod done;
+mod minimal_versions;
 mod miri;
+mod package;
+mod semver;
 mod tsan;
+mod unpacked;
 
 /// The oldest compiler that the workspace promises.
 const MSRV: &str = env!("CARGO_PKG_RUST_VERSION");
@@ -65,6 +69,12 @@ enum Step {
     Loom,
     /// The oldest promised compiler compiles the workspace
     Msrv,
+    /// The published packages have the right files, and build and pass their doctests unpacked
+    Package,
+    /// The libraries compile with the oldest versions of their dependencies, if a nightly is there
+    MinimalVersions,
+    /// The libraries break nothing of the last release, if there is one and cargo-semver-checks
+    Semver,
     /// The table of docs/unsafe.md is true
     Unsafe,
     /// Licences, bans, sources and advisories of all dependencies
@@ -146,6 +156,9 @@ impl Step {
             Step::Soak => cmd!(shell, "cargo xtask soak --minutes 0.08").run()?,
             Step::Loom => models::check(shell)?,
             Step::Msrv => return msrv(shell),
+            Step::Package => return package::run(shell),
+            Step::MinimalVersions => return minimal_versions::run(shell),
+            Step::Semver => return semver::run(shell),
             Step::Unsafe => unsafe_code::check()?,
             Step::Deny => return deny::run(shell),
             Step::Miri => return miri::run(shell),

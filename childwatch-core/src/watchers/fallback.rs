@@ -46,8 +46,8 @@ use crate::source::token::Token;
 /// [`NotAChild`](WatchError::NotAChild), the caller gets the primary's error. A process that is
 /// registered by its pidfd is the primary's, or is refused.
 ///
-/// The documentation of `childwatch-sigchld` has an example; its example `deployment`
-/// chooses between the two backends and this, by a flag or by what their probes say.
+/// The documentation of `AutoWatcher` in `childwatch-pidfd` has an example. The example `deployment`
+/// of that crate chooses between the two backends and this, by a flag or by what their probes say.
 pub struct FallbackWatcher<P: ExitSource, S: ExitSource>(ThreadedWatcher<FallbackSource<P, S>>);
 
 impl<P: ExitSource, S: ExitSource> FallbackWatcher<P, S> {
