@@ -20,6 +20,7 @@ use done::Done;
 mod deny;
 mod done;
 mod miri;
+mod targets;
 mod tsan;
 
 /// The oldest compiler that the workspace promises.
@@ -65,6 +66,8 @@ enum Step {
     Loom,
     /// The oldest promised compiler compiles the workspace
     Msrv,
+    /// The libraries compile for other architectures and C libraries
+    Targets,
     /// The table of docs/unsafe.md is true
     Unsafe,
     /// Licences, bans, sources and advisories of all dependencies
@@ -146,6 +149,7 @@ impl Step {
             Step::Soak => cmd!(shell, "cargo xtask soak --minutes 0.08").run()?,
             Step::Loom => models::check(shell)?,
             Step::Msrv => return msrv(shell),
+            Step::Targets => return targets::check(shell),
             Step::Unsafe => unsafe_code::check()?,
             Step::Deny => return deny::run(shell),
             Step::Miri => return miri::run(shell),
@@ -177,11 +181,7 @@ fn build_for_hosts(shell: &Shell) -> anyhow::Result<()> {
     )
     .run()?;
     let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
-    let library = cmd!(shell, "rustc --print target-libdir --target {target}")
-        .quiet()
-        .ignore_stderr()
-        .read();
-    if library.is_ok_and(|library| Path::new(&library).is_dir()) {
+    if targets::is_installed(shell, &target) {
         cmd!(
             shell,
             "cargo build --package {PACKAGE} --bins --target {target}"

@@ -51,6 +51,9 @@ impl Interpreter {
     const fn quick_options(self) -> &'static [&'static str] {
         match self {
             Interpreter::Qemu => &[],
+            // Memcheck demands the symbols of the C library's loader. They are often missing for
+            // an architecture that is not the machine's own.
+            Interpreter::Valgrind if cfg!(not(target_arch = "x86_64")) => &["--quiet"],
             Interpreter::Valgrind => &["--quiet", "--tool=none"],
         }
     }
@@ -85,9 +88,16 @@ impl Interpreter {
             Some((_, Some(code))) if code == i32::from(alone::UNSUPPORTED) => {
                 Err(format!("in {name}: {}", ended.output.trim()))
             }
+            // valgrind names the package in its advice, which is twenty lines long.
+            Some(_) if ended.errors.contains("libc6-dbg") => Err(format!(
+                "{name} has no symbols of the C library for {ARCH}, which are a package of their \
+                 own (Debian: libc6-dbg)"
+            )),
             Some((status, _)) => {
                 let reason = alone::explain(status, &ended.errors);
-                Err(format!("{name} does not run this program: {reason}"))
+                // The report has one line for it.
+                let words: Vec<_> = reason.split_whitespace().take(30).collect();
+                Err(format!("{name} does not run this program: {}", words.join(" ")))
             }
             None => Err(format!("{name} takes longer than {DEADLINE:?} to answer")),
         }

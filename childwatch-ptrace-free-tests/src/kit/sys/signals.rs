@@ -525,7 +525,8 @@ pub(crate) struct RepairedPage {
 
 static PAGE: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 
-const PAGE_BYTES: usize = 4096;
+/// The pages that are touched, whatever a page's size is: up to 64 KiB on Linux.
+const PAGE_BYTES: usize = 64 << 10;
 
 extern "C" fn repair(_signal: libc::c_int) {
     let page = PAGE.load(Ordering::SeqCst);
