@@ -150,7 +150,10 @@ struct KernelUsage {
 // armv7 and their like, and 64 on x32 too.
 const _: () = assert!(
     size_of::<KernelUsage>()
-        == if cfg!(all(target_pointer_width = "32", not(target_arch = "x86_64"))) {
+        == if cfg!(all(
+            target_pointer_width = "32",
+            not(target_arch = "x86_64")
+        )) {
             72
         } else {
             144

@@ -97,7 +97,10 @@ impl Interpreter {
                 let reason = alone::explain(status, &ended.errors);
                 // The report has one line for it.
                 let words: Vec<_> = reason.split_whitespace().take(30).collect();
-                Err(format!("{name} does not run this program: {}", words.join(" ")))
+                Err(format!(
+                    "{name} does not run this program: {}",
+                    words.join(" ")
+                ))
             }
             None => Err(format!("{name} takes longer than {DEADLINE:?} to answer")),
         }

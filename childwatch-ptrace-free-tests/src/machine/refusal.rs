@@ -193,6 +193,7 @@ mod tests {
     use crate::kit::child::{End, GatedChild, RealChild};
     use crate::kit::skip;
     use crate::kit::sys::birth;
+    use crate::machine::numbers::{FCNTLS, LSEEKS, TIMERFD_SETTIMES};
 
     fn can_be_tested() -> bool {
         skip::can_run(can_refuse())
@@ -226,7 +227,8 @@ mod tests {
     #[test]
     fn a_call_is_refused_by_its_argument() {
         if can_be_tested() {
-            let refusals = [Refusal::of(libc::SYS_fcntl, STRANGE).with(1, libc::F_GETFD as u32)];
+            let of_one_use = |refusal: Refusal| refusal.with(1, libc::F_GETFD as u32);
+            let refusals: Vec<_> = each(FCNTLS, STRANGE).into_iter().map(of_one_use).collect();
             with_refused(&refusals, || {
                 assert_eq!(fcntl_getfd(io::stderr()), Err(STRANGE));
                 assert_ne!(fcntl_getfl(io::stderr()), Err(STRANGE));
@@ -234,10 +236,55 @@ mod tests {
         }
     }
 
+    /// An architecture may have several calls for one function of the C library.
+    #[test]
+    fn the_lists_of_numbers_have_the_calls_of_this_architecture() {
+        use std::io::Seek;
+
+        use rustix::event::{Timespec, epoll, poll};
+        use rustix::time::{
+            Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create,
+            timerfd_settime,
+        };
+
+        if !can_be_tested() {
+            return;
+        }
+        let now = Timespec::default();
+        let never = Itimerspec {
+            it_interval: now,
+            it_value: now,
+        };
+        let instance = epoll::create(epoll::CreateFlags::empty()).unwrap();
+        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::empty()).unwrap();
+        let mut file = std::fs::File::open("/proc/self/stat").unwrap();
+        let refused = |calls: &[libc::c_long], call: &mut (dyn FnMut() -> Option<i32> + Send)| {
+            assert_eq!(call(), None, "it succeeds by itself");
+            let answer = with_refused(&each(calls, STRANGE), call);
+            assert_eq!(answer, Some(STRANGE.raw_os_error()), "{calls:?}");
+        };
+        let error = |errno: Errno| errno.raw_os_error();
+        refused(POLLS, &mut || poll(&mut [], Some(&now)).err().map(error));
+        refused(EPOLL_WAITS, &mut || {
+            let mut events = [const { std::mem::MaybeUninit::uninit() }; 1];
+            let found = epoll::wait(&instance, &mut events[..], Some(&now));
+            found.err().map(error)
+        });
+        refused(TIMERFD_SETTIMES, &mut || {
+            let flags = TimerfdTimerFlags::empty();
+            timerfd_settime(&timer, flags, &never).err().map(error)
+        });
+        // By the C library.
+        refused(LSEEKS, &mut || {
+            file.rewind().err().and_then(|error| error.raw_os_error())
+        });
+    }
+
     #[test]
     fn an_ignored_call_succeeds_and_does_nothing() {
         if can_be_tested() {
-            with_refused(&[Refusal::ignored(libc::SYS_fcntl)], || {
+            let refusals: Vec<_> = FCNTLS.iter().map(|&call| Refusal::ignored(call)).collect();
+            with_refused(&refusals, || {
                 // Without the filter: a file that is no pipe has no such size.
                 assert_eq!(rustix::pipe::fcntl_getpipe_size(io::stderr()), Ok(0));
             });
