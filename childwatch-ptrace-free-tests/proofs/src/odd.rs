@@ -20,7 +20,7 @@ use childwatch_core::source::{ExitSource, Report, Token};
 use childwatch_core::{Pid, PidWatcher, WatchError};
 
 use crate::backends::{Pidfd, Sigchld};
-use crate::broken::source::{Good, SourceFault, over_pidfds, over_sigchld};
+use crate::broken::source::{Good, SourceFault, over_pidfds, over_sigchld, until_reaped};
 use childwatch_ptrace_free_tests::BackendUnderTest;
 use childwatch_ptrace_free_tests::Feature;
 use childwatch_ptrace_free_tests::kit::child::Nursery;
@@ -37,6 +37,8 @@ pub struct Odd {
     pub built_on: &'static dyn BackendUnderTest,
     /// Its constructor.
     pub watcher: fn() -> Result<Box<dyn PidWatcher>, WatchError>,
+    /// That of a watcher that tells reapings. It is called only if `built_on` has one.
+    pub until_reaped: fn() -> Result<Box<dyn PidWatcher>, WatchError>,
 }
 
 /// Every watcher with a permitted oddity.
@@ -46,36 +48,42 @@ pub static ALL: &[Odd] = &[
         habit: "Of the exits that are pending, the last one is reported first.",
         built_on: &Pidfd,
         watcher: over_pidfds::<LastExitFirst>,
+        until_reaped: until_reaped::<LastExitFirst>,
     },
     Odd {
         name: "every-second-late",
         habit: "Every second process's exit is reported 20 ms after those of the others.",
         built_on: &Pidfd,
         watcher: over_pidfds::<EverySecondLate>,
+        until_reaped: until_reaped::<EverySecondLate>,
     },
     Odd {
         name: "one-exit-a-wait",
         habit: "Each exit is reported by a wait of its own.",
         built_on: &Pidfd,
         watcher: over_pidfds::<OneExitAWait>,
+        until_reaped: until_reaped::<OneExitAWait>,
     },
     Odd {
         name: "wakes-for-nothing",
         habit: "Before a wait that has reports, one ends that has none.",
         built_on: &Pidfd,
         watcher: over_pidfds::<WakesForNothing>,
+        until_reaped: until_reaped::<WakesForNothing>,
     },
     Odd {
         name: "repeats-itself",
         habit: "Each exit is reported three times, once among the next exits.",
         built_on: &Pidfd,
         watcher: over_pidfds::<RepeatsItself>,
+        until_reaped: until_reaped::<RepeatsItself>,
     },
     Odd {
         name: "signals-every-second-late",
         habit: "The same as every-second-late, by signals.",
         built_on: &Sigchld,
         watcher: over_sigchld::<EverySecondLate>,
+        until_reaped: || Sigchld.watcher_until_reaped(),
     },
 ];
 
@@ -96,6 +104,10 @@ impl BackendUnderTest for Odd {
 
     fn watcher_with_usage(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
         (self.watcher)()
+    }
+
+    fn watcher_until_reaped(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+        (self.until_reaped)()
     }
 
     fn is_available(&self) -> Result<(), String> {

@@ -6,13 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use childwatch_core::source::{ExitSource, Report, Token};
-use childwatch_core::{Pid, PidWatcher, WatchError};
-use childwatch_pidfd::PidfdSource;
+use childwatch_core::{Pid, WatchError};
 use childwatch_sigchld::{Disposition, probe};
 
 use super::entry::Fails::{InVain, Saying};
 use super::entry::{Broken, ON_PIDFDS, Rule};
-use super::source::{Good, SourceFault, start};
+use super::source::{Good, SourceFault, until_reaped};
 use childwatch_ptrace_free_tests::Clause::C21;
 
 pub(super) const ALL: &[Broken] = &[
@@ -94,10 +93,6 @@ pub(super) const ALL: &[Broken] = &[
         ..ON_PIDFDS
     },
 ];
-
-fn until_reaped<F: SourceFault>() -> Result<Box<dyn PidWatcher>, WatchError> {
-    start::<F, _>(PidfdSource::until_reaped()?)
-}
 
 #[derive(Debug, Default)]
 struct ForgetsWhatWasReaped;

@@ -77,6 +77,11 @@ pub(crate) fn over_pidfds<F: SourceFault>() -> Result<Box<dyn PidWatcher>, Watch
     start::<F, _>((source.with_resource_usage(), waiter))
 }
 
+/// A watcher that tells reapings, over a pidfd source with a fault.
+pub(crate) fn until_reaped<F: SourceFault>() -> Result<Box<dyn PidWatcher>, WatchError> {
+    start::<F, _>(PidfdSource::until_reaped()?)
+}
+
 /// A watcher over a `SIGCHLD` source with a fault.
 pub(crate) fn over_sigchld<F: SourceFault>() -> Result<Box<dyn PidWatcher>, WatchError> {
     let (source, waiter) = SigchldSource::new()?;
