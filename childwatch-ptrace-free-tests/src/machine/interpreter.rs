@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::kit::alone;
+use crate::machine::static_program::IS_STATIC;
 
 /// A program that runs this one, and stands between it and the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,6 +75,10 @@ impl Interpreter {
     /// The reason, for the report.
     pub(crate) fn run(self, arguments: &[&str]) -> Result<(), String> {
         let name = self.name();
+        // It replaces the functions of a library that is loaded.
+        if self == Interpreter::Valgrind && IS_STATIC {
+            return Err("valgrind does not know the allocator of a static program".to_owned());
+        }
         let file = self
             .file()
             .ok_or_else(|| format!("{name} is not installed"))?;
