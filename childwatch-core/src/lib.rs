@@ -31,6 +31,15 @@
 //! | run callbacks in a loop of the program's, without a thread | [`DrivenWatcher`] and its [`Driver`] |
 //! | write a backend | the module [`source`] |
 //!
+//! # Targets
+//!
+//! | target | state |
+//! |---|---|
+//! | x86-64 with glibc | the whole suite runs in CI |
+//! | x86-64 with musl, i686 with glibc | the suite has run on them; CI compiles the crate |
+//! | aarch64 and i686 with musl; aarch64, armv7, riscv64gc, powerpc64le and s390x with glibc | CI compiles the crate |
+//! | MIPS, 32-bit PowerPC, Android | not supported |
+//!
 //! # Events
 //!
 //! With the feature `tracing`, watchers emit events for the program's subscriber of the crate

@@ -37,7 +37,11 @@ struct PidfdInfo {
 
 const GET_INFO: Opcode = opcode::read_write::<PidfdInfo>(0xff, 11);
 
+// The same on every architecture: an `u64` needs no padding here, whether it is aligned to 4 or 8
+// bytes. `_IOWR` of MIPS, PowerPC and SPARC has other bits, whose sum is the same for this opcode.
 const _: () = assert!(mem::size_of::<PidfdInfo>() == 64);
+const _: () = assert!(mem::offset_of!(PidfdInfo, ppid) == 24);
+const _: () = assert!(mem::offset_of!(PidfdInfo, exit_code) == 60);
 const _: () = assert!(GET_INFO == 0xC040_FF0B);
 
 /// What the kernel returns about a process that has exited and cannot be waited for.

@@ -47,6 +47,15 @@
 //! | 6.15 | the status of a process that the kernel or somebody else has reaped (`PIDFD_GET_INFO`) |
 //! | 7.1 | children made with `CLONE_AUTOREAP`, with their status, though they never become zombies |
 //!
+//! # Targets
+//!
+//! | target | state |
+//! |---|---|
+//! | x86-64 with glibc | the whole suite runs in CI |
+//! | x86-64 with musl, i686 with glibc | the suite has run on them; CI compiles the crate |
+//! | aarch64 and i686 with musl; aarch64, armv7, riscv64gc, powerpc64le and s390x with glibc | CI compiles the crate |
+//! | MIPS, 32-bit PowerPC, Android | not supported |
+//!
 //! # When the status is known
 //!
 //! | the process | status |

@@ -32,6 +32,15 @@
 //! processes as possible, and `SIGCHLD` for the rest. Its documentation has an example for a
 //! [`FallbackWatcher`](childwatch_core::FallbackWatcher) of your own.
 //!
+//! # Targets
+//!
+//! | target | state |
+//! |---|---|
+//! | x86-64 with glibc | the whole suite runs in CI |
+//! | x86-64 with musl, i686 with glibc | the suite has run on them; CI compiles the crate |
+//! | aarch64 and i686 with musl; aarch64, armv7, riscv64gc, powerpc64le and s390x with glibc | CI compiles the crate |
+//! | MIPS, 32-bit PowerPC, Android | not supported |
+//!
 //! # What changes in the process
 //!
 //! - **The handler of `SIGCHLD`.** When the first child is watched, signal-hook's handler is

@@ -23,6 +23,7 @@ mod minimal_versions;
 mod miri;
 mod package;
 mod semver;
+mod targets;
 mod tsan;
 mod unpacked;
 
@@ -75,6 +76,10 @@ enum Step {
     MinimalVersions,
     /// The libraries break nothing of the last release, if there is one and cargo-semver-checks
     Semver,
+    /// The libraries compile for other architectures and C libraries
+    Targets,
+    /// The conformance suite on i686 and with musl, where an x86-64 machine can build it
+    SuiteElsewhere,
     /// The table of docs/unsafe.md is true
     Unsafe,
     /// Licences, bans, sources and advisories of all dependencies
@@ -159,6 +164,8 @@ impl Step {
             Step::Package => return package::run(shell),
             Step::MinimalVersions => return minimal_versions::run(shell),
             Step::Semver => return semver::run(shell),
+            Step::Targets => return targets::check(shell),
+            Step::SuiteElsewhere => return targets::run_suite(shell, &cells_at_a_time()),
             Step::Unsafe => unsafe_code::check()?,
             Step::Deny => return deny::run(shell),
             Step::Miri => return miri::run(shell),
@@ -190,11 +197,7 @@ fn build_for_hosts(shell: &Shell) -> anyhow::Result<()> {
     )
     .run()?;
     let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
-    let library = cmd!(shell, "rustc --print target-libdir --target {target}")
-        .quiet()
-        .ignore_stderr()
-        .read();
-    if library.is_ok_and(|library| Path::new(&library).is_dir()) {
+    if targets::is_installed(shell, &target) {
         cmd!(
             shell,
             "cargo build --package {PACKAGE} --bins --target {target}"

@@ -142,7 +142,7 @@ impl Drop for Restored {
 ///   pid namespace than that of its process. From Linux 5.6 on the same held for time namespaces.
 ///   Linux 6.18 allows it for them.
 ///
-/// In the last two cases a retry does not help.
+/// In the last two cases a retry does not help. musl has `EAGAIN` for all of them.
 fn refused(operation: &'static str, source: io::Error) -> WatchError {
     let pid = None;
     match source.raw_os_error() {

@@ -146,7 +146,22 @@ struct KernelUsage {
     nivcsw: KernelLong,
 }
 
-const _: () = assert!(size_of::<KernelUsage>() == 18 * size_of::<KernelLong>());
+// Two times and 14 numbers. The kernel's interface alone decides how long each is: 32 bits on i686,
+// armv7 and their like, and 64 on x32 too.
+const _: () = assert!(
+    size_of::<KernelUsage>()
+        == if cfg!(all(
+            target_pointer_width = "32",
+            not(target_arch = "x86_64")
+        )) {
+            72
+        } else {
+            144
+        }
+);
+
+// The kernel writes 128 bytes on every architecture.
+const _: () = assert!(size_of::<libc::siginfo_t>() == 128);
 
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
@@ -281,6 +296,16 @@ mod tests {
         assert_eq!(found.unwrap(), None);
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_number_that_has_outgrown_31_bits_is_no_negative_one() {
+        let expected = if size_of::<KernelLong>() == 4 {
+            u64::from(u32::MAX)
+        } else {
+            0
+        };
+        assert_eq!(count(-1), expected);
     }
 
     #[test]

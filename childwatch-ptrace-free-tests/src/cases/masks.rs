@@ -131,8 +131,9 @@ pub(super) fn no_thread_blocks_what_faults_raise(stage: &Stage<'_>) {
 pub(super) fn no_signal_handler_runs_on_the_watchers_thread(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     let number = in_a_callback(stage, &*watcher, threads::thread_id);
-    // These two can't be blocked, nor the two that glibc keeps to itself.
-    let mut expected = vec![libc::SIGKILL, libc::SIGSTOP, 32, 33];
+    // These two can't be blocked, nor those that the C library keeps to itself.
+    let mut expected = vec![libc::SIGKILL, libc::SIGSTOP];
+    expected.extend(signals::c_librarys_signals());
     expected.extend(signals::SYNCHRONOUS_SIGNALS);
     expected.sort_unstable();
     let mut free = Vec::new();

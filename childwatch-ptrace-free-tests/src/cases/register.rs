@@ -370,8 +370,11 @@ pub(super) fn a_refused_spawn_leaves_nothing(stage: &Stage<'_>) {
     drop(few);
     let refused = refused.expect_err("a registration without a file");
     let inner = refused.get_ref().and_then(|inner| inner.downcast_ref());
+    // musl's `posix_spawn` opens a pipe for a moment, so the child is refused before the
+    // registration.
+    let is_spawn = cfg!(target_env = "musl") && refused.raw_os_error() == Some(libc::EMFILE);
     assert!(
-        matches!(inner, Some(WatchError::ResourceLimit { .. })),
+        is_spawn || matches!(inner, Some(WatchError::ResourceLimit { .. })),
         "{refused:?}"
     );
     before.assert_unchanged();

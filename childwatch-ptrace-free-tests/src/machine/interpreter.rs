@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::kit::alone;
+use crate::machine::static_program::IS_STATIC;
 
 /// A program that runs this one, and stands between it and the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +52,9 @@ impl Interpreter {
     const fn quick_options(self) -> &'static [&'static str] {
         match self {
             Interpreter::Qemu => &[],
+            // Memcheck demands the symbols of the C library's loader. They are often missing for
+            // an architecture that is not the machine's own.
+            Interpreter::Valgrind if cfg!(not(target_arch = "x86_64")) => &["--quiet"],
             Interpreter::Valgrind => &["--quiet", "--tool=none"],
         }
     }
@@ -71,6 +75,10 @@ impl Interpreter {
     /// The reason, for the report.
     pub(crate) fn run(self, arguments: &[&str]) -> Result<(), String> {
         let name = self.name();
+        // It replaces the functions of a library that is loaded.
+        if self == Interpreter::Valgrind && IS_STATIC {
+            return Err("valgrind does not know the allocator of a static program".to_owned());
+        }
         let file = self
             .file()
             .ok_or_else(|| format!("{name} is not installed"))?;
@@ -85,9 +93,19 @@ impl Interpreter {
             Some((_, Some(code))) if code == i32::from(alone::UNSUPPORTED) => {
                 Err(format!("in {name}: {}", ended.output.trim()))
             }
+            // valgrind names the package in its advice, which is twenty lines long.
+            Some(_) if ended.errors.contains("libc6-dbg") => Err(format!(
+                "{name} has no symbols of the C library for {ARCH}, which are a package of their \
+                 own (Debian: libc6-dbg)"
+            )),
             Some((status, _)) => {
                 let reason = alone::explain(status, &ended.errors);
-                Err(format!("{name} does not run this program: {reason}"))
+                // The report has one line for it.
+                let words: Vec<_> = reason.split_whitespace().take(30).collect();
+                Err(format!(
+                    "{name} does not run this program: {}",
+                    words.join(" ")
+                ))
             }
             None => Err(format!("{name} takes longer than {DEADLINE:?} to answer")),
         }

@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::mem;
+use std::ops::Range;
 use std::ptr;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
@@ -113,11 +114,15 @@ pub(crate) fn fatal_signals() -> impl Iterator<Item = u8> {
         libc::SIGURG,
         libc::SIGWINCH,
     ];
-    // 32 and 33 are glibc's own.
     (1..=64).filter(|signal| {
         let number = i32::from(*signal);
-        !HARMLESS.contains(&number) && !(32..34).contains(&number)
+        !HARMLESS.contains(&number) && !c_librarys_signals().contains(&number)
     })
+}
+
+/// The signals that the C library keeps to itself: 32 and 33 with glibc, and 34 too with musl.
+pub(crate) fn c_librarys_signals() -> Range<i32> {
+    32..libc::SIGRTMIN()
 }
 
 /// Returns the disposition of `SIGCHLD`: its handler's address and its flags.
@@ -437,16 +442,16 @@ pub(crate) fn blocked_by(status: &str) -> Vec<i32> {
 }
 
 /// The lines with these names in the `status` file of this process, such as `SigIgn:`. Sets
-/// of signals are without 32 and 33, which belong to the C library: it installs handlers of
-/// them when the first thread is started, whatever was inherited.
+/// of signals are without those that belong to the C library: it installs handlers of them
+/// when the first thread is started, whatever was inherited.
 pub(crate) fn signals_in_own_status(names: &[&str]) -> Vec<String> {
-    const C_LIBRARYS: u64 = 0b11 << 31;
+    let librarys: u64 = c_librarys_signals().map(|signal| 1 << (signal - 1)).sum();
     let text = std::fs::read_to_string("/proc/self/status").expect("/proc is mounted");
     let lines = text.lines().filter_map(|line| {
         let name = names.iter().find(|name| line.starts_with(**name))?;
         let value = line[name.len()..].trim();
         let value = match u64::from_str_radix(value, 16) {
-            Ok(set) if name.starts_with("Sig") => format!("{:016x}", set & !C_LIBRARYS),
+            Ok(set) if name.starts_with("Sig") => format!("{:016x}", set & !librarys),
             _ => value.to_owned(),
         };
         Some(format!("{name} {value}"))
@@ -525,7 +530,8 @@ pub(crate) struct RepairedPage {
 
 static PAGE: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 
-const PAGE_BYTES: usize = 4096;
+/// The pages that are touched, whatever a page's size is: up to 64 KiB on Linux.
+const PAGE_BYTES: usize = 64 << 10;
 
 extern "C" fn repair(_signal: libc::c_int) {
     let page = PAGE.load(Ordering::SeqCst);
