@@ -38,24 +38,22 @@ const REFUSALS: [Errno; 8] = [
 ];
 
 /// A call that a source asks with, in whole or in one of its uses.
-type Question = fn(Errno) -> Refusal;
+type Question = fn(Errno) -> Vec<Refusal>;
 
-const OPEN: Question = |errno| Refusal::of(libc::SYS_openat, errno);
+const OPEN: Question = |errno| vec![Refusal::of(libc::SYS_openat, errno)];
 
 const PIDFD: &[Question] = &[
-    |errno| Refusal::of(libc::SYS_pidfd_send_signal, errno),
-    Refusal::waitid_of_pidfds,
-    Refusal::pidfd_get_info,
-    |errno| Refusal::of(libc::SYS_ppoll, errno),
-    #[cfg(target_arch = "x86_64")]
-    |errno| Refusal::of(libc::SYS_poll, errno),
+    |errno| vec![Refusal::of(libc::SYS_pidfd_send_signal, errno)],
+    |errno| vec![Refusal::waitid_of_pidfds(errno)],
+    |errno| vec![Refusal::pidfd_get_info(errno)],
+    Refusal::polls,
     OPEN,
 ];
 
 const SIGCHLD: &[Question] = &[
-    |errno| Refusal::of(libc::SYS_waitid, errno).with(0, libc::P_PID),
-    |errno| Refusal::of(libc::SYS_setpgid, errno),
-    |errno| Refusal::of(libc::SYS_kill, errno),
+    |errno| vec![Refusal::of(libc::SYS_waitid, errno).with(0, libc::P_PID)],
+    |errno| vec![Refusal::of(libc::SYS_setpgid, errno)],
+    |errno| vec![Refusal::of(libc::SYS_kill, errno)],
     OPEN,
 ];
 
@@ -66,7 +64,7 @@ fn refusals(questions: &[Question]) -> impl Iterator<Item = Vec<Refusal>> {
     sets.into_iter().flat_map(|set| {
         REFUSALS.map(|errno| {
             set.iter()
-                .map(|question| question(errno))
+                .flat_map(|question| question(errno))
                 .collect::<Vec<_>>()
         })
     })
@@ -177,7 +175,7 @@ fn by_signals_a_child_that_cannot_be_looked_at_is_refused() {
         let child = child(State::Live);
         for errno in REFUSALS {
             let token = Token::from_parts(0, 3);
-            let armed = with_refused(&[SIGCHLD[0](errno)], || source.arm(child.pid(), token));
+            let armed = with_refused(&SIGCHLD[0](errno), || source.arm(child.pid(), token));
             assert!(
                 matches!(armed, Err(WatchError::Unsupported { .. })),
                 "{armed:?}, {errno}"
@@ -197,9 +195,9 @@ fn a_reaped_process_is_known_by_the_other_way_when_one_is_refused() {
         child.die(End::Code(7));
         child.reap();
         for errno in REFUSALS {
-            for refusal in [Refusal::of(libc::SYS_pidfd_send_signal, errno), OPEN(errno)] {
-                let is_reaped = with_refused(&[refusal], || source.is_reaped(token));
-                assert!(is_reaped, "{refusal:?}");
+            for refusals in [PIDFD[0](errno), OPEN(errno)] {
+                let is_reaped = with_refused(&refusals, || source.is_reaped(token));
+                assert!(is_reaped, "{refusals:?}");
             }
         }
     }

@@ -9,6 +9,7 @@ pub(crate) mod chained;
 pub mod death;
 pub(crate) mod directory;
 pub mod endings;
+pub(crate) mod filters;
 pub(crate) mod heap;
 pub mod limits;
 pub(crate) mod own_handler;

@@ -5,34 +5,21 @@
 //! and the threads that it starts from then on. Where two match a call, the newer
 //! one's error is the answer. A filter never stops a call that has begun.
 
-use std::env::consts::ARCH;
 use std::thread;
 
 use rustix::io::Errno;
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule,
-};
 
+use crate::kit::sys::filters::{Filter, Matching, Threads};
 use crate::kit::sys::permits;
+use crate::machine::numbers::{EPOLL_WAITS, POLLS, SELECTS};
 
 /// A system call, in whole or in one of its uses, and the error that it is to give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
     call: libc::c_long,
-    used: Used,
+    used: Matching,
     /// `None`: the call answers 0, and does nothing.
     errno: Option<Errno>,
-}
-
-/// Which of a call's uses are refused. A filter sees the arguments, and nothing that
-/// they point to. The kernel takes those named here as 32 bits, so the upper half of
-/// the register says nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Used {
-    Anyhow,
-    With { argument: u8, value: u32 },
-    WithFlag { argument: u8, flag: u32 },
 }
 
 impl Refusal {
@@ -41,7 +28,7 @@ impl Refusal {
     pub const fn of(call: libc::c_long, errno: Errno) -> Self {
         Refusal {
             call,
-            used: Used::Anyhow,
+            used: Matching::Any,
             errno: Some(errno),
         }
     }
@@ -50,7 +37,7 @@ impl Refusal {
     pub(crate) const fn ignored(call: libc::c_long) -> Self {
         Refusal {
             call,
-            used: Used::Anyhow,
+            used: Matching::Any,
             errno: None,
         }
     }
@@ -58,13 +45,13 @@ impl Refusal {
     /// Only with this value for the argument, which is counted from 0.
     #[must_use]
     pub const fn with(self, argument: u8, value: u32) -> Self {
-        let used = Used::With { argument, value };
+        let used = Matching::Equal { argument, value };
         Refusal { used, ..self }
     }
 
     /// Only with this flag in the argument, which is counted from 0.
     pub(crate) const fn with_flag(self, argument: u8, flag: u32) -> Self {
-        let used = Used::WithFlag { argument, flag };
+        let used = Matching::WithFlag { argument, flag };
         Refusal { used, ..self }
     }
 
@@ -100,57 +87,33 @@ impl Refusal {
 
     /// Every call that waits for epoll's events; an architecture may lack some.
     pub(crate) fn epoll_waits(errno: Errno) -> Vec<Self> {
-        let calls = [
-            #[cfg(target_arch = "x86_64")]
-            libc::SYS_epoll_wait,
-            libc::SYS_epoll_pwait,
-            libc::SYS_epoll_pwait2,
-        ];
-        calls.map(|call| Refusal::of(call, errno)).to_vec()
+        each(EPOLL_WAITS, errno)
     }
 
     /// `poll`; an architecture may lack the older call.
     pub fn polls(errno: Errno) -> Vec<Self> {
-        let calls = [
-            #[cfg(target_arch = "x86_64")]
-            libc::SYS_poll,
-            libc::SYS_ppoll,
-        ];
-        calls.map(|call| Refusal::of(call, errno)).to_vec()
+        each(POLLS, errno)
     }
 
     /// `select`; an architecture may lack the older call.
     pub(crate) fn selects(errno: Errno) -> Vec<Self> {
-        let calls = [
-            #[cfg(target_arch = "x86_64")]
-            libc::SYS_select,
-            libc::SYS_pselect6,
-        ];
-        calls.map(|call| Refusal::of(call, errno)).to_vec()
+        each(SELECTS, errno)
     }
 
-    fn filter(self) -> Result<BpfProgram, seccompiler::BackendError> {
-        let answer = self.errno.map_or(0, Errno::raw_os_error);
-        self.filter_to(SeccompAction::Errno(answer.unsigned_abs()))
+    fn filter(self) -> Filter {
+        let errno = self.errno.map_or(0, Errno::raw_os_error);
+        self.filter_to(libc::SECCOMP_RET_ERRNO | errno.unsigned_abs())
     }
 
-    fn filter_to(self, action: SeccompAction) -> Result<BpfProgram, seccompiler::BackendError> {
-        let condition = |argument, operator, value| {
-            let length = SeccompCmpArgLen::Dword;
-            SeccompCondition::new(argument, length, operator, u64::from(value))
-                .and_then(|condition| SeccompRule::new(vec![condition]))
-        };
-        let rules = match self.used {
-            Used::Anyhow => Vec::new(),
-            Used::With { argument, value } => vec![condition(argument, SeccompCmpOp::Eq, value)?],
-            Used::WithFlag { argument, flag } => {
-                let is_set = SeccompCmpOp::MaskedEq(flag.into());
-                vec![condition(argument, is_set, flag)?]
-            }
-        };
-        let rules = [(self.call, rules)].into();
-        SeccompFilter::new(rules, SeccompAction::Allow, action, ARCH.try_into()?)?.try_into()
+    fn filter_to(self, answer: u32) -> Filter {
+        Filter::new(self.call, self.used, answer)
     }
+}
+
+/// Each of the calls, whatever its arguments are.
+fn each(calls: &[libc::c_long], errno: Errno) -> Vec<Refusal> {
+    let refusals = calls.iter().map(|&call| Refusal::of(call, errno));
+    refusals.collect()
 }
 
 /// Has the kernel refuse these calls to this whole process and its children to come.
@@ -159,7 +122,7 @@ impl Refusal {
 ///
 /// Returns the reason if the call cannot be refused. The report shows it.
 pub(crate) fn refuse_in_process(refusals: &[Refusal]) -> Result<(), String> {
-    install(refusals, seccompiler::apply_filter_all_threads)
+    install(refusals, Threads::All)
 }
 
 /// Has the kernel send `SIGSYS` to a thread of this process that makes this call, instead of
@@ -169,8 +132,8 @@ pub(crate) fn refuse_in_process(refusals: &[Refusal]) -> Result<(), String> {
 ///
 /// Returns the reason if the calls cannot be refused. The report shows it.
 pub(crate) fn trap_in_process(refusal: Refusal) -> Result<(), String> {
-    let filter = refusal.filter_to(SeccompAction::Trap).map_err(explain)?;
-    seccompiler::apply_filter_all_threads(&filter).map_err(explain)
+    let filter = refusal.filter_to(libc::SECCOMP_RET_TRAP);
+    filter.install(Threads::All).map_err(explain)
 }
 
 /// Has the kernel refuse these calls to this thread, and to those that it starts from now
@@ -180,7 +143,7 @@ pub(crate) fn trap_in_process(refusal: Refusal) -> Result<(), String> {
 ///
 /// Returns the reason if the calls cannot be refused. The report shows it.
 pub fn refuse_on_this_thread(refusals: &[Refusal]) -> Result<(), String> {
-    install(refusals, seccompiler::apply_filter)
+    install(refusals, Threads::This)
 }
 
 /// Returns the result of `body`, run on a thread to which the kernel refuses these calls.
@@ -203,19 +166,13 @@ pub fn with_refused<T: Send>(refusals: &[Refusal], body: impl FnOnce() -> T + Se
 ///
 /// Returns the reason, which the report shows.
 pub(crate) fn can_refuse() -> Result<(), String> {
-    Refusal::pidfd_open(Errno::NOSYS)
-        .filter()
-        .map_err(explain)?;
     permits::may_filter_calls().map_err(explain)
 }
 
-/// One filter a refusal: a filter of seccompiler's has one error for all its calls.
-fn install(
-    refusals: &[Refusal],
-    apply: fn(&[seccompiler::sock_filter]) -> seccompiler::Result<()>,
-) -> Result<(), String> {
+/// One filter a refusal: a filter has one answer.
+fn install(refusals: &[Refusal], threads: Threads) -> Result<(), String> {
     for refusal in refusals {
-        apply(&refusal.filter().map_err(explain)?).map_err(explain)?;
+        refusal.filter().install(threads).map_err(explain)?;
     }
     Ok(())
 }

@@ -16,12 +16,11 @@ const SUITE: &str = "childwatch-ptrace-free-tests";
 const CORE: &str = "childwatch-core";
 
 /// What the suite depends on, and why.
-const DEPENDENCIES: [(&str, &str); 7] = [
+const DEPENDENCIES: [(&str, &str); 6] = [
     (CORE, "the contract, and the simulated watcher"),
     ("libc", "system calls that rustix does not have"),
     ("libtest-mimic", "the front for a test target of one's own"),
     ("rustix", "system calls"),
-    ("seccompiler", "sandboxes, and calls that are refused"),
     (
         "signal-hook-registry",
         "programs beside which a watcher must work: a handler of signal-hook",

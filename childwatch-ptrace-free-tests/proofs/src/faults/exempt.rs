@@ -1,5 +1,9 @@
 //! [`EXEMPT`]: the system calls of a watcher's threads that are not refused, and why not.
 
+use childwatch_ptrace_free_tests::machine::numbers::{
+    CLOCK_GETTIMES, FCNTLS, FSTATS, FUTEXES, LSEEKS, MMAPS,
+};
+
 /// System calls that are not made to fail.
 #[derive(Debug)]
 pub struct Exempt {
@@ -7,7 +11,7 @@ pub struct Exempt {
     pub names: &'static str,
     /// Why not.
     pub reason: &'static str,
-    numbers: &'static [libc::c_long],
+    numbers: &'static [&'static [libc::c_long]],
 }
 
 /// What watchers and libc do besides the calls of the table.
@@ -16,18 +20,20 @@ pub static EXEMPT: &[Exempt] = &[
         names: "futex (FUTEX_WAIT_BITSET, FUTEX_WAKE, the join of a thread)",
         reason: "std's locks and glibc's join: Linux has no error for them but a wait's end, \
                  and glibc ends the process at any other",
-        numbers: &[libc::SYS_futex],
+        numbers: &[FUTEXES],
     },
     Exempt {
         names: "mmap, munmap, mprotect, madvise, mremap, brk of the allocator",
         reason: "out of memory, Rust ends the process, whatever a library does",
         numbers: &[
-            libc::SYS_mmap,
-            libc::SYS_munmap,
-            libc::SYS_mprotect,
-            libc::SYS_madvise,
-            libc::SYS_mremap,
-            libc::SYS_brk,
+            MMAPS,
+            &[
+                libc::SYS_munmap,
+                libc::SYS_mprotect,
+                libc::SYS_madvise,
+                libc::SYS_mremap,
+                libc::SYS_brk,
+            ],
         ],
     },
     Exempt {
@@ -35,59 +41,56 @@ pub static EXEMPT: &[Exempt] = &[
                 rseq, set_robust_list, set_tid_address, gettid of a new thread",
         reason: "std and glibc as a thread begins and ends: without an alternate stack std ends \
                  the process, the others' errors it does not look at",
-        numbers: &[
+        numbers: &[&[
             libc::SYS_sigaltstack,
             libc::SYS_sched_getaffinity,
             libc::SYS_rseq,
             libc::SYS_set_robust_list,
             libc::SYS_set_tid_address,
             libc::SYS_gettid,
-        ],
+        ]],
     },
     Exempt {
         names: "rt_sigprocmask of glibc, rt_sigaction of its own signals",
         reason: "glibc blocks signals as it makes a thread, and does not look at the answer",
-        numbers: &[libc::SYS_rt_sigprocmask, libc::SYS_rt_sigaction],
+        numbers: &[&[libc::SYS_rt_sigprocmask, libc::SYS_rt_sigaction]],
     },
     Exempt {
         names: "getrandom",
         reason: "std calls it for its hash maps. If it is refused, std opens /dev/urandom, and keeps it open",
-        numbers: &[libc::SYS_getrandom],
+        numbers: &[&[libc::SYS_getrandom]],
     },
     Exempt {
         names: "exit, rt_sigreturn, restart_syscall, getpid, sched_yield",
         reason: "Linux has no error for them",
-        numbers: &[
+        numbers: &[&[
             libc::SYS_exit,
             libc::SYS_rt_sigreturn,
             libc::SYS_restart_syscall,
             libc::SYS_getpid,
             libc::SYS_sched_yield,
-        ],
+        ]],
     },
     Exempt {
         names: "clock_gettime",
         reason: "refused by a sandbox, std's clock goes on: a unit test of `clock` refuses it",
-        numbers: &[libc::SYS_clock_gettime],
+        numbers: &[CLOCK_GETTIMES],
     },
     Exempt {
         names: "fcntl(F_GETFD)",
         reason: "std's check of its own before a close, in debug builds",
-        numbers: &[libc::SYS_fcntl],
+        numbers: &[FCNTLS],
     },
     Exempt {
         names: "fstat, statx, lseek, read of a file in /proc",
         reason: "what is asked of a file that has just been opened: a file that can't be opened \
                  is the same to the watcher, and is in the table",
-        numbers: &[
-            libc::SYS_fstat,
-            libc::SYS_statx,
-            libc::SYS_lseek,
-            libc::SYS_read,
-        ],
+        numbers: &[FSTATS, LSEEKS, &[libc::SYS_read]],
     },
 ];
 
 pub(super) fn is_exempt(call: libc::c_long) -> bool {
-    EXEMPT.iter().any(|exempt| exempt.numbers.contains(&call))
+    EXEMPT
+        .iter()
+        .any(|exempt| exempt.numbers.concat().contains(&call))
 }

@@ -10,6 +10,9 @@ use super::call::MadeBy::{Caller, Watcher};
 use super::call::{Call, Hides};
 use super::limit::Limit;
 use super::when::Phase::{Acting, Dropping, Late, Making, Registering, Telling, Unregistering};
+use childwatch_ptrace_free_tests::machine::numbers::{
+    EPOLL_WAITS, FCNTLS, FUTEXES, MMAPS, POLLS, SELECTS, TIMERFD_SETTIMES,
+};
 use childwatch_ptrace_free_tests::machine::refusal::Refusal;
 
 pub(super) const GET_INFO: &str = "ioctl(PIDFD_GET_INFO)";
@@ -19,25 +22,6 @@ pub(super) const DRIVERS_WAKE: &str = "epoll_ctl(EPOLL_CTL_MOD) by a caller";
 pub(super) const BELL: &str = "futex (FUTEX_WAIT)";
 pub(super) const POLL: &str = "poll of the descriptor";
 pub(super) const SELECT: &str = "select, without poll";
-
-const EPOLL_WAITS: &[libc::c_long] = &[
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_epoll_wait,
-    libc::SYS_epoll_pwait,
-    libc::SYS_epoll_pwait2,
-];
-
-const POLLS: &[libc::c_long] = &[
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_poll,
-    libc::SYS_ppoll,
-];
-
-const SELECTS: &[libc::c_long] = &[
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_select,
-    libc::SYS_pselect6,
-];
 
 /// What sandboxes and stubs answer instead of the kernel.
 const REFUSED: [Errno; 2] = [Errno::PERM, Errno::NOSYS];
@@ -129,14 +113,14 @@ pub static CALLS: &[Call] = &[
         ]),
     Call::new(
         "fcntl(F_DUPFD_CLOEXEC)",
-        &[libc::SYS_fcntl],
+        FCNTLS,
         &[Errno::MFILE, Errno::INVAL, Errno::PERM, Errno::NOSYS],
     )
     .used(|arguments| arguments[1] as i32 == libc::F_DUPFD_CLOEXEC)
     .by(Caller)
     .with_pidfd(&[(Making, 1), (Acting, 2)])
     .with_fallback(&[(Making, 1)]),
-    Call::new("fcntl(F_GETFL)", &[libc::SYS_fcntl], &REFUSED)
+    Call::new("fcntl(F_GETFL)", FCNTLS, &REFUSED)
         .used(|arguments| arguments[1] as i32 == libc::F_GETFL)
         .by(Caller)
         .with_pidfd(&[(Acting, 1)]),
@@ -208,7 +192,7 @@ pub static CALLS: &[Call] = &[
     .by(Caller)
     .with_sigchld(&[(Making, 1), (Registering, 5)])
     .with_fallback(&[(Making, 1), (Registering, 5)]),
-    Call::new("mmap of the wiped page", &[libc::SYS_mmap], MEMORY)
+    Call::new("mmap of the wiped page", MMAPS, MEMORY)
         .used(|arguments| arguments[1] == WIPED_PAGE_BYTES)
         .by(Caller)
         .with_pidfd(&[(Making, 1)])
@@ -275,7 +259,7 @@ pub static CALLS: &[Call] = &[
     .with_pidfd(&[(Telling, 1), (Late, 1)])
     .with_sigchld(&[(Telling, 1), (Late, 1)])
     .with_fallback(&[(Telling, 1), (Late, 1)]),
-    Call::new("mmap of a thread's stack", &[libc::SYS_mmap], MEMORY)
+    Call::new("mmap of a thread's stack", MMAPS, MEMORY)
         .used(|arguments| {
             has_flags(arguments[3], libc::MAP_STACK) && arguments[2] == libc::PROT_NONE as u64
         })
@@ -445,7 +429,7 @@ pub static CALLS: &[Call] = &[
     ]),
     Call::new(
         "timerfd_settime",
-        &[libc::SYS_timerfd_settime],
+        TIMERFD_SETTIMES,
         &[Errno::INVAL, Errno::PERM, Errno::NOSYS],
     )
     .by(Watcher)
@@ -455,7 +439,7 @@ pub static CALLS: &[Call] = &[
     ]),
     Call::new(
         BELL,
-        &[libc::SYS_futex],
+        FUTEXES,
         &[Errno::INTR, Errno::AGAIN, Errno::PERM, Errno::NOSYS],
     )
     .passing(&[Errno::AGAIN])

@@ -125,16 +125,37 @@ pub(crate) unsafe fn fork_twin(fork: Fork) -> io::Result<Option<Pid>> {
     }
 }
 
+/// `struct clone_args` of `<linux/sched.h>`, in its third version (Linux 5.7). It is the same on
+/// every architecture. The `libc` crate has it for some of them.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+const _: () = assert!(size_of::<CloneArgs>() == 88);
+
 /// # Safety
 ///
 /// `body` runs in a copy of a process that may have threads: it must only do what
 /// is async-signal-safe, and never return.
 unsafe fn fork_with(birth: Birth, body: impl FnOnce()) -> io::Result<Pid> {
     let mut number = birth.pid.map_or(0, Pid::as_raw);
-    // SAFETY: all zeros is a valid `clone_args`: no flag, no pointer.
-    let mut args: libc::clone_args = unsafe { mem::zeroed() };
-    args.exit_signal = birth.exit_signal.unsigned_abs().into();
-    args.flags = birth.flags;
+    let mut args = CloneArgs {
+        flags: birth.flags,
+        exit_signal: birth.exit_signal.unsigned_abs().into(),
+        ..CloneArgs::default()
+    };
     if birth.pid.is_some() {
         args.set_tid = (&raw mut number).addr() as u64;
         args.set_tid_size = 1;

@@ -53,38 +53,42 @@ const OPTIONS: libc::c_int = libc::PTRACE_O_TRACESYSGOOD
 impl Tracee {
     /// Begins to trace a process, without stopping it.
     pub(crate) fn seize(pid: Pid) -> io::Result<Self> {
-        call(libc::PTRACE_SEIZE, pid, OPTIONS)?;
+        call(libc::PTRACE_SEIZE as libc::c_long, pid, OPTIONS)?;
         Ok(Tracee(pid))
     }
 
     /// Begins to trace a process, which never stands, and dies with this thread.
     pub(crate) fn jail(pid: Pid) -> io::Result<()> {
-        call(libc::PTRACE_SEIZE, pid, libc::PTRACE_O_EXITKILL)
+        call(
+            libc::PTRACE_SEIZE as libc::c_long,
+            pid,
+            libc::PTRACE_O_EXITKILL,
+        )
     }
 
     /// Stops it.
     pub(crate) fn interrupt(self) -> io::Result<()> {
-        call(libc::PTRACE_INTERRUPT, self.0, 0)
+        call(libc::PTRACE_INTERRUPT as libc::c_long, self.0, 0)
     }
 
     /// Lets it go on, with this signal or without one (0).
     pub(crate) fn go_on(self, signal: i32) -> io::Result<()> {
-        call(libc::PTRACE_CONT, self.0, signal)
+        call(libc::PTRACE_CONT as libc::c_long, self.0, signal)
     }
 
     /// Lets it go on to the next end of a system call.
     pub(crate) fn go_on_to_call(self) -> io::Result<()> {
-        call(libc::PTRACE_SYSCALL, self.0, 0)
+        call(libc::PTRACE_SYSCALL as libc::c_long, self.0, 0)
     }
 
     /// Leaves it stopped with its group, until `SIGCONT`.
     pub(crate) fn stay_stopped(self) -> io::Result<()> {
-        call(libc::PTRACE_LISTEN, self.0, 0)
+        call(libc::PTRACE_LISTEN as libc::c_long, self.0, 0)
     }
 
     /// Traces it no more, and lets it go on. It stands at this moment.
     pub(crate) fn detach(self) -> io::Result<()> {
-        call(libc::PTRACE_DETACH, self.0, 0)
+        call(libc::PTRACE_DETACH as libc::c_long, self.0, 0)
     }
 
     /// Takes the next stop, if there is one. A zombie is left to be reaped.
@@ -115,13 +119,13 @@ fn seen(status: i32) -> Seen {
     }
 }
 
-/// `request` is of another type in each C library.
-fn call(request: impl Into<libc::c_long>, pid: Pid, data: libc::c_int) -> io::Result<()> {
+/// The constants of `request` have another type in each C library.
+fn call(request: libc::c_long, pid: Pid, data: libc::c_int) -> io::Result<()> {
     let (process, data) = (libc::c_long::from(pid.as_raw()), libc::c_long::from(data));
     let address = ptr::null_mut::<()>();
     // SAFETY: none of these requests takes memory of ours. The address must be null, and the
     // data are bits or a signal.
-    let answer = unsafe { libc::syscall(libc::SYS_ptrace, request.into(), process, address, data) };
+    let answer = unsafe { libc::syscall(libc::SYS_ptrace, request, process, address, data) };
     if answer == -1 {
         return Err(io::Error::last_os_error());
     }

@@ -48,7 +48,7 @@ extern "C" fn answer(
 ) {
     // SAFETY: the kernel gives a handler with SA_SIGINFO the context that it will restore.
     let context = unsafe { &mut *context.cast::<libc::ucontext_t>() };
-    give(context, i64::from(-libc::ENOSYS));
+    give(context, libc::c_long::from(-libc::ENOSYS));
 }
 
 extern "C" fn serve(_signal: libc::c_int, _info: *mut libc::siginfo_t, context: *mut libc::c_void) {
@@ -65,7 +65,7 @@ extern "C" fn serve(_signal: libc::c_int, _info: *mut libc::siginfo_t, context: 
         let answer = if call == libc::SYS_openat {
             open(arguments)
         } else {
-            i64::from(-libc::ENOSYS)
+            libc::c_long::from(-libc::ENOSYS)
         };
         give(context, answer);
         *libc::__errno_location() = before;
@@ -90,14 +90,12 @@ pub(crate) fn count_trapped_calls<R>(body: impl FnOnce() -> R) -> (R, usize) {
 /// # Safety
 ///
 /// The second argument is a path, as `openat` wants it.
-unsafe fn open([directory, path, flags, mode]: [i64; 4]) -> i64 {
+unsafe fn open([directory, path, flags, mode]: [libc::c_long; 4]) -> libc::c_long {
     // O_CREAT and O_TMPFILE take the mode, which openat2 wants to be zero otherwise.
-    let creates = flags & i64::from(libc::O_CREAT | libc::O_TMPFILE & !libc::O_DIRECTORY) != 0;
-    let how = [
-        flags & 0xffff_ffff,
-        if creates { mode & 0o7777 } else { 0 },
-        0,
-    ];
+    let creates =
+        flags & libc::c_long::from(libc::O_CREAT | libc::O_TMPFILE & !libc::O_DIRECTORY) != 0;
+    let mode_of_new = if creates { mode as u32 & 0o7777 } else { 0 };
+    let how = [u64::from(flags as u32), u64::from(mode_of_new), 0];
     // SAFETY: `how` is a `struct open_how`, and lives across the call.
     let opened = unsafe {
         let size = size_of_val(&how);
@@ -114,15 +112,15 @@ unsafe fn open([directory, path, flags, mode]: [i64; 4]) -> i64 {
         // SAFETY: the caller's promise.
         return match unsafe { libc::syscall(libc::SYS_open, path, flags, mode) } {
             // SAFETY: as above.
-            -1 => unsafe { i64::from(-*libc::__errno_location()) },
+            -1 => unsafe { libc::c_long::from(-*libc::__errno_location()) },
             opened => opened,
         };
     }
-    i64::from(-error)
+    libc::c_long::from(-error)
 }
 
 /// The number and the first arguments of the trapped call.
-fn trapped(context: &libc::ucontext_t) -> (libc::c_long, [i64; 4]) {
+fn trapped(context: &libc::ucontext_t) -> (libc::c_long, [libc::c_long; 4]) {
     #[cfg(target_arch = "x86_64")]
     {
         let register = |register: libc::c_int| context.uc_mcontext.gregs[register as usize];
@@ -131,7 +129,7 @@ fn trapped(context: &libc::ucontext_t) -> (libc::c_long, [i64; 4]) {
     }
     #[cfg(target_arch = "aarch64")]
     {
-        let register = |register: usize| context.uc_mcontext.regs[register] as i64;
+        let register = |register: usize| context.uc_mcontext.regs[register] as libc::c_long;
         (register(8), [0, 1, 2, 3].map(register))
     }
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -142,7 +140,7 @@ fn trapped(context: &libc::ucontext_t) -> (libc::c_long, [i64; 4]) {
 }
 
 /// Has the trapped call answer this.
-fn give(context: &mut libc::ucontext_t, answer: i64) {
+fn give(context: &mut libc::ucontext_t, answer: libc::c_long) {
     #[cfg(target_arch = "x86_64")]
     {
         context.uc_mcontext.gregs[libc::REG_RAX as usize] = answer;

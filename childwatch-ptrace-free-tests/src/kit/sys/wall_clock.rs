@@ -6,7 +6,6 @@
 
 #![expect(unsafe_code, reason = "the vDSO is read and written")]
 
-use std::ffi::CStr;
 use std::fs;
 use std::io;
 use std::ops::Range;
@@ -45,7 +44,7 @@ extern "C" fn read_clock(clock: libc::clockid_t, time: *mut libc::timespec) -> l
     }
     if [libc::CLOCK_REALTIME, libc::CLOCK_REALTIME_COARSE].contains(&clock) {
         // SAFETY: the kernel has written to it just now.
-        unsafe { (*time).tv_sec += AHEAD.load(Ordering::SeqCst) };
+        unsafe { (*time).tv_sec += AHEAD.load(Ordering::SeqCst) as libc::c_long };
     }
     0
 }
@@ -133,7 +132,7 @@ fn mapped_at(address: usize) -> Option<Range<usize>> {
 ///
 /// There is such a file, which is never unmapped.
 #[cfg(target_arch = "x86_64")]
-unsafe fn symbol_of_vdso(base: usize, name: &CStr) -> Option<usize> {
+unsafe fn symbol_of_vdso(base: usize, name: &std::ffi::CStr) -> Option<usize> {
     // SAFETY: the file's own header says where its tables are.
     unsafe {
         let header = &*(base as *const libc::Elf64_Ehdr);
@@ -150,7 +149,7 @@ unsafe fn symbol_of_vdso(base: usize, name: &CStr) -> Option<usize> {
         let strings = base + usize::try_from(strings.sh_offset).ok()?;
         let symbol = table.iter().find(|symbol| {
             let own = (strings + symbol.st_name as usize) as *const libc::c_char;
-            CStr::from_ptr(own) == name
+            std::ffi::CStr::from_ptr(own) == name
         })?;
         Some(base + usize::try_from(symbol.st_value).ok()?)
     }
