@@ -72,6 +72,19 @@
 //!   inherits that.
 //! - A forked copy emits nothing. If the subscriber itself forks, the copy must not return from it.
 //!
+//! # Compatibility
+//!
+//! - The crates of childwatch have one version, and follow semantic versioning. Before 1.0 a breaking
+//!   change raises the second number (0.1 to 0.2).
+//! - The oldest supported Rust is 1.85. A release that needs a newer Rust raises the second number
+//!   too, and never only the third. The changelog names the new one. At any time it is no newer than
+//!   the Rust of the current Debian stable release.
+//! - The lower bounds of the dependencies are true: CI compiles the crates with the oldest version that each
+//!   bound allows.
+//! - The oldest kernel of a backend is part of its interface. A release that needs a newer one raises
+//!   the second number.
+//! - Public items that the documentation does not show may change in every release.
+//!
 //! # What your program must know
 //!
 //! - **Never wait for an exit inside a callback.** The callback that would end the wait cannot run
@@ -80,6 +93,8 @@
 //! - A watcher has a thread, and some properties that look like the process's belong to a thread.
 //!   [The limits](guide::limits) list what a program may notice, with the ways around. The
 //!   backends' pages have points of their own.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod contract;
 mod engine;
@@ -108,7 +123,7 @@ pub use wait::exit_set::{ExitSet, Exits, NextExit};
 pub use wait::exited::Exited;
 pub use wait::ext::PidWatcherExt;
 pub use wait::guard::WatchGuard;
-pub use watchers::fallback::FallbackWatcher;
+pub use watchers::fallback::{DrivenFallback, FallbackDriver, FallbackWatcher};
 pub use watchers::simulated::{SimulatedProcesses, SimulatedWatcher};
 
 pub mod source {
@@ -172,3 +187,7 @@ pub mod source {
     pub use token::Token;
     pub use token_table::TokenTable;
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

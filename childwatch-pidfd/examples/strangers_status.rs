@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     // A shell, whose child is no child of ours. It exits when the shell's input ends.
     let mut shell = Command::new("sh")
-        .args(["-c", "(cat >&2; exit 3) <&0 & echo $!; wait"])
+        .args(["-c", "exec 3<&0; (cat <&3 >&2; exit 3) & echo $!; wait"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;

@@ -143,6 +143,8 @@
 //! - **Two copies of the library in one process** (two versions, or one inside a plugin)
 //!   work side by side. Each has its own thread and its own descriptors.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 // Outside the macro: tools that follow the modules do not look into one.
 mod armed;
 #[cfg(feature = "sigchld")]
@@ -166,7 +168,7 @@ mod zombie;
 cfg_if::cfg_if! {
     if #[cfg(target_os = "linux")] {
         #[cfg(feature = "sigchld")]
-        pub use auto::{AutoWatcher, Backends};
+        pub use auto::{AutoDriver, AutoWatcher, Backends};
         pub use probe::{Probe, probe};
         pub use source::{PidfdSource, PidfdWaiter};
         pub use watcher::PidfdWatcher;
@@ -181,7 +183,6 @@ pub use childwatch_core::{
     WatchHandle, WatcherStats,
 };
 
-/// The code of the README is compiled and run.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

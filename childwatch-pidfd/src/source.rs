@@ -101,7 +101,7 @@ pub struct PidfdSource {
     own_pid: u32,
     /// Set once `waitid(P_PIDFD)` has worked. A refusal is not kept, because it may be temporary.
     waits_for_pidfds: OnceLock<()>,
-    /// Set before the source is shared, or not at all.
+    /// Set before a process is armed, or not at all.
     asks_for_usage: OnceLock<()>,
     awaits: Awaits,
 }
@@ -202,18 +202,6 @@ impl PidfdSource {
             timer: Timer::default(),
         };
         Ok((source, waiter))
-    }
-
-    /// Lets the source report the [`ResourceUsage`](childwatch_core::ResourceUsage) of each child.
-    /// See [`PidfdWatcher::with_resource_usage`](crate::PidfdWatcher::with_resource_usage).
-    #[must_use]
-    pub fn with_resource_usage(self) -> Self {
-        self.ask_for_usage();
-        self
-    }
-
-    pub(crate) fn ask_for_usage(&self) {
-        let _ = self.asks_for_usage.set(());
     }
 
     fn detail(&self) -> Detail {
@@ -441,6 +429,10 @@ impl ExitSource for PidfdSource {
             // The number belongs to another file, which is readable.
             WaitState::NoPidfd => None,
         }
+    }
+
+    fn ask_for_resource_usage(&self) {
+        let _ = self.asks_for_usage.set(());
     }
 
     fn wait(&self, waiter: &mut PidfdWaiter, reports: &mut Vec<Report>) -> io::Result<()> {

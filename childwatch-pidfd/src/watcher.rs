@@ -46,8 +46,17 @@ impl PidfdWatcher {
     /// For both events of one process, make two watchers. To register exactly the
     /// process that you mean, register it [by its pidfd](crate::PidWatcher::register_pidfd).
     ///
-    /// A watcher without a thread is made of its source: [`PidfdSource::until_reaped`], and then
-    /// [`DrivenWatcher::new`]. `SIGCHLD` cannot tell this, because a reaping sends no signal.
+    /// A watcher without a thread is made of its source:
+    ///
+    /// ```no_run
+    /// use childwatch_pidfd::{DrivenWatcher, PidfdSource};
+    ///
+    /// let (source, waiter) = PidfdSource::until_reaped()?;
+    /// let (watcher, driver) = DrivenWatcher::new(source, waiter);
+    /// # Ok::<(), childwatch_pidfd::WatchError>(())
+    /// ```
+    ///
+    /// `SIGCHLD` cannot tell this, because a reaping sends no signal.
     ///
     /// # Errors
     ///
@@ -88,8 +97,7 @@ impl PidfdWatcher {
     /// more. A process that is not a child has no usage, and neither has a child that was
     /// reaped before the watcher looked.
     ///
-    /// A watcher without a thread takes the option from its source:
-    /// [`PidfdSource::with_resource_usage`], and then [`DrivenWatcher::new`].
+    /// A watcher without a thread has [the same method](DrivenWatcher::with_resource_usage).
     ///
     /// # Examples
     ///
@@ -109,8 +117,7 @@ impl PidfdWatcher {
     /// ```
     #[must_use]
     pub fn with_resource_usage(self) -> Self {
-        self.0.source().ask_for_usage();
-        self
+        PidfdWatcher(self.0.with_resource_usage())
     }
 
     /// Makes a watcher without a thread, and its [`Driver`]. The program's loop drives it.

@@ -24,6 +24,10 @@ fn the_short_examples_print_what_they_promise() {
             "the leader: exit status: 3; the rest of its group was killed: true\n",
         ),
         ("strangers_status", "the shell's child: exit status: 3\n"),
+        (
+            "restart",
+            "exit status: 3\nexit status: 3\nexit status: 3\ngiven up after 3 failures\n",
+        ),
         ("simulated_test", "failures: 2\n"),
         (
             "shadow_adapter",

@@ -34,10 +34,9 @@
 //!
 //!     fn offers(&self, feature: Feature) -> Result<(), String> {
 //!         match feature {
+//!             Feature::SilentExits | Feature::NoSignalHandler => Ok(()),
 //!             Feature::NonChildren => Err("it watches children only".to_owned()),
-//!             // A backend with a driver implements `driven` too.
-//!             Feature::Driver => Err("its own thread drives".to_owned()),
-//!             _ => Ok(()),
+//!             _ => Err("nobody has tried it".to_owned()),
 //!         }
 //!     }
 //! }
@@ -45,8 +44,10 @@
 //! conformance_main!(MyBackend);
 //! ```
 //!
-//! It takes the arguments of any other Rust test. Each [`Feature`] that the backend does not
-//! offer makes some cases unsupported, with the reason that you give. What a case needs of the
+//! It takes the options of any other Rust test, and one filter. Each [`Feature`] that the backend does
+//! not offer makes some cases unsupported, with the reason that you give. Begin with a list of
+//! the features that you are sure of, and `_ => Err("nobody has tried it".to_owned())` for the rest:
+//! then each failure is one of the backend's, and not of a wrong claim. What a case needs of the
 //! machine, a [`Facility`], the suite finds out by itself.
 //!
 //! The workspace of this package has two fronts more, for its own backends: one through rstest
@@ -96,3 +97,7 @@ pub use hosts::{CASES_OF_HOSTS, HOSTS};
 pub use kit::judged::{Outcome, Verdict};
 pub use machine::interpreter::Interpreter;
 pub use machine::sandbox::Sandbox;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

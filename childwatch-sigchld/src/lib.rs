@@ -28,17 +28,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Pidfds for as many processes as possible, and `SIGCHLD` for the rest:
-//!
-//! ```
-//! use childwatch_core::FallbackWatcher;
-//! use childwatch_pidfd::PidfdSource;
-//! use childwatch_sigchld::SigchldSource;
-//!
-//! let watcher = FallbackWatcher::new(PidfdSource::new()?, SigchldSource::new()?)?;
-//! assert_eq!(watcher.watched_by_secondary(), 0);
-//! # Ok::<(), childwatch_core::WatchError>(())
-//! ```
+//! `AutoWatcher` of `childwatch-pidfd`, with the feature `sigchld` there, takes pidfds for as many
+//! processes as possible, and `SIGCHLD` for the rest. Its documentation has an example for a
+//! [`FallbackWatcher`](childwatch_core::FallbackWatcher) of your own.
 //!
 //! # Targets
 //!
@@ -98,6 +90,8 @@
 //! a `waitid` of one child walks over all of them (268 µs at 1,000 children on 5.10), so a
 //! sweep reads `/proc/PID/stat` first.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 // Outside the macro: tools that follow the modules do not look into one.
 mod events;
 mod kernel;
@@ -133,3 +127,7 @@ pub use childwatch_core::{
     PidWatcher, PidWatcherExt, ResourceUsage, Unregistered, WatchError, WatchGuard, WatchHandle,
     WatcherStats,
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -94,13 +94,6 @@ impl PollableSigchldSource {
         Ok((source, PollableSigchldWaiter { waiter, due }))
     }
 
-    /// As [`SigchldSource::with_resource_usage`].
-    #[must_use]
-    pub fn with_resource_usage(self) -> Self {
-        self.source.ask_for_usage();
-        self
-    }
-
     pub(crate) fn poller(&self) -> &Poller {
         self.poller.as_ref().expect("nobody calls after the drop")
     }
@@ -129,6 +122,10 @@ impl ExitSource for PollableSigchldSource {
 
     fn look(&self, token: Token) -> Option<Report> {
         self.source.look(token)
+    }
+
+    fn ask_for_resource_usage(&self) {
+        self.source.ask_for_resource_usage();
     }
 
     fn add_stats(&self, stats: &mut WatcherStats) {

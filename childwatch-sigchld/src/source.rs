@@ -80,7 +80,7 @@ pub struct SigchldSource {
     sweeps: std::sync::atomic::AtomicU64,
     /// `true` if a `waitid` of one child walks over all of them, so that `/proc` is asked first.
     asks_proc_first: bool,
-    /// Set before the source is shared, or not at all.
+    /// Set before a process is armed, or not at all.
     asks_for_usage: OnceLock<()>,
 }
 
@@ -168,18 +168,6 @@ impl SigchldSource {
         let (source, mut waiter) = Self::new()?;
         waiter.schedule = Schedule::without_heartbeat(source.kernel.monotonic());
         Ok((source, waiter))
-    }
-
-    /// Lets the source report the [`ResourceUsage`](childwatch_core::ResourceUsage) of each child.
-    /// See [`SigchldWatcher::with_resource_usage`](crate::SigchldWatcher::with_resource_usage).
-    #[must_use]
-    pub fn with_resource_usage(self) -> Self {
-        self.ask_for_usage();
-        self
-    }
-
-    pub(crate) fn ask_for_usage(&self) {
-        let _ = self.asks_for_usage.set(());
     }
 
     fn look_at(&self, pid: Pid) -> State {
@@ -330,6 +318,10 @@ impl ExitSource for SigchldSource {
             Known::Unreported(candidate) => self.look_at_one(candidate)?,
         };
         Some(report_of(token, ended))
+    }
+
+    fn ask_for_resource_usage(&self) {
+        let _ = self.asks_for_usage.set(());
     }
 
     fn add_stats(&self, stats: &mut WatcherStats) {

@@ -50,12 +50,10 @@ impl SigchldWatcher {
     /// 0.7 µs more. A child that was reaped before the watcher looked has no usage, even if a
     /// signal has brought its status.
     ///
-    /// A watcher without a thread takes the option from its source:
-    /// [`PollableSigchldSource::with_resource_usage`], and then [`DrivenWatcher::new`].
+    /// A watcher without a thread has [the same method](DrivenWatcher::with_resource_usage).
     #[must_use]
     pub fn with_resource_usage(self) -> Self {
-        self.0.source().ask_for_usage();
-        self
+        SigchldWatcher(self.0.with_resource_usage())
     }
 
     /// Makes a watcher without a thread, and its [`Driver`]. The program's loop drives it.

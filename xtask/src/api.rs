@@ -20,7 +20,7 @@ use crate::nightly::Nightly;
 use crate::workspace;
 
 /// The crates whose public interface is a promise.
-const CRATES: &[&str] = &["childwatch-core", "childwatch-pidfd", "childwatch-sigchld"];
+pub(crate) const CRATES: &[&str] = &["childwatch-core", "childwatch-pidfd", "childwatch-sigchld"];
 
 /// What every file begins with. The name of the compiler follows.
 const HEAD: &str = "# Written by `cargo xtask api --write` with ";

@@ -19,9 +19,13 @@ use done::Done;
 
 mod deny;
 mod done;
+mod minimal_versions;
 mod miri;
+mod package;
+mod semver;
 mod targets;
 mod tsan;
+mod unpacked;
 
 /// The oldest compiler that the workspace promises.
 const MSRV: &str = env!("CARGO_PKG_RUST_VERSION");
@@ -66,8 +70,16 @@ enum Step {
     Loom,
     /// The oldest promised compiler compiles the workspace
     Msrv,
+    /// The published packages have the right files, and build and pass their doctests unpacked
+    Package,
+    /// The libraries compile with the oldest versions of their dependencies, if a nightly is there
+    MinimalVersions,
+    /// The libraries break nothing of the last release, if there is one and cargo-semver-checks
+    Semver,
     /// The libraries compile for other architectures and C libraries
     Targets,
+    /// The conformance suite on i686 and with musl, where an x86-64 machine can build it
+    SuiteElsewhere,
     /// The table of docs/unsafe.md is true
     Unsafe,
     /// Licences, bans, sources and advisories of all dependencies
@@ -149,7 +161,11 @@ impl Step {
             Step::Soak => cmd!(shell, "cargo xtask soak --minutes 0.08").run()?,
             Step::Loom => models::check(shell)?,
             Step::Msrv => return msrv(shell),
+            Step::Package => return package::run(shell),
+            Step::MinimalVersions => return minimal_versions::run(shell),
+            Step::Semver => return semver::run(shell),
             Step::Targets => return targets::check(shell),
+            Step::SuiteElsewhere => return targets::run_suite(shell, &cells_at_a_time()),
             Step::Unsafe => unsafe_code::check()?,
             Step::Deny => return deny::run(shell),
             Step::Miri => return miri::run(shell),

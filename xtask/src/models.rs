@@ -33,6 +33,7 @@ pub(crate) fn check(shell: &Shell) -> anyhow::Result<()> {
         shell,
         "cargo test --profile loom --lib models
          -p childwatch-core -p childwatch-pidfd -p childwatch-sigchld
+         --features childwatch-pidfd/_models,childwatch-sigchld/_models
          --target-dir {target} -- --nocapture"
     )
     .env("RUSTFLAGS", "--cfg childwatch_loom");

@@ -103,6 +103,15 @@ impl<S: ExitSource> DrivenWatcher<S> {
         (DrivenWatcher { shared, canceller }, driver)
     }
 
+    /// Lets the watcher return the resource usage of each child in [`Exit::resource_usage`], if
+    /// its source knows it. It is for a watcher that has just been made: exits that are known
+    /// already have none.
+    #[must_use]
+    pub fn with_resource_usage(self) -> Self {
+        self.source().ask_for_resource_usage();
+        self
+    }
+
     /// The watcher's source.
     pub fn source(&self) -> &S {
         &self.shared.source

@@ -33,7 +33,7 @@ use crate::source::report::Report;
 /// |---|---|
 /// | `poll`, `select`, epoll | the descriptor, for reading |
 /// | mio | `SourceFd(&driver.as_raw_fd())`, readable |
-/// | tokio | `AsyncFd::register_with_interest(driver, Interest::READABLE)` |
+/// | tokio | `AsyncFd::register_with_interest(driver, Interest::READABLE)`, which is `unsafe`: the descriptor must stay the same one, and it does (example `loop_tokio`) |
 /// | polling, async-io, calloop | the descriptor, readable |
 ///
 /// Both kinds of pollers work. For a level-triggered poller, the descriptor stays readable until

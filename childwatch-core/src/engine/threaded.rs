@@ -56,6 +56,13 @@ impl<S: ExitSource> ThreadedWatcher<S> {
         })
     }
 
+    /// As [`DrivenWatcher::with_resource_usage`].
+    #[must_use]
+    pub fn with_resource_usage(self) -> Self {
+        self.source().ask_for_resource_usage();
+        self
+    }
+
     /// The watcher's source.
     pub fn source(&self) -> &S {
         self.watcher.source()

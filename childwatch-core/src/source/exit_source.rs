@@ -30,17 +30,20 @@ use crate::source::token::Token;
 ///   failed, and never in a forked copy of the process. Tokens that are armed when the
 ///   source is dropped are not disarmed one by one.
 /// - **S4 wake.** `wake` ends the wait that is under way. If there is none, it ends the next
-///   one.
+///   one. It writes to no file: the program may have closed all its descriptors, and then a file of
+///   the program has the number. (`EPOLL_CTL_MOD` on an eventfd that is always readable wakes
+///   an epoll instance without a write. A futex is no file.)
 /// - **S5 nothing behind.** A failed `arm` leaves no file descriptor and no entry.
 /// - **S6 no engine lock.** `arm`, `disarm`, `is_reaped`, `look` and `add_stats` run on the
 ///   caller's thread, several at once, without the engine's lock; `wait` runs on
 ///   the watcher's thread alone. None of them may call the watcher.
 /// - **S7 status.** A report has the status if it is known, and otherwise `None`. It never has
-///   a guess. The same holds for the resource usage, if the source was created to ask for it.
+///   a guess. The same holds for the resource usage, if `ask_for_resource_usage` was called.
 /// - **S8 look.** `look` makes one non-blocking look at one armed process. It
 ///   returns a report as soon as the process has exited and its parent can wait
 ///   for it, and never before. It does not replace a report: `wait` still gives
-///   one.
+///   one. If a thread has a descriptor table of its own, the source's numbers mean nothing there,
+///   and its look finds nothing.
 /// - **S9 no panic.** No method panics. If `start`, `wait`, `collect`, `wake` or `disarm` panics on
 ///   the driving thread, the watcher ends: pending callbacks are dropped without running, and
 ///   every later call returns [`Stopped`](WatchError::Stopped). A panic on a caller's
@@ -138,6 +141,10 @@ pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     /// Returns `None` if the process has not exited, if the source cannot tell, and
     /// if the token is not armed.
     fn look(&self, token: Token) -> Option<Report>;
+
+    /// Lets reports have the [`ResourceUsage`](crate::ResourceUsage) of each child from now on, if
+    /// the source knows it (S7). The default does nothing.
+    fn ask_for_resource_usage(&self) {}
 
     /// Adds what the source counts to `stats`: the numbers that are `Option`s. The engine sets the
     /// others. The default adds nothing.

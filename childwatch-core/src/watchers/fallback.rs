@@ -46,8 +46,8 @@ use crate::source::token::Token;
 /// [`NotAChild`](WatchError::NotAChild), the caller gets the primary's error. A process that is
 /// registered by its pidfd is the primary's, or is refused.
 ///
-/// The documentation of `childwatch-sigchld` has an example; its example `deployment`
-/// chooses between the two backends and this, by a flag or by what their probes say.
+/// The documentation of `AutoWatcher` in `childwatch-pidfd` has an example. The example `deployment`
+/// of that crate chooses between the two backends and this, by a flag or by what their probes say.
 pub struct FallbackWatcher<P: ExitSource, S: ExitSource>(ThreadedWatcher<FallbackSource<P, S>>);
 
 impl<P: ExitSource, S: ExitSource> FallbackWatcher<P, S> {
@@ -80,7 +80,7 @@ impl<P: ExitSource, S: ExitSource> FallbackWatcher<P, S> {
     pub fn driven(
         primary: (P, P::Waiter),
         secondary: (S, S::Waiter),
-    ) -> Result<Driven<P, S>, WatchError>
+    ) -> Result<Halves<P, S>, WatchError>
     where
         P: PollableSource,
         S: PollableSource,
@@ -89,16 +89,25 @@ impl<P: ExitSource, S: ExitSource> FallbackWatcher<P, S> {
         Ok(DrivenWatcher::new(source, waiter))
     }
 
+    /// As [`DrivenWatcher::with_resource_usage`], for both sources.
+    #[must_use]
+    pub fn with_resource_usage(self) -> Self {
+        FallbackWatcher(self.0.with_resource_usage())
+    }
+
     /// Returns how many processes the secondary watches now.
     pub fn watched_by_secondary(&self) -> usize {
         self.0.source().spilled.len()
     }
 }
 
-type Driven<P, S> = (
-    DrivenWatcher<PollableFallbackSource<P, S>>,
-    Driver<PollableFallbackSource<P, S>>,
-);
+type Halves<P, S> = (DrivenFallback<P, S>, FallbackDriver<P, S>);
+
+/// The watcher that [`FallbackWatcher::driven`] returns.
+pub type DrivenFallback<P, S> = DrivenWatcher<PollableFallbackSource<P, S>>;
+
+/// The driver that [`FallbackWatcher::driven`] returns.
+pub type FallbackDriver<P, S> = Driver<PollableFallbackSource<P, S>>;
 
 delegate_pid_watcher!(impl[P: ExitSource, S: ExitSource] for FallbackWatcher<P, S>, |this| this.0);
 
@@ -206,6 +215,11 @@ impl<P: ExitSource, S: ExitSource> ExitSource for FallbackSource<P, S> {
     fn look(&self, token: Token) -> Option<Report> {
         let Link { secondary, .. } = &*self.link;
         self.spilled.look(&*self.primary, secondary, token)
+    }
+
+    fn ask_for_resource_usage(&self) {
+        self.primary.ask_for_resource_usage();
+        self.link.secondary.ask_for_resource_usage();
     }
 
     fn add_stats(&self, stats: &mut WatcherStats) {

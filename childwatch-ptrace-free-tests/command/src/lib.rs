@@ -79,3 +79,7 @@ pub mod seconds;
 
 pub use args::Args;
 pub use program::{code, main};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

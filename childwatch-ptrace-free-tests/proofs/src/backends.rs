@@ -158,8 +158,8 @@ impl BackendUnderTest for WithoutHeartbeat {
 
     fn watcher_with_usage(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
         let (source, waiter) = SigchldSource::without_heartbeat_for_tests()?;
-        let source = source.with_resource_usage();
-        Ok(Box::new(ThreadedWatcher::start(source, waiter)?))
+        let watcher = ThreadedWatcher::start(source, waiter)?;
+        Ok(Box::new(watcher.with_resource_usage()))
     }
 
     fn is_available(&self) -> Result<(), String> {
@@ -261,11 +261,9 @@ impl BackendUnderTest for PidfdOrSigchld {
 
     fn watcher_with_usage(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
         let (pidfd, waiter) = PidfdSource::new()?;
-        let (sigchld, waiting) = SigchldSource::new()?;
-        Ok(Box::new(FallbackWatcher::new(
-            (EverySecond::new(pidfd.with_resource_usage()), waiter),
-            (sigchld.with_resource_usage(), waiting),
-        )?))
+        let primary = (EverySecond::new(pidfd), waiter);
+        let watcher = FallbackWatcher::new(primary, SigchldSource::new()?)?;
+        Ok(Box::new(watcher.with_resource_usage()))
     }
 
     fn is_available(&self) -> Result<(), String> {
@@ -335,6 +333,10 @@ impl<S: ExitSource> ExitSource for EverySecond<S> {
 
     fn start(&self, waiter: &mut S::Waiter) {
         self.source.start(waiter);
+    }
+
+    fn ask_for_resource_usage(&self) {
+        self.source.ask_for_resource_usage();
     }
 
     fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
@@ -461,8 +463,7 @@ impl BackendUnderTest for Simulated {
 /// is the same.
 macro_rules! driven {
     (
-        $(#[$doc:meta])* $name:ident = $text:literal, like $like:ident, made by $make:expr,
-        and with usages by $make_with:expr
+        $(#[$doc:meta])* $name:ident = $text:literal, like $like:ident, made by $make:expr
         $(, and until reaped by $make_until:expr)?
     ) => {
         $(#[$doc])*
@@ -479,7 +480,8 @@ macro_rules! driven {
             }
 
             fn watcher_with_usage(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
-                Loop::start($make_with)
+                let (watcher, driver) = $make?;
+                Loop::start(Driven::new((watcher.with_resource_usage(), driver)))
             }
 
             $(
@@ -489,7 +491,7 @@ macro_rules! driven {
             )?
 
             fn driven(&self) -> Result<Driven, WatchError> {
-                $make
+                Ok(Driven::new($make?))
             }
 
             fn is_available(&self) -> Result<(), String> {
@@ -520,11 +522,7 @@ macro_rules! driven {
 
 driven! {
     /// `PidfdWatcher::driven`.
-    PidfdDriven = "pidfd-driven", like Pidfd, made by PidfdWatcher::driven().map(Driven::new),
-    and with usages by {
-        let (source, waiter) = PidfdSource::new()?;
-        Driven::new(DrivenWatcher::new(source.with_resource_usage(), waiter))
-    },
+    PidfdDriven = "pidfd-driven", like Pidfd, made by PidfdWatcher::driven(),
     and until reaped by {
         let (source, waiter) = PidfdSource::until_reaped()?;
         Driven::new(DrivenWatcher::new(source, waiter))
@@ -533,24 +531,15 @@ driven! {
 
 driven! {
     /// `SigchldWatcher::driven`.
-    SigchldDriven = "sigchld-driven", like Sigchld,
-    made by SigchldWatcher::driven().map(Driven::new),
-    and with usages by {
-        let (source, waiter) = SigchldSource::pollable()?;
-        Driven::new(DrivenWatcher::new(source.with_resource_usage(), waiter))
-    }
+    SigchldDriven = "sigchld-driven", like Sigchld, made by SigchldWatcher::driven()
 }
 
 driven! {
     /// The same without its heartbeat, which hides a lost event within a second.
     DrivenWithoutHeartbeat = "sigchld-driven-no-heartbeat", like WithoutHeartbeat,
     made by {
-        let (source, waiter) = SigchldSource::pollable_without_heartbeat_for_tests()?;
-        Ok(Driven::new(DrivenWatcher::new(source, waiter)))
-    },
-    and with usages by {
-        let (source, waiter) = SigchldSource::pollable_without_heartbeat_for_tests()?;
-        Driven::new(DrivenWatcher::new(source.with_resource_usage(), waiter))
+        let source = SigchldSource::pollable_without_heartbeat_for_tests();
+        source.map(|(source, waiter)| DrivenWatcher::new(source, waiter))
     }
 }
 
@@ -560,22 +549,12 @@ driven! {
     made by {
         let (pidfd, waiter) = PidfdSource::new()?;
         let primary = (EverySecond::new(pidfd), waiter);
-        FallbackWatcher::driven(primary, SigchldSource::pollable()?).map(Driven::new)
-    },
-    and with usages by {
-        let (pidfd, waiter) = PidfdSource::new()?;
-        let (sigchld, waiting) = SigchldSource::pollable()?;
-        FallbackWatcher::driven(
-            (EverySecond::new(pidfd.with_resource_usage()), waiter),
-            (sigchld.with_resource_usage(), waiting),
-        )
-        .map(Driven::new)?
+        FallbackWatcher::driven(primary, SigchldSource::pollable()?)
     }
 }
 
 driven! {
     /// `SimulatedWatcher::driven`.
     SimulatedDriven = "simulated-driven", like Simulated,
-    made by SimulatedWatcher::driven(Simulated::processes()).map(Driven::new),
-    and with usages by SimulatedWatcher::driven(Simulated::processes()).map(Driven::new)?
+    made by SimulatedWatcher::driven(Simulated::processes())
 }

@@ -21,6 +21,10 @@ pub mod odd;
 pub mod program;
 pub mod soak;
 
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 /// The code of the guide is compiled and run here, because it needs every backend.
 #[cfg(doctest)]
 mod guide {

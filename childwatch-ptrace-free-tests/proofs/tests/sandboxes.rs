@@ -7,9 +7,10 @@
 )]
 
 use std::process::Command;
+use std::sync::mpsc;
 use std::time::Duration;
 
-use childwatch_pidfd::{AutoWatcher, Backends, Pid, PidWatcherExt};
+use childwatch_pidfd::{AutoWatcher, Backends, Pid, PidWatcherExt, WatchError};
 use childwatch_proofs::backends::{Pidfd, PidfdOrSigchld, Sigchld};
 use childwatch_ptrace_free_tests::kit::skip;
 use childwatch_ptrace_free_tests::machine::refusal::{Refusal, with_refused};
@@ -78,12 +79,31 @@ fn chosen_by_auto() -> Backends {
     watcher.backends()
 }
 
+/// The same without a thread.
+fn chosen_by_auto_driven() -> Backends {
+    let (watcher, mut driver) = AutoWatcher::driven().unwrap();
+    let watcher = watcher.with_resource_usage();
+    let mut child = Command::new("sh").args(["-c", "exit 3"]).spawn().unwrap();
+    let (sender, told) = mpsc::channel();
+    let pid = Pid::from(&child);
+    watcher
+        .on_exit(pid, move |exit| sender.send(exit).unwrap())
+        .unwrap();
+    while driver.drive(None).unwrap() == 0 {}
+    let exit = told.try_recv().unwrap();
+    assert_eq!(exit.status().and_then(|status| status.code()), Some(3));
+    assert!(exit.resource_usage().is_some(), "{exit}");
+    child.wait().unwrap();
+    watcher.backends()
+}
+
 #[test]
 fn auto_takes_what_each_sandbox_offers() {
     if !can_be_tested() || Pidfd.is_available().is_err() {
         return;
     }
     assert_eq!(chosen_by_auto(), Backends::Both);
+    assert_eq!(chosen_by_auto_driven(), Backends::Both);
     for &sandbox in Sandbox::ALL {
         let without_pidfds = match sandbox {
             Sandbox::NoPidfd | Sandbox::Gvisor2025 | Sandbox::Eperm => true,
@@ -98,6 +118,8 @@ fn auto_takes_what_each_sandbox_offers() {
         };
         let chosen = with_refused(sandbox.refusals(), chosen_by_auto);
         assert_eq!(chosen, wanted, "{sandbox:?}");
+        let driven = with_refused(sandbox.refusals(), chosen_by_auto_driven);
+        assert_eq!(driven, wanted, "{sandbox:?}, driven");
     }
 }
 
@@ -108,6 +130,12 @@ fn auto_does_without_descriptors() {
     }
     let refused = [Refusal::of(libc::SYS_epoll_create1, Errno::MFILE)];
     assert_eq!(with_refused(&refused, chosen_by_auto), Backends::Sigchld);
+    // What a loop polls is a descriptor.
+    let driven = with_refused(&refused, AutoWatcher::driven);
+    assert!(
+        matches!(driven, Err(WatchError::ResourceLimit { .. })),
+        "{driven:?}"
+    );
 }
 
 #[test]

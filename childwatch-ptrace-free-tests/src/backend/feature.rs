@@ -35,7 +35,9 @@ pub enum Feature {
     /// The backend leaves the process's signal handlers alone until it watches a process that
     /// needs one. The first process that it watches needs none.
     NoHandlerAtFirst,
-    /// The backend watches by pidfds alone: without them, its constructor and its calls fail.
+    /// The backend watches by pidfds alone. Its constructor fails if `pidfd_open` or
+    /// `waitid(P_PIDFD)` is refused. A registration fails if a call that it needs is refused: it
+    /// need not use epoll.
     PidfdsOnly,
     /// The backend watches processes where pidfds are refused.
     WithoutPidfds,

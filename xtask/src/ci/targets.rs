@@ -7,6 +7,7 @@ use std::path::Path;
 use xshell::{Shell, cmd};
 
 use super::done::Done;
+use crate::quietly::succeeds;
 
 /// The targets besides that of most machines, and why each is in the list.
 const TARGETS: &[(&str, &str)] = &[
@@ -65,6 +66,54 @@ pub(super) fn check(shell: &Shell) -> anyhow::Result<Done> {
     .run()?;
     println!("compiled for {}", installed.join(", "));
     Ok(Done::Passed)
+}
+
+/// The targets whose programs this machine runs by itself, if it is an x86-64 one.
+const NATIVE: [&str; 2] = ["i686-unknown-linux-gnu", "x86_64-unknown-linux-musl"];
+
+/// Runs the suite on the targets that this machine runs natively, so many cells at a time.
+pub(super) fn run_suite(shell: &Shell, jobs: &str) -> anyhow::Result<Done> {
+    if std::env::consts::ARCH != "x86_64" {
+        return Ok(Done::Skipped("this machine is no x86-64 one".to_owned()));
+    }
+    let mut has_run = false;
+    for target in NATIVE {
+        if let Err(reason) = can_build(shell, target) {
+            println!("{target} is skipped: {reason}");
+            continue;
+        }
+        cmd!(
+            shell,
+            "cargo run --package childwatch-proofs --bin childwatch-conformance --target {target}"
+        )
+        .args(["--", "--test-threads", jobs])
+        .run()?;
+        has_run = true;
+    }
+    if has_run {
+        Ok(Done::Passed)
+    } else {
+        Ok(Done::Skipped("no such target can be built here".to_owned()))
+    }
+}
+
+/// Checks that a program can be linked for this target. Returns what is missing otherwise.
+fn can_build(shell: &Shell, target: &str) -> Result<(), String> {
+    if !is_installed(shell, target) {
+        return Err(format!("`rustup target add {target}`"));
+    }
+    // Rust brings musl's parts along.
+    let needs_multilib = target.starts_with("i686") && target.ends_with("gnu");
+    let links = || {
+        let program = std::env::temp_dir().join(format!("childwatch-i686-{}", std::process::id()));
+        let links = succeeds(cmd!(shell, "cc -m32 -shared -x c /dev/null -o {program}"));
+        let _ = shell.remove_path(&program);
+        links
+    };
+    if needs_multilib && !links() {
+        return Err("no 32-bit C library here (Debian: gcc-multilib)".to_owned());
+    }
+    Ok(())
 }
 
 /// Returns `true` if the compiler has the standard library of this target.

@@ -115,6 +115,11 @@ impl<P: PollableSource, S: PollableSource> ExitSource for PollableFallbackSource
         self.spilled.look(&self.primary, &self.secondary, token)
     }
 
+    fn ask_for_resource_usage(&self) {
+        self.primary.ask_for_resource_usage();
+        self.secondary.ask_for_resource_usage();
+    }
+
     fn add_stats(&self, stats: &mut WatcherStats) {
         self.spilled
             .add_stats(&self.primary, &self.secondary, stats);

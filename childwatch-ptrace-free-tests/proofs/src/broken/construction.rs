@@ -85,7 +85,7 @@ pub(super) const ALL: &[Broken] = &[
         watcher: leaks_when_refused,
         fails: &[(
             "construction_without_files_fails_cleanly",
-            InVain("left behind"),
+            InVain("now there is"),
         )],
         ..ON_PIDFDS
     },

@@ -33,7 +33,7 @@ pub(super) const ALL: &[Broken] = &[
             ),
             (
                 "a_captured_watcher_is_dropped_by_its_own_callback",
-                InVain("left behind"),
+                InVain("now there is"),
             ),
         ],
         // What it leaves behind fails every case.

@@ -97,7 +97,7 @@ pub(super) const ALL: &[Broken] = &[
         fault: "What a watch held stays when it ends.",
         breaks: Rule::Law(3),
         watcher: over_pidfds::<NeverDisarms>,
-        fails: &[("full_lives_leave_nothing", InVain("left behind"))],
+        fails: &[("full_lives_leave_nothing", InVain("now there is"))],
         ..ON_PIDFDS
     },
     Broken {
@@ -116,7 +116,7 @@ pub(super) const ALL: &[Broken] = &[
         fault: "A refused arming leaves a file descriptor.",
         breaks: Rule::Law(5),
         watcher: over_pidfds::<KeepsWhatItRefused>,
-        fails: &[("an_unused_number_is_refused", InVain("left behind"))],
+        fails: &[("an_unused_number_is_refused", InVain("now there is"))],
         ..ON_PIDFDS
     },
     Broken {

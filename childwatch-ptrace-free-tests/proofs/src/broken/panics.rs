@@ -34,7 +34,10 @@ pub(super) const ALL: &[Broken] = &[
         fault: "What a registration holds stays until the watcher's end, if its callback panics.",
         breaks: Rule::Clause(C11),
         watcher: with::<ForgetsWhatPanicked>,
-        fails: &[("a_panicking_callback_leaves_nothing", InVain("left behind"))],
+        fails: &[(
+            "a_panicking_callback_leaves_nothing",
+            InVain("now there is"),
+        )],
         ..ON_PIDFDS
     },
     Broken {
@@ -54,7 +57,7 @@ pub(super) const ALL: &[Broken] = &[
         fault: "A cancelled callback is dropped before its registration is given back.",
         breaks: Rule::Clause(C11),
         watcher: with::<DropsCapturesFirst>,
-        fails: &[("a_panicking_drop_leaves_nothing", InVain("left behind"))],
+        fails: &[("a_panicking_drop_leaves_nothing", InVain("now there is"))],
         passes: &["an_unregistered_callback_never_runs"],
         ..ON_PIDFDS
     },

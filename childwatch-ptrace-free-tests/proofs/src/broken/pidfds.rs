@@ -95,7 +95,7 @@ pub(super) const ALL: &[Broken] = &[
         watcher: with::<KeepsAPidfd>,
         fails: &[(
             "registrations_by_pidfd_leave_nothing",
-            InVain("left behind"),
+            InVain("now there is"),
         )],
         ..ON_PIDFDS
     },

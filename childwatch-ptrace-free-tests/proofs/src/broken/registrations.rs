@@ -26,7 +26,7 @@ pub(super) const ALL: &[Broken] = &[
                 "the_pid_can_be_registered_again",
                 Saying("AlreadyRegistered"),
             ),
-            ("full_lives_leave_nothing", InVain("left behind")),
+            ("full_lives_leave_nothing", InVain("now there is")),
         ],
         ..ON_PIDFDS
     },

@@ -73,8 +73,7 @@ pub(crate) trait SourceFault: Debug + Default + Send + Sync + 'static {
 /// A watcher over a pidfd source with a fault.
 pub(crate) fn over_pidfds<F: SourceFault>() -> Result<Box<dyn PidWatcher>, WatchError> {
     childwatch_pidfd::probe().check()?;
-    let (source, waiter) = PidfdSource::new()?;
-    start::<F, _>((source.with_resource_usage(), waiter))
+    start::<F, _>(PidfdSource::new()?)
 }
 
 /// A watcher that tells reapings, over a pidfd source with a fault.
@@ -84,14 +83,14 @@ pub(crate) fn until_reaped<F: SourceFault>() -> Result<Box<dyn PidWatcher>, Watc
 
 /// A watcher over a `SIGCHLD` source with a fault.
 pub(crate) fn over_sigchld<F: SourceFault>() -> Result<Box<dyn PidWatcher>, WatchError> {
-    let (source, waiter) = SigchldSource::new()?;
-    start::<F, _>((source.with_resource_usage(), waiter))
+    start::<F, _>(SigchldSource::new()?)
 }
 
-/// A watcher over any source with a fault.
+/// A watcher over any source with a fault. The source reports resource usages.
 pub(crate) fn start<F: SourceFault, S: ExitSource>(
     (source, waiter): (S, S::Waiter),
 ) -> Result<Box<dyn PidWatcher>, WatchError> {
+    source.ask_for_resource_usage();
     let source = FaultySource {
         fault: F::default(),
         calls: Calls::default(),

@@ -1,7 +1,7 @@
 //! A supervisor of services: it starts them, restarts them, and ends them in order.
 //!
 //! ```console
-//! $ cargo run -p childwatch-sigchld --example supervisor -- services.toml
+//! $ cargo run -p childwatch-pidfd --features sigchld --example supervisor -- services.toml
 //! ```
 //!
 //! ```toml

@@ -10,9 +10,9 @@ use std::{io, sync::Arc};
 
 use anyhow::{Context, Result};
 use childwatch_core::source::PollableSource;
-use childwatch_core::{Driver, Exit, FallbackWatcher, PidWatcher, PidWatcherExt, WatchError};
-use childwatch_pidfd::{AutoWatcher, PidfdSource, PidfdWatcher};
-use childwatch_sigchld::{SigchldSource, SigchldWatcher};
+use childwatch_core::{Driver, Exit, PidWatcher, PidWatcherExt, WatchError};
+use childwatch_pidfd::{AutoDriver, AutoWatcher, PidfdWatcher};
+use childwatch_sigchld::SigchldWatcher;
 use clap::ValueEnum;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -39,6 +39,12 @@ trait Drive: AsFd {
 }
 
 impl<S: PollableSource> Drive for Driver<S> {
+    fn drive_now(&mut self) -> Result<usize, WatchError> {
+        self.drive(Some(Duration::ZERO))
+    }
+}
+
+impl Drive for AutoDriver {
     fn drive_now(&mut self) -> Result<usize, WatchError> {
         self.drive(Some(Duration::ZERO))
     }
@@ -106,34 +112,33 @@ fn with_thread(backend: Backend) -> Result<Halves, WatchError> {
     let watcher: Box<dyn PidWatcher> = match backend {
         Backend::Pidfd => Box::new(PidfdWatcher::new()?.with_resource_usage()),
         Backend::Sigchld => Box::new(SigchldWatcher::new()?.with_resource_usage()),
-        Backend::Auto => Box::new(AutoWatcher::new_with_resource_usage()?),
+        Backend::Auto => Box::new(AutoWatcher::new()?.with_resource_usage()),
     };
     Ok((watcher, None))
 }
 
 fn without_thread(backend: Backend) -> Result<Halves, WatchError> {
-    fn halves<S: PollableSource>(source: S, waiter: S::Waiter) -> Halves {
-        let (watcher, driver) = childwatch_core::DrivenWatcher::new(source, waiter);
-        (Box::new(watcher), Some(Box::new(driver)))
-    }
-    let pidfds = || -> Result<_, WatchError> {
-        childwatch_pidfd::probe().check()?;
-        let (source, waiter) = PidfdSource::new()?;
-        Ok((source.with_resource_usage(), waiter))
-    };
-    let signals = || -> Result<_, WatchError> {
-        let (source, waiter) = SigchldSource::pollable()?;
-        Ok((source.with_resource_usage(), waiter))
-    };
-    match backend {
-        Backend::Pidfd => pidfds().map(|(source, waiter)| halves(source, waiter)),
-        Backend::Sigchld => signals().map(|(source, waiter)| halves(source, waiter)),
-        Backend::Auto => match pidfds() {
-            Ok(pidfds) => {
-                let (watcher, driver) = FallbackWatcher::driven(pidfds, signals()?)?;
-                Ok((Box::new(watcher), Some(Box::new(driver))))
-            }
-            Err(_) => signals().map(|(source, waiter)| halves(source, waiter)),
-        },
-    }
+    Ok(match backend {
+        Backend::Pidfd => {
+            let (watcher, driver) = PidfdWatcher::driven()?;
+            (
+                Box::new(watcher.with_resource_usage()),
+                Some(Box::new(driver)),
+            )
+        }
+        Backend::Sigchld => {
+            let (watcher, driver) = SigchldWatcher::driven()?;
+            (
+                Box::new(watcher.with_resource_usage()),
+                Some(Box::new(driver)),
+            )
+        }
+        Backend::Auto => {
+            let (watcher, driver) = AutoWatcher::driven()?;
+            (
+                Box::new(watcher.with_resource_usage()),
+                Some(Box::new(driver)),
+            )
+        }
+    })
 }

@@ -1,6 +1,6 @@
 //! Chooses a backend by a flag or by the answers of the probes, and watches a command with it.
 //!
-//! `cargo run -p childwatch-sigchld --example deployment -- [--backend pidfd|sigchld|fallback] COMMAND [ARG]…`
+//! `cargo run -p childwatch-pidfd --features sigchld --example deployment -- [--backend pidfd|sigchld|fallback] COMMAND [ARG]…`
 //!
 //! The program itself depends on `PidWatcher` alone. Only `choose` names backends.
 

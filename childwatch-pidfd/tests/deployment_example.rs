@@ -71,7 +71,7 @@ fn example() -> PathBuf {
     let example = profile.join("examples/deployment");
     assert!(
         example.is_file(),
-        "{} is not there: build it with `cargo build -p childwatch-sigchld --example deployment`",
+        "{} is not there: build it with `cargo build -p childwatch-pidfd --features sigchld --example deployment`",
         example.display()
     );
     example
