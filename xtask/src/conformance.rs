@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use childwatch_proofs::backends;
 use childwatch_ptrace_free_tests::kit::deadline::DEADLINE;
 
+use guest::architecture::{Architecture, Libc};
+
 pub(crate) mod guest;
 
 /// Run the conformance suite: cases and hosts × backends, each in a process of its own.
@@ -18,16 +20,25 @@ pub(crate) struct Args {
     #[command(flatten)]
     suite: childwatch_command::Args,
 
-    /// Run on this kernel instead: a bzImage (vmlinuz) in QEMU, or user-mode Linux.
+    /// Run on this kernel instead: a vmlinuz in QEMU, or user-mode Linux.
     #[arg(long, value_name = "IMAGE")]
     kernel: Option<PathBuf>,
+
+    /// The architecture of the kernel.
+    #[arg(long, value_enum, default_value_t = Architecture::X86_64, requires = "kernel")]
+    arch: Architecture,
+
+    /// The C library of the suite on that kernel.
+    #[arg(long, value_enum, default_value_t = Libc::Gnu, requires = "kernel")]
+    libc: Libc,
 }
 
-pub(crate) fn main(Args { suite, kernel }: &Args) -> anyhow::Result<ExitCode> {
-    match kernel {
+pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
+    let suite = &args.suite;
+    match &args.kernel {
         None => suite.run(backends::ALL, DEADLINE),
         Some(kernel) => suite.run_by(backends::ALL, guest::DEADLINE, |order| {
-            guest::examine(kernel, order)
+            guest::examine(kernel, args.arch, args.libc, order)
         }),
     }
 }

@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 use childwatch_command::order::Order;
 use childwatch_command::report::Report;
 
+use architecture::{Architecture, Libc};
 use examination::Examination;
 use image::Image;
 use machine::Machine;
 
+pub(crate) mod architecture;
 mod console;
 mod examination;
 mod image;
@@ -37,10 +39,15 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(240);
 const GRACE: Duration = Duration::from_secs(120);
 
 /// Boots the kernel in the file `kernel`, and reports what the suite finds there.
-pub(crate) fn examine(kernel: &Path, order: &Order) -> anyhow::Result<Report> {
-    let image = Image::open(kernel)?;
+pub(crate) fn examine(
+    kernel: &Path,
+    architecture: Architecture,
+    libc: Libc,
+    order: &Order,
+) -> anyhow::Result<Report> {
+    let image = Image::open(kernel, architecture)?;
     machine::is_available(&image)?;
-    let initramfs = initramfs::pack(&program::build()?, order)?;
+    let initramfs = initramfs::pack(&program::build(architecture, libc)?, order)?;
 
     let start = Instant::now();
     let machine = Machine::start(&image, initramfs.path(), order.jobs)?;
@@ -48,7 +55,10 @@ pub(crate) fn examine(kernel: &Path, order: &Order) -> anyhow::Result<Report> {
     let elapsed = start.elapsed();
     machine.leave();
     Ok(Report {
-        kernel: format!("{} {}", examination.kernel, image.kind),
+        kernel: format!(
+            "{} {} ({architecture}, {libc})",
+            examination.kernel, image.kind
+        ),
         sandbox: order.sandbox,
         cells: examination.cells,
         repeats: order.repeats,

@@ -9,18 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
+use super::architecture::Emulator;
 use super::image::{Image, Kind};
 use super::program::GUEST;
-
-const QEMU: &str = "qemu-system-x86_64";
-
-/// The plainest machine, with a source of random numbers. Without the source, a machine that
-/// has just booted has none. Before Linux 5.6, std then falls back on an open /dev/urandom,
-/// and each cell finds one file too many.
-const CPU: &str = "qemu64,+rdrand";
-
-/// Since Linux 4.19, makes the kernel trust the processor's random numbers.
-const TRUST: &str = "random.trust_cpu=on";
 
 /// More memory than the suite needs. The host provides only what is used.
 const MEMORY: &str = "2G";
@@ -30,20 +21,23 @@ const LEAVE: Duration = Duration::from_secs(10);
 
 /// Checks that this machine can start the kernel.
 pub(super) fn is_available(image: &Image) -> anyhow::Result<()> {
-    if image.kind == Kind::UserMode {
+    let Kind::Emulated(architecture) = image.kind else {
         return Ok(());
-    }
-    let version = Command::new(QEMU)
+    };
+    let Emulator {
+        program, package, ..
+    } = architecture.traits().emulator;
+    let version = Command::new(program)
         .arg("--version")
         .stdout(Stdio::null())
         .status();
     match version {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => bail!("{QEMU} does not work here: --version ended with {status}"),
+        Ok(status) => bail!("{program} does not work here: --version ended with {status}"),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            bail!("{QEMU} is not installed (Debian: apt-get install qemu-system-x86)")
+            bail!("{program} is not installed (Debian: apt-get install {package})")
         }
-        Err(error) => Err(error).context(format!("{QEMU} can't be started")),
+        Err(error) => Err(error).context(format!("{program} can't be started")),
     }
 }
 
@@ -68,7 +62,12 @@ pub(super) enum News {
 impl Machine {
     pub(super) fn start(image: &Image, initramfs: &Path, jobs: usize) -> anyhow::Result<Self> {
         let mut command = match image.kind {
-            Kind::BzImage => emulated(&image.path, initramfs, jobs),
+            Kind::Emulated(architecture) => emulated(
+                &architecture.traits().emulator,
+                &image.path,
+                initramfs,
+                jobs,
+            ),
             Kind::UserMode => user_mode(&image.path, initramfs),
         };
         Self::spawn(&mut command).with_context(|| {
@@ -114,10 +113,19 @@ impl Drop for Machine {
     }
 }
 
-fn emulated(kernel: &Path, initramfs: &Path, jobs: usize) -> Command {
-    let mut command = Command::new(QEMU);
+fn emulated(emulator: &Emulator, kernel: &Path, initramfs: &Path, jobs: usize) -> Command {
+    let Emulator {
+        machine,
+        cpu,
+        console,
+        trust,
+        ..
+    } = emulator;
+    let mut command = Command::new(emulator.program);
     command
-        .args(["-accel", "tcg", "-cpu", CPU, "-m", MEMORY, "-smp"])
+        .args(["-machine", machine, "-cpu", cpu, "-m", MEMORY])
+        // Each processor has a thread of the host, so that they run at the same time.
+        .args(["-accel", "tcg,thread=multi", "-smp"])
         .arg(jobs.to_string())
         .args(["-nodefaults", "-no-user-config", "-display", "none"])
         // A panic restarts the machine, and that ends it.
@@ -128,7 +136,7 @@ fn emulated(kernel: &Path, initramfs: &Path, jobs: usize) -> Command {
         .arg(initramfs)
         .args([
             "-append",
-            &format!("console=ttyS0 panic=-1 {TRUST} {GUEST}"),
+            &format!("console={console} panic=-1 {trust} {GUEST}"),
         ]);
     command
 }
