@@ -15,7 +15,10 @@ use std::time::Instant;
 use childwatch_core::source::{ExitSource, Report, Token};
 use childwatch_core::{Pid, WatchError};
 use childwatch_pidfd::PidfdSource;
+use childwatch_proofs::backends::Sigchld;
+use childwatch_ptrace_free_tests::BackendUnderTest;
 use childwatch_ptrace_free_tests::kit::child::{End, GatedChild, Nursery, RealNursery};
+use childwatch_ptrace_free_tests::kit::deadline;
 use childwatch_sigchld::SigchldSource;
 use rustix::process::{PidfdFlags, pidfd_open};
 
@@ -127,7 +130,7 @@ fn s13_a_pidfd_means_its_process_and_not_the_number<S: ExitSource>(
     old.die(End::Code(3));
     old.reap();
     let new = match RealNursery.can_choose_pids() {
-        Ok(()) => RealNursery.spawn_as(pid),
+        Ok(()) => successor(pid),
         Err(reason) => return cannot_run(&reason),
     };
     source.arm_pidfd(pid, pidfd.as_fd(), token(0)).unwrap();
@@ -365,7 +368,7 @@ fn a_numbers_next_process_is_not_the_one_that_was_armed<S: ExitSource>(
     former.die(End::Code(5));
     report_of(token(0), source, waiter);
     former.reap();
-    let next = RealNursery.spawn_as(pid);
+    let next = successor(pid);
     source.arm(pid, token(1)).unwrap();
     assert!(source.is_reaped(token(0)));
     assert!(!source.is_reaped(token(1)));
@@ -373,6 +376,12 @@ fn a_numbers_next_process_is_not_the_one_that_was_armed<S: ExitSource>(
     next.die(End::Code(6));
     let report = report_of(token(1), source, waiter);
     assert_eq!(code(report), Some(6));
+}
+
+/// A number's next process. A source without pidfds may take two of one tick for the same.
+fn successor(pid: Pid) -> Box<dyn GatedChild> {
+    deadline::await_next(Sigchld.unit_of_start_times());
+    RealNursery.spawn_as(pid)
 }
 
 /// A report of this token, and none of another.

@@ -359,6 +359,8 @@ impl Forwarding {
             let flags = flags | if reaps { libc::SA_NOCLDWAIT } else { 0 };
             let handler = forward_child_signal as *const () as libc::sighandler_t;
             mem::forget(SigchldAction::set(handler, flags));
+            // SAFETY: the function may run at any time, also twice.
+            unsafe { libc::atexit(leave_alternate_stacks) };
         };
         if installs {
             INSTALLED.call_once(install);
@@ -366,6 +368,18 @@ impl Forwarding {
         Forwarding {
             place: place.expect("a place for a forwarder"),
         }
+    }
+}
+
+/// If another thread than the first calls `std::process::exit`, std unmaps the alternate stack of the
+/// first thread, and leaves it in use (Rust up to 1.95 at least). A handler with `SA_ONSTACK` would
+/// crash there.
+extern "C" fn leave_alternate_stacks() {
+    // SAFETY: both calls take nothing. The first thread has the number of the process.
+    let is_first = unsafe { libc::gettid() == libc::getpid() };
+    let (handler, flags) = sigchld_disposition();
+    if !is_first && handler == forward_child_signal as *const () as libc::sighandler_t {
+        mem::forget(SigchldAction::set(handler, flags & !libc::SA_ONSTACK));
     }
 }
 
