@@ -164,6 +164,10 @@ pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     /// Waits until a process has exited or `wake` is called, and adds a report of each exit to
     /// `reports`. It may return early without a report.
     ///
+    /// It must work at every limit of open files, also at 0, because a program may lower the limit.
+    /// `poll` with more descriptors than the limit fails with `EINVAL`, and epoll does not.
+    /// [`await_readable`](crate::source::await_readable) works for one descriptor.
+    ///
     /// # Errors
     ///
     /// Any error of the kernel. The engine calls the method again after a pause, which grows with
