@@ -246,7 +246,7 @@ impl PidfdSource {
                 await_readable(pidfd.as_fd(), Some(Duration::ZERO)),
                 Ok(false)
             ),
-            Awaits::Reaping => !zombie::is_reaped(pidfd),
+            Awaits::Reaping => zombie::is_unreaped(pidfd),
         }
     }
 

@@ -38,7 +38,7 @@ impl PidfdWatcher {
     /// the [contract](crate::PidWatcher) says that a process has exited, read "has been reaped":
     ///
     /// - In the callback the pid is free, and may already be another process's. Send no signal to it.
-    /// - Nothing is told of a process that is never reaped.
+    /// - For a process that is never reaped, no callback runs.
     /// - [`Exit::status`](crate::Exit::status) is `Some` from Linux 6.15 on, for children too, and
     ///   `None` before. [`Exit::resource_usage`](crate::Exit::resource_usage) is always `None`.
     /// - A child that the kernel reaps, because this program ignores `SIGCHLD`, is told as well.

@@ -104,6 +104,12 @@ pub(crate) fn is_reaped(pidfd: impl AsFd) -> bool {
     }
 }
 
+/// Returns `true` if the process certainly has not been reaped. Returns `false` also if that is
+/// unknown.
+pub(crate) fn is_unreaped(pidfd: impl AsFd) -> bool {
+    signal_nothing(pidfd).is_ok()
+}
+
 /// Signal 0 asks whether there is a process to signal. A zombie counts, a reaped process does not.
 fn signal_nothing(pidfd: impl AsFd) -> Result<(), Errno> {
     send_signal_to_pidfd(pidfd, 0).map_err(errno)
@@ -229,9 +235,11 @@ mod tests {
         assert_eq!(signal_nothing(&pidfd), Ok(()));
         assert!(!has_no_pid(&pidfd));
         assert!(!is_reaped(&pidfd));
+        assert!(is_unreaped(&pidfd));
         child.wait().unwrap();
         assert_eq!(signal_nothing(&pidfd), Err(Errno::SRCH));
         assert!(has_no_pid(&pidfd));
         assert!(is_reaped(&pidfd));
+        assert!(!is_unreaped(&pidfd));
     }
 }

@@ -178,10 +178,10 @@ use crate::contract::stats::WatcherStats;
 ///   (A watcher without pidfds knows a process by its pid and by its start. The documentation of
 ///   the backend says what this leaves open.)
 /// - **\[C21\] reapings.** A watcher may be made to tell that a process has been *reaped*. It keeps
-///   every clause with "has been reaped" in place of "has exited": it tells of no zombie, and
-///   `try_wait` finds none. Whoever reaps a process, the status is the true one, or `None` where
-///   the kernel does not return it. A backend that cannot tell reapings has no such watcher, or
-///   refuses to make it with [`Unsupported`](WatchError::Unsupported).
+///   every clause with "has been reaped" in place of "has exited": callbacks do not run for a
+///   zombie, and `try_wait` does not find it. Any process may reap it. The status is the true one,
+///   or `None` where the kernel does not return it. A backend that cannot tell reapings has no such
+///   watcher, or refuses to make it with [`Unsupported`](WatchError::Unsupported).
 ///
 /// # What waits for what
 ///

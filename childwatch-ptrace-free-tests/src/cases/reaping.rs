@@ -12,7 +12,8 @@ use crate::kit::child::End;
 use crate::kit::probe::Probe;
 use crate::kit::sys::signals::SigchldAction;
 
-/// The watcher has told of two reapings since. Then it has had time for what it must not tell.
+/// Waits until the watcher has reported two reapings more. It has had time then for a report that
+/// would be wrong.
 fn settle(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
     for _ in 0..2 {
         let mut child = stage.child();

@@ -120,17 +120,23 @@ pub(super) fn a_shortage_is_told_and_not_latched(stage: &Stage<'_>) {
     let before = Footprint::now();
     for (child, (refusal, errno)) in &mut newcomers {
         // The filter ends with its thread.
-        with_refused(&[*refusal], || {
-            match watcher.watch(child.pid(), Probe::new().callback()) {
-                // It does without that call.
-                Ok(handle) => drop(watcher.unregister_callback(handle)),
-                Err(_) => refuses_newcomer(&*watcher, &**child, ResourceLimit, *errno),
+        let does_without = with_refused(&[*refusal], || {
+            let probe = Probe::new();
+            let does_without = watcher.watch(child.pid(), probe.callback()).is_ok();
+            if does_without {
+                child.die(End::Code(4));
+                probe.ran_once();
+            } else {
+                refuses_newcomer(&*watcher, &**child, ResourceLimit, *errno);
             }
+            does_without
         });
         before.assert_unchanged();
         let probe = Probe::new();
         watcher.watch(child.pid(), probe.callback()).unwrap();
-        child.die(End::Code(4));
+        if !does_without {
+            child.die(End::Code(4));
+        }
         assert_eq!(probe.ran_once().status(), child.reap());
     }
 }

@@ -11,7 +11,7 @@ use childwatch_core::source::{ExitSource, Token};
 use childwatch_core::{ExitCallback, Pid, PidWatcher, WatchError, WatchHandle};
 use rustix::io::Errno;
 
-use super::entry::Fails::Saying;
+use super::entry::Fails::{InVain, Saying};
 use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::source::{Good, SourceFault, over_pidfds};
 use super::watcher::{Shared, WatcherFault, with};
@@ -168,6 +168,17 @@ pub(super) const ALL: &[Broken] = &[
         breaks: Rule::Clause(C17),
         watcher: with::<RefusesWhileBusy>,
         fails: &[("many_threads_at_once", Saying("WouldBlock"))],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "accepts-in-a-shortage",
+        fault: "A process that cannot be armed for want of resources is accepted, and not watched.",
+        breaks: Rule::Clause(C2),
+        watcher: over_pidfds::<AcceptsInAShortage>,
+        fails: &[(
+            "a_shortage_is_told_and_not_latched",
+            InVain("the callback ran 0 times"),
+        )],
         ..ON_PIDFDS
     },
 ];
@@ -354,5 +365,17 @@ impl WatcherFault for RefusesWhileBusy {
         // So that on one core, too, another call comes meanwhile.
         thread::yield_now();
         good.register_pid(pid)
+    }
+}
+
+#[derive(Debug, Default)]
+struct AcceptsInAShortage;
+
+impl SourceFault for AcceptsInAShortage {
+    fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
+        match good.arm(pid, token) {
+            Err(WatchError::ResourceLimit { .. }) => Ok(()),
+            armed => armed,
+        }
     }
 }

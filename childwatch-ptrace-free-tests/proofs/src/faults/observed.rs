@@ -17,7 +17,7 @@ pub(super) struct Observed {
     /// Refused as it should be, but for another reason.
     pub(super) refused_otherwise: BTreeSet<&'static str>,
     pub(super) no_late_callback: BTreeSet<&'static str>,
-    /// A late callback ran although nobody could be woken for it: its thread was about to look.
+    /// A late callback ran although the wake was refused: its thread was about to look.
     pub(super) needed_no_wake: bool,
     pub(super) no_pidfd: BTreeSet<&'static str>,
     pub(super) no_signal: BTreeSet<&'static str>,
