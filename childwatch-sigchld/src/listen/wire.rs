@@ -90,3 +90,29 @@ impl Wire {
         true
     }
 }
+
+#[cfg(not(childwatch_loom))]
+#[cfg(test)]
+mod tests {
+    use childwatch_core::source::await_readable;
+
+    use super::*;
+    use crate::poller::Poller;
+
+    /// C15: the descriptors are those of the parent.
+    #[test]
+    fn a_copy_rings_no_descriptor_of_its_parent() {
+        let poller = Poller::new().unwrap();
+        let wire = Wire::default();
+        wire.connect(poller.ends());
+        let own = std::process::id();
+        for (process, is_rung) in [(own + 1, false), (own, true)] {
+            // As if the process that made the wire were this one, or its parent.
+            wire.process.store(process, Ordering::SeqCst);
+            wire.notify().unwrap();
+            let readable = await_readable(poller.descriptor(), Some(Duration::ZERO));
+            assert_eq!(readable.unwrap(), is_rung);
+        }
+        assert!(wire.disconnect());
+    }
+}
