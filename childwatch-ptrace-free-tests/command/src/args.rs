@@ -12,7 +12,7 @@ use crate::numbers::whole;
 use crate::order::Order;
 use crate::parallelism::parallelism;
 use crate::progress::Progress;
-use crate::report::Report;
+use crate::report::{CellReport, Report};
 use crate::select::Selection;
 use crate::{kernel, names};
 
@@ -125,7 +125,8 @@ impl Args {
 fn examine_here(order: &Order) -> anyhow::Result<Report> {
     let start = Instant::now();
     let mut progress = Progress::of(order.runs());
-    let cells = order.run(|_, run| progress.note(&run.finding))?;
+    let named: Vec<_> = order.cells.iter().map(CellReport::unreported).collect();
+    let cells = order.run(|cell, run| progress.note(&named[cell], run))?;
     Ok(Report {
         kernel: kernel::release(),
         sandbox: order.sandbox,

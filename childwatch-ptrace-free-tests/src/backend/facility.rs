@@ -4,6 +4,7 @@ use super::availability;
 use super::feature::Feature;
 use super::under_test::BackendUnderTest;
 use crate::kit::sys::second_copy::SecondCopy;
+use crate::kit::sys::terminal::Terminal;
 use crate::kit::sys::{death, limits, permits, traps, wall_clock};
 use crate::machine::interpreter::Interpreter;
 use crate::machine::sandbox::Sandbox;
@@ -48,6 +49,8 @@ pub enum Facility {
     /// `waitid` returns the resource usage of a child that it does not reap. Interpreters of
     /// system calls may leave it out.
     UsageBeforeReaping,
+    /// A process may have a terminal of its own (`/dev/ptmx`, and a file system on `/dev/pts`).
+    Pseudoterminals,
     /// A process may make a time namespace for its children, and set its clocks (Linux 5.6 and
     /// `CAP_SYS_TIME`, or user namespaces for ordinary users).
     TimeNamespace,
@@ -93,6 +96,7 @@ impl Facility {
             Facility::UsageBeforeReaping => {
                 Err("waitid returns no resource usage here before the child is reaped".to_owned())
             }
+            Facility::Pseudoterminals => Terminal::can_be_opened(),
             Facility::TimeNamespace => namespace::may_have_other_clocks(),
             Facility::OwnWallClock => wall_clock::can_set_own_wall_clock(),
             Facility::SecondCopy => SecondCopy::is_there(),

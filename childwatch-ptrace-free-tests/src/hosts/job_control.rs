@@ -14,7 +14,9 @@ use rustix::process::{WaitOptions, WaitStatus, getpgid, waitpid};
 
 use super::apart;
 use super::life::{Around, Life};
+use crate::backend::facility::Facility;
 use crate::backend::feature::Feature;
+use crate::backend::need::Need;
 use crate::hosts::host::Host;
 use crate::kit::actor::Role;
 use crate::kit::deadline;
@@ -25,7 +27,7 @@ use crate::kit::sys::terminal::Terminal;
 pub(super) const HOST: Host = Host {
     name: "job-control",
     is: "a shell that stops jobs and moves them between foreground and background",
-    needs: &[],
+    needs: &[Need::Machine(Facility::Pseudoterminals)],
     exceptions: &[],
     live,
 };

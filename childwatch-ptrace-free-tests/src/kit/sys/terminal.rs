@@ -1,13 +1,16 @@
 //! A terminal of a program's own, and its foreground.
 
-#![expect(unsafe_code, reason = "`posix_openpt`, `tcsetpgrp`, `signal`")]
+#![expect(unsafe_code, reason = "`signal`")]
 
-use std::ffi::CStr;
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 use childwatch_core::Pid;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::tcsetpgrp;
 
 /// A pseudoterminal that controls the session of this process.
 #[derive(Debug)]
@@ -19,27 +22,26 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
+    /// Returns `Ok` if this machine has pseudoterminals.
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason, which the report shows.
+    pub(crate) fn can_be_opened() -> Result<(), String> {
+        match keyboard() {
+            Ok((_, device)) if device.exists() => Ok(()),
+            Ok((_, device)) => Err(format!("there is no {}", device.display())),
+            Err(error) => Err(format!("no pseudoterminal can be opened: {error}")),
+        }
+    }
+
     /// Begins a session, as a terminal emulator's child does. This process must not lead a
     /// process group.
     pub(crate) fn of_a_new_session() -> Self {
         rustix::process::setsid().expect("no leader of a group");
-        let mut name = [0; 64];
-        // SAFETY: the calls take plain values and a buffer with its length. The number is that
-        // of a file which nobody else has yet.
-        let keyboard = unsafe {
-            let keyboard = libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC);
-            checked(keyboard).expect("a pseudoterminal");
-            checked(libc::grantpt(keyboard)).expect("grantpt");
-            checked(libc::unlockpt(keyboard)).expect("unlockpt");
-            let named = libc::ptsname_r(keyboard, name.as_mut_ptr(), name.len());
-            assert_eq!(named, 0, "ptsname_r");
-            File::from_raw_fd(keyboard)
-        };
-        // SAFETY: the call above has written a string that ends within the buffer.
-        let name = unsafe { CStr::from_ptr(name.as_ptr()) };
-        let name = name.to_str().expect("a path in /dev/pts");
+        let (keyboard, device) = keyboard().expect("a pseudoterminal");
         // The first terminal that the leader of a session opens controls the session.
-        let device = OpenOptions::new().read(true).write(true).open(name);
+        let device = OpenOptions::new().read(true).write(true).open(device);
         let device = device.expect("the terminal");
         // SAFETY: takes plain values. A shell moves jobs to the foreground from the background.
         let before = unsafe { libc::signal(libc::SIGTTOU, libc::SIG_IGN) };
@@ -49,9 +51,8 @@ impl Terminal {
 
     /// Moves a process group to the foreground.
     pub(crate) fn bring_to_the_foreground(&self, group: Pid) {
-        // SAFETY: takes plain values.
-        let answer = unsafe { libc::tcsetpgrp(self.device.as_raw_fd(), group.as_raw()) };
-        checked(answer).expect("a group of the session");
+        let group = rustix::process::Pid::from_raw(group.as_raw()).expect("no pid is zero");
+        tcsetpgrp(&self.device, group).expect("a group of the session");
     }
 
     /// Types a character.
@@ -61,9 +62,12 @@ impl Terminal {
     }
 }
 
-fn checked(answer: i32) -> io::Result<i32> {
-    if answer == -1 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(answer)
+/// Opens a new pseudoterminal. Returns the user's end, and the path of the program's.
+fn keyboard() -> io::Result<(File, PathBuf)> {
+    let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+    grantpt(&keyboard)?;
+    unlockpt(&keyboard)?;
+    let device = ptsname(&keyboard, Vec::new())?.into_bytes();
+    let device = OsString::from_vec(device);
+    Ok((File::from(keyboard), PathBuf::from(device)))
 }

@@ -46,13 +46,12 @@ impl Examination {
             match message {
                 Message::Began { kernel } => examination.kernel = kernel,
                 Message::Ran { cell, run } => {
-                    progress.note(&run.finding);
-                    examination
+                    let cell = examination
                         .cells
                         .get_mut(cell)
-                        .context("the guest tells of a cell that it was not given")?
-                        .runs
-                        .push(run);
+                        .context("the guest tells of a cell that it was not given")?;
+                    progress.note(cell, &run);
+                    cell.runs.push(run);
                 }
                 Message::Ended => return Ok(examination),
             }

@@ -21,6 +21,7 @@ pub(super) struct Mount {
 
 pub(super) const MOUNTS: &[Mount] = &[
     mount_of("devtmpfs", "/dev"),
+    mount_of("devpts", "/dev/pts"),
     mount_of("proc", "/proc"),
     mount_of("sysfs", "/sys"),
     mount_of("tmpfs", "/tmp"),
@@ -45,6 +46,7 @@ pub(super) fn main() -> anyhow::Result<()> {
 
 fn run_suite() -> anyhow::Result<()> {
     for Mount { kind, target } in MOUNTS {
+        fs::create_dir_all(target).with_context(|| format!("{target} can't be made"))?;
         mount(*kind, *target, *kind, MountFlags::empty(), None)
             .with_context(|| format!("{kind} can't be mounted on {target}"))?;
     }

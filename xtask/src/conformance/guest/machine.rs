@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use childwatch_command::parallelism::parallelism;
 
 use super::architecture::Emulator;
 use super::image::{Image, Kind};
@@ -124,9 +125,10 @@ fn emulated(emulator: &Emulator, kernel: &Path, initramfs: &Path, jobs: usize) -
     let mut command = Command::new(emulator.program);
     command
         .args(["-machine", machine, "-cpu", cpu, "-m", MEMORY])
-        // Each processor has a thread of the host, so that they run at the same time.
+        // Each processor has a thread of the host, so that they run at the same time. More of
+        // them than the host has would wait for each other.
         .args(["-accel", "tcg,thread=multi", "-smp"])
-        .arg(jobs.to_string())
+        .arg(jobs.min(parallelism().get()).to_string())
         .args(["-nodefaults", "-no-user-config", "-display", "none"])
         // A panic restarts the machine, and that ends it.
         .args(["-no-reboot", "-serial", "stdio"])

@@ -33,7 +33,11 @@ pub(super) fn build(architecture: Architecture, libc: Libc) -> anyhow::Result<Pa
         shell,
         "cargo build --package xtask --bin xtask --release --target {target} --target-dir {directory}"
     )
-    .env("RUSTFLAGS", "-Ctarget-feature=+crt-static")
+    // At a fixed address: each cell starts many programs, and none has to be relocated.
+    .env(
+        "RUSTFLAGS",
+        "-Ctarget-feature=+crt-static -Crelocation-model=static",
+    )
     .env(linker_of(target), linker)
     .env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true")
     .env("CARGO_PROFILE_RELEASE_STRIP", "symbols")
