@@ -139,7 +139,7 @@ fn what_is_removed_while_it_is_inserted_is_unregistered() {
     });
 }
 
-/// A member that is removed is nobody's answer. So each who waits learns that the set is empty.
+/// No wait returns a member that has been removed. So each wait learns that the set is empty.
 #[test]
 fn a_removal_that_empties_the_set_ends_every_wait() {
     interleavings::preempted(2, || {
