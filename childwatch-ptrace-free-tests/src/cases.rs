@@ -152,7 +152,7 @@ cases! { $
         [RealProcesses, StatusAfterReaping, SharedMemory, OpenFiles(400)],
     C6 status::every_status_is_told_beside_a_reaping_thread
         [RealProcesses, StatusAfterReaping, SharedMemory, OpenFiles(400)],
-    C6 status::a_child_that_is_never_a_zombie_is_told_truly [RealProcesses, AutoReaping],
+    C6 status::a_child_that_is_never_a_zombie_is_told_truly [RealProcesses, SilentExits, AutoReaping],
     C6 sandbox::an_exit_whose_status_is_hidden_is_told_truly [PidfdsOnly, Seccomp],
     C6 only_exit::a_process_whose_leader_left_first_is_told_truly
         [RealProcesses, ProcessesOwnStatus],
