@@ -216,13 +216,19 @@ fn outside(shell: &Shell) -> anyhow::Result<()> {
     shell.copy_file("Cargo.lock", package.join("Cargo.lock"))?;
     let manifest = package.join("Cargo.toml");
     let target = workspace::target();
-    cmd!(
-        shell,
-        "cargo run --manifest-path {manifest} --target-dir {target} --example conformance"
-    )
-    .args(["--", "--case", "a_zombie_is_registered", "--host", "plain"])
-    .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
-    .run()?;
+    let laws = ["test", "--test", "laws"];
+    let cases = ["--case", "a_zombie_is_registered", "--host", "plain"];
+    let cases = [&["run", "--example", "conformance", "--"], &cases[..]].concat();
+    for command in [&laws[..], &cases] {
+        let (command, arguments) = (command[0], &command[1..]);
+        cmd!(
+            shell,
+            "cargo {command} --manifest-path {manifest} --target-dir {target}"
+        )
+        .args(arguments)
+        .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
+        .run()?;
+    }
     Ok(())
 }
 
