@@ -18,5 +18,6 @@ pub(crate) mod handler;
 pub(crate) mod hints;
 pub(crate) mod inbox;
 pub(crate) mod mask;
+mod rest;
 pub(crate) mod subscription;
 pub(crate) mod wire;

@@ -82,6 +82,8 @@ pub struct SigchldSource {
     asks_proc_first: bool,
     /// Set before a process is armed, or not at all.
     asks_for_usage: OnceLock<()>,
+    /// Set once the source has found or installed the handler.
+    has_handler: OnceLock<()>,
 }
 
 /// Where signals come from.
@@ -192,6 +194,7 @@ impl SigchldSource {
             sweeps: std::sync::atomic::AtomicU64::new(0),
             asks_proc_first: kernel.walks_over_all(),
             asks_for_usage: OnceLock::new(),
+            has_handler: OnceLock::new(),
             kernel,
         };
         let waiter = SigchldWaiter {
@@ -640,7 +643,9 @@ impl SigchldSource {
     /// Installs the handler, unless that has been done. If the pid will be refused, nothing is
     /// installed.
     fn install_handler_for(&self, pid: Pid) -> Result<(), WatchError> {
-        if self.kernel.has_handler() {
+        let is_first = self.has_handler.get().is_none();
+        if self.kernel.has_handler(is_first) {
+            let _ = self.has_handler.set(());
             return Ok(());
         }
         match self.kernel.look(pid, Detail::Status) {
@@ -657,7 +662,9 @@ impl SigchldSource {
                 operation: "a handler of SIGCHLD",
                 pid: Some(pid),
                 source,
-            })
+            })?;
+        let _ = self.has_handler.set(());
+        Ok(())
     }
 
     /// Returns `true` if the pid now belongs to another process than the reported one, which was a

@@ -47,8 +47,8 @@ pub struct Args {
     #[arg(long)]
     busy: bool,
 
-    /// Refuse the system calls that this kernel or sandbox refuses, by seccomp.
-    #[arg(long, value_name = "NAME", value_parser = sandbox)]
+    // The help lists the names; a wrong one is answered with the nearest.
+    #[arg(long, value_name = "NAME", value_parser = sandbox, help = sandbox_help())]
     sandbox: Option<Sandbox>,
 
     /// What to print on standard output.
@@ -134,6 +134,14 @@ fn examine_here(order: &Order) -> anyhow::Result<Report> {
         repeats: order.repeats,
         elapsed: start.elapsed(),
     })
+}
+
+fn sandbox_help() -> String {
+    let names: Vec<_> = Sandbox::ALL.iter().map(|one| one.name()).collect();
+    format!(
+        "Refuse the system calls that this kernel or sandbox refuses, by seccomp: {}",
+        names.join(", ")
+    )
 }
 
 fn sandbox(name: &str) -> Result<Sandbox, String> {

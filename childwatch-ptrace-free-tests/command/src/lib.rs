@@ -26,7 +26,7 @@
 //! ```sh
 //! cargo run --example conformance -- --help
 //! cargo run --example conformance -- --case zombie --repeat 20 --format html > report.html
-//! cargo run --example conformance -- --host all --sandbox no-pidfd
+//! cargo run --example conformance -- --host all --sandbox no-info
 //! ```
 //!
 //! One case can run by hand, in the process itself and with a backtrace. The arguments are the

@@ -11,6 +11,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -21,6 +22,9 @@ use childwatch_core::{Pid, PidWatcher, WatchError};
 
 use crate::backends::{Pidfd, Sigchld};
 use crate::broken::source::{Good, SourceFault, over_pidfds, over_sigchld, until_reaped};
+use rustix::io::Errno;
+use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
+
 use childwatch_ptrace_free_tests::BackendUnderTest;
 use childwatch_ptrace_free_tests::Feature;
 use childwatch_ptrace_free_tests::kit::child::Nursery;
@@ -77,6 +81,13 @@ pub static ALL: &[Odd] = &[
         built_on: &Pidfd,
         watcher: over_pidfds::<RepeatsItself>,
         until_reaped: until_reaped::<RepeatsItself>,
+    },
+    Odd {
+        name: "asks-before-it-watches",
+        habit: "It registers a process only if `waitid` answers for a pidfd of it.",
+        built_on: &Pidfd,
+        watcher: over_pidfds::<AsksBeforeItWatches>,
+        until_reaped: until_reaped::<AsksBeforeItWatches>,
     },
     Odd {
         name: "signals-every-second-late",
@@ -293,5 +304,31 @@ impl SourceFault for RepeatsItself {
         reports.extend(new.iter().chain(last.iter()).cloned());
         *last = new;
         Ok(())
+    }
+}
+
+/// Of a process that is no child, the answer is ECHILD.
+#[derive(Debug, Default)]
+struct AsksBeforeItWatches;
+
+impl SourceFault for AsksBeforeItWatches {
+    fn arm<S: ExitSource>(&self, good: &Good<S>, pid: Pid, token: Token) -> Result<(), WatchError> {
+        good.arm(pid, token)?;
+        let number = rustix::process::Pid::from_raw(pid.as_raw()).expect("no pid is zero");
+        let answer = pidfd_open(number, PidfdFlags::empty()).and_then(|pidfd| {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+            waitid(WaitId::PidFd(pidfd.as_fd()), options)
+        });
+        match answer {
+            Err(error @ (Errno::PERM | Errno::NOSYS)) => {
+                good.disarm(token);
+                Err(WatchError::Unsupported {
+                    operation: "a question about a process",
+                    pid: Some(pid),
+                    source: error.into(),
+                })
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -47,6 +47,8 @@ pub enum Feature {
     /// The backend sends signals to processes that are registered.
     Signals,
     /// The backend reports the status of a child that was reaped before the watcher could look.
+    /// The kernel tells it from Linux 6.15 on, so a backend does not offer it before. Cases ask
+    /// for it too where they accept an unknown status from others.
     StatusAfterReaping,
     /// A watcher can be created that returns the resource usage of a child.
     ResourceUsage,

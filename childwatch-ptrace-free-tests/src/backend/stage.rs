@@ -97,15 +97,24 @@ impl<'a> Stage<'a> {
     /// When the watcher does not report an exit.
     pub fn settle(&self, watcher: &dyn PidWatcher) {
         for _ in 0..2 {
-            let mut last = self.child();
-            let probe = Probe::new();
-            watcher
-                .watch(last.pid(), probe.callback())
-                .expect("watching the child that settles");
-            last.die(End::Code(0));
-            probe.ran_once();
-            last.reap();
+            self.settling(watcher).end();
         }
+    }
+
+    /// Begins what [`settle`](Self::settle) does: watches a process. A case that then refuses
+    /// system calls registers nothing afterwards, unless the backend promises that it can.
+    ///
+    /// # Panics
+    ///
+    /// When the watcher refuses the process.
+    #[must_use]
+    pub fn settling(&self, watcher: &dyn PidWatcher) -> Settling {
+        let last = self.child();
+        let probe = Probe::new();
+        watcher
+            .watch(last.pid(), probe.callback())
+            .expect("watching the child that settles");
+        Settling { last, probe }
     }
 
     /// Waits until every other thread of this process sleeps: those of watchers wait for
@@ -150,6 +159,26 @@ impl<'a> Stage<'a> {
             gate,
             _child: child,
         }
+    }
+}
+
+/// A process that is watched, and whose exit ends a [`Stage::settling`].
+#[derive(Debug)]
+pub struct Settling {
+    last: Box<dyn GatedChild>,
+    probe: Probe,
+}
+
+impl Settling {
+    /// Lets the process exit, and waits until the watcher reports it.
+    ///
+    /// # Panics
+    ///
+    /// When the watcher does not report the exit.
+    pub fn end(mut self) {
+        self.last.die(End::Code(0));
+        self.probe.ran_once();
+        self.last.reap();
     }
 }
 

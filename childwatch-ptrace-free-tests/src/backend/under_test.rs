@@ -72,7 +72,8 @@ pub trait BackendUnderTest: Sync {
 
     /// Whether the backend works at all on this kernel and in this sandbox, and has
     /// what it takes now; the reason if not. All its cases are unsupported then, but
-    /// those that need no more than [`AnAnswer`](super::need::Need::AnAnswer).
+    /// those that need no more than [`AnAnswer`](super::need::Need::AnAnswer). Unsupported cases
+    /// are no failure, so where the backend should work, look at how many cases have passed.
     ///
     /// # Errors
     ///
@@ -81,7 +82,8 @@ pub trait BackendUnderTest: Sync {
         Ok(())
     }
 
-    /// Returns `Ok` if the backend offers what a case needs of it.
+    /// Returns `Ok` if the backend offers what a case needs of it, on this kernel and in this
+    /// sandbox. The process that runs a case asks, in the sandbox.
     ///
     /// # Errors
     ///

@@ -23,6 +23,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use crate::backend::stage::Stage;
 use crate::kit::child::{End, GatedChild};
 use crate::kit::probe::Probe;
+use crate::kit::sys::signals::SigchldAction;
 use crate::kit::sys::{birth, death, limits, permits, receive};
 use crate::kit::{deadline, footprint};
 use crate::machine::refusal::{Refusal, refuse_in_process};
@@ -158,6 +159,14 @@ pub(super) fn a_copy_may_make_a_watcher_of_its_own(stage: &Stage<'_>) {
         has_a_watcher_of_its_own(stage)
             && matches!(watcher.register_pid(own), Err(WatchError::Forked))
     });
+    // A server's worker does this first of all.
+    in_a_copy(
+        "a watcher of its own, after it has reset its signals",
+        || {
+            let _reset = SigchldAction::default_action();
+            has_a_watcher_of_its_own(stage)
+        },
+    );
     stage.settle(&*watcher);
 }
 

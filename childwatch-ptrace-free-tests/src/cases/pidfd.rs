@@ -240,27 +240,27 @@ pub(super) fn what_cannot_be_registered_by_a_pidfd_is_refused(stage: &Stage<'_>)
     let watcher = stage.watcher();
     let (mut reaped, child) = (stage.child(), stage.child());
     let own = Pid::try_from(std::process::id()).unwrap();
-    let files: Vec<(OwnedFd, Option<PidfdFault>)> = vec![
+    let null = File::open("/dev/null").unwrap().into();
+    let proc = File::open(own_proc::in_own_proc("")).unwrap().into();
+    let mut files: Vec<(&str, OwnedFd, Option<PidfdFault>)> = vec![
+        ("/dev/null", null, Some(PidfdFault::NoPidfd)),
+        ("/proc/self", proc, Some(PidfdFault::NoPidfd)),
         (
-            File::open("/dev/null").unwrap().into(),
-            Some(PidfdFault::NoPidfd),
+            "a reaped child",
+            open(reaped.pid()),
+            Some(PidfdFault::Reaped),
         ),
-        (
-            File::open(own_proc::in_own_proc("")).unwrap().into(),
-            Some(PidfdFault::NoPidfd),
-        ),
-        (open(reaped.pid()), Some(PidfdFault::Reaped)),
-        (open(own), None),
+        ("the program itself", open(own), None),
     ];
     // PIDFD_THREAD (Linux 6.9).
     let of_a_thread = PidfdFlags::from_bits_retain(OFlags::EXCL.bits());
     let thread = open_with(child.pid(), of_a_thread).ok();
-    let thread = thread.map(|pidfd| (pidfd, Some(PidfdFault::Thread)));
+    files.extend(thread.map(|pidfd| ("a thread", pidfd, Some(PidfdFault::Thread))));
     let pidfd = open(child.pid());
     reaped.die(End::Code(0));
     reaped.reap();
     let before = Footprint::now();
-    for (file, expected) in files.iter().chain(&thread) {
+    for (of, file, expected) in &files {
         let probe = Probe::new();
         for refused in [
             watcher.register_pidfd(file.as_fd()).map(drop),
@@ -271,9 +271,9 @@ pub(super) fn what_cannot_be_registered_by_a_pidfd_is_refused(stage: &Stage<'_>)
             let found = match &refused {
                 Err(WatchError::UnusablePidfd { reason, .. }) => Some(*reason),
                 Err(WatchError::OwnProcess { pid }) if *pid == own => None,
-                other => panic!("{other:?} where {expected:?} is expected"),
+                other => panic!("a descriptor of {of}: {other:?}"),
             };
-            assert_eq!(found, *expected);
+            assert_eq!(found, *expected, "a descriptor of {of}");
         }
         assert!(probe.captures_are_dropped());
     }

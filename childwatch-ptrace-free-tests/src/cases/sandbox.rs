@@ -7,7 +7,7 @@ use childwatch_core::{Pid, PidWatcher, WatchError};
 use rustix::io::Errno;
 
 use crate::backend::feature::Feature;
-use crate::backend::stage::Stage;
+use crate::backend::stage::{Settling, Stage};
 use crate::kit::child::{End, GatedChild};
 use crate::kit::footprint::Footprint;
 use crate::kit::probe::Probe;
@@ -240,6 +240,7 @@ pub(super) fn an_exit_whose_status_is_hidden_is_told_truly(stage: &Stage<'_>) {
     let mut child = stage.child();
     let probe = Probe::new();
     watcher.watch(child.pid(), probe.callback()).unwrap();
+    let settling = [(); 2].map(|()| stage.settling(&*watcher));
     let questions = [
         Refusal::waitid_of_pidfds(Errno::PERM),
         Refusal::pidfd_get_info(Errno::PERM),
@@ -248,7 +249,7 @@ pub(super) fn an_exit_whose_status_is_hidden_is_told_truly(stage: &Stage<'_>) {
     child.die(End::Code(6));
     super::status::assert_unknown_or(probe.ran_once(), 6);
     assert_eq!(child.reap().unwrap().code(), Some(6));
-    stage.settle(&*watcher);
+    settling.into_iter().for_each(Settling::end);
     probe.ran_once();
 }
 
@@ -257,6 +258,7 @@ pub(super) fn a_call_that_a_sandbox_traps_ends_no_thread(stage: &Stage<'_>) {
     let mut child = stage.child();
     let probe = Probe::new();
     watcher.watch(child.pid(), probe.callback()).unwrap();
+    let settling = [(); 2].map(|()| stage.settling(&*watcher));
     let occupied = stage.occupy(&*watcher);
     traps::answer_trapped_calls();
     trap_in_process(Refusal::pidfd_get_info(Errno::NOSYS)).unwrap();
@@ -265,7 +267,7 @@ pub(super) fn a_call_that_a_sandbox_traps_ends_no_thread(stage: &Stage<'_>) {
     child.reap();
     occupied.release();
     super::status::assert_unknown_or(probe.ran_once(), 6);
-    stage.settle(&*watcher);
+    settling.into_iter().for_each(Settling::end);
     probe.ran_once();
 }
 

@@ -235,7 +235,7 @@ fn assert_told_if_possible(stage: &Stage<'_>, exit: Exit, code: i32) {
     let can_be = stage.backend().offers(Feature::StatusAfterReaping).is_ok();
     assert!(
         !can_be || exit.status().is_some(),
-        "{exit}, but the kernel tells that its code was {code}"
+        "{exit}, but the kernel tells that its code was {code}, and the backend offers `StatusAfterReaping`"
     );
 }
 

@@ -6,6 +6,7 @@
 use std::env;
 use std::io;
 use std::path::Path;
+use std::process;
 use std::time::Duration;
 
 use crate::backend::stage::Stage;
@@ -17,6 +18,9 @@ use crate::kit::judged::{self, Verdict};
 /// The first argument of a program that is to be a cell. Backend, case and the
 /// patience of its waits, in milliseconds, follow.
 pub const CELL_FLAG: &str = "--childwatch-cell";
+
+/// The exit code for arguments that make no sense.
+const MISUSED: i32 = 2;
 
 /// One case against one backend.
 #[derive(Clone, Copy)]
@@ -86,18 +90,41 @@ impl Cell<'_> {
     }
 }
 
-/// The cell that this process was started to be, if it was.
+/// The cell that this process was started to be, if it was. Ends the process if the arguments
+/// name none: a person may have written them.
 pub(crate) fn from_args<'a>(backends: &[&'a dyn BackendUnderTest]) -> Option<Cell<'a>> {
     let mut args = env::args().skip(1);
     if args.next()? != CELL_FLAG {
         return None;
     }
-    let (backend, case) = (args.next()?, args.next()?);
-    set_patience(Duration::from_millis(args.next()?.parse().ok()?));
-    Some(Cell {
-        backend: *backends.iter().find(|known| known.name() == backend)?,
-        case: Case::named(&case)?,
-    })
+    match named(&args.collect::<Vec<_>>(), backends) {
+        Ok((cell, patience)) => {
+            set_patience(patience);
+            Some(cell)
+        }
+        Err(reason) => {
+            eprintln!("error: {reason}");
+            process::exit(MISUSED)
+        }
+    }
+}
+
+/// Returns the cell that the arguments after [`CELL_FLAG`] name, and the longest time of each
+/// wait.
+fn named<'a>(
+    args: &[String],
+    backends: &[&'a dyn BackendUnderTest],
+) -> Result<(Cell<'a>, Duration), String> {
+    let [backend, case, patience] = args else {
+        return Err(format!("it is {CELL_FLAG} BACKEND CASE MILLISECONDS"));
+    };
+    let known = backends.iter().find(|known| known.name() == backend);
+    let backend = *known.ok_or_else(|| format!("no backend is called `{backend}`"))?;
+    let case = Case::named(case).ok_or_else(|| format!("no case or host is called `{case}`"))?;
+    let patience = patience.parse().map_err(|_| {
+        format!("`{patience}` is no number of milliseconds, the longest time of each wait")
+    })?;
+    Ok((Cell { backend, case }, Duration::from_millis(patience)))
 }
 
 #[cfg(test)]
@@ -120,6 +147,30 @@ mod tests {
 
         fn offers(&self, _: Feature) -> Result<(), String> {
             Ok(())
+        }
+    }
+
+    #[test]
+    fn arguments_that_name_no_cell_are_explained() {
+        let backends: [&dyn BackendUnderTest; 1] = [&Mine];
+        let said = |args: &[&str]| {
+            let args: Vec<_> = args.iter().map(|&arg| arg.to_owned()).collect();
+            named(&args, &backends).map(|(cell, _)| cell.case.name)
+        };
+        assert_eq!(said(&["mine", "plain", "30"]), Ok("plain"));
+        for (args, reason) in [
+            (
+                &["mine", "plain"][..],
+                "it is --childwatch-cell BACKEND CASE MILLISECONDS",
+            ),
+            (&["his", "plain", "30"], "no backend is called `his`"),
+            (&["mine", "plan", "30"], "no case or host is called `plan`"),
+            (
+                &["mine", "plain", "soon"],
+                "`soon` is no number of milliseconds, the longest time of each wait",
+            ),
+        ] {
+            assert_eq!(said(args), Err(reason.to_owned()));
         }
     }
 

@@ -45,8 +45,8 @@ pub(crate) fn file() -> Result<PathBuf, String> {
     let named = env::var_os(VARIABLE).map(PathBuf::from);
     named.or_else(beside).ok_or_else(|| {
         format!(
-            "this program has not been built with musl: `cargo build -p \
-             childwatch-proofs --target {target}`, or set {VARIABLE}"
+            "this program has not been built with musl: build it with `--target {target}` too, \
+             or name the file in {VARIABLE}"
         )
     })
 }

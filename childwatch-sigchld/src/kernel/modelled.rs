@@ -190,7 +190,7 @@ impl Kernel {
 
     fn deliver(&self, Signal { pid, status }: Signal) {
         // The default action ignores the signal.
-        if self.has_handler() {
+        if self.has_handler(false) {
             self.inbox().signal(pid, libc::CLD_EXITED, status);
         }
     }
@@ -254,7 +254,8 @@ impl Kernel {
         Subscription(Arc::clone(inbox))
     }
 
-    pub(crate) fn has_handler(&self) -> bool {
+    /// A model's program removes the handler before the source arms its first child, or never.
+    pub(crate) fn has_handler(&self, _is_first: bool) -> bool {
         self.have_looked().remove(&thread::current().id());
         self.0.has_handler.load(Ordering::SeqCst)
     }

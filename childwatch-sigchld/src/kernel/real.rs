@@ -67,8 +67,10 @@ impl Kernel {
         Subscription::new()
     }
 
-    pub(crate) fn has_handler(&self) -> bool {
-        handler::is_installed()
+    /// Returns `true` if the handler has been installed. A source that arms its first child also
+    /// asks whether the handler has been removed since.
+    pub(crate) fn has_handler(&self, is_first: bool) -> bool {
+        handler::is_installed() && !(is_first && handler::is_removed())
     }
 
     /// Returns `true` if the program had a handler of its own, which ours calls.

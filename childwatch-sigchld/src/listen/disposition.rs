@@ -27,12 +27,45 @@ pub(super) fn correct(before: &libc::sigaction) -> io::Result<()> {
     let merged = merged(before, &now);
     set_disposition(&merged)?;
     if !has_handler(before) {
-        ON_ALTERNATE_STACKS.store(merged.sa_sigaction, Ordering::SeqCst);
-        // SAFETY: the function may run at any time, also twice. If it cannot be registered,
-        // nothing else suffers.
-        unsafe { libc::atexit(leave_alternate_stacks) };
+        leave_at_exit(&merged);
     }
     Ok(())
+}
+
+/// Installs `handler` unless the process has one. It gets the flags and the mask that [`merged`]
+/// gives it. Returns `true` if it has been installed.
+///
+/// # Errors
+///
+/// Any error of `sigaction`.
+pub(super) fn install_over_none(handler: Handler) -> io::Result<bool> {
+    let before = disposition()?;
+    if has_handler(&before) {
+        return Ok(false);
+    }
+    // SAFETY: all zeros is a valid sigaction.
+    let mut ours: libc::sigaction = unsafe { mem::zeroed() };
+    ours.sa_sigaction = handler as libc::sighandler_t;
+    ours.sa_flags = libc::SA_SIGINFO;
+    let merged = merged(&before, &ours);
+    let replaced = replace_disposition(&merged)?;
+    if has_handler(&replaced) && replaced.sa_sigaction != merged.sa_sigaction {
+        // Another thread has installed its handler in between.
+        set_disposition(&replaced)?;
+        return Ok(false);
+    }
+    leave_at_exit(&merged);
+    Ok(true)
+}
+
+/// A handler with `SA_SIGINFO`.
+pub(super) type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
+
+fn leave_at_exit(merged: &libc::sigaction) {
+    ON_ALTERNATE_STACKS.store(merged.sa_sigaction, Ordering::SeqCst);
+    // SAFETY: the function may run at any time, also twice. If it cannot be registered,
+    // nothing else suffers.
+    unsafe { libc::atexit(leave_alternate_stacks) };
 }
 
 /// Takes `SA_ONSTACK` back when the program exits on another thread than its first.
@@ -106,13 +139,21 @@ fn asynchronous_signals() -> libc::sigset_t {
 }
 
 fn set_disposition(action: &libc::sigaction) -> io::Result<()> {
-    // SAFETY: the action is one that was read, with other flags and mask, so its handler
-    // is a function or a constant. It lives across the call, and a null old action is
-    // allowed.
-    if unsafe { libc::sigaction(SIGCHLD, action, ptr::null_mut()) } == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
+    replace_disposition(action).map(drop)
+}
+
+/// Returns what was replaced.
+fn replace_disposition(action: &libc::sigaction) -> io::Result<libc::sigaction> {
+    // SAFETY: the action is one that was read, with other flags and mask, or a [`Handler`], so its
+    // handler is a function of the right type or a constant. Both actions live across the call, and
+    // all zeros is a valid one.
+    unsafe {
+        let mut replaced: libc::sigaction = mem::zeroed();
+        if libc::sigaction(SIGCHLD, action, &raw mut replaced) == 0 {
+            Ok(replaced)
+        } else {
+            Err(io::Error::last_os_error())
+        }
     }
 }
 

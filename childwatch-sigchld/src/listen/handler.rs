@@ -10,6 +10,15 @@
 //! is made, and not when one is dropped. Therefore no watcher ever waits for the lock of
 //! signal-hook.
 //!
+//! # When the handler has been removed
+//!
+//! Many programs reset their signals in a forked copy, before the copy does its own work. If
+//! `SIGCHLD` has its default action or is ignored when a source arms its first child, [`install`]
+//! installs a handler again. This one is not signal-hook's, and only delivers. signal-hook's would
+//! also call the handler that it once found, and the actions of other libraries. The program has
+//! removed them, and they may use what the copy does not have. If the process has another
+//! handler instead, that one stays.
+//!
 //! # What runs in the handler
 //!
 //! | step | why it is async-signal-safe |
@@ -67,6 +76,12 @@ pub(crate) fn is_installed() -> bool {
     has_been_installed(&STATE)
 }
 
+/// Returns `true` if `SIGCHLD` has its default action or is ignored. If that cannot be asked,
+/// returns `false`.
+pub(crate) fn is_removed() -> bool {
+    disposition().is_ok_and(|now| !disposition::has_handler(&now))
+}
+
 fn has_been_installed(state: &AtomicU32) -> bool {
     state.load(Ordering::SeqCst) == INSTALLED
 }
@@ -77,7 +92,8 @@ fn has_been_installed(state: &AtomicU32) -> bool {
 /// never ends in the copy. The copy then waits this long for its error.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Installs the handler, unless that has been done. It stays.
+/// Installs the handler, unless that has been done and the handler has not been
+/// [removed](is_removed) since. It stays.
 ///
 /// # Errors
 ///
@@ -90,6 +106,10 @@ pub(crate) fn install() -> io::Result<()> {
         is_new = true;
         Ok(())
     })?;
+    if !is_new && disposition::install_over_none(deliver_only)? {
+        is_new = true;
+        HAS_FOUND_ANOTHER.store(false, Ordering::SeqCst);
+    }
     // Not before: another thread may wait for the end of the installation.
     if is_new {
         events::handler_installed(HAS_FOUND_ANOTHER.load(Ordering::SeqCst));
@@ -139,15 +159,11 @@ fn install_once(
     }
 }
 
-/// Set before ours is installed, and never cleared.
+/// Set before ours is installed, and cleared when ours is installed again over none.
 static HAS_FOUND_ANOTHER: AtomicBool = AtomicBool::new(false);
 
 /// Returns `true` if the program had a handler when ours was installed. That handler then runs on
 /// every thread on which ours runs.
-#[cfg_attr(
-    childwatch_loom,
-    expect(dead_code, reason = "a model's kernel answers instead")
-)]
 pub(crate) fn has_found_another() -> bool {
     HAS_FOUND_ANOTHER.load(Ordering::SeqCst)
 }
@@ -170,6 +186,19 @@ fn deliver(info: &libc::siginfo_t) {
     // judges their meaning by si_code.
     let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
     deliver_to(entries(), |inbox| inbox.signal(pid, info.si_code, status));
+}
+
+/// The handler that takes the place of a removed one. It calls nothing else.
+extern "C" fn deliver_only(
+    _signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    _context: *mut libc::c_void,
+) {
+    // SAFETY: the kernel passes a siginfo_t that lives until the handler returns. A program that
+    // calls the handler that it found may pass null, or what the kernel has passed.
+    if let Some(info) = unsafe { info.as_ref() } {
+        deliver(info);
+    }
 }
 
 /// A delivery to one inbox ends when each has its signal. Until then the handler runs, perhaps on
@@ -389,6 +418,63 @@ mod tests {
                 assert_eq!(ended.unwrap().1.exit_status(), Some(0));
             }
         });
+    }
+
+    /// As programs do in their copies. The action that another library has registered with
+    /// signal-hook does not come back.
+    #[test]
+    fn a_handler_that_a_copy_has_removed_is_installed_again_and_only_delivers() {
+        static OTHERS: AtomicU32 = AtomicU32::new(0);
+        install().unwrap();
+        let counts = |_: &libc::siginfo_t| {
+            OTHERS.fetch_add(1, Ordering::SeqCst);
+        };
+        // SAFETY: the action is one atomic addition.
+        let others = unsafe { signal_hook_registry::register_sigaction(SIGCHLD, counts) }.unwrap();
+        for nothing in [libc::SIG_DFL, libc::SIG_IGN] {
+            let is_installed_again = in_a_copy_with(nothing, || {
+                let was_removed = is_removed();
+                let is_installed = install().is_ok() && !is_removed() && !has_found_another();
+                let before = OTHERS.load(Ordering::SeqCst);
+                let subscription = Subscription::new();
+                subscription.open();
+                // SAFETY: takes plain values; the handler is ours.
+                unsafe { libc::raise(SIGCHLD) };
+                let only_delivers = OTHERS.load(Ordering::SeqCst) == before;
+                was_removed && is_installed && only_delivers && subscription.epoch() == 1
+            });
+            assert!(is_installed_again, "{nothing:#x}");
+        }
+        signal_hook::low_level::unregister(others);
+    }
+
+    /// The program has put it there after ours, and may call ours or not.
+    #[test]
+    fn a_handler_of_the_programs_is_not_replaced() {
+        extern "C" fn programs(_: libc::c_int) {}
+        install().unwrap();
+        let handler = programs as extern "C" fn(libc::c_int) as libc::sighandler_t;
+        assert!(in_a_copy_with(handler, || {
+            install().is_ok() && disposition().is_ok_and(|now| now.sa_sigaction == handler)
+        }));
+    }
+
+    /// Returns what `is_well` returns in a forked copy, in which `SIGCHLD` does something else.
+    fn in_a_copy_with(handler: libc::sighandler_t, is_well: impl FnOnce() -> bool) -> bool {
+        // SAFETY: the copy makes atomic operations and system calls, and allocates, which glibc
+        // and musl allow in a copy that `fork` has made. Its disposition is its own, and its
+        // handler is a constant or a function.
+        let copy = unsafe {
+            let copy = libc::fork();
+            if copy == 0 {
+                libc::signal(SIGCHLD, handler);
+                libc::_exit(i32::from(!is_well()));
+            }
+            copy
+        };
+        let copy = rustix::process::Pid::from_raw(copy).unwrap();
+        let ended = rustix::process::waitpid(Some(copy), WaitOptions::empty()).unwrap();
+        ended.unwrap().1.exit_status() == Some(0)
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! [`Inbox`]: what signals leave for one watcher.
 
 use std::os::unix::process::ExitStatusExt;
-use std::thread;
-use std::time::Duration;
 
 use childwatch_core::source::exit_status_from_siginfo;
 
 use super::event_count::EventCount;
 use super::hints::{Hint, Hints};
+use super::rest::rest;
 use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Written by the handler or a [`Forwarder`](crate::Forwarder), on any thread, and read
@@ -87,23 +86,18 @@ impl Inbox {
     /// be faster than the interrupted one. If a callback called [`std::process::exit`] then,
     /// std would unmap the alternate stack on which the handler still runs.
     pub(crate) fn await_deliveries(&self) {
-        const YIELDS: u32 = 100;
-        const PAUSES: u32 = 5;
-        const PAUSE: Duration = Duration::from_millis(1);
+        /// The last 5 sleep.
+        const LOOKS: u32 = 105;
         // No thread of a model has such a stack.
         if cfg!(childwatch_loom) {
             return;
         }
-        for look in 0..YIELDS + PAUSES {
+        for look in 0..LOOKS {
             let deliveries = self.deliveries.load(Ordering::SeqCst);
             if deliveries <= self.given_up.fetch_min(deliveries, Ordering::SeqCst) {
                 return;
             }
-            if look < YIELDS {
-                thread::yield_now();
-            } else {
-                pause(PAUSE);
-            }
+            rest(look);
         }
         let deliveries = self.deliveries.load(Ordering::SeqCst);
         self.given_up.store(deliveries, Ordering::SeqCst);
@@ -139,17 +133,10 @@ impl Inbox {
     }
 }
 
-/// Rests between two looks.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a handler makes no system call to say that it ends"
-)]
-fn pause(time: Duration) {
-    thread::sleep(time);
-}
-
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     fn open() -> Inbox {

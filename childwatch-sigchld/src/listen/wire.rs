@@ -5,7 +5,8 @@
 //! itself in before it reads the numbers, and out after its system call. The drop takes
 //! the numbers away first, and then waits until the count is zero. All operations are
 //! sequentially consistent. So a notifier either finds no numbers, or is waited for. A handler
-//! waits for nothing, so the wait is short.
+//! waits for nothing, so the wait is short. The wait [sleeps](super::rest) in between, because it
+//! may itself have interrupted the notifier's thread.
 //!
 //! A forked copy has the wire too, and the descriptors are its parent's. So a notifier compares
 //! the pid. Two processes can have the same pid: a process 1, and a copy of it that is process 1 of a
@@ -17,10 +18,10 @@ use std::time::Duration;
 use childwatch_core::source::clock;
 use rustix::io::Errno;
 
+use super::rest::rest;
 use crate::poller;
 use crate::poller::ends::Ends;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use crate::sync::yield_now;
 
 /// Nothing is connected. No two descriptors have this number.
 const NOTHING: u64 = u64::MAX;
@@ -81,12 +82,52 @@ impl Wire {
     pub(crate) fn disconnect(&self) -> bool {
         self.ends.store(NOTHING, Ordering::SeqCst);
         let start = clock::monotonic();
+        let mut looks = 0;
         while self.notifiers.load(Ordering::SeqCst) != 0 {
             if !cfg!(childwatch_loom) && clock::monotonic().saturating_sub(start) > PATIENCE {
                 return false;
             }
-            yield_now();
+            rest(looks);
+            looks += 1;
         }
         true
+    }
+}
+
+// A model has no thread that sleeps.
+#[cfg(not(childwatch_loom))]
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+
+    /// The thread that waits may have a real-time priority, and may have interrupted the notifier
+    /// on the same processor. If it does not sleep, the notifier never goes on.
+    #[test]
+    fn the_wait_for_a_notifier_lets_threads_of_every_priority_run() {
+        let wire = &Wire::default();
+        wire.notifiers.store(1, Ordering::SeqCst);
+        let (sender, receiver) = mpsc::channel();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(move || {
+                sender.send(rustix::thread::gettid()).unwrap();
+                wire.disconnect()
+            });
+            let stat = format!("/proc/self/task/{}/stat", receiver.recv().unwrap());
+            // After its end the thread has no such file.
+            let is_asleep = || {
+                let stat = fs::read_to_string(&stat).unwrap_or_default();
+                stat.rsplit_once(") ")
+                    .is_some_and(|(_, state)| state.starts_with('S'))
+            };
+            while !waiting.is_finished() && !is_asleep() {
+                thread::yield_now();
+            }
+            wire.notifiers.store(0, Ordering::SeqCst);
+            assert!(waiting.join().unwrap(), "it did not sleep");
+        });
     }
 }

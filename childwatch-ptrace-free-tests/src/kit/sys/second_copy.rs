@@ -53,8 +53,8 @@ impl SecondCopy {
         let folders = program.ancestors().skip(1).take(2);
         let mut files = folders.map(|folder| folder.join("examples").join(FILE));
         files.find(|file| file.is_file()).ok_or_else(|| {
-            "there is no second copy of the library: run `cargo build -p \
-             childwatch-proofs --example second_copy`"
+            "there is no second copy of the library: it is the example `second_copy` of \
+             childwatch-proofs, in the workspace of childwatch"
                 .to_owned()
         })
     }
