@@ -58,7 +58,7 @@ enum Step {
     Hosts,
     /// The conformance suite in every sandbox that seccomp can emulate
     Sandbox,
-    /// The backend outside of the workspace builds by itself, and passes a case
+    /// The backend outside of the workspace builds by itself, and passes the laws and a case
     Outside,
     /// The bench runs and writes its pages, without measuring anything
     Bench,
