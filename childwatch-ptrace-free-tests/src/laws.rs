@@ -70,6 +70,7 @@ pub(crate) fn of_exit_source<S: ExitSource>() -> Vec<Law<S>> {
     laws! {
         exits::s1_an_exit_is_reported_before_the_arming_or_after
         exits::s2_a_report_names_its_token_whatever_the_order
+        exits::s2_exits_that_come_together_are_all_reported
         exits::s2_an_exit_is_reported_where_no_file_can_be_opened
         arming::s3_a_disarmed_process_is_not_reported_and_others_are
         arming::s3_a_places_next_holder_is_another

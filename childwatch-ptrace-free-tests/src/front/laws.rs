@@ -54,7 +54,13 @@ fn judge(source: &str, law: &str) -> Result<Completion, Failed> {
     }
 }
 
-fn run(program: &Path, source: &str, law: &str, deadline: Duration) -> io::Result<Verdict> {
+/// Tests a law in a process of its own, which is killed at the deadline. `program` must call
+/// [`take_part`].
+///
+/// # Errors
+///
+/// If the process cannot be started or waited for.
+pub fn run(program: &Path, source: &str, law: &str, deadline: Duration) -> io::Result<Verdict> {
     judged::run(program, &[LAW_FLAG, source, law], deadline, || false)
 }
 
@@ -69,8 +75,9 @@ fn notes(program: &Path, source: &str, law: &str) -> String {
     )
 }
 
-/// Becomes the test of one law that this process was started to be, and never returns then.
-fn take_part(sources: &[SourceUnderTest]) {
+/// Becomes the test of one law that this process was started to be, and never returns then. A
+/// runner calls it first in `main`.
+pub fn take_part(sources: &[SourceUnderTest]) {
     let args: Vec<_> = env::args().skip(1).collect();
     let [flag, source, law, patience] = &args[..] else {
         return;

@@ -98,7 +98,8 @@ pub(super) fn s5_a_shortage_of_files_leaves_nothing<S: ExitSource>(
     only_report(token(0), source, waiter);
 }
 
-/// The watcher's thread waits meanwhile.
+/// The first caller comes while the watcher's thread does not wait, as during a callback. The others
+/// come while it waits.
 pub(super) fn s6_callers_arm_look_and_disarm_at_once<S: ExitSource>(
     source: &S,
     waiter: &mut S::Waiter,
@@ -106,10 +107,14 @@ pub(super) fn s6_callers_arm_look_and_disarm_at_once<S: ExitSource>(
 ) {
     const TIMES: u32 = 50;
     let children = [(); 4].map(|()| processes.child());
+    let first = token(0);
+    source.arm(children[0].pid(), first).unwrap();
+    assert_eq!(source.look(first), None, "it lives");
+    source.disarm(first);
     thread::scope(|scope| {
         for (place, child) in (0..).zip(&children) {
             scope.spawn(move || {
-                for generation in 0..TIMES {
+                for generation in 1..TIMES {
                     let token = Token::from_parts(place, generation);
                     source.arm(child.pid(), token).unwrap();
                     assert_eq!(source.look(token), None, "it lives");

@@ -5,7 +5,7 @@ use std::thread;
 use childwatch_core::source::ExitSource;
 
 use super::processes::Processes;
-use super::reports::{code, is_over, only_report, report_of, token};
+use super::reports::{code, is_over, next_reports, only_report, report_of, token};
 use crate::kit::child::End;
 use crate::kit::sys::limits::NoFiles;
 
@@ -35,10 +35,41 @@ pub(super) fn s2_a_report_names_its_token_whatever_the_order<S: ExitSource>(
     for (token, child) in &children {
         source.arm(child.pid(), *token).unwrap();
     }
+    let mut exited = Vec::new();
     for (token, child) in children.iter().rev() {
         child.die(End::Code(token.index() as u8));
-        let report = report_of(*token, source, waiter);
-        assert_eq!(code(report), Some(i32::from(token.index() as u8)));
+        exited.push(*token);
+        let mut is_reported = false;
+        while !is_reported {
+            for report in next_reports(source, waiter) {
+                assert!(exited.contains(&report.token), "a living child: {report:?}");
+                is_reported |= report.token == *token;
+                let expected = i32::from(report.token.index() as u8);
+                assert_eq!(code(report), Some(expected));
+            }
+        }
+    }
+}
+
+/// A source may find many events in one wait.
+pub(super) fn s2_exits_that_come_together_are_all_reported<S: ExitSource>(
+    source: &S,
+    waiter: &mut S::Waiter,
+    processes: &Processes,
+) {
+    const CHILDREN: u32 = 200;
+    let children: Vec<_> = (0..CHILDREN).map(|_| processes.child()).collect();
+    for (index, child) in (0..).zip(&children) {
+        source.arm(child.pid(), token(index)).unwrap();
+    }
+    for child in &children {
+        child.die(End::Code(0));
+    }
+    let mut is_reported = vec![false; children.len()];
+    while is_reported.contains(&false) {
+        for report in next_reports(source, waiter) {
+            is_reported[report.token.index() as usize] = true;
+        }
     }
 }
 
@@ -94,4 +125,14 @@ pub(super) fn s7_a_report_has_the_status_of_the_child<S: ExitSource>(
         assert_eq!(report.status, child.reap(), "{end:?}");
         source.disarm(token(index));
     }
+    // What is not known is not guessed.
+    let mut child = processes.child();
+    source.arm(child.pid(), token(0)).unwrap();
+    child.die(End::Code(7));
+    let status = child.reap();
+    let report = report_of(token(0), source, waiter);
+    assert!(
+        report.status.is_none() || report.status == status,
+        "{report:?}"
+    );
 }
