@@ -216,18 +216,22 @@ fn outside(shell: &Shell) -> anyhow::Result<()> {
     shell.copy_file("Cargo.lock", package.join("Cargo.lock"))?;
     let manifest = package.join("Cargo.toml");
     let target = workspace::target();
-    let laws = ["test", "--test", "laws"];
-    let cases = ["--case", "a_zombie_is_registered", "--host", "plain"];
-    let cases = [&["run", "--example", "conformance", "--"], &cases[..]].concat();
-    for command in [&laws[..], &cases] {
-        let (command, arguments) = (command[0], &command[1..]);
+    let package = [
+        "--manifest-path".as_ref(),
+        manifest.as_os_str(),
+        "--target-dir".as_ref(),
+        target.as_os_str(),
+    ];
+    let case = ["--case", "a_zombie_is_registered", "--host", "plain"];
+    for command in [
+        cmd!(shell, "cargo test {package...} --test laws"),
         cmd!(
             shell,
-            "cargo {command} --manifest-path {manifest} --target-dir {target}"
-        )
-        .args(arguments)
-        .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
-        .run()?;
+            "cargo run {package...} --example conformance -- {case...}"
+        ),
+    ] {
+        let command = command.env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only");
+        command.run()?;
     }
     Ok(())
 }

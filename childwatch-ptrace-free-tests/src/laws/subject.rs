@@ -24,8 +24,10 @@ pub struct SourceUnderTest {
 /// A law, bound to the constructor of a source.
 struct Bound {
     name: &'static str,
-    run: Box<dyn Fn(&Processes) -> Result<(), String> + Send + Sync>,
+    run: Box<Run>,
 }
+
+type Run = dyn Fn(&Processes) -> Result<(), String> + Send + Sync;
 
 impl SourceUnderTest {
     /// A source to be tested against S1 to S9, S13 and S14. `make` returns a new source and its
