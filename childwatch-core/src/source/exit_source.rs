@@ -40,7 +40,7 @@ use crate::source::token::Token;
 /// - **S4 wake.** `wake` ends the wait that is under way. If there is none, it ends the next
 ///   one. It writes to no file: the program may have closed all its descriptors, and then a file of
 ///   the program has the number. A futex is no file. An epoll instance is woken without a write:
-///   1. Make an eventfd with the value 1, which nobody reads, so that it is always readable.
+///   1. Make an eventfd with the value 1, and never read it. So it is always readable.
 ///   2. Add it to the instance with `EPOLLPRI | EPOLLET`. An eventfd never has `EPOLLPRI`, so the
 ///      source begins unwoken.
 ///   3. To wake, call `EPOLL_CTL_MOD` with `EPOLLIN | EPOLLET`. Each such call queues an event,
