@@ -9,6 +9,7 @@
 mod common;
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -192,6 +193,29 @@ fn a_watcher_that_ends_answers_for_each_member() {
     let refused = set.insert(processes.spawn());
     assert!(matches!(refused, Err(WatchError::Stopped)), "{refused:?}");
     assert!(set.is_empty());
+}
+
+/// C11: the panic goes on when everything has been given back.
+#[test]
+fn a_set_whose_wakers_panic_in_their_drop_leaves_nothing_registered() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            resume_unwind(Box::new("the drop of a waker"));
+        }
+    }
+    let (processes, watcher) = stage();
+    let set = watcher.exit_set();
+    set.insert(processes.spawn()).unwrap();
+    let waker = Waker::from(Arc::new(Panics));
+    let polled = set.poll_next(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    drop(waker);
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(set))).is_err());
+    assert_eq!(processes.registration_count(), 0);
 }
 
 /// The last exit goes to one of two waiters. The other one must not wait for ever.

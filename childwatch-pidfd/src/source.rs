@@ -611,4 +611,25 @@ mod tests {
         source.disarm(TOKEN);
         child.wait().unwrap();
     }
+    /// S10: the timer is set to what the events of this call have left.
+    #[test]
+    fn a_collect_sets_its_timer_after_its_events() {
+        let (source, mut waiter) = PidfdSource::new().unwrap();
+        let mut child = zombie();
+        let collect = |waiter: &mut PidfdWaiter| {
+            let mut reports = Vec::new();
+            source.collect(waiter, &mut reports).unwrap();
+            (reports.len(), waiter.timer.is_set())
+        };
+        source.arm(Pid::from(&child), TOKEN).unwrap();
+        // As if the first look had found it being released.
+        waiter.releases.begin(TOKEN);
+        assert_eq!(collect(&mut waiter), (1, false));
+        waiter.releases.begin(TOKEN);
+        assert_eq!(collect(&mut waiter), (0, true));
+        waiter.releases.end(TOKEN);
+        assert_eq!(collect(&mut waiter), (0, false));
+        source.disarm(TOKEN);
+        child.wait().unwrap();
+    }
 }

@@ -42,6 +42,11 @@ impl Timer {
         self.is_set = left.is_some();
         Ok(())
     }
+
+    #[cfg(test)]
+    pub(crate) fn is_set(&self) -> bool {
+        self.is_set
+    }
 }
 
 fn registered(registry: &Registry) -> io::Result<OwnedFd> {
@@ -54,4 +59,24 @@ fn registered(registry: &Registry) -> io::Result<OwnedFd> {
 
 fn timespec(time: Duration) -> io::Result<Timespec> {
     Timespec::try_from(time).map_err(|_| io::ErrorKind::InvalidInput.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use mio::{Events, Poll};
+
+    use super::*;
+
+    /// A deadline may pass between the last look at the clock and the call.
+    #[test]
+    fn a_time_that_is_over_is_told_at_once() {
+        const LONG: Duration = Duration::from_secs(20);
+        let mut poll = Poll::new().unwrap();
+        let mut events = Events::with_capacity(1);
+        let mut timer = Timer::default();
+        timer.set(poll.registry(), Some(LONG)).unwrap();
+        timer.set(poll.registry(), Some(Duration::ZERO)).unwrap();
+        poll.poll(&mut events, Some(LONG)).unwrap();
+        assert_eq!(events.iter().count(), 1);
+    }
 }

@@ -340,3 +340,7 @@ impl<S: ExitSource> Drop for Retired<'_, S> {
 pub(crate) fn wake_for_the_end(source: &impl ExitSource) -> io::Result<()> {
     source.wake().or_else(|_| source.wake())
 }
+
+#[cfg(not(childwatch_loom))]
+#[cfg(test)]
+mod tests;

@@ -138,3 +138,23 @@ fn what_is_removed_while_it_is_inserted_is_unregistered() {
         }
     });
 }
+
+/// No wait returns a member that has been removed. So each wait learns that the set is empty.
+#[test]
+fn a_removal_that_empties_the_set_ends_every_wait() {
+    interleavings::preempted(2, || {
+        let processes = SimulatedProcesses::new();
+        let (watcher, _driver) = SimulatedWatcher::driven(&processes).unwrap();
+        let pid = processes.spawn();
+        let set = Arc::new(ExitSet::new(watcher));
+        set.insert(pid).unwrap();
+        let waiting = [(); 2].map(|()| {
+            let set = Arc::clone(&set);
+            thread::spawn(move || set.wait().unwrap())
+        });
+        assert!(set.remove(pid));
+        for waiting in waiting {
+            assert_eq!(waiting.join().unwrap(), None);
+        }
+    });
+}

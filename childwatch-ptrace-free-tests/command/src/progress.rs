@@ -72,7 +72,7 @@ impl Progress {
                     *next = elapsed + BETWEEN_LINES;
                 }
                 for line in failure.into_iter().chain(is_due.then_some(line)) {
-                    // Where nobody reads it, the report still says all.
+                    // If standard error is closed, the report still has it all.
                     let _ = writeln!(io::stderr(), "{line}");
                 }
             }

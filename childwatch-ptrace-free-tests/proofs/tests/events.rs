@@ -9,6 +9,7 @@
 
 use std::fmt::{self, Write};
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::panic::resume_unwind;
 use std::process::ExitStatus;
@@ -126,6 +127,30 @@ fn a_life_has_its_events_in_order() {
             "DEBUG childwatch: watcher ended",
         ]
     );
+}
+
+#[test]
+fn each_call_that_registers_tells_of_its_refusal_once() {
+    let pid = Pid::try_from(i32::MAX).unwrap();
+    let any = std::fs::File::open("/dev/null").unwrap();
+    let processes = SimulatedProcesses::new();
+    let (watcher, _driver) = SimulatedWatcher::driven(&processes).unwrap();
+    let calls: [(&str, &dyn Fn() -> WatchError); 4] = [
+        (" pid=2147483647", &|| {
+            watcher.register_pid(pid).unwrap_err()
+        }),
+        (" pid=2147483647", &|| {
+            watcher.on_exit(pid, |_| ()).unwrap_err()
+        }),
+        ("", &|| watcher.register_pidfd(any.as_fd()).unwrap_err()),
+        ("", &|| watcher.on_pidfd_exit(&any, |_| ()).unwrap_err()),
+    ];
+    for (named, call) in calls {
+        let mut refusal = String::new();
+        let events = events_of(|| refusal = call().to_string());
+        let refused = format!("DEBUG childwatch: refused{named} error={refusal}");
+        assert_eq!(events, [refused]);
+    }
 }
 
 #[test]

@@ -9,9 +9,11 @@
     reason = "clippy knows test functions, but not their helpers"
 )]
 
+use std::time::Duration;
+
 use childwatch_core::WatchError;
-use childwatch_core::source::{ExitSource, Report, Token};
-use childwatch_pidfd::PidfdSource;
+use childwatch_core::source::{ExitSource, PollableSource, Report, Token, await_readable};
+use childwatch_pidfd::{AutoWatcher, Backends, PidfdSource};
 use childwatch_sigchld::SigchldSource;
 use rustix::io::Errno;
 
@@ -155,6 +157,72 @@ fn by_pidfds_no_doubt_becomes_an_answer() {
             }
             assert!(!source.is_reaped(token));
         }
+    }
+}
+
+/// C21: neither a living child nor a zombie has been reaped.
+#[test]
+fn by_reapings_no_doubt_becomes_an_answer() {
+    if can_be_tested() && childwatch_pidfd::probe().check_until_reaped().is_ok() {
+        let (source, _waiter) = PidfdSource::until_reaped().unwrap();
+        let token = Token::from_parts(0, 0);
+        let mut child = child(State::Live);
+        source.arm(child.pid(), token).unwrap();
+        for state in [State::Live, State::Zombie] {
+            if state == State::Zombie {
+                child.die(End::Code(7));
+            }
+            for refusals in refusals(PIDFD) {
+                let (is_reaped, found) =
+                    with_refused(&refusals, || (source.is_reaped(token), source.look(token)));
+                assert!(!is_reaped, "{state:?}, and taken for reaped: {refusals:?}");
+                assert_eq!(found, None, "{state:?}, {refusals:?}");
+            }
+        }
+        child.reap();
+        assert!(source.look(token).is_some());
+        source.disarm(token);
+    }
+}
+
+/// A shortage ends, and an absence does not. So only an absence decides for a watcher's life.
+#[test]
+fn a_watcher_that_is_made_in_a_shortage_of_pidfds_has_them_after_it() {
+    let offers_both =
+        childwatch_pidfd::probe().check().is_ok() && childwatch_sigchld::probe().check().is_ok();
+    if can_be_tested() && offers_both {
+        for (errno, backends) in [
+            (Errno::MFILE, Backends::Both),
+            (Errno::NFILE, Backends::Both),
+            (Errno::NOMEM, Backends::Both),
+            (Errno::NOSYS, Backends::Sigchld),
+            (Errno::PERM, Backends::Sigchld),
+        ] {
+            let refusals = [Refusal::of(libc::SYS_pidfd_open, errno)];
+            let watcher = with_refused(&refusals, AutoWatcher::new).unwrap();
+            assert_eq!(watcher.backends(), backends, "{errno}");
+        }
+    }
+}
+
+/// S10: what a refused `collect` has left to do, a later one does.
+#[test]
+fn a_heartbeat_comes_though_its_timer_was_refused_once() {
+    const PATIENCE: Duration = Duration::from_secs(20);
+    if can_be_tested() && childwatch_sigchld::probe().check().is_ok() {
+        // So no other test's child makes the descriptor readable.
+        let ((source, mut waiter), _forwarder) = SigchldSource::pollable_with_forwarder().unwrap();
+        let mut child = child(State::Live);
+        source.arm(child.pid(), Token::from_parts(0, 0)).unwrap();
+        let mut collect = || source.collect(&mut waiter, &mut Vec::new());
+        let refusals = [Refusal::of(libc::SYS_timerfd_settime, Errno::PERM)];
+        with_refused(&refusals, || while collect().is_ok() {});
+        collect().unwrap();
+        // Another test's child may interrupt the wait.
+        let waited = await_readable(source.descriptor(&waiter), Some(PATIENCE));
+        assert!(waited.unwrap_or(true), "the timer has not been set");
+        child.die(End::Code(7));
+        child.reap();
     }
 }
 

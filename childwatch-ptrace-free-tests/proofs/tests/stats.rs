@@ -51,6 +51,10 @@ fn live(backend: &dyn BackendUnderTest) {
     let nursery = backend.nursery();
     let stats = || watcher.stats().unwrap();
     assert_eq!(numbers(stats()), [0; 4], "{name}");
+    // The watchers before it have had signals.
+    for counted in [stats().signals, stats().sweeps] {
+        assert_eq!(counted.unwrap_or(0), 0, "{name}");
+    }
 
     let mut children = [(); 3].map(|()| nursery.spawn());
     let [held, watched, cancelled] = [0, 1, 2].map(|child| children[child].pid());

@@ -12,8 +12,8 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// Lets other threads run after the look with this number: the first ones yield, the others sleep.
 ///
 /// To yield is not enough. A real-time thread that yields lets no thread of a lower priority run.
-/// If it has interrupted the handler on the same processor, it would wait in vain, and take
-/// the whole processor meanwhile. It must not park either: parking consumes an `unpark` that the
+/// If it has interrupted the handler on the same processor, the handler never goes on, and the
+/// wait takes the whole processor. It must not park either: parking consumes an `unpark` that the
 /// program relies on.
 pub(super) fn rest(look: u32) {
     // In a model no time passes.

@@ -102,7 +102,10 @@ mod tests {
     use std::sync::mpsc;
     use std::thread;
 
+    use childwatch_core::source::await_readable;
+
     use super::*;
+    use crate::poller::Poller;
 
     /// The thread that waits may have a real-time priority, and may have interrupted the notifier
     /// on the same processor. If it does not sleep, the notifier never goes on.
@@ -129,5 +132,22 @@ mod tests {
             wire.notifiers.store(0, Ordering::SeqCst);
             assert!(waiting.join().unwrap(), "it did not sleep");
         });
+    }
+
+    /// C15: the descriptors are those of the parent.
+    #[test]
+    fn a_copy_rings_no_descriptor_of_its_parent() {
+        let poller = Poller::new().unwrap();
+        let wire = Wire::default();
+        wire.connect(poller.ends());
+        let own = std::process::id();
+        for (process, is_rung) in [(own + 1, false), (own, true)] {
+            // As if the process that made the wire were this one, or its parent.
+            wire.process.store(process, Ordering::SeqCst);
+            wire.notify().unwrap();
+            let readable = await_readable(poller.descriptor(), Some(Duration::ZERO));
+            assert_eq!(readable.unwrap(), is_rung);
+        }
+        assert!(wire.disconnect());
     }
 }

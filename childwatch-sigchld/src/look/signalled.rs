@@ -78,6 +78,7 @@ fn keeps_zombies() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::process::ExitStatusExt;
 
     use super::*;
@@ -97,6 +98,31 @@ mod tests {
         assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGTERM));
         let refused = send(pid, 0, || Ok(()));
         assert!(matches!(refused, Err(WatchError::NoSuchProcess { .. })));
+    }
+
+    /// If the pid is reused after the look, a pidfd that was opened before it is still the child's.
+    #[test]
+    fn the_pidfd_is_open_during_the_look() {
+        let mut child = cat();
+        let pid = Pid::from(&child);
+        let number = rustix::process::Pid::from_child(&child);
+        if pidfd_open(number, PidfdFlags::empty()).is_ok() {
+            let line = format!("Pid:\t{pid}\n");
+            let has_pidfd = || {
+                let files = fs::read_dir("/proc/self/fdinfo").unwrap();
+                // Another test may close a file meanwhile.
+                let mut texts = files.filter_map(|file| fs::read_to_string(file.ok()?.path()).ok());
+                texts.any(|text| text.contains(&line))
+            };
+            let look = || {
+                assert!(has_pidfd());
+                Ok(())
+            };
+            send(pid, 0, look).unwrap();
+            assert!(!has_pidfd(), "and closed after the call");
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]

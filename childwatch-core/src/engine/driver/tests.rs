@@ -25,6 +25,20 @@ struct Failing {
     source: SimulatedSource,
     bell: OwnedFd,
     failures: AtomicUsize,
+    /// Nothing wakes it.
+    is_deaf: bool,
+}
+
+impl Failing {
+    fn new(processes: &SimulatedProcesses) -> Self {
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        Failing {
+            source: SimulatedSource::new(processes),
+            bell: eventfd(0, flags).unwrap(),
+            failures: AtomicUsize::new(0),
+            is_deaf: false,
+        }
+    }
 }
 
 impl ExitSource for Failing {
@@ -53,6 +67,9 @@ impl ExitSource for Failing {
     }
 
     fn wake(&self) -> io::Result<()> {
+        if self.is_deaf {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
         rustix::io::write(&self.bell, &1_u64.to_ne_bytes())?;
         self.source.wake()
     }
@@ -82,11 +99,9 @@ impl PollableSource for Failing {
 fn what_a_failed_look_has_left_is_not_waited_for() {
     for failures in 1..=3 {
         let processes = SimulatedProcesses::new();
-        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let source = Failing {
-            source: SimulatedSource::new(&processes),
-            bell: eventfd(0, flags).unwrap(),
             failures: AtomicUsize::new(failures),
+            ..Failing::new(&processes)
         };
         let (watcher, mut driver) = DrivenWatcher::new(source, ());
         let pid = processes.spawn();
@@ -107,7 +122,31 @@ fn what_a_failed_look_has_left_is_not_waited_for() {
         assert_eq!(driver.drive(Some(LONG)).unwrap(), 1);
         assert!(start.elapsed() < LONG, "it has waited");
         assert_eq!(told.recv().unwrap().pid(), pid);
+        // One look that succeeds is enough. A loop would spin otherwise.
+        const SHORT: Duration = Duration::from_millis(2);
+        let waits = || {
+            let start = Instant::now();
+            assert_eq!(driver.drive(Some(SHORT)).unwrap(), 0);
+            start.elapsed() >= SHORT
+        };
+        assert!(std::iter::repeat_with(waits).take(10).any(|waits| waits));
     }
+}
+
+/// C12: nothing has told the driver of the end, so it asks before it waits.
+#[test]
+fn the_end_is_noticed_before_a_wait_though_no_wake_has_told_it() {
+    let processes = SimulatedProcesses::new();
+    let source = Failing {
+        is_deaf: true,
+        ..Failing::new(&processes)
+    };
+    let (watcher, mut driver) = DrivenWatcher::new(source, ());
+    drop(watcher);
+    let start = Instant::now();
+    let ended = driver.drive(Some(LONG));
+    assert!(matches!(ended, Err(WatchError::Stopped)), "{ended:?}");
+    assert!(start.elapsed() < LONG, "it has waited");
 }
 
 /// C4: a driver changes no mask, also not after a panic.

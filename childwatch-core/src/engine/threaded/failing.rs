@@ -18,6 +18,7 @@ use super::*;
 use crate::contract::callback::{Unregistered, WatchHandle};
 use crate::contract::error::WatchError;
 use crate::contract::pid::Pid;
+use crate::contract::stats::WatcherStats;
 use crate::contract::watcher::PidWatcher;
 use crate::engine::registry::Cancelled;
 use crate::source::report::Report;
@@ -113,6 +114,10 @@ impl ExitSource for Failing {
 
     fn look(&self, token: Token) -> Option<Report> {
         self.source.look(token)
+    }
+
+    fn add_stats(&self, _: &mut WatcherStats) {
+        self.panic_if_asked("add_stats");
     }
 
     fn wait(&self, waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
@@ -388,6 +393,13 @@ fn assert_ended(watcher: ThreadedWatcher<Failing>, live: Pid, dropped: &mpsc::Re
     stopped(watcher.try_wait(live).map(drop));
     stopped(watcher.wait_timeout(live, LONG).map(drop));
     stopped(watcher.exited(live).map(drop));
+    // S9: the source is not called again.
+    for call in ["arm", "disarm", "add_stats", "wake"] {
+        watcher.source().panic_in(call);
+    }
+    stopped(watcher.pidfd(live).map(drop));
+    stopped(watcher.send_signal(live, 0));
+    assert_eq!(watcher.stats().unwrap().watched, 0);
     watcher.unregister_pid(live);
     let shared = Arc::downgrade(&watcher.watcher.shared);
     drop(watcher);

@@ -1,9 +1,12 @@
 //! A [`FallbackWatcher`] over simulated processes and sources that refuse.
 
 use std::collections::VecDeque;
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
+
+use rustix::event::{EventfdFlags, eventfd};
 
 use super::*;
 use crate::contract::watcher::PidWatcher;
@@ -204,6 +207,67 @@ fn both_sources_are_started_and_tell_of_their_exits() {
     for started in [&source.primary, &source.link.secondary] as [&Refusing; 2] {
         assert!(started.is_started.load(Ordering::SeqCst));
     }
+}
+
+/// It only counts how often it is started. Its descriptor is always readable.
+#[derive(Debug)]
+struct Counted(Arc<AtomicUsize>, OwnedFd);
+
+impl ExitSource for Counted {
+    type Waiter = ();
+
+    const THREAD_NAME: &'static str = "counted";
+
+    fn start(&self, _waiter: &mut ()) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn arm(&self, pid: Pid, _: Token) -> Result<(), WatchError> {
+        Err(WatchError::NoSuchProcess { pid, source: None })
+    }
+
+    fn disarm(&self, _: Token) {}
+
+    fn is_reaped(&self, _: Token) -> bool {
+        true
+    }
+
+    fn look(&self, _: Token) -> Option<Report> {
+        None
+    }
+
+    fn wait(&self, _: &mut (), _: &mut Vec<Report>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl PollableSource for Counted {
+    fn descriptor<'a>(&'a self, _: &'a ()) -> BorrowedFd<'a> {
+        self.1.as_fd()
+    }
+
+    fn collect(&self, _: &mut (), _: &mut Vec<Report>) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn both_pollable_sources_are_started_once() {
+    let starts = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+    let source = |starts: &Arc<AtomicUsize>| {
+        let readable = eventfd(1, EventfdFlags::CLOEXEC).unwrap();
+        (Counted(Arc::clone(starts), readable), ())
+    };
+    let [primary, secondary] = starts.each_ref().map(source);
+    let (_watcher, mut driver) = FallbackWatcher::driven(primary, secondary).unwrap();
+    for _ in 0..2 {
+        assert_eq!(driver.drive(None).unwrap(), 0);
+    }
+    assert_eq!(starts.map(|starts| starts.load(Ordering::SeqCst)), [1, 1]);
 }
 
 #[test]

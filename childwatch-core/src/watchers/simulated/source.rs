@@ -148,6 +148,12 @@ impl PollableSimulatedSource {
         let source = SimulatedSource::with_inbox(processes, inbox);
         Ok(PollableSimulatedSource { source, bell })
     }
+
+    /// Holds up whoever takes or brings mail.
+    #[cfg(test)]
+    pub(super) fn hold_up(&self) -> impl Sized + '_ {
+        lock(&self.source.inbox.mail)
+    }
 }
 
 impl ExitSource for PollableSimulatedSource {

@@ -2,11 +2,15 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::contract::pid::Pid;
 use crate::contract::watcher::PidWatcher;
+use crate::platform::readable::await_readable;
 use crate::source::exit_source::ExitSource;
+use crate::source::pollable::PollableSource;
 use crate::source::token::Token;
 
 fn pid(raw: i32) -> Pid {
@@ -151,4 +155,23 @@ fn a_refusal_is_for_one_registration_of_one_pid() {
     assert!(matches!(answer, Err(WatchError::NotAChild { .. })));
     assert_eq!(processes.registration_count(), 1, "that of the other");
     watcher.register_pid(pid).unwrap();
+}
+
+/// S10: if the mail were taken first, mail that comes in between would lie there without a bell.
+#[test]
+fn the_bell_is_taken_before_the_mail() {
+    const LONG: Duration = Duration::from_secs(20);
+    let source = PollableSimulatedSource::new(&SimulatedProcesses::new()).unwrap();
+    source.wake().unwrap();
+    let start = Instant::now();
+    thread::scope(|scope| {
+        let mail = source.hold_up();
+        let collecting = scope.spawn(|| source.collect(&mut (), &mut Vec::new()));
+        while await_readable(source.descriptor(&()), Some(Duration::ZERO)).unwrap() {
+            assert!(start.elapsed() < LONG, "it takes the mail first");
+            thread::yield_now();
+        }
+        drop(mail);
+        collecting.join().unwrap().unwrap();
+    });
 }

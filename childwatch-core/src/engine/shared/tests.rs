@@ -1,0 +1,138 @@
+//! Calls about a registration that changes while they are made.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::os::fd::AsFd;
+use std::sync::{Mutex, Weak};
+
+use super::*;
+use crate::contract::error::PidfdFault;
+use crate::contract::watcher::PidWatcher;
+use crate::engine::driven::DrivenWatcher;
+use crate::watchers::simulated::{SimulatedProcesses, SimulatedSource};
+
+type Meanwhile = fn(&DrivenWatcher<Planned>, Pid);
+
+/// A source over simulated processes. What happens during its next calls is planned.
+struct Planned {
+    source: SimulatedSource,
+    /// The pids of the next pidfds.
+    pids: Mutex<VecDeque<Result<Pid, PidfdFault>>>,
+    /// What another thread does during the next signal, which then finds no such token.
+    meanwhile: Mutex<Option<(Weak<DrivenWatcher<Planned>>, Meanwhile)>>,
+}
+
+impl fmt::Debug for Planned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl ExitSource for Planned {
+    type Waiter = ();
+
+    const THREAD_NAME: &'static str = "planned";
+
+    fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
+        self.source.arm(pid, token)
+    }
+
+    fn pid_of(&self, _pidfd: BorrowedFd<'_>) -> Result<Pid, WatchError> {
+        let pid = self.pids.lock().unwrap().pop_front().unwrap();
+        let source = None;
+        pid.map_err(|reason| WatchError::UnusablePidfd { reason, source })
+    }
+
+    fn disarm(&self, token: Token) {
+        self.source.disarm(token);
+    }
+
+    fn is_reaped(&self, token: Token) -> bool {
+        self.source.is_reaped(token)
+    }
+
+    fn look(&self, token: Token) -> Option<Report> {
+        self.source.look(token)
+    }
+
+    fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let Some((watcher, changes)) = meanwhile {
+            changes(&watcher.upgrade().unwrap(), pid);
+            return Err(WatchError::NotRegistered { pid });
+        }
+        self.source.send_signal(pid, token, signal)
+    }
+
+    fn wait(&self, waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
+        self.source.wait(waiter, reports)
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        self.source.wake()
+    }
+}
+
+/// Calls a watcher that nobody drives, with a registered process.
+fn with_registered(body: impl FnOnce(&SimulatedProcesses, &Arc<DrivenWatcher<Planned>>, Pid)) {
+    let processes = SimulatedProcesses::new();
+    let source = Planned {
+        source: SimulatedSource::new(&processes),
+        pids: Mutex::default(),
+        meanwhile: Mutex::default(),
+    };
+    let (watcher, _driver) = DrivenWatcher::with_driver(source, ());
+    let pid = processes.spawn();
+    watcher.register_pid(pid).unwrap();
+    body(&processes, &Arc::new(watcher), pid);
+}
+
+/// C13, C19: the process of a pidfd has had the pid, and was reaped before the registered process
+/// got it. Both may happen between two questions.
+#[test]
+fn a_pidfd_whose_process_had_the_pid_before_is_not_that_of_the_registered_process() {
+    with_registered(|_, watcher, pid| {
+        let any = std::fs::File::open("/dev/null").unwrap();
+        let pids_are = |pids: [Result<Pid, PidfdFault>; 2]| {
+            watcher.source().pids.lock().unwrap().extend(pids);
+        };
+        let calls: [&dyn Fn() -> Result<(), WatchError>; 2] =
+            [&|| watcher.register_pidfd(any.as_fd()).map(drop), &|| {
+                watcher.watch_pidfd(any.as_fd(), Box::new(|_| ())).map(drop)
+            }];
+        for call in calls {
+            pids_are([Ok(pid), Err(PidfdFault::Reaped)]);
+            let answer = call();
+            assert!(
+                matches!(answer, Err(WatchError::UnusablePidfd { .. })),
+                "{answer:?}"
+            );
+        }
+        assert_eq!(watcher.stats().unwrap().callbacks_pending, 0);
+        pids_are([Ok(pid); 2]);
+        let again = watcher.register_pidfd(any.as_fd());
+        assert!(matches!(again, Err(WatchError::AlreadyRegistered { .. })));
+    });
+}
+
+/// C20: the process is registered before and after the call, under another token.
+#[test]
+fn a_registration_that_is_made_anew_during_a_call_is_asked_about() {
+    let ends: Meanwhile = |watcher, pid| watcher.unregister_pid(pid);
+    let is_made_anew: Meanwhile = |watcher, pid| {
+        watcher.unregister_pid(pid);
+        watcher.register_pid(pid).unwrap();
+    };
+    for (meanwhile, is_sent) in [(ends, false), (is_made_anew, true)] {
+        with_registered(|processes, watcher, pid| {
+            let changes = (Arc::downgrade(watcher), meanwhile);
+            *watcher.source().meanwhile.lock().unwrap() = Some(changes);
+            match watcher.send_signal(pid, 15) {
+                Ok(()) => assert!(is_sent),
+                Err(WatchError::NotRegistered { .. }) => assert!(!is_sent),
+                Err(other) => panic!("{other}"),
+            }
+            assert_eq!(processes.signals(pid).len(), usize::from(is_sent));
+        });
+    }
+}
