@@ -22,9 +22,10 @@
 //! - The constructor returns the source and its waiter. If the source cannot work on this
 //!   machine, the constructor returns [`Unsupported`](childwatch_core::WatchError::Unsupported),
 //!   and the tests are ignored with this reason.
-//! - [`SourceUnderTest::pollable`](crate::SourceUnderTest::pollable) is for a [`PollableSource`]. It tests S10 to S12 too.
-//! - [`start_times_in`](crate::SourceUnderTest::start_times_in) is for a source that tells a pid's next
-//!   process by its start time, as one without pidfds does.
+//! - [`SourceUnderTest::pollable`](crate::SourceUnderTest::pollable) is for a [`PollableSource`]. It
+//!   tests S10 to S12 too.
+//! - [`start_times_in`](crate::SourceUnderTest::start_times_in) is for a source that tells a pid's
+//!   next process by its start time, as one without pidfds does.
 //!
 //! Each test has a new source, and runs in a process of its own under a
 //! [deadline](crate::kit::deadline::DEADLINE). So a `wait` that never ends fails its test and stops
