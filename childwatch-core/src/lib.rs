@@ -134,12 +134,13 @@ pub mod source {
     //!
     //! 1. Implement [`ExitSource`] after its laws S1 to S9, S13 and S14. The source arms and disarms processes
     //!    under a [`Token`], and returns a [`Report`] for each exit. It never sees a callback.
+    //!    `laws_main!` of `childwatch-ptrace-free-tests` tests the laws of the source by itself.
     //! 2. Start a [`ThreadedWatcher`] over the source. The watcher implements all semantics of
     //!    callbacks. If the source is also a [`PollableSource`], a
     //!    [`DrivenWatcher`](crate::DrivenWatcher) works over it without a thread.
     //! 3. Wrap the watcher in a public type of your own, with [`delegate_pid_watcher!`].
     //!
-    //! The conformance suite, `childwatch-ptrace-free-tests`, then holds the backend to the
+    //! The conformance suite, `conformance_main!` of the same package, then holds the backend to the
     //! contract of [`PidWatcher`](crate::PidWatcher).
     //!
     //! | for | use |

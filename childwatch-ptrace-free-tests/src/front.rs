@@ -17,6 +17,7 @@ use cell::Cell;
 
 pub mod cell;
 pub mod closed_pipe;
+pub mod laws;
 mod named;
 
 /// Becomes the cell or actor that this process was started to be, and never returns then. A

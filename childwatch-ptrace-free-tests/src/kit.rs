@@ -6,6 +6,7 @@
 //! | children that have threads or execute a program | [`actor`](mod@actor) |
 //! | callbacks that count their runs, and gates inside them | [`probe`](mod@probe) |
 //! | waits on conditions | [`deadline`](mod@deadline) |
+//! | a watcher without a thread, and a loop that drives it | [`driven`](mod@driven), [`looped`](mod@looped) |
 //! | what a process leaves behind | [`footprint`](mod@footprint) |
 //! | a process of its own, and its verdict | [`alone`](mod@alone), [`judged`](mod@judged) |
 //! | saying why a test cannot run | [`skip`](mod@skip) |

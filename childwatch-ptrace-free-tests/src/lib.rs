@@ -6,6 +6,12 @@
 //! container; where a case needs something that this machine or the backend does
 //! not have, it is reported as unsupported with the reason, never left out.
 //!
+//! # A source of your own
+//!
+//! A backend begins with an [`ExitSource`](childwatch_core::source::ExitSource). The module
+//! [`laws`](mod@laws) tests its laws, without an engine and without a watcher:
+//! [`laws_main!`](crate::laws_main) in a test target. When they hold, go on with the cases.
+//!
 //! # A backend of your own
 //!
 //! Take this package as a dev-dependency. In a test target with `harness = false`, implement
@@ -79,6 +85,8 @@ pub mod front;
 #[allow(clippy::unwrap_used, reason = "a host fails by a panic")]
 mod hosts;
 pub mod kit;
+#[allow(clippy::unwrap_used, reason = "a law fails by a panic")]
+pub mod laws;
 pub mod machine;
 
 pub use backend::facility::Facility;
@@ -95,6 +103,7 @@ pub use hosts::host::Host;
 pub use hosts::table::table_of_hosts;
 pub use hosts::{CASES_OF_HOSTS, HOSTS};
 pub use kit::judged::{Outcome, Verdict};
+pub use laws::subject::SourceUnderTest;
 pub use machine::interpreter::Interpreter;
 pub use machine::sandbox::Sandbox;
 

@@ -58,7 +58,7 @@ enum Step {
     Hosts,
     /// The conformance suite in every sandbox that seccomp can emulate
     Sandbox,
-    /// The backend outside of the workspace builds by itself, and passes a case
+    /// The backend outside of the workspace builds by itself, and passes the laws and a case
     Outside,
     /// The bench runs and writes its pages, without measuring anything
     Bench,
@@ -216,13 +216,23 @@ fn outside(shell: &Shell) -> anyhow::Result<()> {
     shell.copy_file("Cargo.lock", package.join("Cargo.lock"))?;
     let manifest = package.join("Cargo.toml");
     let target = workspace::target();
-    cmd!(
-        shell,
-        "cargo run --manifest-path {manifest} --target-dir {target} --example conformance"
-    )
-    .args(["--", "--case", "a_zombie_is_registered", "--host", "plain"])
-    .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
-    .run()?;
+    let package = [
+        "--manifest-path".as_ref(),
+        manifest.as_os_str(),
+        "--target-dir".as_ref(),
+        target.as_os_str(),
+    ];
+    let case = ["--case", "a_zombie_is_registered", "--host", "plain"];
+    for command in [
+        cmd!(shell, "cargo test {package...} --test laws"),
+        cmd!(
+            shell,
+            "cargo run {package...} --example conformance -- {case...}"
+        ),
+    ] {
+        let command = command.env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only");
+        command.run()?;
+    }
     Ok(())
 }
 

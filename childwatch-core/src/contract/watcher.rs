@@ -155,7 +155,8 @@ use crate::contract::stats::WatcherStats;
 ///   [`Unsupported`](WatchError::Unsupported).
 ///   - `register_pidfd` and `watch_pidfd` register the process that the pidfd means, and no other
 ///     process that has its pid. Nothing else distinguishes such a registration. The process may
-///     be alive or a zombie, and need not be a child.
+///     be alive or a zombie, and need not be a child. So a watcher of children only does not offer
+///     the calls, also if it uses pidfds itself.
 ///   - The pidfd stays the caller's, whether the call succeeds or not. The watcher keeps a
 ///     duplicate until the registration ends. It changes neither the flags of the file nor those of
 ///     the caller's number.

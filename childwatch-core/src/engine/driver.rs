@@ -43,9 +43,11 @@ use crate::source::report::Report;
 /// A poller needs the descriptor open, so delete it there before the driver is dropped. It is the
 /// same one for all of the driver's life.
 ///
-/// The descriptor is an epoll instance, and epoll has rules for these. The kernel refuses
-/// `EPOLLEXCLUSIVE` for it (`EINVAL`). It allows four instances above it, each in the next, and
-/// three above that of a [`FallbackWatcher`](crate::FallbackWatcher) (`ELOOP`).
+/// The descriptor is that of the source, and may be any file that can be polled
+/// ([`PollableSource::descriptor`]). The two backends of this project and
+/// [`FallbackWatcher`](crate::FallbackWatcher) have an epoll instance, and epoll has rules for these.
+/// The kernel refuses `EPOLLEXCLUSIVE` for it (`EINVAL`). It allows four instances above it, each in
+/// the next, and three above that of a `FallbackWatcher` (`ELOOP`).
 ///
 /// The descriptor may be readable once more than there are callbacks: a sweep or a heartbeat is
 /// due, or a callback has been taken out since. `drive` then returns 0.

@@ -25,14 +25,27 @@ use crate::source::token::Token;
 /// - **S2 at least once, never early.** Each armed token is reported at least
 ///   once after its process's exit, and never before. Repeats, and reports of
 ///   tokens disarmed since, are harmless: the engine drops them.
+///   - A child is reported when its parent can wait for it, as in S8, or when it has been reaped. A
+///     pidfd is readable earlier. While a tracer holds a child that has exited, `waitid` with
+///     `WNOHANG` returns no child. While a child is being reaped, `waitid` fails with `ECHILD`, and
+///     the kernel may not have stored the status yet (`PIDFD_GET_INFO`, Linux 6.15).
+///   - Such a pidfd stays readable, so a level-triggered poller would return at once, again and
+///     again. Register the pidfd with `EPOLLET`. The kernel makes another edge when the tracer lets
+///     the child go. From Linux 6.9 on, it makes one when the child has been reaped too. Without
+///     such an edge, look again after a pause, or report the exit without a status.
 /// - **S3 disarm.** `disarm` ends the watch and releases all that it held. The
 ///   engine disarms each armed token at most once. It never disarms a token whose `arm`
 ///   failed, and never in a forked copy of the process. Tokens that are armed when the
 ///   source is dropped are not disarmed one by one.
 /// - **S4 wake.** `wake` ends the wait that is under way. If there is none, it ends the next
 ///   one. It writes to no file: the program may have closed all its descriptors, and then a file of
-///   the program has the number. (`EPOLL_CTL_MOD` on an eventfd that is always readable wakes
-///   an epoll instance without a write. A futex is no file.)
+///   the program has the number. A futex is no file. An epoll instance is woken without a write:
+///   1. Make an eventfd with the value 1, and never read it. So it is always readable.
+///   2. Add it to the instance with `EPOLLPRI | EPOLLET`. An eventfd never has `EPOLLPRI`, so the
+///      source begins unwoken.
+///   3. To wake, call `EPOLL_CTL_MOD` with `EPOLLIN | EPOLLET`. Each such call queues an event,
+///      also if nothing has changed. The wait that takes the event uses the wake up. Without
+///      `EPOLLET` (or `EPOLLONESHOT`), the event would end each later wait too.
 /// - **S5 nothing behind.** A failed `arm` leaves no file descriptor and no entry.
 /// - **S6 no engine lock.** `arm`, `disarm`, `is_reaped`, `look` and `add_stats` run on the
 ///   caller's thread, several at once, without the engine's lock; `wait` runs on
@@ -42,8 +55,11 @@ use crate::source::token::Token;
 /// - **S8 look.** `look` makes one non-blocking look at one armed process. It
 ///   returns a report as soon as the process has exited and its parent can wait
 ///   for it, and never before. It does not replace a report: `wait` still gives
-///   one. If a thread has a descriptor table of its own, the source's numbers mean nothing there,
-///   and its look finds nothing.
+///   one. On a thread with a descriptor table of its own (`unshare(CLONE_FILES)`), a number of the
+///   source leads to no file, or to another one. A look there never takes such a file for an exit
+///   where the kernel shows the difference: `POLLNVAL` is not readable, and
+///   `waitid(P_PIDFD)` fails with `EBADF` if the file is no pidfd. It cannot recognise the pidfd of
+///   another process. The documentation of such a backend tells its users (C18).
 /// - **S9 no panic.** No method panics. If `start`, `wait`, `collect`, `wake` or `disarm` panics on
 ///   the driving thread, the watcher ends: pending callbacks are dropped without running, and
 ///   every later call returns [`Stopped`](WatchError::Stopped). A panic on a caller's
@@ -52,8 +68,8 @@ use crate::source::token::Token;
 ///   a pidfd and no other. It keeps a duplicate, changes nothing of the pidfd, and leaves no file
 ///   descriptor if it fails. `pidfd` returns a duplicate of the pidfd that is armed, with a number
 ///   that no standard stream has. A duplicate that someone else keeps harms no later arming. A
-///   source without pidfds keeps the defaults of `pid_of`, `arm_pidfd` and `pidfd`. All three run
-///   on the caller's thread, as `arm` does.
+///   source without pidfds keeps the defaults of `pid_of`, `arm_pidfd` and `pidfd`. So does a
+///   source of children only (C19). All three run on the caller's thread, as `arm` does.
 /// - **S14 signals.** `send_signal` sends a signal to the process that is armed, or to none. It
 ///   runs on the caller's thread, as `look` does. A source that cannot send signals keeps the
 ///   default.

@@ -312,13 +312,14 @@ fn tells_statuses_after_reaping() -> Result<(), String> {
 
 /// A source that has no room for every second process.
 #[derive(Debug)]
-struct EverySecond<S> {
+pub struct EverySecond<S> {
     source: S,
     asked: AtomicUsize,
 }
 
 impl<S> EverySecond<S> {
-    fn new(source: S) -> Self {
+    /// A source that takes the first process, and then every second one.
+    pub fn new(source: S) -> Self {
         EverySecond {
             source,
             asked: AtomicUsize::new(0),

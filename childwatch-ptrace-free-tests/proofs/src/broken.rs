@@ -12,7 +12,7 @@
 //! One fault can't be written down: a callback that runs twice. It is an `FnOnce`, and
 //! the compiler is its case.
 
-use childwatch_ptrace_free_tests::BackendUnderTest;
+use childwatch_ptrace_free_tests::{BackendUnderTest, SourceUnderTest};
 
 mod callbacks;
 mod cancel;
@@ -51,7 +51,7 @@ mod status;
 pub mod table;
 mod watcher;
 
-pub use entry::{Broken, Fails, Rule};
+pub use entry::{Broken, FailedLaw, Fails, Rule};
 pub use old_design::OldDesign;
 pub use seldom::be_wrong_in_one_call_of;
 
@@ -101,6 +101,13 @@ pub fn named(name: &str) -> Option<&'static Broken> {
     all().find(|broken| broken.name == name)
 }
 
+/// The broken sources, for [`take_part`](childwatch_ptrace_free_tests::front::laws::take_part).
+#[must_use]
+pub fn sources() -> Vec<SourceUnderTest> {
+    let sources = all().filter_map(|broken| Some((broken.law?.source)(broken.name)));
+    sources.collect()
+}
+
 /// The broken watchers, for [`take_part`](crate::front::take_part).
 #[must_use]
 pub fn backends() -> Vec<&'static dyn BackendUnderTest> {
@@ -136,6 +143,19 @@ mod tests {
         for law in 1..=14 {
             let is_broken = all().any(|broken| broken.breaks == Rule::Law(law));
             assert!(is_broken, "S{law}");
+        }
+    }
+
+    /// Every panic of a source fails a law, so S9 has no test.
+    #[test]
+    fn every_law_is_failed_by_a_source_that_breaks_it() {
+        for law in (1..=14).filter(|&law| law != 9) {
+            let tag = format!("s{law}_");
+            let is_seen = |broken: &Broken| {
+                broken.breaks == Rule::Law(law)
+                    && broken.law.is_some_and(|law| law.test.starts_with(&tag))
+            };
+            assert!(all().any(is_seen), "S{law}");
         }
     }
 

@@ -3,15 +3,16 @@
 
 #![forbid(unsafe_code)]
 
+use std::env;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use childwatch_proofs::broken::table::table;
-use childwatch_proofs::broken::{self, Broken, Fails};
+use childwatch_proofs::broken::{self, Broken, FailedLaw, Fails};
 use childwatch_ptrace_free_tests::kit::deadline::DEADLINE;
 use childwatch_ptrace_free_tests::{Case, Cell, Outcome, front};
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 /// Cuts a case short that waits for something that never happens (for a quarter of this time),
 /// or that hangs. On a busy machine this may be too short for the case's other waits. Then the
@@ -24,6 +25,7 @@ const CELLS_AT_A_TIME: usize = 40;
 fn main() -> ExitCode {
     // What is asked of an interpreter is asked of this program in it.
     front::take_part(&broken::backends());
+    front::laws::take_part(&broken::sources());
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(CELLS_AT_A_TIME);
     let mut trials: Vec<_> = broken::all().flat_map(trials_of).collect();
@@ -37,6 +39,12 @@ fn main() -> ExitCode {
 }
 
 fn trials_of(broken: &'static Broken) -> impl Iterator<Item = (Option<Fails>, Trial)> {
+    let law = broken.law.map(|law| {
+        let name = format!("{}::fails::{}", broken.name, law.test);
+        let kind = broken.breaks.to_string();
+        let trial = Trial::ignorable_test(name, move || breaks(broken.name, law)).with_kind(kind);
+        (Some(law.how), trial)
+    });
     let fails = broken.fails.iter().map(move |&(case, how)| {
         let name = format!("{}::fails::{case}", broken.name);
         (Some(how), trial(name, broken, case, Some(how)))
@@ -45,7 +53,22 @@ fn trials_of(broken: &'static Broken) -> impl Iterator<Item = (Option<Fails>, Tr
         let name = format!("{}::passes::{case}", broken.name);
         (None, trial(name, broken, case, None))
     });
-    fails.chain(passes)
+    fails.chain(passes).chain(law)
+}
+
+/// This program tests a law in a process of its own.
+fn breaks(source: &str, law: FailedLaw) -> Result<Completion, Failed> {
+    let program = env::current_exe()?;
+    let run = |deadline| front::laws::run(&program, source, law.test, deadline);
+    let waits = matches!(law.how, Fails::InVain(_) | Fails::ByHanging);
+    if waits && is_as(&run(DEADLINE_IN_VAIN)?.outcome, Some(law.how)) {
+        return Ok(Completion::Completed);
+    }
+    match run(DEADLINE)?.outcome {
+        outcome if is_as(&outcome, Some(law.how)) => Ok(Completion::Completed),
+        Outcome::Unsupported(reason) => Ok(Completion::ignored_with(reason)),
+        outcome => Err(format!("not {:?}, but {outcome:?}", law.how).into()),
+    }
 }
 
 /// What can't be seen here is shown as ignored, with the reason.

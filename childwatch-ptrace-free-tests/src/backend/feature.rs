@@ -60,7 +60,10 @@ pub enum Feature {
     /// The program receives `SIGCHLD` by itself and forwards it to the backend, as
     /// [`Forwarding`](crate::kit::sys::signals::Forwarding) does.
     Forwarding,
-    /// The backend has no thread of its own.
+    /// A program has no thread more while it has a watcher from
+    /// [`watcher`](crate::BackendUnderTest::watcher). A driven backend does not offer this: its
+    /// watchers have no thread, but the cases drive them by a [`Loop`](crate::kit::looped::Loop),
+    /// which starts one.
     NoThread,
     /// The backend has a driver, and the program runs the callbacks by it.
     Driver,

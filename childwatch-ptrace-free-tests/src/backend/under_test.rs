@@ -17,6 +17,51 @@ use crate::kit::child::{Nursery, RealNursery};
 use crate::kit::driven::Driven;
 
 /// A backend that the suite can run against.
+///
+/// # A backend without a thread
+///
+/// A watcher with a driver is a backend of its own, beside the one with a thread:
+///
+/// ```
+/// use childwatch_core::{PidWatcher, SimulatedProcesses, SimulatedWatcher, WatchError};
+/// use childwatch_ptrace_free_tests::kit::driven::Driven;
+/// use childwatch_ptrace_free_tests::kit::looped::Loop;
+/// use childwatch_ptrace_free_tests::{BackendUnderTest, Feature};
+///
+/// struct MyDriven;
+///
+/// impl BackendUnderTest for MyDriven {
+///     fn name(&self) -> &'static str {
+///         "mine-driven"
+///     }
+///
+///     /// For most cases, a loop of the suite drives the watcher.
+///     fn watcher(&self) -> Result<Box<dyn PidWatcher>, WatchError> {
+///         Loop::start(self.driven()?)
+///     }
+///
+///     /// For the cases of drivers, both halves of a new watcher.
+///     fn driven(&self) -> Result<Driven, WatchError> {
+///         Ok(Driven::new(SimulatedWatcher::driven(&SimulatedProcesses::new())?))
+///     }
+///
+///     fn offers(&self, feature: Feature) -> Result<(), String> {
+///         match feature {
+///             Feature::Driver | Feature::SignalsLeft => Ok(()),
+///             Feature::NoThread => Err("the loop that drives it is a thread".to_owned()),
+///             Feature::OwnThread => Err("the program drives it".to_owned()),
+///             // Everything else is as with the backend that has a thread.
+///             _ => Err("nobody has tried it".to_owned()),
+///         }
+///     }
+/// }
+/// ```
+///
+/// - It offers [`Feature::Driver`], and neither [`Feature::OwnThread`] nor [`Feature::NoThread`].
+/// - It offers [`Feature::SignalsLeft`]. No thread of the backend takes a `SIGCHLD` that all threads
+///   of the program block. So a backend that listens to `SIGCHLD` does not offer
+///   [`Feature::BlockedSignals`].
+/// - `watcher_with_usage` and `watcher_until_reaped` start a [`Loop`](crate::kit::looped::Loop) too.
 pub trait BackendUnderTest: Sync {
     /// A short name. The matrix and the command line use it.
     fn name(&self) -> &'static str;

@@ -41,13 +41,16 @@ pub(super) static LAYERED: &[Layered] = &[
         layers: &[
             layer("kit", &[]),
             layer("machine", &["kit"]),
+            layer("laws", &["kit"]),
             layer("backend", &["kit", "machine"]),
             layer("case", &["backend"]),
             layer("cases", &["kit", "machine", "backend", "case"]),
             layer("hosts", &["kit", "machine", "backend", "case", "cases"]),
             layer(
                 "front",
-                &["kit", "machine", "backend", "case", "cases", "hosts"],
+                &[
+                    "kit", "machine", "laws", "backend", "case", "cases", "hosts",
+                ],
             ),
         ],
     },

@@ -30,12 +30,13 @@ pub struct PollableFallbackSource<P, S> {
 }
 
 impl<P: PollableSource, S: PollableSource> PollableFallbackSource<P, S> {
-    /// A source over two others, and its waiter.
+    /// A source over two others, and its waiter. It is public for tests of the laws.
+    #[doc(hidden)]
     #[expect(
         clippy::type_complexity,
         reason = "a source and its waiter, as elsewhere"
     )]
-    pub(super) fn new(
+    pub fn new(
         (primary, primarys): (P, P::Waiter),
         (secondary, secondarys): (S, S::Waiter),
     ) -> Result<(Self, (P::Waiter, S::Waiter)), WatchError> {

@@ -135,7 +135,10 @@ pub struct PollableSimulatedSource {
 }
 
 impl PollableSimulatedSource {
-    pub(super) fn new(processes: &SimulatedProcesses) -> Result<Self, WatchError> {
+    /// For tests of the laws. [`SimulatedWatcher::driven`](crate::SimulatedWatcher::driven) is for
+    /// programs.
+    #[doc(hidden)]
+    pub fn new(processes: &SimulatedProcesses) -> Result<Self, WatchError> {
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let bell = Arc::new(make_descriptor("eventfd2", || eventfd(0, flags))?);
         let inbox = Inbox {

@@ -3,6 +3,9 @@
 //!
 //! It watches children only, reports an exit within some milliseconds, and keeps a processor awake
 //! while it watches.
+//!
+//! `tests/laws.rs` holds [`PollingSource`] to the laws of sources, and `tests/conformance.rs` holds
+//! [`PollingWatcher`] to the contract.
 
 #![forbid(unsafe_code)]
 

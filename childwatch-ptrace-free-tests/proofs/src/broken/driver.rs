@@ -18,11 +18,12 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
 use super::entry::Fails::{ByHanging, InVain, Saying};
-use super::entry::{Broken, Rule};
+use super::entry::{Broken, FailedLaw, Rule};
 use super::seldom::Calls;
 use crate::backends::PidfdDriven;
 use childwatch_ptrace_free_tests::BackendUnderTest;
 use childwatch_ptrace_free_tests::Clause::{C3, C4, C5, C9, C10, C12, C15, C18};
+use childwatch_ptrace_free_tests::SourceUnderTest;
 use childwatch_ptrace_free_tests::kit::driven::{Drive, Driven};
 use childwatch_ptrace_free_tests::kit::locked::lock;
 use childwatch_ptrace_free_tests::kit::looped::Loop;
@@ -39,6 +40,7 @@ const DRIVEN: Broken = Broken {
     driven: || PidfdDriven.driven(),
     fails: &[],
     passes: &["two_drivers_in_one_loop_both_tell"],
+    law: None,
 };
 
 pub(super) const ALL: &[Broken] = &[
@@ -56,6 +58,11 @@ pub(super) const ALL: &[Broken] = &[
             ("codes_and_signals_are_told", ByHanging),
         ],
         passes: &[],
+        law: Some(FailedLaw {
+            test: "s10_an_exit_makes_the_descriptor_readable_before_the_arming_or_after",
+            how: InVain("an exit is not reported"),
+            source: by_itself::<NeverReadable>,
+        }),
         ..DRIVEN
     },
     Broken {
@@ -111,6 +118,11 @@ pub(super) const ALL: &[Broken] = &[
             InVain("not within the patience: the exit is told"),
         )],
         passes: &[],
+        law: Some(FailedLaw {
+            test: "s11_what_a_collection_leaves_makes_an_edge",
+            how: InVain("no edge, and exits are left"),
+            source: by_itself::<TellsInTheNext>,
+        }),
         ..DRIVEN
     },
     Broken {
@@ -120,6 +132,11 @@ pub(super) const ALL: &[Broken] = &[
         watcher: || Loop::start(over::<WaitsInCollect>()?),
         driven: over::<WaitsInCollect>,
         fails: &[("a_drive_waits_no_longer_than_it_may", ByHanging)],
+        law: Some(FailedLaw {
+            test: "s12_a_collection_that_finds_nothing_returns",
+            how: ByHanging,
+            source: by_itself::<WaitsInCollect>,
+        }),
         ..DRIVEN
     },
     Broken {
@@ -507,6 +524,16 @@ trait PollFault: std::fmt::Debug + Send + Sync + Sized + 'static {
 }
 
 fn over<F: PollFault>() -> Result<Driven, WatchError> {
+    let (source, waiter) = source::<F>()?;
+    Ok(Driven::new(DrivenWatcher::new(source, waiter)))
+}
+
+/// A source with a fault, for the laws.
+fn by_itself<F: PollFault>(name: &'static str) -> SourceUnderTest {
+    SourceUnderTest::pollable(name, source::<F>)
+}
+
+fn source<F: PollFault>() -> Result<(Faulty<F>, PidfdWaiter), WatchError> {
     childwatch_pidfd::probe().check()?;
     let (good, waiter) = PidfdSource::new()?;
     let fault = F::new().map_err(|source| WatchError::Os {
@@ -515,8 +542,7 @@ fn over<F: PollFault>() -> Result<Driven, WatchError> {
         source,
     })?;
     let calls = Calls::default();
-    let source = Faulty { good, calls, fault };
-    Ok(Driven::new(DrivenWatcher::new(source, waiter)))
+    Ok((Faulty { good, calls, fault }, waiter))
 }
 
 #[derive(Debug)]

@@ -17,6 +17,7 @@ use crate::backends::Pidfd;
 use childwatch_ptrace_free_tests::BackendUnderTest;
 use childwatch_ptrace_free_tests::Clause;
 use childwatch_ptrace_free_tests::Feature;
+use childwatch_ptrace_free_tests::SourceUnderTest;
 use childwatch_ptrace_free_tests::kit::child::Nursery;
 use childwatch_ptrace_free_tests::kit::driven::Driven;
 
@@ -41,6 +42,19 @@ pub struct Broken {
     pub fails: &'static [(&'static str, Fails)],
     /// Some cases that it passes: it is a working watcher otherwise.
     pub passes: &'static [&'static str],
+    /// The test of a law that its source fails, if it is a source that is broken.
+    pub law: Option<FailedLaw>,
+}
+
+/// The test of a law that a broken source fails.
+#[derive(Clone, Copy, Debug)]
+pub struct FailedLaw {
+    /// The name of the test.
+    pub test: &'static str,
+    /// How it fails.
+    pub how: Fails,
+    /// Makes the source, under the name that it is given.
+    pub source: fn(&'static str) -> SourceUnderTest,
 }
 
 /// What the broken watchers have in common, as far as they do.
@@ -54,6 +68,7 @@ pub(super) const ON_PIDFDS: Broken = Broken {
     driven: || Pidfd.driven(),
     fails: &[],
     passes: &["codes_and_signals_are_told"],
+    law: None,
 };
 
 /// What a watcher, or a source, keeps.

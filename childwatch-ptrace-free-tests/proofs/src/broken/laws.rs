@@ -12,9 +12,9 @@ use childwatch_core::source::{ExitSource, Report, Token};
 use childwatch_core::{Pid, WatchError};
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::entry::Fails::{InVain, Saying};
-use super::entry::{Broken, ON_PIDFDS, Rule};
-use super::source::{Good, SourceFault, over_pidfds};
+use super::entry::Fails::{ByHanging, InVain, Saying};
+use super::entry::{Broken, FailedLaw, ON_PIDFDS, Rule};
+use super::source::{Good, SourceFault, by_itself, over_pidfds};
 use childwatch_ptrace_free_tests::Clause::{C1, C12};
 use childwatch_ptrace_free_tests::kit::deadline;
 use childwatch_ptrace_free_tests::kit::locked::lock;
@@ -45,6 +45,11 @@ pub(super) const ALL: &[Broken] = &[
         breaks: Rule::Law(1),
         watcher: over_pidfds::<MissesZombies>,
         fails: &[("a_zombie_is_registered", InVain("the callback ran 0 times"))],
+        law: Some(FailedLaw {
+            test: "s1_an_exit_is_reported_before_the_arming_or_after",
+            how: InVain("an exit is not reported"),
+            source: by_itself::<MissesZombies>,
+        }),
         ..ON_PIDFDS
     },
     Broken {
@@ -68,6 +73,11 @@ pub(super) const ALL: &[Broken] = &[
             ("stop_and_continue", Saying(r#"after "Signal::STOP""#)),
         ],
         passes: &["a_slow_callback_blocks_no_call"],
+        law: Some(FailedLaw {
+            test: "s2_a_report_names_its_token_whatever_the_order",
+            how: Saying("a living child"),
+            source: by_itself::<ReportsEarly>,
+        }),
         ..ON_PIDFDS
     },
     Broken {
@@ -82,6 +92,11 @@ pub(super) const ALL: &[Broken] = &[
                 InVain("times, not 600"),
             ),
         ],
+        law: Some(FailedLaw {
+            test: "s2_exits_that_come_together_are_all_reported",
+            how: InVain("an exit is not reported"),
+            source: by_itself::<TakesOneReportAWait>,
+        }),
         ..ON_PIDFDS
     },
     Broken {
@@ -98,6 +113,11 @@ pub(super) const ALL: &[Broken] = &[
         breaks: Rule::Law(3),
         watcher: over_pidfds::<NeverDisarms>,
         fails: &[("full_lives_leave_nothing", InVain("now there is"))],
+        law: Some(FailedLaw {
+            test: "s3_a_disarmed_process_is_not_reported_and_others_are",
+            how: Saying("it is not armed"),
+            source: by_itself::<NeverDisarms>,
+        }),
         ..ON_PIDFDS
     },
     Broken {
@@ -109,6 +129,11 @@ pub(super) const ALL: &[Broken] = &[
             "a_late_callback_runs_at_once",
             InVain("the callback ran 0 times"),
         )],
+        law: Some(FailedLaw {
+            test: "s4_a_waking_ends_the_wait_under_way_or_the_next",
+            how: ByHanging,
+            source: by_itself::<LosesWakes>,
+        }),
         ..ON_PIDFDS
     },
     Broken {
@@ -117,6 +142,11 @@ pub(super) const ALL: &[Broken] = &[
         breaks: Rule::Law(5),
         watcher: over_pidfds::<KeepsWhatItRefused>,
         fails: &[("an_unused_number_is_refused", InVain("now there is"))],
+        law: Some(FailedLaw {
+            test: "s5_a_refused_arming_leaves_nothing",
+            how: Saying("a file descriptor is left"),
+            source: by_itself::<KeepsWhatItRefused>,
+        }),
         ..ON_PIDFDS
     },
     Broken {
@@ -134,6 +164,11 @@ pub(super) const ALL: &[Broken] = &[
                 InVain("the callback ran 0 times"),
             ),
         ],
+        law: Some(FailedLaw {
+            test: "s6_callers_arm_look_and_disarm_at_once",
+            how: ByHanging,
+            source: by_itself::<ArmsOnTheWatchersThread>,
+        }),
         ..ON_PIDFDS
     },
     Broken {

@@ -14,8 +14,8 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::entry::Fails::{InVain, Saying};
-use super::entry::{Broken, ON_PIDFDS, Rule};
-use super::source::{Good, SourceFault, over_pidfds};
+use super::entry::{Broken, FailedLaw, ON_PIDFDS, Rule};
+use super::source::{Good, SourceFault, by_itself, over_pidfds};
 use super::watcher::{WatcherFault, with};
 use childwatch_ptrace_free_tests::Clause::{C2, C16, C19};
 use childwatch_ptrace_free_tests::kit::locked::lock;
@@ -114,6 +114,11 @@ pub(super) const ALL: &[Broken] = &[
                 Saying("NoSuchProcess"),
             ),
         ],
+        law: Some(FailedLaw {
+            test: "s13_a_pidfd_means_its_process_and_not_the_number",
+            how: Saying("NotRegistered"),
+            source: by_itself::<OpensTheNumberAnew>,
+        }),
         ..ON_PIDFDS
     },
 ];

@@ -6,8 +6,8 @@ use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::entry::Fails::Saying;
-use super::entry::{Broken, ON_PIDFDS, Rule};
-use super::source::{Good, SourceFault, over_pidfds};
+use super::entry::{Broken, FailedLaw, ON_PIDFDS, Rule};
+use super::source::{Good, SourceFault, by_itself, over_pidfds};
 use super::watcher::{WatcherFault, with};
 use childwatch_ptrace_free_tests::Clause::{C1, C2, C3};
 
@@ -65,6 +65,11 @@ pub(super) const ALL: &[Broken] = &[
             "each_poll_finds_a_zombie",
             Saying("a poll finds the zombie"),
         )],
+        law: Some(FailedLaw {
+            test: "s8_a_look_finds_an_exit_and_leaves_its_report",
+            how: Saying("`None` value"),
+            source: by_itself::<LooksAway>,
+        }),
         ..ON_PIDFDS
     },
     Broken {

@@ -6,8 +6,8 @@ use childwatch_core::source::{ExitSource, Token, send_signal_to_pid};
 use childwatch_core::{Pid, PidWatcher, WatchError};
 
 use super::entry::Fails::{InVain, Saying};
-use super::entry::{Broken, ON_PIDFDS, Rule};
-use super::source::{Good, SourceFault, over_pidfds, over_sigchld};
+use super::entry::{Broken, FailedLaw, ON_PIDFDS, Rule};
+use super::source::{Good, SourceFault, by_itself, over_pidfds, over_sigchld};
 use super::watcher::{WatcherFault, with};
 use crate::backends::Sigchld;
 use childwatch_ptrace_free_tests::Clause::C20;
@@ -19,6 +19,11 @@ pub(super) const ALL: &[Broken] = &[
         breaks: Rule::Law(14),
         watcher: over_pidfds::<SignalsANumber>,
         fails: &[("no_successor_is_signalled", Saying("Ok(()) for a process"))],
+        law: Some(FailedLaw {
+            test: "s14_a_signal_reaches_the_armed_process_or_none",
+            how: Saying("NotRegistered"),
+            source: by_itself::<SignalsANumber>,
+        }),
         ..ON_PIDFDS
     },
     Broken {

@@ -13,6 +13,7 @@ use childwatch_pidfd::PidfdSource;
 use childwatch_sigchld::SigchldSource;
 
 use super::seldom::Calls;
+use childwatch_ptrace_free_tests::SourceUnderTest;
 use childwatch_ptrace_free_tests::kit::locked::lock;
 
 /// What a source does wrong: one method, as a rule. The others are the good source's.
@@ -91,12 +92,17 @@ pub(crate) fn start<F: SourceFault, S: ExitSource>(
     (source, waiter): (S, S::Waiter),
 ) -> Result<Box<dyn PidWatcher>, WatchError> {
     source.ask_for_resource_usage();
-    let source = FaultySource {
-        fault: F::default(),
-        calls: Calls::default(),
-        good: Good::new(source),
-    };
+    let source = FaultySource::<F, _>::new(source);
     Ok(Box::new(ThreadedWatcher::start(source, waiter)?))
+}
+
+/// A pidfd source with a fault, for the laws.
+pub(crate) fn by_itself<F: SourceFault>(name: &'static str) -> SourceUnderTest {
+    SourceUnderTest::new(name, || {
+        childwatch_pidfd::probe().check()?;
+        let (source, waiter) = PidfdSource::new()?;
+        Ok((FaultySource::<F, _>::new(source), waiter))
+    })
 }
 
 #[derive(Debug)]
@@ -104,6 +110,16 @@ struct FaultySource<F, S> {
     fault: F,
     calls: Calls,
     good: Good<S>,
+}
+
+impl<F: SourceFault, S: ExitSource> FaultySource<F, S> {
+    fn new(source: S) -> Self {
+        FaultySource {
+            fault: F::default(),
+            calls: Calls::default(),
+            good: Good::new(source),
+        }
+    }
 }
 
 impl<F: SourceFault, S: ExitSource> ExitSource for FaultySource<F, S> {

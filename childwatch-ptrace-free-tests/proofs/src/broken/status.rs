@@ -9,8 +9,8 @@ use childwatch_core::{Exit, ExitCallback, Pid};
 use rustix::process::{WaitOptions, waitpid};
 
 use super::entry::Fails::{InVain, Saying};
-use super::entry::{Broken, ON_PIDFDS, Rule};
-use super::source::{Good, SourceFault, over_pidfds};
+use super::entry::{Broken, FailedLaw, ON_PIDFDS, Rule};
+use super::source::{Good, SourceFault, by_itself, over_pidfds};
 use super::watcher::{WatcherFault, with};
 use childwatch_ptrace_free_tests::Clause::{C3, C6, C7};
 use childwatch_ptrace_free_tests::kit::sys::death;
@@ -39,6 +39,11 @@ pub(super) const ALL: &[Broken] = &[
                 Saying("but its code was 6"),
             ),
         ],
+        law: Some(FailedLaw {
+            test: "s7_a_report_has_the_status_of_the_child",
+            how: Saying("Report {"),
+            source: by_itself::<GuessesSuccess>,
+        }),
         ..ON_PIDFDS
     },
     Broken {

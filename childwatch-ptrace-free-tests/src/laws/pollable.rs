@@ -1,76 +1,24 @@
-//! The laws of a `PollableSource`, S10 to S12: each source by itself, without an engine.
-
-#![allow(
-    clippy::unwrap_used,
-    reason = "clippy knows test functions, but not their helpers"
-)]
+//! Those of a pollable source: S10 to S12.
 
 use std::time::{Duration, Instant};
 
 use childwatch_core::source::{PollableSource, Report, Token, await_readable};
-use childwatch_pidfd::PidfdSource;
-use childwatch_ptrace_free_tests::kit::child::End;
-use childwatch_sigchld::SigchldSource;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 
-use common::{PATIENCE, child, code, holds, is_over, token};
+use super::processes::Processes;
+use super::reports::{code, is_over, token};
+use crate::kit::child::End;
+use crate::kit::deadline;
 
-mod common;
-
-/// Makes a test of a law for each source.
-macro_rules! laws {
-    ($($law:ident)*) => {
-        mod pidfd {
-            $(
-                #[test]
-                fn $law() {
-                    super::holds(childwatch_pidfd::probe().check(), || {
-                        let (source, mut waiter) = super::PidfdSource::new().unwrap();
-                        super::$law(&source, &mut waiter);
-                    });
-                }
-            )*
-        }
-        mod sigchld {
-            $(
-                #[test]
-                fn $law() {
-                    super::holds(childwatch_sigchld::probe().check(), || {
-                        let (source, mut waiter) = super::SigchldSource::pollable().unwrap();
-                        super::$law(&source, &mut waiter);
-                    });
-                }
-            )*
-        }
-        mod sigchld_without_heartbeat {
-            $(
-                #[test]
-                fn $law() {
-                    super::holds(childwatch_sigchld::probe().check(), || {
-                        let (source, mut waiter) =
-                            super::SigchldSource::pollable_without_heartbeat_for_tests().unwrap();
-                        super::$law(&source, &mut waiter);
-                    });
-                }
-            )*
-        }
-    };
-}
-
-laws! {
-    s10_an_exit_makes_the_descriptor_readable_before_the_arming_or_after
-    s10_a_wake_makes_the_descriptor_readable_once
-    s10_nothing_makes_a_descriptor_readable_for_long
-    s11_what_a_collection_leaves_makes_an_edge
-    s12_a_collection_that_finds_nothing_returns
-}
-
-fn s10_an_exit_makes_the_descriptor_readable_before_the_arming_or_after<S: PollableSource>(
+pub(super) fn s10_an_exit_makes_the_descriptor_readable_before_the_arming_or_after<
+    S: PollableSource,
+>(
     source: &S,
     waiter: &mut S::Waiter,
+    processes: &Processes,
 ) {
-    let (zombie, child) = (child(), child());
+    let (zombie, child) = (processes.child(), processes.child());
     zombie.die(End::Code(3));
     source.arm(zombie.pid(), token(0)).unwrap();
     assert_eq!(code(reported(token(0), source, waiter)), Some(3));
@@ -80,29 +28,30 @@ fn s10_an_exit_makes_the_descriptor_readable_before_the_arming_or_after<S: Polla
     assert_eq!(code(reported(token(1), source, waiter)), Some(4));
 }
 
-fn s10_a_wake_makes_the_descriptor_readable_once<S: PollableSource>(
+pub(super) fn s10_a_wake_makes_the_descriptor_readable_once<S: PollableSource>(
     source: &S,
     waiter: &mut S::Waiter,
+    _processes: &Processes,
 ) {
+    assert_rests(source, waiter, "a new source is woken");
     for _ in 0..3 {
         source.wake().unwrap();
         source.wake().unwrap();
         for _ in 0..2 {
             assert!(is_readable(source, waiter, Duration::ZERO), "not collected");
         }
-        let mut reports = Vec::new();
-        source.collect(waiter, &mut reports).unwrap();
-        assert_eq!(reports, []);
-        assert!(!is_readable(source, waiter, Duration::ZERO));
+        collect_nothing(source, waiter);
+        assert_rests(source, waiter, "a wake is not used up");
     }
 }
 
 /// A heartbeat comes once in a second.
-fn s10_nothing_makes_a_descriptor_readable_for_long<S: PollableSource>(
+pub(super) fn s10_nothing_makes_a_descriptor_readable_for_long<S: PollableSource>(
     source: &S,
     waiter: &mut S::Waiter,
+    processes: &Processes,
 ) {
-    let child = child();
+    let child = processes.child();
     source.arm(child.pid(), token(0)).unwrap();
     let (start, mut collections) = (Instant::now(), 0);
     while start.elapsed() < Duration::from_millis(300) {
@@ -111,22 +60,22 @@ fn s10_nothing_makes_a_descriptor_readable_for_long<S: PollableSource>(
             collections += 1;
         }
     }
-    // Another test's child may have exited: its signal comes here too, and begins a sweep.
     assert!(collections < 1_000, "{collections} in 0.3 s");
     source.disarm(token(0));
 }
 
 /// One collection for each edge.
-fn s11_what_a_collection_leaves_makes_an_edge<S: PollableSource>(
+pub(super) fn s11_what_a_collection_leaves_makes_an_edge<S: PollableSource>(
     source: &S,
     waiter: &mut S::Waiter,
+    processes: &Processes,
 ) {
     const CHILDREN: u32 = 200;
     let poller = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
     let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
     let data = epoll::EventData::new_u64(0);
     epoll::add(&poller, source.descriptor(waiter), data, flags).unwrap();
-    let children: Vec<_> = (0..CHILDREN).map(|_| child()).collect();
+    let children: Vec<_> = (0..CHILDREN).map(|_| processes.child()).collect();
     for (index, child) in (0..).zip(&children) {
         source.arm(child.pid(), token(index)).unwrap();
     }
@@ -134,7 +83,7 @@ fn s11_what_a_collection_leaves_makes_an_edge<S: PollableSource>(
         child.die(End::Code(0));
     }
     let mut told = vec![false; children.len()];
-    let limit = Timespec::try_from(PATIENCE).unwrap();
+    let limit = Timespec::try_from(deadline::patience()).unwrap();
     while told.contains(&false) {
         let mut edge = Vec::with_capacity(1);
         let waited = epoll::wait(&poller, spare_capacity(&mut edge), Some(&limit));
@@ -150,11 +99,12 @@ fn s11_what_a_collection_leaves_makes_an_edge<S: PollableSource>(
     }
 }
 
-fn s12_a_collection_that_finds_nothing_returns<S: PollableSource>(
+pub(super) fn s12_a_collection_that_finds_nothing_returns<S: PollableSource>(
     source: &S,
     waiter: &mut S::Waiter,
+    processes: &Processes,
 ) {
-    let child = child();
+    let child = processes.child();
     source.arm(child.pid(), token(0)).unwrap();
     let mut reports = Vec::new();
     for _ in 0..100 {
@@ -177,9 +127,9 @@ fn is_readable<S: PollableSource>(source: &S, waiter: &S::Waiter, limit: Duratio
 
 /// Collects when the descriptor is readable, until this token is reported.
 fn reported<S: PollableSource>(token: Token, source: &S, waiter: &mut S::Waiter) -> Report {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + deadline::patience();
     while Instant::now() < end {
-        if !is_readable(source, waiter, PATIENCE) {
+        if !is_readable(source, waiter, deadline::patience()) {
             continue;
         }
         let mut reports = Vec::new();
@@ -196,4 +146,20 @@ fn come_to_rest<S: PollableSource>(source: &S, waiter: &mut S::Waiter) {
     while is_readable(source, waiter, Duration::ZERO) {
         source.collect(waiter, &mut Vec::new()).unwrap();
     }
+}
+
+fn collect_nothing<S: PollableSource>(source: &S, waiter: &mut S::Waiter) {
+    let mut reports = Vec::new();
+    source.collect(waiter, &mut reports).unwrap();
+    assert_eq!(reports, []);
+}
+
+/// The descriptor may be readable once more (S10).
+#[track_caller]
+fn assert_rests<S: PollableSource>(source: &S, waiter: &mut S::Waiter, otherwise: &str) {
+    if is_readable(source, waiter, Duration::ZERO) {
+        collect_nothing(source, waiter);
+    }
+    let is_readable = is_readable(source, waiter, Duration::ZERO);
+    assert!(!is_readable, "{otherwise}");
 }
