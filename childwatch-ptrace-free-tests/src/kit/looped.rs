@@ -20,6 +20,10 @@ use crate::kit::driven::{Drive, Driven, await_readable};
 use crate::kit::sys::signals::{Blocked, SYNCHRONOUS_SIGNALS as SYNCHRONOUS};
 use crate::kit::sys::threads;
 
+/// The pause after a drive or a wait that has failed. With a pause of 1 ms, an emulated processor
+/// was busy for a tenth of the time, and a case took that for a loop without a pause.
+const AFTER_A_FAILURE: Duration = Duration::from_millis(10);
+
 /// A watcher without a thread, and a thread of the program's that drives it when its descriptor
 /// is readable, and never otherwise. So an exit for which the descriptor is not readable is
 /// never told.
@@ -93,12 +97,12 @@ fn on_levels(mut driver: Box<dyn Drive>) {
             Ok(true) => {}
             Ok(false) => continue,
             // A sandbox.
-            Err(_) => thread::park_timeout(Duration::from_millis(1)),
+            Err(_) => thread::park_timeout(AFTER_A_FAILURE),
         }
         match driver.drive(Some(Duration::ZERO)) {
             Ok(_) => {}
             Err(WatchError::Stopped | WatchError::Forked) => return,
-            Err(_) => thread::park_timeout(Duration::from_millis(1)),
+            Err(_) => thread::park_timeout(AFTER_A_FAILURE),
         }
     }
 }
@@ -123,7 +127,7 @@ fn on_edges(mut driver: Box<dyn Drive>, poller: OwnedFd) {
             Ok(_) => {}
             Err(Errno::INTR) => continue,
             // A sandbox.
-            Err(_) => thread::park_timeout(Duration::from_millis(1)),
+            Err(_) => thread::park_timeout(AFTER_A_FAILURE),
         }
         loop {
             match driver.drive(Some(Duration::ZERO)) {
@@ -133,7 +137,7 @@ fn on_edges(mut driver: Box<dyn Drive>, poller: OwnedFd) {
                     return;
                 }
                 // No edge tells when the refusal is over.
-                Err(_) => thread::park_timeout(Duration::from_millis(1)),
+                Err(_) => thread::park_timeout(AFTER_A_FAILURE),
             }
         }
     }
