@@ -49,7 +49,7 @@
 //!   |---|---|
 //!   | its signal names it | at once |
 //!   | its signal was merged into another | by a sweep over all watched children: at once after a pause, and otherwise when 20 times the processor time of the last sweep has passed (0.02 to 0.07 s with 4,000 children) |
-//!   | no signal came | by the heartbeat: a sweep every second, or less often so that it takes 0.1 % of a core (with more than about 1,000 children; every 1 to 4 s with 4,000) |
+//!   | no signal came | by the heartbeat: a sweep every second, or less often so that its looks at living children take 0.1 % of a core (with more than about 1,000 children; every 1 to 4 s with 4,000) |
 //!
 //!   Signals do not postpone the heartbeat. Callbacks do, because exits are reported between
 //!   callbacks. A sweep gets at least a twentieth of their time.

@@ -32,7 +32,8 @@ pub(crate) const SWEEP_SHARE: u32 = 20;
 /// How long a watcher without a thread goes on with a sweep before it returns to the program.
 pub(crate) const LONGEST_COLLECT: Duration = Duration::from_millis(1);
 
-/// After a heartbeat, the next one waits at least so many times its processor time.
+/// After a heartbeat, the next one waits at least so many times the processor time of the looks that
+/// found nothing.
 const HEARTBEAT_SHARE: u32 = 1_000;
 
 /// The shortest time between two heartbeats.
@@ -181,7 +182,7 @@ impl Schedule {
         self.answered = sweep.epoch;
         self.next_sweep = now + sweep.cost_in_vain * SWEEP_SHARE;
         if sweep.is_heartbeat {
-            self.postpone_heartbeat(now + HEARTBEAT.max(sweep.cost * HEARTBEAT_SHARE));
+            self.postpone_heartbeat(now + HEARTBEAT.max(sweep.cost_in_vain * HEARTBEAT_SHARE));
             if sweep.checks_left > 0 {
                 // The end was reached, so the next heartbeat begins with the first child.
                 self.next_check = 0;
@@ -197,7 +198,8 @@ impl Schedule {
 
 impl Chunk {
     /// A look that finds an exit is not charged. Each child exits once, so there cannot be many
-    /// such looks.
+    /// such looks. If a heartbeat finds many exits, few children may be left. Their exits must not wait
+    /// for a time that the others have cost.
     fn cost_in_vain(&self) -> Duration {
         let in_vain = self.looks.saturating_sub(self.found);
         match u32::try_from(self.looks) {

@@ -43,6 +43,23 @@ fn a_costly_heartbeat_comes_less_often() {
     assert_eq!(schedule.rest(beat, 0), MS * 5_000);
 }
 
+/// If the program has reset `SIGCHLD`, one heartbeat finds every child that has exited since the
+/// last one. Few children may be left then, and they are to be found in time too.
+#[test]
+fn a_heartbeat_that_finds_many_exits_postpones_no_other() {
+    let mut schedule = schedule();
+    let beat = START + HEARTBEAT;
+    sweep(&mut schedule, beat, 0, 10, MS * 5);
+    assert_eq!(schedule.rest(beat, 0), HEARTBEAT);
+    let beat = beat + HEARTBEAT;
+    sweep(&mut schedule, beat, 0, 5, MS * 6);
+    assert_eq!(
+        schedule.rest(beat, 0),
+        MS * 3_000,
+        "half of the looks were in vain"
+    );
+}
+
 #[test]
 fn after_a_pause_a_signal_is_answered_at_once_and_then_within_the_share() {
     let mut schedule = schedule();
