@@ -9,6 +9,7 @@ use rustix::thread::gettid;
 
 use crate::contract::error::WatchError;
 use crate::engine::signal_mask::SignalMask;
+use crate::platform::clock::monotonic;
 use crate::platform::sync::thread::{Builder, JoinHandle};
 use crate::platform::thread_identity::ThreadIdentity;
 
@@ -59,10 +60,15 @@ impl QuietThread {
 
 /// Waits until no thread has this id, but not much longer than 0.1 s. A thread that a debugger
 /// traces stays until the debugger has waited for it.
+///
+/// A pause lasts longer by up to the timer slack of the calling thread. A program that saves power may
+/// have set that to seconds. So the pauses end when their time is over, too.
 fn await_release(number: Pid) {
     const YIELDS: u32 = 100;
     const PAUSES: u32 = 100;
     const PAUSE: Duration = Duration::from_millis(1);
+    const LIMIT: Duration = Duration::from_millis(500);
+    let start = monotonic();
     for look in 0..YIELDS + PAUSES {
         // ESRCH: the thread is gone. EPERM: a sandbox forbids the question, so waiting is of no
         // use.
@@ -71,8 +77,10 @@ fn await_release(number: Pid) {
         }
         if look < YIELDS {
             std::thread::yield_now();
-        } else {
+        } else if monotonic().saturating_sub(start) < LIMIT {
             pause(PAUSE);
+        } else {
+            return;
         }
     }
 }
@@ -261,5 +269,21 @@ mod tests {
         });
         let is_received = receiver.recv_timeout(Duration::from_secs(60)).is_ok();
         assert!(is_received, "the token is gone");
+    }
+
+    /// A debugger may trace the watcher's thread, and the program may save power.
+    #[test]
+    fn a_large_timer_slack_does_not_multiply_the_wait_for_a_thread() {
+        const SLACK: Duration = Duration::from_millis(300);
+        let waited = std::thread::spawn(|| {
+            let slack = u64::try_from(SLACK.as_nanos()).unwrap();
+            rustix::thread::set_current_timer_slack(slack.try_into().ok()).unwrap();
+            let start = monotonic();
+            // This thread lives on, so the wait lasts as long as it can.
+            await_release(gettid());
+            monotonic().saturating_sub(start)
+        });
+        // A hundred pauses would take 30 s.
+        assert!(waited.join().unwrap() < SLACK * 20);
     }
 }

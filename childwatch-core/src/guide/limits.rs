@@ -78,6 +78,18 @@
 //!   start no other, so making a watcher fails with
 //!   [`ResourceLimit`](WatchError::ResourceLimit). *Way around:* make the watcher on another
 //!   thread, or set `SCHED_FLAG_RESET_ON_FORK`.
+//! - **Timer slack makes waits longer.** A program that saves power may tell the kernel that its
+//!   waits may end late (`PR_SET_TIMERSLACK`, systemd's `TimerSlackNSec=`). The watcher's thread has
+//!   the slack of the thread that made the watcher. Each of its waits with a timeout may end later
+//!   by as much. Exits that the kernel announces are reported at once. Dropping a watcher may take
+//!   longer, by about the slack of the thread that drops it. *Way around:* make and drop the watcher
+//!   on a thread with little slack. Children of callbacks inherit that slack.
+//! - **Do not wait for a watcher in a constructor of a shared library.** With glibc, each thread of
+//!   Rust's std takes the dynamic loader's lock when it begins, and `dlopen` holds this lock while it
+//!   runs the constructors of a library. So a watcher that a constructor makes reports nothing
+//!   until `dlopen` returns. If the constructor drops the watcher, or waits for an exit without a
+//!   timeout, it waits for ever. *Way around:* drop and wait after `dlopen` has returned, or drive
+//!   the watcher in the constructor.
 //! - **Do not unload a plugin that has a watcher.** The watcher's thread runs the
 //!   plugin's code. *Way around:* drop every watcher, outside of callbacks, before
 //!   `dlclose`; or link the plugin with `-z nodelete`. A plugin that has had a watcher
