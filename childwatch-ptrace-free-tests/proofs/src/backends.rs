@@ -21,8 +21,8 @@ use childwatch_ptrace_free_tests::Feature;
 use childwatch_ptrace_free_tests::kit::child::{Nursery, SimulatedNursery};
 use childwatch_ptrace_free_tests::kit::driven::Driven;
 use childwatch_ptrace_free_tests::kit::looped::Loop;
+use childwatch_ptrace_free_tests::kit::sys::forwarding::Forwarding;
 use childwatch_ptrace_free_tests::kit::sys::permits;
-use childwatch_ptrace_free_tests::kit::sys::signals::Forwarding;
 
 /// Every backend of this workspace.
 pub static ALL: &[&dyn BackendUnderTest] = &[

@@ -58,7 +58,7 @@ pub enum Feature {
     /// `sigwaitinfo` continues to receive it.
     SignalsLeft,
     /// The program receives `SIGCHLD` by itself and forwards it to the backend, as
-    /// [`Forwarding`](crate::kit::sys::signals::Forwarding) does.
+    /// [`Forwarding`](crate::kit::sys::forwarding::Forwarding) does.
     Forwarding,
     /// A program has no thread more while it has a watcher from
     /// [`watcher`](crate::BackendUnderTest::watcher). A driven backend does not offer this: its

@@ -10,7 +10,7 @@ use super::life::Life;
 use crate::backend::feature::Feature;
 use crate::backend::need::Need;
 use crate::hosts::host::Host;
-use crate::kit::sys::{own_handler, signals};
+use crate::kit::sys::{forwarding, own_handler};
 
 pub(super) const HOST: Host = Host {
     name: "calls-system",
@@ -25,7 +25,7 @@ pub(super) const HOST: Host = Host {
 const CALLS: usize = 60;
 
 fn live(life: &Life<'_>) {
-    signals::forward_in_a_loop();
+    forwarding::forward_in_a_loop();
     own_handler::install_reaping_handler();
     life.goes_on_where(Children::AreReaped, |_| {
         let codes: Vec<_> = (0..CALLS).map(|_| own_handler::code_of_system()).collect();

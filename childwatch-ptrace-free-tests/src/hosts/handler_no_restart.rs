@@ -10,7 +10,7 @@ use crate::hosts::host::Host;
 use crate::kit::child::{End, Nursery, RealNursery};
 use crate::kit::deadline;
 use crate::kit::sys::own_handler::{self, Step};
-use crate::kit::sys::{receive, signals, threads};
+use crate::kit::sys::{forwarding, receive, signals, threads};
 
 pub(super) const HOST: Host = Host {
     name: "handler-no-restart",
@@ -28,7 +28,7 @@ const CHILDREN: u8 = 6;
 const A_MOMENT: Duration = Duration::from_secs(1);
 
 fn live(life: &Life<'_>) {
-    signals::forward_in_a_loop();
+    forwarding::forward_in_a_loop();
     own_handler::install_interrupting_handler();
     let (pipe, writer) = rustix::pipe::pipe().expect("a pipe");
     life.goes_on(|_| {

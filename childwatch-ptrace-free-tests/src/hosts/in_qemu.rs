@@ -10,7 +10,7 @@ use crate::backend::need::Need;
 use crate::hosts::host::Host;
 use crate::kit::child::{End, Nursery, RealNursery};
 use crate::kit::deadline;
-use crate::kit::sys::{own_handler, signals};
+use crate::kit::sys::{forwarding, own_handler, signals};
 use crate::machine::anew;
 use crate::machine::interpreter::Interpreter;
 
@@ -30,7 +30,7 @@ fn live(life: &Life<'_>) {
 
 /// Installs a handler of `SIGCHLD`, which counts.
 pub(super) fn prepare() {
-    signals::forward_in_a_loop();
+    forwarding::forward_in_a_loop();
     own_handler::install_counting_handler();
 }
 

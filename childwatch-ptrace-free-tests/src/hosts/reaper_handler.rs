@@ -8,7 +8,7 @@ use super::life::Life;
 use crate::hosts::host::Host;
 use crate::kit::child::{End, Nursery, RealNursery};
 use crate::kit::deadline;
-use crate::kit::sys::{own_handler, signals};
+use crate::kit::sys::{forwarding, own_handler};
 
 pub(super) const HOST: Host = Host {
     name: "reaper-handler",
@@ -25,7 +25,7 @@ const A_MOMENT: Duration = Duration::from_secs(5);
 const CHILDREN: u8 = 40;
 
 fn live(life: &Life<'_>) {
-    signals::forward_in_a_loop();
+    forwarding::forward_in_a_loop();
     own_handler::install_reaping_handler();
     life.goes_on_where(Children::AreReaped, |_| run_some());
 }

@@ -11,8 +11,8 @@ use crate::hosts::exception::{Exception, Moment};
 use crate::kit::child::{End, Nursery, RealNursery};
 use crate::kit::deadline;
 use crate::kit::locked::lock;
+use crate::kit::sys::forwarding;
 use crate::kit::sys::receive::ChildSignal;
-use crate::kit::sys::signals;
 
 /// The documented exception of programs that receive `SIGCHLD` themselves.
 pub(super) const TAKEN: Exception = Exception {
@@ -36,7 +36,7 @@ const TURN: Duration = Duration::from_millis(20);
 #[track_caller]
 pub(super) fn in_a_loop(life: &Life<'_>, receive: impl Fn(Duration) -> Option<ChildSignal> + Sync) {
     if life.stage().backend().offers(Feature::Forwarding).is_ok() {
-        signals::forward_in_a_loop();
+        forwarding::forward_in_a_loop();
         all_the_time(life, receive);
     } else {
         for_the_job(life, receive);
@@ -88,7 +88,7 @@ fn beside<R>(
             while !is_over.load(Ordering::SeqCst) {
                 if let Some(signal) = receive(TURN) {
                     lock(heard).push(signal.pid);
-                    signals::forward(signal.pid, signal.code, signal.status);
+                    forwarding::forward(signal.pid, signal.code, signal.status);
                 }
             }
         });

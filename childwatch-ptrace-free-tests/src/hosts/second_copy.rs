@@ -13,7 +13,7 @@ use crate::kit::child::{End, Nursery, RealNursery};
 use crate::kit::deadline;
 use crate::kit::probe::Probe;
 use crate::kit::sys::second_copy::SecondCopy;
-use crate::kit::sys::{own_handler, signals};
+use crate::kit::sys::{forwarding, own_handler};
 
 pub(super) const HOST: Host = Host {
     name: "second-copy",
@@ -28,7 +28,7 @@ pub(super) const HOST: Host = Host {
 const CHILDREN: u8 = 6;
 
 fn live(life: &Life<'_>) {
-    signals::forward_in_a_loop();
+    forwarding::forward_in_a_loop();
     own_handler::install_counting_handler();
     // The handlers chain in both orders.
     apart::in_a_copy(|| {

@@ -9,7 +9,7 @@ use super::apart;
 use super::life::Life;
 use crate::hosts::host::Host;
 use crate::kit::actor::Role;
-use crate::kit::sys::{own_handler, signals};
+use crate::kit::sys::{forwarding, own_handler};
 
 pub(super) const HOST: Host = Host {
     name: "tokio",
@@ -29,7 +29,7 @@ fn live(life: &Life<'_>) {
 
 /// Lives beside tokio, whose runtimes are made and used within `around`.
 pub(super) fn beside(life: &Life<'_>, around: impl Fn(&(dyn Fn() -> Seen + Sync)) -> Seen) {
-    signals::forward_in_a_loop();
+    forwarding::forward_in_a_loop();
     own_handler::install_counting_handler();
     // tokio keeps descriptors open for as long as the process lives.
     apart::in_a_copy(|| life.goes_on(|_| around(&wait_by_both)));

@@ -10,6 +10,7 @@ pub mod death;
 pub(crate) mod directory;
 pub mod endings;
 pub(crate) mod filters;
+pub mod forwarding;
 pub(crate) mod heap;
 pub mod limits;
 pub(crate) mod own_handler;

@@ -20,9 +20,8 @@ use crate::backends::Sigchld;
 use childwatch_ptrace_free_tests::BackendUnderTest;
 use childwatch_ptrace_free_tests::Clause::{C1, C2, C3, C13, C14, C15, C16, C18};
 use childwatch_ptrace_free_tests::kit::locked::lock;
-use childwatch_ptrace_free_tests::kit::sys::signals::{
-    self, CHILD_SIGNALS, Forwarding, SigchldAction,
-};
+use childwatch_ptrace_free_tests::kit::sys::forwarding::Forwarding;
+use childwatch_ptrace_free_tests::kit::sys::signals::{self, CHILD_SIGNALS, SigchldAction};
 use childwatch_ptrace_free_tests::kit::sys::{receive, threads};
 
 const ON_SIGCHLD: Broken = Broken {

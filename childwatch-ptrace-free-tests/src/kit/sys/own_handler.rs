@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 
 use childwatch_core::Pid;
 
-use super::signals::forward;
+use super::forwarding::forward;
 
 /// What a handler that is looked at has done, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
