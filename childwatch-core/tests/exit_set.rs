@@ -12,11 +12,13 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use childwatch_core::source::delegate_pid_watcher;
 use childwatch_core::{
     Exit, ExitSet, Pid, PidWatcher, PidWatcherExt, SimulatedProcesses, SimulatedWatcher, WatchError,
 };
@@ -398,6 +400,76 @@ fn the_first_of_several_and_all_of_them() {
         assert!(matches!(refused, Err(WatchError::NoSuchProcess { .. })));
     }
     until_nothing_is_registered(&processes);
+}
+
+/// The time is that of the whole call, also if exits keep coming.
+#[test]
+fn exits_that_keep_coming_do_not_prolong_the_wait_for_all() {
+    const BETWEEN: Duration = Duration::from_millis(20);
+    let (processes, watcher) = stage();
+    let pids = [(); 200].map(|()| processes.spawn());
+    let (ended, end) = mpsc::channel::<()>();
+    let exits = thread::scope(|scope| {
+        let processes = &processes;
+        scope.spawn(move || {
+            for pid in pids {
+                if end.recv_timeout(BETWEEN) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
+                processes.exit(pid, code(0));
+            }
+        });
+        let exits = watcher.wait_all(pids, BETWEEN * 5).unwrap();
+        drop(ended);
+        exits
+    });
+    assert!(exits.len() < pids.len(), "it has waited for all");
+}
+
+/// A watcher that reports an exit just before it answers a look.
+#[derive(Debug)]
+struct ReportsMeanwhile {
+    watcher: SimulatedWatcher,
+    processes: SimulatedProcesses,
+    /// The process is also reaped before the look.
+    is_reaped: bool,
+}
+
+delegate_pid_watcher!(impl for ReportsMeanwhile, |this| this.watcher, {
+    fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
+        exit_and_report(&self.processes, &self.watcher, pid);
+        if self.is_reaped {
+            until_nothing_is_registered(&self.processes);
+            self.processes.reap(pid);
+        }
+        self.watcher.try_wait(pid)
+    }
+});
+
+/// The look finds the same exit again, or fails because the process is gone.
+#[test]
+fn an_exit_that_is_reported_during_the_last_look_is_returned_once() {
+    type Wait = fn(&ReportsMeanwhile, Pid) -> Vec<Exit>;
+    let waits: [Wait; 2] = [
+        |watcher, pid| {
+            let first = watcher.wait_first([pid], Duration::ZERO);
+            first.unwrap().into_iter().collect()
+        },
+        |watcher, pid| watcher.wait_all([pid], Duration::ZERO).unwrap(),
+    ];
+    for is_reaped in [false, true] {
+        for wait in waits {
+            let (processes, watcher) = stage();
+            let pid = processes.spawn();
+            let watcher = ReportsMeanwhile {
+                watcher,
+                processes,
+                is_reaped,
+            };
+            let exits = wait(&watcher, pid);
+            assert_eq!(exits, [Exit::new(pid, Some(code(0)))], "{is_reaped}");
+        }
+    }
 }
 
 /// No callback can run here. So the exits are found by looks.

@@ -190,3 +190,25 @@ impl fmt::Debug for PollableSigchldSource {
             .finish_non_exhaustive()
     }
 }
+
+// A model has no descriptors.
+#[cfg(not(childwatch_loom))]
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    /// As the thread that a debugger has stopped in the handler.
+    #[test]
+    fn descriptors_that_a_handler_may_use_yet_stay_open() {
+        let ((source, _waiter), _forwarder) = SigchldSource::pollable_with_forwarder().unwrap();
+        let number = source.poller().descriptor().as_raw_fd();
+        source.source.wire().begin_notification();
+        drop(source);
+        // If it were closed, another test might get the number, but hardly for the same kind of file.
+        let file = fs::read_link(format!("/proc/self/fd/{number}"));
+        assert_eq!(file.unwrap().to_str(), Some("anon_inode:[eventpoll]"));
+    }
+}

@@ -209,6 +209,19 @@ impl SigchldSource {
     }
 }
 
+impl SigchldWaiter {
+    /// A sandbox may refuse. Then heartbeats find the exits whose signals no thread takes.
+    fn let_signal_through(
+        &mut self,
+        is_wanted: bool,
+        set_blocked: impl FnOnce(bool) -> io::Result<()>,
+    ) {
+        if self.lets_signal_through != is_wanted && set_blocked(!is_wanted).is_ok() {
+            self.lets_signal_through = is_wanted;
+        }
+    }
+}
+
 #[cfg(childwatch_loom)]
 #[cfg(test)]
 impl SigchldWaiter {
@@ -624,10 +637,7 @@ impl SigchldSource {
             return;
         }
         let is_wanted = is_wanted && !self.kernel.has_found_another_handler();
-        // A sandbox may refuse. Then heartbeats find the exits whose signals no thread takes.
-        if waiter.lets_signal_through != is_wanted && self.kernel.set_blocked(!is_wanted).is_ok() {
-            waiter.lets_signal_through = is_wanted;
-        }
+        waiter.let_signal_through(is_wanted, |is_blocked| self.kernel.set_blocked(is_blocked));
     }
 
     /// Lets the watcher's thread report what another thread has found.

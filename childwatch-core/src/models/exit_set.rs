@@ -12,6 +12,7 @@ use super::stage::{Met, begin_exit, stage, status};
 use super::trace::Gate;
 use crate::contract::error::WatchError;
 use crate::contract::exit::Exit;
+use crate::contract::pid::Pid;
 use crate::models::interleavings;
 use crate::wait::exit_set::ExitSet;
 use crate::watchers::simulated::{SimulatedProcesses, SimulatedWatcher};
@@ -156,5 +157,23 @@ fn a_removal_that_empties_the_set_ends_every_wait() {
         for waiting in waiting {
             assert_eq!(waiting.join().unwrap(), None);
         }
+    });
+}
+
+/// A process that is refused is nobody's answer either. It is a member until then.
+#[test]
+fn a_refused_insertion_ends_a_wait() {
+    interleavings::preempted(2, || {
+        let processes = SimulatedProcesses::new();
+        let (watcher, _driver) = SimulatedWatcher::driven(&processes).unwrap();
+        let set = Arc::new(ExitSet::new(watcher));
+        let waiting = thread::spawn({
+            let set = Arc::clone(&set);
+            move || set.wait().unwrap()
+        });
+        let nobody = Pid::try_from(7).unwrap();
+        let refused = set.insert(nobody);
+        assert!(matches!(refused, Err(WatchError::NoSuchProcess { .. })));
+        assert_eq!(waiting.join().unwrap(), None);
     });
 }

@@ -6,6 +6,7 @@
     clippy::unwrap_used,
     reason = "clippy knows test functions, but not their helpers"
 )]
+#![expect(unsafe_code, reason = "forked copies")]
 
 use std::fmt::{self, Write};
 use std::io;
@@ -14,7 +15,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::panic::resume_unwind;
 use std::process::ExitStatus;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use childwatch_core::source::{ExitSource, Report, Token};
@@ -26,12 +27,24 @@ use childwatch_ptrace_free_tests::kit::child::{End, Nursery, RealNursery};
 use childwatch_ptrace_free_tests::kit::skip::can_run;
 use childwatch_sigchld::SigchldSource;
 use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::with_default;
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 
 /// Calls a function with the text of each event, on the thread of the event.
 struct Heard<F>(F);
+
+/// The tests here that have a subscriber of every level. While one of them runs, no event is left out
+/// because of its level.
+static OF_EVERY_LEVEL: RwLock<()> = RwLock::new(());
+
+fn with_heard<F: Fn(&str) + Send + Sync + 'static>(heard: F, life: impl FnOnce()) {
+    let _of_every_level = OF_EVERY_LEVEL
+        .read()
+        .unwrap_or_else(PoisonError::into_inner);
+    with_default(Heard(heard), life);
+}
 
 impl<F: Fn(&str) + Send + Sync + 'static> Subscriber for Heard<F> {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -83,8 +96,8 @@ impl Visit for Text {
 fn events_of(life: impl FnOnce()) -> Vec<String> {
     let texts = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&texts);
-    with_default(
-        Heard(move |text: &str| heard.lock().unwrap().push(text.to_owned())),
+    with_heard(
+        move |text: &str| heard.lock().unwrap().push(text.to_owned()),
         life,
     );
     std::mem::take(&mut *texts.lock().unwrap())
@@ -129,6 +142,99 @@ fn a_life_has_its_events_in_order() {
     );
 }
 
+/// A subscriber of warnings alone, as most programs have it.
+struct Warned(Arc<Mutex<Vec<String>>>);
+
+impl Subscriber for Warned {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::WARN
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::WARN)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut text = Text::default();
+        event.record(&mut text);
+        self.0.lock().unwrap().push(text.message);
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[test]
+fn a_subscriber_of_warnings_alone_gets_them() {
+    let _no_other = OF_EVERY_LEVEL
+        .write()
+        .unwrap_or_else(PoisonError::into_inner);
+    let texts = Arc::new(Mutex::new(Vec::new()));
+    with_default(Warned(Arc::clone(&texts)), || {
+        let processes = SimulatedProcesses::new();
+        let (watcher, mut driver) = SimulatedWatcher::driven(&processes).unwrap();
+        let pid = processes.spawn();
+        let panics = |_| resume_unwind(Box::new("a callback's panic"));
+        watcher.on_exit(pid, panics).unwrap();
+        watcher.on_exit(pid, |_| ()).unwrap();
+        exit(&processes, pid);
+        assert_eq!(driver.drive(None).unwrap(), 2);
+    });
+    assert_eq!(*texts.lock().unwrap(), ["callback panicked"]);
+}
+
+/// The copy is made while the watcher ends, and continues that.
+#[test]
+fn a_copy_tells_of_no_end() {
+    struct Forks(Sender<i32>);
+    impl Drop for Forks {
+        fn drop(&mut self) {
+            // SAFETY: the copy drops a watcher, which is under test, and ends.
+            let copy = unsafe { libc::fork() };
+            self.0.send(copy).unwrap();
+        }
+    }
+    for watcher_goes_first in [true, false] {
+        let (sender, receiver) = mpsc::channel();
+        let mut copy = -1;
+        let events = events_of(|| {
+            let processes = SimulatedProcesses::new();
+            let (watcher, driver) = SimulatedWatcher::driven(&processes).unwrap();
+            let forks = Forks(sender);
+            watcher
+                .on_exit(processes.spawn(), move |_| drop(forks))
+                .unwrap();
+            if watcher_goes_first {
+                drop(watcher);
+                drop(driver);
+            } else {
+                drop(driver);
+                drop(watcher);
+            }
+            copy = receiver.recv().unwrap();
+        });
+        let ends = events.iter().filter(|event| event.contains("ended"));
+        let ends = ends.count();
+        if copy == 0 {
+            // SAFETY: ends the copy at once.
+            unsafe { libc::_exit(i32::try_from(ends).unwrap_or(i32::MAX)) }
+        }
+        let copy = rustix::process::Pid::from_raw(copy).unwrap();
+        let waited = rustix::process::waitpid(Some(copy), rustix::process::WaitOptions::empty());
+        assert_eq!(waited.unwrap().unwrap().1.exit_status(), Some(0));
+        assert_eq!(ends, 1);
+    }
+}
+
 #[test]
 fn each_call_that_registers_tells_of_its_refusal_once() {
     let pid = Pid::try_from(i32::MAX).unwrap();
@@ -170,7 +276,7 @@ fn a_subscriber_may_call_the_watcher_in_each_event() {
             called.lock().unwrap().push(text.to_owned());
         }
     };
-    with_default(Heard(calls), || {
+    with_heard(calls, || {
         watcher.on_exit(pid, |_| ()).unwrap();
         exit(&processes, pid);
         assert_eq!(driver.drive(None).unwrap(), 1);
@@ -195,7 +301,7 @@ fn a_subscriber_may_drop_the_watcher() {
                 drop(watcher.lock().unwrap().take());
             }
         };
-        with_default(Heard(drops), || {
+        with_heard(drops, || {
             let _ = driver.drive(None);
             assert!(matches!(driver.drive(None), Err(WatchError::Stopped)));
         });
@@ -208,7 +314,7 @@ fn a_subscriber_that_panics_harms_nothing() {
     let processes = SimulatedProcesses::new();
     let (watcher, mut driver) = SimulatedWatcher::driven(&processes).unwrap();
     let panics = |_: &str| resume_unwind(Box::new("a subscriber's panic"));
-    with_default(Heard(panics), || {
+    with_heard(panics, || {
         for round in 1..=3 {
             let pid = processes.spawn();
             let (sender, receiver) = mpsc::channel();

@@ -69,12 +69,13 @@ fn what_a_backend_can_do_without_is_refused_too() {
 
 /// It watches a child, so that a choice without a working watcher is not taken for a pass.
 fn chosen_by_auto() -> Backends {
-    let watcher = AutoWatcher::new().unwrap();
+    let watcher = AutoWatcher::new().unwrap().with_resource_usage();
     let mut child = Command::new("sh").args(["-c", "exit 3"]).spawn().unwrap();
     let minute = Duration::from_secs(60);
     let exit = watcher.wait_timeout(Pid::from(&child), minute).unwrap();
-    let status = exit.and_then(|exit| exit.status());
-    assert_eq!(status.and_then(|status| status.code()), Some(3));
+    let exit = exit.unwrap();
+    assert_eq!(exit.status().and_then(|status| status.code()), Some(3));
+    assert!(exit.resource_usage().is_some(), "{exit}");
     child.wait().unwrap();
     watcher.backends()
 }
@@ -145,4 +146,12 @@ fn auto_does_without_sigchld() {
     }
     let refused = [Refusal::of(libc::SYS_rt_sigaction, Errno::PERM)];
     assert_eq!(with_refused(&refused, chosen_by_auto), Backends::Pidfd);
+    let driven = with_refused(&refused, chosen_by_auto_driven);
+    assert_eq!(driven, Backends::Pidfd);
+    let neither = [refused[0], Refusal::of(libc::SYS_pidfd_open, Errno::NOSYS)];
+    let error = with_refused(&neither, AutoWatcher::new).unwrap_err();
+    assert!(
+        matches!(&error, WatchError::Unsupported { operation, .. } if operation.contains("pidfd")),
+        "{error}"
+    );
 }

@@ -11,7 +11,7 @@ use crate::backend::stage::{Settling, Stage};
 use crate::kit::child::{End, GatedChild};
 use crate::kit::footprint::Footprint;
 use crate::kit::probe::Probe;
-use crate::kit::sys::{permits, traps};
+use crate::kit::sys::{permits, signals, traps};
 use crate::machine::refusal::{Refusal, refuse_in_process, trap_in_process, with_refused};
 
 use Kind::{ResourceLimit, Unsupported};
@@ -300,7 +300,12 @@ fn made_with_refused(
     stage: &Stage<'_>,
     refusals: &[Refusal],
 ) -> Result<Box<dyn PidWatcher>, WatchError> {
-    with_refused(refusals, || stage.backend().watcher())
+    with_refused(refusals, || {
+        let before = signals::blocked_signals();
+        let made = stage.backend().watcher();
+        assert_eq!(signals::blocked_signals(), before, "{refusals:?}");
+        made
+    })
 }
 
 /// Checks that a process can't be registered in either way, and is not.

@@ -43,11 +43,16 @@ pub(super) fn install_over_none(handler: Handler) -> io::Result<bool> {
     if has_handler(&before) {
         return Ok(false);
     }
+    install_over(&before, handler)
+}
+
+/// As [`install_over_none`], if `before` was found.
+fn install_over(before: &libc::sigaction, handler: Handler) -> io::Result<bool> {
     // SAFETY: all zeros is a valid sigaction.
     let mut ours: libc::sigaction = unsafe { mem::zeroed() };
     ours.sa_sigaction = handler as libc::sighandler_t;
     ours.sa_flags = libc::SA_SIGINFO;
-    let merged = merged(&before, &ours);
+    let merged = merged(before, &ours);
     let replaced = replace_disposition(&merged)?;
     if has_handler(&replaced) && replaced.sa_sigaction != merged.sa_sigaction {
         // Another thread has installed its handler in between.
@@ -77,10 +82,17 @@ fn leave_at_exit(merged: &libc::sigaction) {
 extern "C" fn leave_alternate_stacks() {
     // SAFETY: both calls take nothing. The first thread has the number of the process.
     let is_first = unsafe { libc::gettid() == libc::getpid() };
+    if !is_first {
+        take_flag_back();
+    }
+}
+
+/// Takes `SA_ONSTACK` back, unless the program has installed another handler since.
+fn take_flag_back() {
     let Ok(mut now) = disposition() else {
         return;
     };
-    if !is_first && now.sa_sigaction == ON_ALTERNATE_STACKS.load(Ordering::SeqCst) {
+    if now.sa_sigaction == ON_ALTERNATE_STACKS.load(Ordering::SeqCst) {
         now.sa_flags &= !libc::SA_ONSTACK;
         // Only a sandbox refuses this. Then everything stays as it is.
         let _ = set_disposition(&now);
@@ -172,8 +184,6 @@ pub(crate) fn disposition() -> io::Result<libc::sigaction> {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
-
     use rustix::process::WaitOptions;
 
     use super::*;
@@ -247,23 +257,65 @@ mod tests {
     /// Some runtimes have small stacks, on which no handler may run, up to the very end.
     #[test]
     fn at_the_end_a_handler_of_the_programs_stays_on_its_stack() {
+        assert!(in_a_copy(|| {
+            let is_set = set_disposition(&action(programs(), libc::SA_ONSTACK)).is_ok();
+            take_flag_back();
+            is_set && has_flag(libc::SA_ONSTACK)
+        }));
+    }
+
+    #[test]
+    fn at_the_end_a_handler_that_was_installed_over_none_leaves_the_alternate_stacks() {
+        for none in [libc::SIG_DFL, libc::SIG_IGN] {
+            assert!(in_a_copy(|| {
+                let is_set = set_disposition(&action(none, 0)).is_ok();
+                let is_installed = matches!(install_over_none(nothing), Ok(true));
+                let uses_them = has_flag(libc::SA_ONSTACK);
+                let reaps = has_flag(libc::SA_NOCLDWAIT);
+                take_flag_back();
+                let leaves_them = !has_flag(libc::SA_ONSTACK);
+                let is_well = is_set && is_installed && uses_them && leaves_them;
+                is_well && reaps == (none == libc::SIG_IGN)
+            }));
+        }
+    }
+
+    #[test]
+    fn a_handler_that_another_thread_installs_meanwhile_stays() {
+        assert!(in_a_copy(|| {
+            let is_set = set_disposition(&action(programs(), libc::SA_RESTART)).is_ok();
+            // It was not there yet.
+            let found_none = action(libc::SIG_DFL, 0);
+            let is_left = matches!(install_over(&found_none, nothing), Ok(false));
+            let stays = disposition().is_ok_and(|now| now.sa_sigaction == programs());
+            is_set && is_left && stays && has_flag(libc::SA_RESTART)
+        }));
+    }
+
+    extern "C" fn nothing(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {}
+
+    /// A handler of the program's.
+    fn programs() -> libc::sighandler_t {
         extern "C" fn programs(_: libc::c_int) {}
-        // The copy has a disposition of its own, and its first thread is this one.
-        // SAFETY: the copy makes system calls, and starts a thread, which glibc and musl
+        programs as extern "C" fn(libc::c_int) as libc::sighandler_t
+    }
+
+    fn has_flag(flag: libc::c_int) -> bool {
+        disposition().is_ok_and(|now| now.sa_flags & flag != 0)
+    }
+
+    /// Returns what `is_well` returns in a forked copy, which has a disposition of its own.
+    fn in_a_copy(is_well: impl FnOnce() -> bool) -> bool {
+        // SAFETY: the copy makes system calls, and registers an exit handler, which glibc and musl
         // allow in a copy that `fork` has made.
         let copy = unsafe { libc::fork() };
         assert_ne!(copy, -1);
         if copy == 0 {
-            let handler = programs as extern "C" fn(libc::c_int) as libc::sighandler_t;
-            let is_set = set_disposition(&action(handler, libc::SA_ONSTACK)).is_ok();
-            let ended = thread::spawn(|| leave_alternate_stacks()).join();
-            let keeps = disposition().is_ok_and(|now| now.sa_flags & libc::SA_ONSTACK != 0);
-            let is_well = is_set && ended.is_ok() && keeps;
             // SAFETY: ends the copy at once.
-            unsafe { libc::_exit(i32::from(!is_well)) }
+            unsafe { libc::_exit(i32::from(!is_well())) }
         }
         let copy = rustix::process::Pid::from_raw(copy).unwrap();
         let ended = rustix::process::waitpid(Some(copy), WaitOptions::empty()).unwrap();
-        assert_eq!(ended.unwrap().1.exit_status(), Some(0));
+        ended.unwrap().1.exit_status() == Some(0)
     }
 }

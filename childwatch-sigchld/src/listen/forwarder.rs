@@ -79,7 +79,44 @@ impl fmt::Debug for Forwarder {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
     use super::*;
+
+    /// The program's handler, which calls it, may run on an alternate stack. No callback may end the
+    /// process meanwhile.
+    #[test]
+    fn the_watcher_waits_for_a_signal_that_is_being_passed_on() {
+        const LONG: Duration = Duration::from_secs(20);
+        let notify: [fn(&Forwarder); 2] = [Forwarder::notify, |forwarder| {
+            forwarder.notify_child(7, libc::CLD_EXITED, 0);
+        }];
+        for notify in notify {
+            let inbox = Arc::new(Inbox::new());
+            inbox.open();
+            let forwarder = Forwarder::new(Arc::clone(&inbox));
+            let is_over = &AtomicBool::new(false);
+            let is_seen = thread::scope(|scope| {
+                scope.spawn(move || {
+                    while !is_over.load(Ordering::SeqCst) {
+                        notify(&forwarder);
+                    }
+                });
+                let start = Instant::now();
+                let mut is_seen = false;
+                while !is_seen && start.elapsed() < LONG {
+                    is_seen = inbox.is_delivering();
+                    thread::yield_now();
+                }
+                is_over.store(true, Ordering::SeqCst);
+                is_seen
+            });
+            assert!(is_seen);
+            assert!(!inbox.is_delivering(), "it has returned");
+        }
+    }
 
     /// The signal of an exit may have been merged into it.
     #[test]

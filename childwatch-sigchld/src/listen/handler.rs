@@ -434,6 +434,8 @@ mod tests {
         for nothing in [libc::SIG_DFL, libc::SIG_IGN] {
             let is_installed_again = in_a_copy_with(nothing, || {
                 let was_removed = is_removed();
+                // A handler that ours once called has been removed with it.
+                HAS_FOUND_ANOTHER.store(true, Ordering::SeqCst);
                 let is_installed = install().is_ok() && !is_removed() && !has_found_another();
                 let before = OTHERS.load(Ordering::SeqCst);
                 let subscription = Subscription::new();

@@ -127,6 +127,12 @@ impl Inbox {
         self.deliveries.load(Ordering::SeqCst) != 0
     }
 
+    /// How many deliveries have been awaited in vain.
+    #[cfg(test)]
+    pub(crate) fn given_up(&self) -> u32 {
+        self.given_up.load(Ordering::SeqCst)
+    }
+
     #[cfg(test)]
     pub(crate) fn is_open(&self) -> bool {
         self.is_open.load(Ordering::SeqCst)
@@ -187,21 +193,20 @@ mod tests {
     #[test]
     fn a_delivery_that_does_not_end_is_awaited_once() {
         let inbox = open();
-        let given_up = || inbox.given_up.load(Ordering::SeqCst);
         inbox.begin_delivery();
         inbox.await_deliveries();
-        assert_eq!(given_up(), 1);
+        assert_eq!(inbox.given_up(), 1);
         // The next one is awaited.
         inbox.begin_delivery();
         inbox.await_deliveries();
-        assert_eq!(given_up(), 2);
+        assert_eq!(inbox.given_up(), 2);
         // Both go on after all.
         inbox.end_delivery();
         inbox.await_deliveries();
-        assert_eq!(given_up(), 1);
+        assert_eq!(inbox.given_up(), 1);
         inbox.end_delivery();
         inbox.await_deliveries();
-        assert_eq!(given_up(), 0);
+        assert_eq!(inbox.given_up(), 0);
     }
 
     #[test]

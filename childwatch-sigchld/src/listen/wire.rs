@@ -92,6 +92,13 @@ impl Wire {
         }
         true
     }
+
+    /// As a handler that does not come back.
+    #[cfg(not(childwatch_loom))]
+    #[cfg(test)]
+    pub(crate) fn begin_notification(&self) {
+        self.notifiers.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 // A model has no thread that sleeps.
@@ -112,26 +119,33 @@ mod tests {
     #[test]
     fn the_wait_for_a_notifier_lets_threads_of_every_priority_run() {
         let wire = &Wire::default();
-        wire.notifiers.store(1, Ordering::SeqCst);
+        wire.begin_notification();
         let (sender, receiver) = mpsc::channel();
         thread::scope(|scope| {
             let waiting = scope.spawn(move || {
-                sender.send(rustix::thread::gettid()).unwrap();
-                wire.disconnect()
+                let own = rustix::thread::gettid();
+                let before = sleeps_of(own);
+                sender.send((own, before)).unwrap();
+                wire.disconnect();
+                sleeps_of(own) > before
             });
-            let stat = format!("/proc/self/task/{}/stat", receiver.recv().unwrap());
-            // After its end the thread has no such file.
-            let is_asleep = || {
-                let stat = fs::read_to_string(&stat).unwrap_or_default();
-                stat.rsplit_once(") ")
-                    .is_some_and(|(_, state)| state.starts_with('S'))
-            };
-            while !waiting.is_finished() && !is_asleep() {
+            let (thread, before) = receiver.recv().unwrap();
+            while !waiting.is_finished() && sleeps_of(thread) <= before {
                 thread::yield_now();
             }
             wire.notifiers.store(0, Ordering::SeqCst);
             assert!(waiting.join().unwrap(), "it did not sleep");
         });
+    }
+
+    /// How often a thread has given up its processor in order to wait. To yield does not count.
+    fn sleeps_of(thread: rustix::process::Pid) -> u64 {
+        // After its end the thread has no such file.
+        let status = fs::read_to_string(format!("/proc/self/task/{thread}/status"));
+        let status = status.unwrap_or_default();
+        let mut lines = status.lines();
+        let count = lines.find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        count.map_or(0, |count| count.trim().parse().unwrap())
     }
 
     /// C15: the descriptors are those of the parent.

@@ -1,7 +1,10 @@
 //! The steps of a [`SigchldSource`], on real children.
 
+#![expect(unsafe_code, reason = "`ptrace`, with plain values")]
+
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 
 use childwatch_core::source::clock;
@@ -244,6 +247,28 @@ fn after_long_callbacks_a_whole_sweep_is_made_at_once() {
     let_die(&mut child);
     child.wait().unwrap();
     zombie.wait().unwrap();
+}
+
+/// The time since the last look is the program's. Its loop waits for a look meanwhile.
+#[test]
+fn a_look_without_a_wait_ends_before_a_long_sweep_does() {
+    // No machine makes so many looks within `LONGEST_COLLECT`.
+    const CHILDREN: u32 = 1 << 16;
+    let (source, mut waiter, _forwarder) = source();
+    let mut child = cat();
+    let pid = Pid::from(&child);
+    source.signals.open();
+    for index in 0..CHILDREN {
+        let token = Token::from_parts(index, 0);
+        source.table().insert(pid, token, source.signals.epoch());
+    }
+    source.signals.signal_unknown();
+    waiter.returned_at = Duration::ZERO;
+    let (_, rest) = source.look_now(&mut waiter, &mut Vec::new());
+    assert_eq!(rest, Some(Duration::ZERO), "the sweep goes on");
+    assert_eq!(source.sweeps.load(Ordering::Relaxed), 0);
+    let_die(&mut child);
+    child.wait().unwrap();
 }
 
 /// As after a restore from a checkpoint, which gives all processes new start times.
@@ -527,6 +552,77 @@ fn the_time_of_callbacks_begins_where_a_wait_ends() {
     source.wake().unwrap();
     source.wait(&mut waiter, &mut Vec::new()).unwrap();
     assert!(waiter.returned_at >= before);
+}
+
+/// A callback that is due without a report may end the process too.
+#[test]
+fn after_a_waking_alone_a_delivery_is_awaited() {
+    let looks: [fn(&SigchldSource, &mut SigchldWaiter); 2] = [
+        |source, waiter| source.wait(waiter, &mut Vec::new()).unwrap(),
+        |source, waiter| _ = source.look_now(waiter, &mut Vec::new()),
+    ];
+    for look in looks {
+        let (source, mut waiter, _forwarder) = source();
+        source.signals.begin_delivery();
+        source.wake().unwrap();
+        look(&source, &mut waiter);
+        assert_eq!(source.signals.given_up(), 1);
+    }
+}
+
+/// A sandbox may refuse the one change and permit the next.
+#[test]
+fn a_change_of_the_mask_that_was_refused_is_tried_again() {
+    let (_source, mut waiter, _forwarder) = source();
+    let mut tries = Vec::new();
+    for is_refused in [true, false, false] {
+        waiter.let_signal_through(true, |is_blocked| {
+            tries.push(is_blocked);
+            if is_refused {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
+            Ok(())
+        });
+    }
+    assert_eq!(tries, [false, false]);
+}
+
+/// Another process may have got the child's pid meanwhile. If this process traces it, `waitid`
+/// answers for it as for a child. Here its start gives rise to no doubt.
+#[test]
+fn a_process_that_is_only_traced_gets_no_signal() {
+    let script = "exec 3<&0; cat <&3 >/dev/null & echo $!; wait";
+    let mut shell = Command::new("sh")
+        .args(["-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let output = shell.stdout.take().unwrap();
+    BufReader::new(output).read_line(&mut line).unwrap();
+    let raw: i32 = line.trim().parse().unwrap();
+    let pid = Pid::try_from(raw).unwrap();
+    // The tracing ends with its thread.
+    let sent = thread::spawn(move || {
+        // SAFETY: takes plain values.
+        if unsafe { libc::ptrace(libc::PTRACE_SEIZE, raw, 0, 0) } != 0 {
+            return None; // It is not allowed here.
+        }
+        assert_eq!(child::look(pid, Detail::Status), State::NotYet);
+        let (source, _waiter, _forwarder) = source();
+        let mut table = source.table();
+        table.insert(pid, TOKEN, source.signals.epoch());
+        drop(table);
+        Some(source.send_signal(pid, TOKEN, 0))
+    });
+    let sent = sent.join().unwrap();
+    drop(shell.stdin.take());
+    shell.wait().unwrap();
+    assert!(
+        matches!(sent, None | Some(Err(WatchError::NoSuchProcess { .. }))),
+        "{sent:?}"
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
+use std::panic::resume_unwind;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -165,4 +166,67 @@ fn what_a_callback_blocked_before_it_panicked_stays_blocked() {
     assert_eq!(driver.drive(Some(LONG)).unwrap(), 1);
     let after = before.set().unwrap();
     assert_ne!(after.blocked(), before.blocked(), "the mask was restored");
+}
+
+/// What only the driver uses, and whose `Drop` panics.
+struct Fragile;
+
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        // Without the hook's message.
+        resume_unwind(Box::new("the drop of a waiter"));
+    }
+}
+
+/// A source that has such a waiter.
+#[derive(Debug)]
+struct WithFragile(SimulatedSource);
+
+impl ExitSource for WithFragile {
+    type Waiter = Fragile;
+
+    const THREAD_NAME: &'static str = "fragile";
+
+    fn arm(&self, pid: Pid, token: Token) -> Result<(), WatchError> {
+        self.0.arm(pid, token)
+    }
+
+    fn disarm(&self, token: Token) {
+        self.0.disarm(token);
+    }
+
+    fn is_reaped(&self, token: Token) -> bool {
+        self.0.is_reaped(token)
+    }
+
+    fn look(&self, token: Token) -> Option<Report> {
+        self.0.look(token)
+    }
+
+    fn wait(&self, _: &mut Fragile, reports: &mut Vec<Report>) -> io::Result<()> {
+        self.0.wait(&mut (), reports)
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        self.0.wake()
+    }
+}
+
+/// S9: a panic of the source goes no further than the engine.
+#[test]
+fn a_waiter_that_panics_in_its_drop_keeps_nothing_and_harms_nobody() {
+    let processes = SimulatedProcesses::new();
+    for watcher_goes_first in [true, false] {
+        let source = WithFragile(SimulatedSource::new(&processes));
+        let (watcher, driver) = DrivenWatcher::with_driver(source, Fragile);
+        watcher.register_pid(processes.spawn()).unwrap();
+        if watcher_goes_first {
+            drop(watcher);
+            drop(driver);
+        } else {
+            drop(driver);
+            drop(watcher);
+        }
+        assert_eq!(processes.registration_count(), 0);
+    }
 }

@@ -25,6 +25,7 @@ struct Refusing {
     /// So many wakes fail.
     failing_wakes: AtomicUsize,
     is_started: Arc<AtomicBool>,
+    is_asked_for_usage: AtomicBool,
     /// The name of the thread that it was started on.
     thread: Mutex<Option<String>>,
     /// Its waits panic.
@@ -55,6 +56,7 @@ impl Refusing {
             refusal,
             failing_wakes: AtomicUsize::new(0),
             is_started: Arc::default(),
+            is_asked_for_usage: AtomicBool::new(false),
             thread: Mutex::default(),
             panics: AtomicBool::new(false),
             ends: Mutex::default(),
@@ -105,6 +107,10 @@ impl ExitSource for Refusing {
 
     fn look(&self, token: Token) -> Option<Report> {
         self.source.look(token)
+    }
+
+    fn ask_for_resource_usage(&self) {
+        self.is_asked_for_usage.store(true, Ordering::SeqCst);
     }
 
     fn wait(&self, waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
@@ -209,7 +215,7 @@ fn both_sources_are_started_and_tell_of_their_exits() {
     }
 }
 
-/// It only counts how often it is started. Its descriptor is always readable.
+/// It only counts how often it is started, and asked for usages. Its descriptor is always readable.
 #[derive(Debug)]
 struct Counted(Arc<AtomicUsize>, OwnedFd);
 
@@ -236,6 +242,10 @@ impl ExitSource for Counted {
         None
     }
 
+    fn ask_for_resource_usage(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
     fn wait(&self, _: &mut (), _: &mut Vec<Report>) -> io::Result<()> {
         Ok(())
     }
@@ -256,18 +266,31 @@ impl PollableSource for Counted {
 }
 
 #[test]
-fn both_pollable_sources_are_started_once() {
-    let starts = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
-    let source = |starts: &Arc<AtomicUsize>| {
+fn both_pollable_sources_are_started_once_and_asked_for_usages() {
+    let calls = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+    let counted = || calls.each_ref().map(|calls| calls.load(Ordering::SeqCst));
+    let source = |calls: &Arc<AtomicUsize>| {
         let readable = eventfd(1, EventfdFlags::CLOEXEC).unwrap();
-        (Counted(Arc::clone(starts), readable), ())
+        (Counted(Arc::clone(calls), readable), ())
     };
-    let [primary, secondary] = starts.each_ref().map(source);
-    let (_watcher, mut driver) = FallbackWatcher::driven(primary, secondary).unwrap();
+    let [primary, secondary] = calls.each_ref().map(source);
+    let (watcher, mut driver) = FallbackWatcher::driven(primary, secondary).unwrap();
     for _ in 0..2 {
         assert_eq!(driver.drive(None).unwrap(), 0);
     }
-    assert_eq!(starts.map(|starts| starts.load(Ordering::SeqCst)), [1, 1]);
+    assert_eq!(counted(), [1, 1]);
+    let _watcher = watcher.with_resource_usage();
+    assert_eq!(counted(), [2, 2]);
+}
+
+#[test]
+fn both_sources_are_asked_for_usages() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes, nothing, nothing).with_resource_usage();
+    let source = watcher.0.source();
+    for asked in [&source.primary, &source.link.secondary] as [&Refusing; 2] {
+        assert!(asked.is_asked_for_usage.load(Ordering::SeqCst));
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a test may do to simulated processes, and what a watcher then sees.
 
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::thread;
@@ -141,6 +142,49 @@ fn a_process_that_is_reaped_at_once_is_over_with_the_status_that_is_known() {
         watcher.register_pid(former).unwrap();
         assert_eq!(watcher.try_wait(former).unwrap(), None);
     }
+}
+
+/// What a reaction or a refusal has captured may call the processes.
+#[test]
+fn what_a_test_has_given_to_a_process_is_dropped_without_the_lock() {
+    #[derive(Debug)]
+    struct Calls(SimulatedProcesses);
+    impl Drop for Calls {
+        fn drop(&mut self) {
+            assert!(self.0.0.try_lock().is_ok());
+        }
+    }
+    impl std::fmt::Display for Calls {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            Ok(())
+        }
+    }
+    impl std::error::Error for Calls {}
+
+    let processes = SimulatedProcesses::new();
+    let reacts = |pid| {
+        let calls = Calls(processes.clone());
+        assert!(processes.on_signal(pid, move |_, _, _| assert!(format!("{calls}").is_empty())));
+    };
+    let refuses = |pid| {
+        let error = io::Error::other(Calls(processes.clone()));
+        processes.refuse_registration(
+            pid,
+            WatchError::Os {
+                operation: "a test",
+                pid: None,
+                source: error,
+            },
+        );
+    };
+    let [reaped, gone] = [(); 2].map(|()| processes.spawn());
+    for pid in [reaped, reaped, gone] {
+        reacts(pid);
+        refuses(pid);
+    }
+    assert!(processes.exit(reaped, ExitStatus::from_raw(0)));
+    assert!(processes.reap(reaped).is_some());
+    assert!(processes.exit_reaped(gone, None));
 }
 
 #[test]
