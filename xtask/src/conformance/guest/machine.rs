@@ -9,6 +9,10 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use childwatch_command::parallelism::parallelism;
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::TERM_SIGNALS;
+use signal_hook::iterator::{Handle, Signals};
+use signal_hook::low_level::emulate_default_handler;
 
 use super::architecture::Emulator;
 use super::image::{Image, Kind};
@@ -42,11 +46,12 @@ pub(super) fn is_available(image: &Image) -> anyhow::Result<()> {
     }
 }
 
-/// A running guest. Dropping it kills it.
+/// A running guest. Dropping it kills it, and so does a signal that ends this program.
 #[derive(Debug)]
 pub(super) struct Machine {
     process: Child,
     lines: Receiver<String>,
+    signals: Handle,
 }
 
 /// The next event of a guest.
@@ -102,12 +107,33 @@ impl Machine {
         // The emulator's own messages explain a guest that never starts.
         hear(process.stdout.take(), send.clone());
         hear(process.stderr.take(), send);
-        Ok(Machine { process, lines })
+        let signals = end_with_this_program(&process)?;
+        Ok(Machine {
+            process,
+            lines,
+            signals,
+        })
     }
+}
+
+/// Kills the process if this program is told to end, until the handle is closed.
+fn end_with_this_program(process: &Child) -> io::Result<Handle> {
+    let pid = Pid::from_child(process);
+    let mut signals = Signals::new(TERM_SIGNALS)?;
+    let handle = signals.handle();
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            // The process is a child, which is reaped after the handle is closed.
+            let _ = kill_process(pid, Signal::KILL);
+            let _ = emulate_default_handler(signal);
+        }
+    });
+    Ok(handle)
 }
 
 impl Drop for Machine {
     fn drop(&mut self) {
+        self.signals.close();
         // Both calls fail only if the process was reaped, which no other code does.
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -174,7 +200,7 @@ fn hear(stream: Option<impl Read + Send + 'static>, lines: Sender<String>) {
 #[cfg(test)]
 mod tests {
     use rustix::io::Errno;
-    use rustix::process::{Pid, test_kill_process};
+    use rustix::process::test_kill_process;
 
     use super::*;
 
