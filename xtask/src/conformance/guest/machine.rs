@@ -116,7 +116,8 @@ impl Machine {
     }
 }
 
-/// Kills the process if this program is told to end, until the handle is closed.
+/// Ends the process if this program is told to end, until the handle is closed. User-mode Linux
+/// then ends its helper processes.
 fn end_with_this_program(process: &Child) -> io::Result<Handle> {
     let pid = Pid::from_child(process);
     let mut signals = Signals::new(TERM_SIGNALS)?;
@@ -124,7 +125,7 @@ fn end_with_this_program(process: &Child) -> io::Result<Handle> {
     thread::spawn(move || {
         for signal in signals.forever() {
             // The process is a child, which is reaped after the handle is closed.
-            let _ = kill_process(pid, Signal::KILL);
+            let _ = kill_process(pid, Signal::TERM);
             let _ = emulate_default_handler(signal);
         }
     });
