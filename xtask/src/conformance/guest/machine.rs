@@ -46,7 +46,7 @@ pub(super) fn is_available(image: &Image) -> anyhow::Result<()> {
     }
 }
 
-/// A running guest. Dropping it kills it, and so does a signal that ends this program.
+/// A running guest. It ends when it is dropped, or when a signal ends this program.
 #[derive(Debug)]
 pub(super) struct Machine {
     process: Child,
