@@ -28,9 +28,11 @@ use crate::rows::row::Row;
 pub(crate) fn main(plan: Plan, options: &Options) -> anyhow::Result<ExitCode> {
     check_candidates(options)?;
     let _raised = options.raise_pid_max.then(Raised::raise).transpose()?;
+    // Before the run, which is a load itself.
+    let place = machine::describe();
     let (points, circles) = measure(&plan, options)?;
     let report = Report {
-        place: machine::describe(),
+        place,
         command: command(),
         conditions: options.conditions(),
         points,
