@@ -64,7 +64,7 @@
 //!   | reuse of the pid | the old process is reported |
 //!   |---|---|
 //!   | proven by `/proc`, and the signal of the old process was not merged | at once |
-//!   | proven by `/proc`, and the signal was merged or lost | within a heartbeat or two |
+//!   | proven by `/proc`, and the signal was merged or lost | within a heartbeat or two, if at most 16 children are watched; a heartbeat compares the starts of 16 children, and they take turns |
 //!   | not proven | when the new process ends, with the status from its own signal or `None`; until then the new process cannot be registered |
 //!
 //!   The proof needs a `/proc` of the program's own pid namespace, and a file descriptor to

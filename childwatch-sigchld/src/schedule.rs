@@ -12,6 +12,7 @@
 //! | constant | value | more of it means | less of it means |
 //! |---|---|---|---|
 //! | [`CHUNK`] | 64 children, about 40 µs | hints wait longer | more locking |
+//! | [`CHECKS`] | 16 starts a heartbeat, about 20 µs each | heartbeats come less often | reused pids are noticed later |
 //! | [`SWEEP_SHARE`] | 1/20 of a core | processor time while exits keep coming | merged exits are reported later |
 //! | [`LONGEST_COLLECT`] | 1 ms, without a thread | the program's loop waits for a sweep | a sweep takes more turns of the loop |
 //! | [`HEARTBEAT_SHARE`] | 1/1000 of a core | processor time while idle | exits without a signal are reported later |
@@ -21,9 +22,13 @@ use std::time::Duration;
 
 use childwatch_core::source::Token;
 
-/// Children that a sweep looks at between two batches of hints. It is also how many starts
-/// a heartbeat compares. In a model a chunk is one child, so that sweeps have several.
+/// Children that a sweep looks at between two batches of hints. In a model a chunk is one child, so
+/// that sweeps have several.
 pub(crate) const CHUNK: usize = if cfg!(childwatch_loom) { 1 } else { 64 };
+
+/// How many starts a heartbeat compares. To compare a start takes as long as thirty looks, because it
+/// reads `/proc`. With too many of them, a few hundred children would make heartbeats rare.
+const CHECKS: usize = if cfg!(childwatch_loom) { 1 } else { 16 };
 
 /// After a sweep, the next one for signals waits so many times the processor time of the
 /// looks that found nothing.
@@ -143,7 +148,7 @@ impl Schedule {
             epoch,
             cursor: 0,
             is_heartbeat,
-            checks_left: if is_heartbeat { CHUNK } else { 0 },
+            checks_left: if is_heartbeat { CHECKS } else { 0 },
             looks: 0,
             found: 0,
             cost: Duration::ZERO,
