@@ -132,7 +132,9 @@
 //!   | a process is registered, looked at or unregistered | `pidfd_open`, `pidfd_send_signal`, `waitid`, `epoll_ctl`, `ppoll` (or `pselect6` at a limit of 0 open files), `close`, `futex` |
 //!   | a pidfd is offered or asked for | also `fcntl`, and `ioctl`; if this `ioctl` is refused, `openat`, `read` and `close` of files in `/proc` |
 //!   | a driven watcher, also | `poll` (or `ppoll`, or `pselect6` at a limit of 0 open files), `timerfd_create`, `timerfd_settime` |
-//!   | the watcher is dropped | the same, and `kill` with signal 0, `sched_yield`, `clock_nanosleep` (rarely), `sigaltstack`, `munmap`, `madvise`, `exit` |
+//!   | the watcher is dropped | the same, and `getpid`, `kill` with signal 0, `sched_yield`, `clock_nanosleep` (rarely), `sigaltstack`, `munmap`, `madvise`, `exit` |
+//!
+//!   The [allocator](childwatch_core::guide::limits) makes calls of its own.
 //! - **`select`.** Each watched process takes the lowest free number. A program that uses
 //!   `select` cannot wait for files whose numbers are 1024 or more, so it can watch fewer
 //!   than 1,000 processes beside its own files. *Way around:* use `poll` or epoll, or use

@@ -51,8 +51,9 @@
 //! - **The flags and the mask of the handler.** If a handler was found, its flags and its
 //!   mask stay, except that `SA_SIGINFO` is added and `SA_RESETHAND` removed. If none was
 //!   found, `SA_RESTART` and `SA_ONSTACK` are set, and the handler blocks all signals except
-//!   the synchronous ones. So no handler of the program's runs on top of it. `SA_NOCLDSTOP` and `SA_NOCLDWAIT` stay
-//!   as they were. If `SIGCHLD` was ignored, `SA_NOCLDWAIT` lets the kernel go on reaping.
+//!   the synchronous ones. So no handler of the program's runs on top of it. In both cases the handler
+//!   blocks the signals that the C library keeps to itself, so `pthread_cancel` ends no thread inside
+//!   it. `SA_NOCLDSTOP` and `SA_NOCLDWAIT` stay as they were. If `SIGCHLD` was ignored, `SA_NOCLDWAIT` lets the kernel go on reaping.
 //! - **The mask of one thread.** The watcher's thread unblocks `SIGCHLD` while it sleeps and
 //!   an exit is still to be reported. Otherwise it blocks the signal. If the program had a
 //!   handler of its own, the thread always blocks it. It blocks all other signals except the

@@ -31,11 +31,13 @@
 //!   that takes.
 //! - **Children of callbacks inherit from the watcher's thread.** These are its
 //!   namespaces, seccomp filters, Landlock rules, `no_new_privs`, capabilities, scheduling
-//!   class, niceness and CPU affinity. The thread has them from the thread that made the
+//!   class, niceness, CPU affinity, and what else belongs to a thread, such as the session keyring,
+//!   the I/O priority and the memory policy. The thread has them from the thread that made the
 //!   watcher, as of that time; a later `setns`, `unshare`, `landlock_restrict_self` or
-//!   `sched_setaffinity` elsewhere does not reach it. *Way around:* make the
-//!   watcher on a thread that has what the children should have, or start children on a
-//!   thread of your own.
+//!   `sched_setaffinity` elsewhere does not reach it. A forked copy that executes no program also
+//!   has the thread's name, which `pgrep` and `killall` compare: `childwatch-pid` and not the
+//!   program's. *Way around:* make the watcher on a thread that has what the children should have, or
+//!   start children on a thread of your own. Give a copy its name by `prctl(PR_SET_NAME)`.
 //! - **No new user namespace with a thread running.** The kernel refuses
 //!   `unshare(CLONE_NEWUSER)`, and `setns` into a user, mount or time namespace, in a process
 //!   with more than one thread (`EINVAL`, `EUSERS`). A watcher is a second thread. *Way
@@ -77,6 +79,12 @@
 //!   holds for a copy that is made without the C library's `fork`, by the system call `clone`, because
 //!   nothing prepares the allocator. Such a copy may wait for ever when it returns from a callback,
 //!   because the callback is freed then.
+//! - **The allocator makes other system calls when there is a second thread.** With glibc, each
+//!   thread has a heap of its own. To change its size, glibc calls `mmap`, `munmap`, `mprotect`
+//!   and `madvise`. The first thread that makes such a heap smaller may be one of the program's. It
+//!   opens and reads `/proc/sys/vm/overcommit_memory`. A filter of system calls that kills must
+//!   allow these calls. *Way around:* allow `openat`, `read` and `close`, or set
+//!   `MALLOC_ARENA_MAX=1`.
 //! - **No watcher on a thread of the class `SCHED_DEADLINE`.** The kernel lets such a thread
 //!   start no other, so making a watcher fails with
 //!   [`ResourceLimit`](WatchError::ResourceLimit). *Way around:* make the watcher on another

@@ -118,6 +118,7 @@ pub(super) fn has_handler(action: &libc::sigaction) -> bool {
 ///   that are pending together with `SIGCHLD` would end the program.
 /// - If the kernel reaped children by itself (`SIG_IGN` or `SA_NOCLDWAIT`), `SA_NOCLDWAIT` is set,
 ///   so that it still does. Otherwise a handler in the place of `SIG_IGN` would leave zombies.
+/// - The C library's [own signals](block_internal_signals) are blocked too, in both cases.
 /// - `SA_NOCLDSTOP` is set if it was set. It decides whether a program with a `signalfd` learns of
 ///   stopped children, also while the disposition is the default one.
 fn merged(before: &libc::sigaction, now: &libc::sigaction) -> libc::sigaction {
@@ -130,10 +131,30 @@ fn merged(before: &libc::sigaction, now: &libc::sigaction) -> libc::sigaction {
         merged.sa_flags |= kept | libc::SA_RESTART | libc::SA_ONSTACK;
         merged.sa_mask = asynchronous_signals();
     }
+    block_internal_signals(&mut merged.sa_mask);
     if before.sa_sigaction == libc::SIG_IGN {
         merged.sa_flags |= libc::SA_NOCLDWAIT;
     }
     merged
+}
+
+/// The signals between the standard ones and `SIGRTMIN`, which the C library keeps to itself. Its
+/// functions for sets leave them out.
+///
+/// By one of them `pthread_cancel` ends a thread. If it interrupted our handler on a thread that is
+/// blocked in a call such as `read`, the C library would unwind this thread through the handler.
+/// glibc then ends the program, because a Rust function for C cannot be unwound. With musl the
+/// handler would never end its work. While the signal is blocked, the thread ends behind the handler.
+fn block_internal_signals(set: &mut libc::sigset_t) {
+    const BITS: usize = libc::c_ulong::BITS as usize;
+    const LAST_STANDARD: libc::c_int = 31;
+    let words = ptr::from_mut(set).cast::<libc::c_ulong>();
+    for signal in LAST_STANDARD + 1..libc::SIGRTMIN() {
+        let bit = usize::try_from(signal - 1).unwrap_or(0);
+        // SAFETY: a set is an array of such words, with a bit for each signal, in the layout of the
+        // kernel: glibc and musl pass it on as it is. It has more bits than there are signals.
+        unsafe { *words.add(bit / BITS) |= 1 << (bit % BITS) };
+    }
 }
 
 /// Every signal except the [synchronous](SYNCHRONOUS_SIGNALS) ones.
@@ -250,6 +271,19 @@ mod tests {
                     !SYNCHRONOUS_SIGNALS.contains(&signal),
                     "{signal}"
                 );
+            }
+        }
+    }
+
+    /// `pthread_cancel` would unwind the thread through our handler.
+    #[test]
+    fn no_signal_of_the_c_librarys_own_interrupts_our_handler() {
+        for before in [libc::SIG_DFL, libc::SIG_IGN, 0x1000] {
+            let merged = merged(&action(before, 0), &action(0x2000, 0));
+            for signal in 32..libc::SIGRTMIN() {
+                // SAFETY: the set lives across the call, and all zeros is a valid set.
+                let blocks = unsafe { libc::sigismember(&raw const merged.sa_mask, signal) };
+                assert_eq!(blocks, 1, "{signal}");
             }
         }
     }

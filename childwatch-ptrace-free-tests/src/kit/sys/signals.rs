@@ -137,13 +137,15 @@ pub fn sigchld_disposition() -> (usize, i32) {
         .expect("SIGCHLD has a disposition")
 }
 
-/// What the handler of SIGCHLD blocks while it runs.
+/// What the handler of SIGCHLD blocks while it runs, without the signals that the C library keeps
+/// to itself. A watcher may block those too.
 pub(crate) fn sigchld_mask() -> Vec<i32> {
     // SAFETY: a null new action only reads; the old one lives across the calls.
     unsafe {
         let mut action: libc::sigaction = mem::zeroed();
         libc::sigaction(libc::SIGCHLD, ptr::null(), &raw mut action);
-        (1..=64)
+        (1..=31)
+            .chain(libc::SIGRTMIN()..=64)
             .filter(|signal| libc::sigismember(&raw const action.sa_mask, *signal) == 1)
             .collect()
     }
