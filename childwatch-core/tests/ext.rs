@@ -533,6 +533,21 @@ fn a_forked_child_waits_for_its_registration_and_goes_if_that_is_refused() {
     assert_eq!(left.unwrap_err(), rustix::io::Errno::CHILD);
 }
 
+/// The caller does not learn the child's pid, so nothing else could reap the child.
+#[test]
+fn a_forked_child_whose_registration_panics_goes_too() {
+    let (sender, receiver) = mpsc::channel();
+    let panics = Registers(move |pid| {
+        sender.send(pid).unwrap();
+        // Without the hook's message.
+        resume_unwind(Box::new("a source's panic"))
+    });
+    // SAFETY: the child does nothing but end.
+    let fork = || unsafe { panics.fork_watchable(exits) };
+    assert!(catch_unwind(AssertUnwindSafe(fork)).is_err());
+    assert_reaped(receiver.recv().unwrap());
+}
+
 /// Installs a handler of `SIGUSR1` that does nothing, but interrupts system calls.
 fn interrupts_calls() {
     extern "C" fn nothing(_: libc::c_int) {}
