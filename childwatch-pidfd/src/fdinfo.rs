@@ -6,7 +6,8 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// Returns the pid of a pidfd in the pid namespace of the mounted `/proc`: -1 if its process has been
-/// reaped, and 0 if the process has none there. Returns `None` if the file shows no pid.
+/// reaped, and 0 if the process has none there. Linux 5.4 shows the former pid instead of -1. Returns
+/// `None` if the file shows no pid.
 ///
 /// # Errors
 ///

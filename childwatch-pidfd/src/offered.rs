@@ -3,7 +3,9 @@
 //! The kernel says so in two places. The ioctl `PIDFD_GET_INFO` (Linux 6.13) returns the pid in
 //! the pid namespace of the caller. It returns `ESRCH` if the process or its parent has no pid
 //! there. `/proc/self/fdinfo` shows the pid in the namespace of the mounted `/proc`, which may be
-//! another one. So that is believed only if this process itself has one pid in `/proc`.
+//! another one. So that is believed only if this process itself has one pid in `/proc`. Linux 5.4 shows
+//! the pid of a reaped process there, and newer kernels show -1. So signal 0 tells whether the process
+//! still had its pid when it was read.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -74,6 +76,7 @@ fn in_proc(pidfd: BorrowedFd<'_>) -> Result<Shown, WatchError> {
     let shown = unless_short(fdinfo::pid(pidfd))?.flatten();
     Ok(match shown.map_or(Shown::Nothing, shown_as) {
         Shown::Reaped => Shown::Reaped,
+        Shown::Pid(_) if zombie::is_reaped(pidfd) => Shown::Reaped,
         shown if proc_is_own()? => shown,
         _ => Shown::Nothing,
     })

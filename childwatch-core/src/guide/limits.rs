@@ -73,7 +73,10 @@
 //!   program is aborted, as elsewhere in Rust. The thread may also hold a lock of the allocator
 //!   when the program forks. The allocators of glibc and musl are prepared for that. With an
 //!   allocator that is not, the copy may wait for ever when it allocates. *Way around:* choose an
-//!   allocator that handles forks (`pthread_atfork`), or let copies only execute a program.
+//!   allocator that handles forks (`pthread_atfork`), or let copies only execute a program. The same
+//!   holds for a copy that is made without the C library's `fork`, by the system call `clone`, because
+//!   nothing prepares the allocator. Such a copy may wait for ever when it returns from a callback,
+//!   because the callback is freed then.
 //! - **No watcher on a thread of the class `SCHED_DEADLINE`.** The kernel lets such a thread
 //!   start no other, so making a watcher fails with
 //!   [`ResourceLimit`](WatchError::ResourceLimit). *Way around:* make the watcher on another

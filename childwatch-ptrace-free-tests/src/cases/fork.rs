@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::pin::Pin;
 use std::process::{ExitStatus, exit};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use childwatch_core::{
@@ -250,9 +250,9 @@ pub(super) fn a_copy_that_holds_the_fds_makes_no_stale_event(stage: &Stage<'_>) 
     drop(copy);
 }
 
-/// Reads the next four bytes that a callback has written: the number of the process that
-/// it ran in. `None` when none is left.
-fn next_runner(from: &OwnedFd) -> Option<u32> {
+/// Reads the next four bytes that a callback has written: the number of a process. `None` when none
+/// is left.
+fn next_number(from: &OwnedFd) -> Option<u32> {
     let mut number = [0; 4];
     match rustix::io::read(from, &mut number) {
         Ok(4) => Some(u32::from_ne_bytes(number)),
@@ -275,21 +275,28 @@ pub(super) fn a_copy_made_in_a_callback_ends_when_that_returns(stage: &Stage<'_>
             watcher.watch(child.pid(), callback).unwrap();
         }
         let forking = stage.child();
-        let (tell, told) = mpsc::channel();
+        // No channel: its receiver allocates when it begins to wait. The raw copy could then find the
+        // allocator locked for ever, when the callback that it returns from is freed.
+        let (told, tell) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
         let forks = move |_| {
             // SAFETY: the copy returns to the watcher's thread, and that is under test. The
             // copy does not touch its captures.
             match unsafe { birth::fork_twin(fork) } {
                 Ok(None) => mem::forget(tell),
-                Ok(Some(copy)) => drop(tell.send(copy)),
+                Ok(Some(copy)) => {
+                    let _ = rustix::io::write(&tell, &copy.as_raw().to_ne_bytes());
+                }
                 Err(_) => drop(tell),
             }
         };
         watcher.watch(forking.pid(), Box::new(forks)).unwrap();
         forking.die(End::Code(0));
-        let copy = told
-            .recv_timeout(deadline::patience())
-            .expect("a copy is made");
+        let mut copy = None;
+        deadline::holds_within(deadline::patience(), || {
+            copy = next_number(&told);
+            copy.is_some()
+        });
+        let copy = Pid::try_from(copy.expect("a copy is made")).unwrap();
 
         for child in &children {
             child.die(End::Code(0));
@@ -302,7 +309,7 @@ pub(super) fn a_copy_made_in_a_callback_ends_when_that_returns(stage: &Stage<'_>
         death::reap(copy);
         assert!(all_told, "{fork:?}: {} of 40 exits are told", probe.runs());
         assert!(is_over, "{fork:?}: the copy lives on");
-        let runners: Vec<_> = std::iter::from_fn(|| next_runner(&from)).collect();
+        let runners: Vec<_> = std::iter::from_fn(|| next_number(&from)).collect();
         assert_eq!(runners, [std::process::id(); 40], "{fork:?}");
     }
 }

@@ -4,9 +4,10 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use childwatch_core::source::send_signal_to_pidfd;
 use childwatch_core::{Pid, PidWatcher, PidWatcherExt, PidfdFault, WatchError};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
+use rustix::io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd};
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::backend::feature::Feature;
@@ -33,8 +34,13 @@ fn info(file: &OwnedFd) -> String {
     fs::read_to_string(path).expect("an open file has an entry")
 }
 
-/// The number of the process of a pidfd: -1 when it has been reaped.
+/// The number of the process of a pidfd: -1 when it has been reaped. Linux 5.4 shows the former number
+/// then.
 fn number(pidfd: &OwnedFd) -> i32 {
+    let signalled = send_signal_to_pidfd(pidfd, 0).map_err(|error| error.raw_os_error());
+    if signalled == Err(Some(Errno::SRCH.raw_os_error())) {
+        return -1;
+    }
     let info = info(pidfd);
     let mut lines = info.lines();
     let number = lines.find_map(|line| line.strip_prefix("Pid:"));
