@@ -73,6 +73,8 @@ mod tests {
         // An old one costs no younger one its place.
         cancelled.note(id(1));
         assert!(cancelled.excludes(id(3)));
+        // What was forgotten before stays in doubt.
+        assert!(!cancelled.excludes(id(2)));
         assert_eq!(cancelled.youngest.len(), REMEMBERED);
     }
 }

@@ -171,7 +171,11 @@ mod tests {
         let pid = number(&successor);
         // Without `/proc`, a child is trusted if no other thread can have reaped it.
         if let Some(started) = started(pid) {
-            end(pid, Ticks::from_raw(started.as_raw() - 1));
+            let end_older = || end(pid, Ticks::from_raw(started.as_raw() - 1));
+            end_older();
+            assert_eq!(successor.try_wait().unwrap(), None);
+            // There the pid is all that names a child.
+            on_a_thread_without(libc::SYS_pidfd_open, end_older);
             assert_eq!(successor.try_wait().unwrap(), None);
         }
         end(pid, Ticks::now());

@@ -152,10 +152,31 @@ fn by_pidfds_no_doubt_becomes_an_answer() {
             let (source, _waiter) = PidfdSource::new().unwrap();
             let child = child(State::Live);
             let token = Token::from_parts(0, 0);
-            if with_refused(&refusals, || source.arm(child.pid(), token)).is_err() {
-                source.arm(child.pid(), token).unwrap();
+            let arm = || source.arm(child.pid(), token);
+            if with_refused(&refusals, arm).is_err() {
+                assert!(with_refused(&refusals, arm).is_err(), "{refusals:?}");
+                arm().unwrap();
             }
             assert!(!source.is_reaped(token));
+        }
+    }
+}
+
+/// Nobody need reap it before its callback has run, so there is nothing to wait for.
+#[test]
+fn by_pidfds_a_zombie_whose_status_is_refused_is_reported_at_once() {
+    if can_be_tested() && childwatch_pidfd::probe().check().is_ok() {
+        let (source, mut waiter) = PidfdSource::new().unwrap();
+        let token = Token::from_parts(0, 0);
+        for errno in REFUSALS {
+            let child = child(State::Live);
+            source.arm(child.pid(), token).unwrap();
+            child.die(End::Code(7));
+            let mut reports = Vec::new();
+            let refusals = [Refusal::waitid_of_pidfds(errno)];
+            with_refused(&refusals, || source.collect(&mut waiter, &mut reports)).unwrap();
+            assert_eq!(reports, [Report::new(token, None)], "{errno}");
+            source.disarm(token);
         }
     }
 }

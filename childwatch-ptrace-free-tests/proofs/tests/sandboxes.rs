@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use childwatch_pidfd::{AutoWatcher, Backends, Pid, PidWatcherExt, WatchError};
+use childwatch_pidfd::{AutoWatcher, Backends, Pid, PidWatcherExt, PidfdWatcher, WatchError};
 use childwatch_proofs::backends::{Pidfd, PidfdOrSigchld, Sigchld};
 use childwatch_ptrace_free_tests::kit::skip;
 use childwatch_ptrace_free_tests::machine::refusal::{Refusal, with_refused};
@@ -53,6 +53,22 @@ fn each_sandbox_takes_from_the_backends_what_it_says() {
             Ok(()),
             "{sandbox:?}"
         );
+    }
+}
+
+/// C21: a watcher that cannot be made says why, as one that reports exits does.
+#[test]
+fn a_watcher_of_reapings_lacks_what_a_watcher_of_exits_lacks() {
+    if !can_be_tested() || childwatch_pidfd::probe().check_until_reaped().is_err() {
+        return;
+    }
+    for &sandbox in Sandbox::ALL {
+        let (of_exits, of_reapings) = with_refused(sandbox.refusals(), || {
+            let of_reapings = PidfdWatcher::until_reaped().map(drop);
+            (childwatch_pidfd::probe().check(), of_reapings)
+        });
+        let why = |answer: Result<(), WatchError>| answer.err().map(|error| error.to_string());
+        assert_eq!(why(of_reapings), why(of_exits), "{sandbox:?}");
     }
 }
 

@@ -298,6 +298,17 @@ mod tests {
         }));
     }
 
+    /// There the flag is the program's.
+    #[test]
+    fn at_the_end_a_handler_that_was_installed_over_the_programs_keeps_its_flag() {
+        assert!(in_a_copy(|| {
+            let before = action(programs(), libc::SA_ONSTACK);
+            let is_set = set_disposition(&before).is_ok() && correct(&before).is_ok();
+            take_flag_back();
+            is_set && has_flag(libc::SA_ONSTACK)
+        }));
+    }
+
     #[test]
     fn at_the_end_a_handler_that_was_installed_over_none_leaves_the_alternate_stacks() {
         for none in [libc::SIG_DFL, libc::SIG_IGN] {
