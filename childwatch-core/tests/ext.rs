@@ -934,6 +934,41 @@ fn a_copy_that_a_captured_value_makes_as_a_half_is_dropped_leaves_the_rest_alone
     }
 }
 
+/// A callback owns the driver, and the copy is made when that is gone. Then the watcher is the last
+/// owner of the source.
+#[test]
+fn a_copy_that_is_made_when_the_driver_is_gone_leaves_the_source_alone() {
+    let (watcher, driver) = DrivenWatcher::new(Parents::default(), ParentsWaiter::new());
+    let (sender, copy) = mpsc::channel();
+    let captured = (driver, Forks(sender));
+    let pid = Pid::try_from(7).unwrap();
+    watcher.on_exit(pid, move |_| drop(captured)).unwrap();
+    drop(watcher);
+    if IS_COPY.load(Ordering::SeqCst) {
+        // SAFETY: ends the copy at once.
+        unsafe { libc::_exit(0) }
+    }
+    assert_leaves_the_rest_alone(copy.recv().unwrap());
+}
+
+/// What a callback panics with may be the parent's too.
+#[test]
+fn a_copy_that_a_callback_makes_and_panics_in_leaves_the_payload_alone() {
+    let processes = SimulatedProcesses::new();
+    let watcher = SimulatedWatcher::new(&processes).unwrap();
+    let pid = processes.spawn();
+    let (sender, copy) = mpsc::channel();
+    let (forks, captured) = (Forks(sender), Captured);
+    let callback = move |_| {
+        drop(forks);
+        // Without the hook's message.
+        resume_unwind(Box::new(captured));
+    };
+    watcher.on_exit(pid, callback).unwrap();
+    assert!(processes.exit(pid, ExitStatus::from_raw(0)));
+    assert_leaves_the_rest_alone(copy.recv().unwrap());
+}
+
 /// The call runs on the thread that would report the exit.
 #[test]
 fn a_callback_may_wait_for_an_exit_that_has_happened() {

@@ -178,6 +178,7 @@ mod tests {
 
     use super::*;
     use crate::engine::signal_mask::SYNCHRONOUS_SIGNALS;
+    use crate::platform::refusing::on_a_thread_without;
 
     fn kind(errno: i32) -> WatchError {
         refused("a thread", io::Error::from_raw_os_error(errno))
@@ -227,6 +228,19 @@ mod tests {
             masks_of_a_new_thread();
         });
         assert!(is_pending);
+    }
+
+    /// The program goes on without the watcher, and with its signals.
+    #[test]
+    fn a_thread_that_is_refused_leaves_its_creators_mask_alone() {
+        on_a_thread_without(libc::SYS_clone3, || {
+            let before = SignalMask::current().unwrap().blocked();
+            // Some C libraries start a thread by another call.
+            if let Ok(thread) = spawn("quiet", "a test's thread", |_| {}) {
+                thread.join();
+            }
+            assert_eq!(SignalMask::current().unwrap().blocked(), before);
+        });
     }
 
     #[test]

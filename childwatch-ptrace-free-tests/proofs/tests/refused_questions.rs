@@ -9,10 +9,11 @@
     reason = "clippy knows test functions, but not their helpers"
 )]
 
+use std::os::fd::AsFd;
 use std::time::Duration;
 
-use childwatch_core::WatchError;
 use childwatch_core::source::{ExitSource, PollableSource, Report, Token, await_readable};
+use childwatch_core::{PidfdFault, WatchError};
 use childwatch_pidfd::{AutoWatcher, Backends, PidfdSource};
 use childwatch_sigchld::SigchldSource;
 use rustix::io::Errno;
@@ -288,6 +289,35 @@ fn a_reaped_process_is_known_by_the_other_way_when_one_is_refused() {
                 let is_reaped = with_refused(&refusals, || source.is_reaped(token));
                 assert!(is_reaped, "{refusals:?}");
             }
+        }
+    }
+}
+
+/// Otherwise the caller would look for what its system lacks, and it has only come too late.
+#[test]
+fn the_pidfd_of_a_reaped_process_is_known_though_its_number_is_not() {
+    if can_be_tested() && childwatch_pidfd::probe().check().is_ok() {
+        let (source, _waiter) = PidfdSource::new().unwrap();
+        let token = Token::from_parts(0, 0);
+        let mut child = child(State::Live);
+        source.arm(child.pid(), token).unwrap();
+        let pidfd = source.pidfd(child.pid(), token).unwrap();
+        child.die(End::Code(7));
+        child.reap();
+        for errno in [Errno::PERM, Errno::ACCESS, Errno::NOSYS] {
+            let refusals = [Refusal::pidfd_get_info(errno)];
+            let refusals = [&refusals[..], &OPEN(errno)].concat();
+            let answer = with_refused(&refusals, || source.pid_of(pidfd.as_fd()));
+            assert!(
+                matches!(
+                    answer,
+                    Err(WatchError::UnusablePidfd {
+                        reason: PidfdFault::Reaped,
+                        ..
+                    })
+                ),
+                "{answer:?}, {errno}"
+            );
         }
     }
 }
