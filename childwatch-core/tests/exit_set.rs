@@ -8,19 +8,21 @@
 
 mod common;
 
+use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use childwatch_core::source::delegate_pid_watcher;
 use childwatch_core::{
-    Exit, ExitSet, Pid, PidWatcher, PidWatcherExt, SimulatedProcesses, SimulatedWatcher, WatchError,
+    Exit, ExitCallback, ExitSet, Pid, PidWatcher, PidWatcherExt, SimulatedProcesses,
+    SimulatedWatcher, Unregistered, WatchError, WatchHandle,
 };
 
 use common::{LONG, block_on, code, stage};
@@ -495,6 +497,60 @@ fn in_a_callback_the_waits_find_what_has_exited() {
     let all: Vec<_> = all.into_iter().map(Exit::pid).collect();
     assert_eq!(all, [zombie, zombie]);
     drop(watcher);
+}
+
+/// A watcher of a process that has exited. Its looks find the exit, and during the first one a
+/// single callback runs.
+#[derive(Default)]
+struct RunsOneDuringALook(Mutex<Vec<(Pid, ExitCallback)>>);
+
+impl fmt::Debug for RunsOneDuringALook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunsOneDuringALook").finish_non_exhaustive()
+    }
+}
+
+impl PidWatcher for RunsOneDuringALook {
+    fn register_pid(&self, _: Pid) -> Result<(), WatchError> {
+        Ok(())
+    }
+
+    fn unregister_pid(&self, _: Pid) {}
+
+    fn register_callback(&self, pid: Pid, _: ExitCallback) -> Result<WatchHandle, WatchError> {
+        Err(WatchError::NotRegistered { pid })
+    }
+
+    fn unregister_callback(&self, _: WatchHandle) -> Unregistered {
+        Unregistered::WillNotRun
+    }
+
+    fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError> {
+        self.0.lock().unwrap().push((pid, callback));
+        Ok(WatchHandle::new_unique(pid))
+    }
+
+    fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
+        let exit = Exit::new(pid, Some(code(9)));
+        let first = {
+            let mut callbacks = self.0.lock().unwrap();
+            let is_first = callbacks.len() == 2;
+            is_first.then(|| callbacks.remove(0))
+        };
+        if let Some((_, callback)) = first {
+            callback(exit);
+        }
+        Ok(Some(exit))
+    }
+}
+
+/// A process that was named twice is two members, and the exit of one of them has come.
+#[test]
+fn an_exit_that_comes_during_the_last_looks_takes_the_place_of_one_look() {
+    let watcher = RunsOneDuringALook::default();
+    let pid = Pid::try_from(7).unwrap();
+    let exits = watcher.wait_all([pid, pid], Duration::ZERO).unwrap();
+    assert_eq!(exits, [Exit::new(pid, Some(code(9))); 2]);
 }
 
 /// C15: the copy answers once, and takes no lock that another thread may have held.

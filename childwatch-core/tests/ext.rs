@@ -17,6 +17,7 @@ use std::fmt;
 use std::fs;
 use std::future::Future;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
@@ -28,13 +29,14 @@ use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use childwatch_core::source::{ExitSource, Report, ThreadedWatcher, Token};
+use childwatch_core::source::{ExitSource, PollableSource, Report, ThreadedWatcher, Token};
 
 use childwatch_core::{
-    Exit, ExitCallback, Pid, PidWatcher, PidWatcherExt, SimulatedProcesses, SimulatedWatcher,
-    Unregistered, WatchError, WatchHandle,
+    DrivenWatcher, Exit, ExitCallback, Pid, PidWatcher, PidWatcherExt, SimulatedProcesses,
+    SimulatedWatcher, Unregistered, WatchError, WatchHandle,
 };
 use common::{LONG, block_on, code, stage};
+use rustix::event::{EventfdFlags, eventfd};
 
 #[test]
 fn a_future_resolves_at_the_exit_on_whichever_thread_it_is_polled() {
@@ -533,6 +535,21 @@ fn a_forked_child_waits_for_its_registration_and_goes_if_that_is_refused() {
     assert_eq!(left.unwrap_err(), rustix::io::Errno::CHILD);
 }
 
+/// The caller does not learn the child's pid, so nothing else could reap the child.
+#[test]
+fn a_forked_child_whose_registration_panics_goes_too() {
+    let (sender, receiver) = mpsc::channel();
+    let panics = Registers(move |pid| {
+        sender.send(pid).unwrap();
+        // Without the hook's message.
+        resume_unwind(Box::new("a source's panic"))
+    });
+    // SAFETY: the child does nothing but end.
+    let fork = || unsafe { panics.fork_watchable(exits) };
+    assert!(catch_unwind(AssertUnwindSafe(fork)).is_err());
+    assert_reaped(receiver.recv().unwrap());
+}
+
 /// Installs a handler of `SIGUSR1` that does nothing, but interrupts system calls.
 fn interrupts_calls() {
     extern "C" fn nothing(_: libc::c_int) {}
@@ -739,6 +756,14 @@ static IS_COPY: AtomicBool = AtomicBool::new(false);
 /// The exit code of a copy that drops what is the parent's.
 const DROPS: i32 = 77;
 
+/// Ends a copy that drops what is the parent's.
+fn must_not_be_dropped_in_a_copy() {
+    if IS_COPY.load(Ordering::SeqCst) {
+        // SAFETY: ends the copy at once.
+        unsafe { libc::_exit(DROPS) }
+    }
+}
+
 /// A source without processes, which must not be dropped in a copy. Another source would join a
 /// thread there, or close files of the parent.
 #[derive(Debug, Default)]
@@ -749,8 +774,24 @@ struct Parents {
     panics: AtomicBool,
 }
 
+/// What only the driver of such a source uses. It must not be dropped in a copy either.
+struct ParentsWaiter(OwnedFd);
+
+impl ParentsWaiter {
+    fn new() -> Self {
+        let never_readable = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
+        ParentsWaiter(never_readable)
+    }
+}
+
+impl Drop for ParentsWaiter {
+    fn drop(&mut self) {
+        must_not_be_dropped_in_a_copy();
+    }
+}
+
 impl ExitSource for Parents {
-    type Waiter = ();
+    type Waiter = ParentsWaiter;
 
     const THREAD_NAME: &'static str = "parents";
 
@@ -768,7 +809,7 @@ impl ExitSource for Parents {
         None
     }
 
-    fn wait(&self, (): &mut (), _: &mut Vec<Report>) -> io::Result<()> {
+    fn wait(&self, _: &mut ParentsWaiter, _: &mut Vec<Report>) -> io::Result<()> {
         let is_woken = self.is_woken.lock().unwrap();
         let waits = |is_woken: &mut bool| !*is_woken;
         *self.woken.wait_while(is_woken, waits).unwrap() = false;
@@ -786,12 +827,19 @@ impl ExitSource for Parents {
     }
 }
 
+impl PollableSource for Parents {
+    fn descriptor<'a>(&'a self, waiter: &'a ParentsWaiter) -> BorrowedFd<'a> {
+        waiter.0.as_fd()
+    }
+
+    fn collect(&self, _: &mut ParentsWaiter, _: &mut Vec<Report>) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Drop for Parents {
     fn drop(&mut self) {
-        if IS_COPY.load(Ordering::SeqCst) {
-            // SAFETY: ends the copy at once.
-            unsafe { libc::_exit(DROPS) }
-        }
+        must_not_be_dropped_in_a_copy();
     }
 }
 
@@ -813,17 +861,14 @@ struct Captured;
 
 impl Drop for Captured {
     fn drop(&mut self) {
-        if IS_COPY.load(Ordering::SeqCst) {
-            // SAFETY: ends the copy at once.
-            unsafe { libc::_exit(DROPS) }
-        }
+        must_not_be_dropped_in_a_copy();
     }
 }
 
 /// A watcher of one process with two callbacks. What the first captures forks when it is dropped,
 /// and sends the copy's pid.
 fn watcher_that_forks_at_its_end() -> (ThreadedWatcher<Parents>, mpsc::Receiver<i32>) {
-    let watcher = ThreadedWatcher::start(Parents::default(), ()).unwrap();
+    let watcher = ThreadedWatcher::start(Parents::default(), ParentsWaiter::new()).unwrap();
     let receiver = add_callbacks(&watcher, Pid::try_from(7).unwrap());
     (watcher, receiver)
 }
@@ -871,9 +916,8 @@ fn a_copy_that_a_captured_value_makes_after_a_panic_of_the_source_leaves_the_res
 #[test]
 fn a_copy_that_a_captured_value_makes_as_a_half_is_dropped_leaves_the_rest_alone() {
     for watcher_goes_first in [true, false] {
-        let processes = SimulatedProcesses::new();
-        let (watcher, driver) = SimulatedWatcher::driven(&processes).unwrap();
-        let copy = add_callbacks(&watcher, processes.spawn());
+        let (watcher, driver) = DrivenWatcher::new(Parents::default(), ParentsWaiter::new());
+        let copy = add_callbacks(&watcher, Pid::try_from(7).unwrap());
         let (watcher, driver) = if watcher_goes_first {
             drop(watcher);
             (None, Some(driver))

@@ -193,4 +193,20 @@ mod tests {
             assert_eq!(shown_as(number), Shown::Nothing);
         }
     }
+
+    /// After the shortage, the same pidfd may be registered.
+    #[test]
+    fn a_shortage_says_nothing_of_a_pidfd() {
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM] {
+            let refused = unless_short::<()>(Err(errno.into()));
+            assert!(
+                matches!(refused, Err(WatchError::ResourceLimit { .. })),
+                "{errno}"
+            );
+        }
+        for errno in [Errno::NOENT, Errno::ACCESS, Errno::PERM, Errno::SRCH] {
+            assert_eq!(unless_short::<()>(Err(errno.into())).unwrap(), None);
+        }
+        assert_eq!(unless_short(Ok(7)).unwrap(), Some(7));
+    }
 }

@@ -632,4 +632,21 @@ mod tests {
         source.disarm(TOKEN);
         child.wait().unwrap();
     }
+
+    /// S10: the deadline of a release would pass unnoticed.
+    #[test]
+    fn a_collect_whose_timer_is_refused_leaves_the_descriptor_readable() {
+        let (source, mut waiter) = PidfdSource::new().unwrap();
+        waiter.timer = Timer::that_is_refused();
+        waiter.releases.begin(TOKEN);
+        for _ in 0..2 {
+            source.collect(&mut waiter, &mut Vec::new()).unwrap();
+            let descriptor = source.descriptor(&waiter);
+            assert!(await_readable(descriptor, Some(Duration::ZERO)).unwrap());
+        }
+        waiter.releases.end(TOKEN);
+        source.collect(&mut waiter, &mut Vec::new()).unwrap();
+        let descriptor = source.descriptor(&waiter);
+        assert!(!await_readable(descriptor, Some(Duration::ZERO)).unwrap());
+    }
 }

@@ -43,6 +43,16 @@ impl Timer {
         Ok(())
     }
 
+    /// A timer of which the kernel refuses each setting, because it is another file.
+    #[cfg(test)]
+    pub(crate) fn that_is_refused() -> Self {
+        let file = std::fs::File::open("/dev/null").expect("there is such a file");
+        Timer {
+            descriptor: Some(file.into()),
+            is_set: false,
+        }
+    }
+
     #[cfg(test)]
     pub(crate) fn is_set(&self) -> bool {
         self.is_set
@@ -64,6 +74,7 @@ fn timespec(time: Duration) -> io::Result<Timespec> {
 #[cfg(test)]
 mod tests {
     use mio::{Events, Poll};
+    use rustix::io::{FdFlags, fcntl_getfd};
 
     use super::*;
 
@@ -78,5 +89,16 @@ mod tests {
         timer.set(poll.registry(), Some(Duration::ZERO)).unwrap();
         poll.poll(&mut events, Some(LONG)).unwrap();
         assert_eq!(events.iter().count(), 1);
+    }
+
+    /// C16: the program may execute another one while a child is being released.
+    #[test]
+    fn its_descriptor_is_closed_on_exec() {
+        let poll = Poll::new().unwrap();
+        let mut timer = Timer::default();
+        let second = Some(Duration::from_secs(1));
+        timer.set(poll.registry(), second).unwrap();
+        let flags = fcntl_getfd(timer.descriptor.unwrap()).unwrap();
+        assert!(flags.contains(FdFlags::CLOEXEC));
     }
 }

@@ -17,6 +17,7 @@ mod tracing;
 
 mod asks_all_threads;
 mod calls_system;
+mod cancels_threads;
 mod changes_user;
 mod clock_jumps;
 mod collects_stacks;
@@ -162,6 +163,7 @@ hosts! { $
     small_alternate_stacks "small-alternate-stacks",
     job_control "job-control",
     writes_at_once "writes-at-once",
+    cancels_threads "cancels-threads",
     suspends_handlers "suspends-handlers",
     small_stacks_alone "small-stacks-alone",
     traces_in_callbacks "traces-in-callbacks",

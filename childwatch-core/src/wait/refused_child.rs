@@ -97,8 +97,9 @@ fn check_is_child(process: WaitId<'_>) -> Result<(), Errno> {
     waitid(process, options).map(drop)
 }
 
-/// Waits until the child is gone. `ECHILD`: somebody else has reaped it.
-fn reap(process: WaitId<'_>) {
+/// Waits until a child that ends is gone. `ECHILD`: another thread has reaped it, or the kernel,
+/// because `SIGCHLD` is ignored.
+pub(crate) fn reap(process: WaitId<'_>) {
     while let Err(Errno::INTR) = waitid(process.clone(), WaitIdOptions::EXITED) {}
 }
 

@@ -9,12 +9,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::{Child, Command};
 
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::WaitOptions;
+use rustix::process::WaitId;
 
 use crate::contract::error::WatchError;
 use crate::contract::pid::Pid;
 use crate::contract::watcher::PidWatcher;
-use crate::wait::refused_child::SpawnedChild;
+use crate::wait::refused_child::{SpawnedChild, reap};
 
 /// The code with which a Rust program exits after a panic in `main`.
 const PANICKED: i32 = 101;
@@ -74,20 +74,28 @@ pub(crate) unsafe fn fork_watchable<W: PidWatcher + ?Sized>(
         }
         raw => {
             let pid = Pid::try_from(raw).map_err(io::Error::other)?;
-            let registered = watcher.register_pid(pid);
+            // A source may panic, although it must not (S9).
+            let registered = catch_unwind(AssertUnwindSafe(|| watcher.register_pid(pid)));
             // The order is written for the end too. Closing the pipe would not be enough: a
             // process that another thread forks meanwhile may keep a copy of `opener`.
-            let order = if registered.is_ok() { LET_GO } else { END };
+            let order = match registered {
+                Ok(Ok(())) => LET_GO,
+                Ok(Err(_)) | Err(_) => END,
+            };
             // `gate` is open in the parent too. So the pipe has a reader even if the child has
             // been killed, and the write raises no SIGPIPE. If the write fails, the child ends
             // when the pipe is closed.
             let _ = rustix::io::write(&opener, &[order]);
             drop((gate, opener));
             match registered {
-                Ok(()) => Ok(pid),
-                Err(refused) => {
-                    reap(raw);
+                Ok(Ok(())) => Ok(pid),
+                Ok(Err(refused)) => {
+                    reap_ended(raw);
                     Err(refused.into())
+                }
+                Err(panic) => {
+                    reap_ended(raw);
+                    resume_unwind(panic)
                 }
             }
         }
@@ -127,9 +135,8 @@ fn wait_for_gate(gate: OwnedFd) -> bool {
 }
 
 /// Waits for a forked child that has been ordered to end.
-fn reap(raw: i32) {
-    let pid = rustix::process::Pid::from_raw(raw);
-    // ECHILD: the kernel has reaped the child because SIGCHLD is ignored, or a thread that waits
-    // for any child has.
-    while let Err(rustix::io::Errno::INTR) = rustix::process::waitpid(pid, WaitOptions::empty()) {}
+fn reap_ended(raw: i32) {
+    if let Some(pid) = rustix::process::Pid::from_raw(raw) {
+        reap(WaitId::Pid(pid));
+    }
 }

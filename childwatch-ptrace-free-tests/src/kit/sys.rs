@@ -5,6 +5,7 @@
 
 pub(crate) mod answered;
 pub mod birth;
+pub(crate) mod cancelling;
 pub(crate) mod chained;
 pub mod death;
 pub(crate) mod directory;

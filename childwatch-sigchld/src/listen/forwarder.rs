@@ -54,9 +54,7 @@ impl Forwarder {
     /// The watcher then looks at all of its children. If the signal's `siginfo` is available,
     /// [`notify_child`](Self::notify_child) lets the watcher look at the right child first.
     pub fn notify(&self) {
-        self.inbox.begin_delivery();
-        self.inbox.signal_unknown();
-        self.inbox.end_delivery();
+        self.deliver(Inbox::signal_unknown);
     }
 
     /// Tells the watcher that a `SIGCHLD` has come, with three fields of its `siginfo`.
@@ -65,8 +63,13 @@ impl Forwarder {
     /// or `ssi_pid`, `ssi_code` and `ssi_status` of a `signalfd_siginfo`. If the child has
     /// been reaped before the watcher looks, its status comes from here.
     pub fn notify_child(&self, pid: i32, code: i32, status: i32) {
+        self.deliver(|inbox| inbox.signal(pid, code, status));
+    }
+
+    /// The watcher waits until a delivery has ended.
+    fn deliver(&self, signal: impl FnOnce(&Inbox)) {
         self.inbox.begin_delivery();
-        self.inbox.signal(pid, code, status);
+        signal(&self.inbox);
         self.inbox.end_delivery();
     }
 }
@@ -116,6 +119,14 @@ mod tests {
             assert!(is_seen);
             assert!(!inbox.is_delivering(), "it has returned");
         }
+    }
+
+    #[test]
+    fn a_delivery_lasts_until_its_signal_has_been_taken_in() {
+        let inbox = Arc::new(Inbox::new());
+        let forwarder = Forwarder::new(Arc::clone(&inbox));
+        forwarder.deliver(|inbox| assert!(inbox.is_delivering()));
+        assert!(!inbox.is_delivering());
     }
 
     /// The signal of an exit may have been merged into it.

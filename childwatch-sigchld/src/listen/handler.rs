@@ -528,7 +528,8 @@ mod tests {
         }
 
         const PTHREAD_CANCEL_ASYNCHRONOUS: c_int = 1;
-        const PTHREAD_CANCELED: isize = -1;
+        /// As a number: -1.
+        const PTHREAD_CANCELED: usize = usize::MAX;
 
         static IS_READY: AtomicBool = AtomicBool::new(false);
         static ARE_SENT: AtomicBool = AtomicBool::new(false);
@@ -580,7 +581,7 @@ mod tests {
                 ARE_SENT.store(true, Ordering::SeqCst);
                 libc::pthread_join(thread, &raw mut result);
             }
-            result.addr().cast_signed() == PTHREAD_CANCELED
+            result.addr() == PTHREAD_CANCELED
         }
     }
 }

@@ -14,6 +14,8 @@ use super::*;
 use crate::contract::pid::Pid;
 use crate::contract::watcher::PidWatcher;
 use crate::engine::driven::DrivenWatcher;
+#[cfg(target_pointer_width = "64")]
+use crate::platform::refusing::on_a_thread_without;
 use crate::source::token::Token;
 use crate::watchers::simulated::{SimulatedProcesses, SimulatedSource, SimulatedWatcher};
 
@@ -166,6 +168,27 @@ fn what_a_callback_blocked_before_it_panicked_stays_blocked() {
     assert_eq!(driver.drive(Some(LONG)).unwrap(), 1);
     let after = before.set().unwrap();
     assert_ne!(after.blocked(), before.blocked(), "the mask was restored");
+}
+
+/// With 32 bits, other calls wait.
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn what_is_due_runs_though_no_wait_is_permitted() {
+    let processes = SimulatedProcesses::new();
+    let (watcher, mut driver) = SimulatedWatcher::driven(&processes).unwrap();
+    let pid = processes.spawn();
+    let (tell, told) = mpsc::channel();
+    watcher
+        .watch(pid, Box::new(move |exit| tell.send(exit).unwrap()))
+        .unwrap();
+    assert!(processes.exit(pid, ExitStatus::from_raw(0)));
+    let without_select = || on_a_thread_without(libc::SYS_pselect6, || driver.drive(Some(LONG)));
+    let driven = on_a_thread_without(libc::SYS_ppoll, without_select);
+    // A system without filters cannot refuse the calls.
+    if let Some(Some(driven)) = driven {
+        assert!(matches!(driven, Err(WatchError::Os { .. })), "{driven:?}");
+        assert_eq!(told.try_recv().unwrap().pid(), pid);
+    }
 }
 
 /// What only the driver uses, and whose `Drop` panics.

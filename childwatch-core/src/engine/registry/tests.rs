@@ -455,3 +455,26 @@ fn a_usage_is_kept_for_late_callbacks_and_goes_with_the_registration() {
     registry.release(token);
     assert!(registry.usages.is_empty());
 }
+
+/// The slot belongs to another process by now, or its exit is known already.
+#[test]
+fn a_stale_report_leaves_no_usage() {
+    let mut registry = Registry::new();
+    let stale = |token| {
+        let usage = ResourceUsage {
+            max_resident: 4096,
+            ..ResourceUsage::default()
+        };
+        Report::new(token, None).with_resource_usage(Some(Box::new(usage)))
+    };
+    let former = registered(&mut registry, 1);
+    assert_eq!(registry.unregister_pid(pid(1)), Some(former));
+    registry.release(former);
+    let token = registered(&mut registry, 2);
+    assert_eq!(token.index(), former.index());
+    assert_eq!(registry.process_exited(stale(former)), None);
+    exited(&mut registry, token);
+    assert_eq!(registry.process_exited(stale(token)), None);
+    let known = registry.exit_of(token).unwrap().unwrap();
+    assert_eq!(known.resource_usage(), None);
+}

@@ -598,6 +598,40 @@ fn a_drop_waits_for_a_disarming_and_a_held_canceller_keeps_nothing() {
     }
 }
 
+/// C12: the thread is not joined then, because its next wait would never end.
+#[test]
+fn a_drop_that_cannot_wake_the_thread_waits_for_the_running_callback() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    let pid = processes.spawn();
+    let (reached, at_gate) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let over = Arc::clone(&is_over);
+    let callback = move |_| {
+        reached.send(()).unwrap();
+        let _ = gate.recv();
+        over.store(true, Ordering::SeqCst);
+    };
+    watcher.on_exit(pid, callback).unwrap();
+    assert!(processes.exit(pid, ExitStatus::from_raw(0)));
+    at_gate.recv().unwrap();
+    watcher.source().wakes.store(2, Ordering::SeqCst);
+    let remains = Arc::clone(&watcher.watcher.shared.remains);
+    let is_over = std::thread::scope(|scope| {
+        let dropping = scope.spawn(|| {
+            drop(watcher);
+            is_over.load(Ordering::SeqCst)
+        });
+        while remains.dispatch.waiting() == 0 && !dropping.is_finished() {
+            std::thread::yield_now();
+        }
+        drop(open);
+        dropping.join().unwrap()
+    });
+    assert!(is_over, "the drop has returned during the callback");
+}
+
 /// The `Drop` of a captured value may fork. The copy waits for no disarming, because the thread
 /// that disarms does not exist there.
 #[test]

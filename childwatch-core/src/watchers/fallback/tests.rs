@@ -283,6 +283,77 @@ fn both_pollable_sources_are_started_once_and_asked_for_usages() {
     assert_eq!(counted(), [2, 2]);
 }
 
+/// A source whose `collect` reports the exit of one token, and then may fail.
+#[derive(Debug)]
+struct Collects {
+    token: Token,
+    is_refused: bool,
+    readable: OwnedFd,
+}
+
+impl ExitSource for Collects {
+    type Waiter = ();
+
+    const THREAD_NAME: &'static str = "collects";
+
+    fn arm(&self, _: Pid, _: Token) -> Result<(), WatchError> {
+        Ok(())
+    }
+
+    fn disarm(&self, _: Token) {}
+
+    fn is_reaped(&self, _: Token) -> bool {
+        false
+    }
+
+    fn look(&self, _: Token) -> Option<Report> {
+        None
+    }
+
+    fn wait(&self, waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
+        self.collect(waiter, reports)
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl PollableSource for Collects {
+    fn descriptor<'a>(&'a self, _: &'a ()) -> BorrowedFd<'a> {
+        self.readable.as_fd()
+    }
+
+    fn collect(&self, _: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
+        reports.push(Report::new(self.token, None));
+        if self.is_refused {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn neither_pollable_sources_failure_hides_the_others_reports_or_itself() {
+    let tokens = [0, 1].map(|index| Token::from_parts(index, 0));
+    for refused in [[false, false], [true, false], [false, true], [true, true]] {
+        let [primary, secondary] = [0, 1].map(|number| {
+            let source = Collects {
+                token: tokens[number],
+                is_refused: refused[number],
+                readable: eventfd(1, EventfdFlags::CLOEXEC).unwrap(),
+            };
+            (source, ())
+        });
+        let (source, mut waiters) = PollableFallbackSource::new(primary, secondary).unwrap();
+        let mut reports = Vec::new();
+        let collected = source.collect(&mut waiters, &mut reports);
+        assert_eq!(collected.is_err(), refused.contains(&true), "{refused:?}");
+        let reported: Vec<_> = reports.into_iter().map(|report| report.token).collect();
+        assert_eq!(reported, tokens, "{refused:?}");
+    }
+}
+
 #[test]
 fn both_sources_are_asked_for_usages() {
     let processes = SimulatedProcesses::new();
@@ -404,6 +475,36 @@ fn a_panic_of_either_source_ends_the_watcher() {
         let refused = watcher.register_pid(live);
         assert!(matches!(refused, Err(WatchError::Stopped)), "{refused:?}");
     }
+}
+
+/// The secondary's thread then has a report that it cannot hand over.
+#[test]
+fn a_primary_that_has_panicked_and_cannot_be_woken_holds_up_no_drop() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes, short_of_files, nothing);
+    let pid = processes.spawn();
+    watcher.register_pid(pid).unwrap();
+    let source = watcher.0.source();
+    source.primary.panics.store(true, Ordering::SeqCst);
+    source.wake().unwrap();
+    let end = std::time::Instant::now() + LONG;
+    while !matches!(watcher.try_wait(pid), Err(WatchError::Stopped)) {
+        assert!(std::time::Instant::now() < end, "the watcher goes on");
+        std::thread::yield_now();
+    }
+    let failing = &source.primary.failing_wakes;
+    failing.store(usize::MAX, Ordering::SeqCst);
+    exit(&processes, pid);
+    while failing.load(Ordering::SeqCst) == usize::MAX {
+        assert!(std::time::Instant::now() < end, "nothing is handed over");
+        std::thread::yield_now();
+    }
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        drop(watcher);
+        sender.send(()).unwrap();
+    });
+    receiver.recv_timeout(LONG).expect("the drop returns");
 }
 
 /// Two processes. The second one spills over.

@@ -46,7 +46,10 @@ pub(super) const ALL: &[Broken] = &[
             receive::count_through_signal_hook();
             Pidfd.watcher()
         },
-        fails: &[("installs-again", Saying("has overflowed its stack"))],
+        fails: &[
+            ("installs-again", Saying("has overflowed its stack")),
+            ("cancels-threads", Saying("the cell ended by signal: 6")),
+        ],
         ..ON_PIDFDS
     },
     Broken {
