@@ -63,8 +63,8 @@
 //!   callbacks. *Way around:* make such calls before the first watcher is made, or drop the
 //!   watcher before them.
 //! - **An exec may lose record locks on old kernels.** Linux 4.15 and 5.4 release the record locks
-//!   (`fcntl`) of a process with more than one thread when it executes a program. Linux 5.11 and
-//!   later keep them. *Way around:* drop the watcher before the exec, or take locks that belong to
+//!   (`fcntl`) of a process with more than one thread when it executes a program. Those
+//!   from 5.10 to 6.18 that were tried keep them. *Way around:* drop the watcher before the exec, or take locks that belong to
 //!   the open file (`flock`, `F_OFD_SETLK`).
 //! - **No watcher after `unshare(CLONE_NEWPID)`**, or after `setns` into a pid namespace. The kernel
 //!   refuses new threads then, so making a watcher fails with
