@@ -1,5 +1,6 @@
 //! The documents are true where a program can tell: their links lead somewhere, SECURITY.md lists
-//! the dependencies of the libraries, the tuned constants exist, and the map has every module.
+//! the dependencies of the libraries, the tuned constants exist, the map has every module, and the
+//! limits name each system call.
 
 #![forbid(unsafe_code)]
 
@@ -206,6 +207,65 @@ fn the_map_has_every_module_of_the_libraries() {
                 words.contains(module.as_str()),
                 "ARCHITECTURE.md does not name the module {module} of {library}"
             );
+        }
+    }
+}
+
+/// Returns the text from `begin` on, up to the next `end`.
+fn between<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
+    let (_, rest) = text
+        .split_once(begin)
+        .unwrap_or_else(|| panic!("no {begin}"));
+    rest.split_once(end).map_or(rest, |(section, _)| section)
+}
+
+/// Returns the system calls of a backend's table of faults, except those of its making.
+fn calls_in_use(faults: &str, backend: &str) -> BTreeSet<String> {
+    let section = between(faults, &format!("\n## {backend}: "), "\n## ");
+    let rows = section.lines().filter(|row| row.starts_with("| "));
+    let cells = rows
+        .skip(1)
+        .map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
+    let used = cells.filter(|cells| cells[2] != "making");
+    let calls = used.map(|cells| {
+        let is_letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        cells[1]
+            .split(|letter| !is_letter(letter))
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    });
+    // A limit is no call, and the kernel's name of `select` is another one.
+    calls
+        .filter(|call| call != "RLIMIT_NOFILE" && call != "select")
+        .collect()
+}
+
+/// A program whose filter of system calls kills must know them all.
+#[test]
+fn the_limits_name_every_system_call_of_a_watcher() {
+    /// The kernel has no error for them, so they are not in the tables of faults.
+    const WITHOUT_ERRORS: [&str; 4] = ["exit", "getpid", "sched_yield", "restart_syscall"];
+    let faults = read(&root().join("docs/faults.md"));
+    let pidfd = read(&root().join("childwatch-pidfd/src/lib.rs"));
+    let pidfd = between(&pidfd, "**A sandbox can kill the program.**", "//! - **");
+    let sigchld = read(&root().join("childwatch-sigchld/src/limits.rs"));
+    let sigchld = between(
+        &sigchld,
+        "| It installs a seccomp filter that kills. |",
+        "\n",
+    );
+    for (limit, backends) in [
+        (pidfd, ["pidfd", "pidfd-driven"]),
+        (sigchld, ["sigchld", "sigchld-driven"]),
+    ] {
+        for backend in backends {
+            let calls = calls_in_use(&faults, backend);
+            assert!(!calls.is_empty(), "{backend} has no table of faults");
+            let others = WITHOUT_ERRORS.map(str::to_owned);
+            for call in calls.into_iter().chain(others) {
+                assert!(limit.contains(&format!("`{call}`")), "{backend}: {call}");
+            }
         }
     }
 }

@@ -43,9 +43,33 @@
 //!   with more than one thread (`EINVAL`, `EUSERS`). A watcher is a second thread. *Way
 //!   around:* change the namespace before the first watcher is made, after the last one was
 //!   dropped, or in the child between fork and exec.
-//! - **No watcher after `unshare(CLONE_NEWPID)`.** The kernel refuses new threads then, so
-//!   making a watcher fails with [`Unsupported`](WatchError::Unsupported). *Way around:* make
-//!   the watcher first. It then watches the children in the new namespace too.
+//! - **No session keyring from a child with a thread running.** A child such as
+//!   `keyctl new_session` gives its parent a new session keyring (`KEYCTL_SESSION_TO_PARENT`). The
+//!   kernel refuses that if the parent has more than one thread (`EPERM`). *Way around:* let the
+//!   child do it before the first watcher is made or after the last one was dropped, or call
+//!   `KEYCTL_JOIN_SESSION_KEYRING` in the program itself.
+//! - **A seccomp filter for all threads may be refused.** `SECCOMP_FILTER_FLAG_TSYNC` fails if
+//!   another thread has a filter that the caller does not have. The watcher's thread has the
+//!   filters of the thread that made the watcher, also when that thread has ended. *Way around:*
+//!   make the watcher on a thread that has no filters of its own.
+//! - **The watcher's thread keeps what the others leave.** In a process with one thread,
+//!   `unshare(CLONE_FILES)` does nothing, and `close_range` with `CLOSE_RANGE_UNSHARE` only closes.
+//!   Beside a watcher's thread, the calling thread gets a table of descriptors of its own, and the
+//!   watcher's thread keeps the old one until it ends. Files that the program closes from then on
+//!   stay open there, so the reader of a pipe may wait for ever. The process's record locks
+//!   (`fcntl`) stay there too: an unlock does not end them, and the next lock of the program's own
+//!   is refused (`EAGAIN`). In the same way `unshare(CLONE_FS)` and `unshare(CLONE_NEWNS)` leave the
+//!   working directory, the root and the umask: a later `chdir`, `chroot` or `umask` does not reach
+//!   callbacks. *Way around:* make such calls before the first watcher is made, or drop the
+//!   watcher before them.
+//! - **An exec may lose record locks on old kernels.** Linux 4.15 and 5.4 release the record locks
+//!   (`fcntl`) of a process with more than one thread when it executes a program. Those
+//!   from 5.10 to 6.18 that were tried keep them. *Way around:* drop the watcher before the exec, or take locks that belong to
+//!   the open file (`flock`, `F_OFD_SETLK`).
+//! - **No watcher after `unshare(CLONE_NEWPID)`**, or after `setns` into a pid namespace. The kernel
+//!   refuses new threads then, so making a watcher fails with
+//!   [`Unsupported`](WatchError::Unsupported). *Way around:* make the watcher first. It then watches
+//!   the children in the new namespace too.
 //! - **Synchronous signals go to the watcher's thread.** This thread never blocks SIGSEGV,
 //!   SIGBUS, SIGFPE, SIGILL, SIGTRAP and SIGSYS. A program may block such a signal on all of
 //!   its threads, and receive it by `sigwaitinfo` or `signalfd`. If another process sends the
@@ -64,6 +88,10 @@
 //!   `pthread_exit`, the C library ends the process. Before Python
 //!   3.14 a thread that asks for the interpreter's lock while the interpreter ends is ended so.
 //!   *Way around:* drop the watcher before that, or only send a message in the callback.
+//! - **A callback must not be suspended**, as a coroutine with a stack of its own can be
+//!   (`swapcontext`). What then runs on the same thread counts as inside the callback:
+//!   [`unregister_callback`](PidWatcher::unregister_callback) answers `IsRunning`, and dropping the
+//!   watcher does not wait. *Way around:* only send a message in the callback.
 //! - **A watcher takes its part of the process's limits.** It is one thread more for
 //!   `RLIMIT_NPROC` and for a control group's `pids.max`. With glibc the thread takes 66 MiB of
 //!   address space: 2 MiB for its stack, and 64 MiB that the allocator reserves for each

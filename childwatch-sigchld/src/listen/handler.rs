@@ -479,16 +479,6 @@ mod tests {
         ended.unwrap().1.exit_status() == Some(0)
     }
 
-    /// glibc unwinds a thread that is cancelled. It would unwind our handler too.
-    #[cfg(target_env = "gnu")]
-    #[test]
-    fn a_thread_that_is_cancelled_while_the_handler_runs_ends_after_it() {
-        install().unwrap();
-        assert!(in_a_copy_with(libc::SIG_DFL, || {
-            install().is_ok() && cancelled::ends_after_its_handler()
-        }));
-    }
-
     #[test]
     fn the_handler_is_installed_once_and_delivers() {
         install().unwrap();
@@ -503,85 +493,5 @@ mod tests {
         // SAFETY: takes plain values; the handler is ours.
         unsafe { libc::raise(SIGCHLD) };
         assert_ne!(subscription.epoch(), before);
-    }
-
-    #[cfg(target_env = "gnu")]
-    mod cancelled {
-        use std::ffi::{c_int, c_long, c_void};
-        use std::ptr;
-
-        use super::*;
-
-        type Body = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
-
-        // As the C library unwinds them.
-        unsafe extern "C-unwind" {
-            fn syscall(number: c_long, ...) -> c_long;
-            fn pthread_create(
-                thread: *mut libc::pthread_t,
-                attributes: *const libc::pthread_attr_t,
-                body: Body,
-                argument: *mut c_void,
-            ) -> c_int;
-            fn pthread_cancel(thread: libc::pthread_t) -> c_int;
-            fn pthread_setcanceltype(new: c_int, old: *mut c_int) -> c_int;
-        }
-
-        const PTHREAD_CANCEL_ASYNCHRONOUS: c_int = 1;
-        /// As a number: -1.
-        const PTHREAD_CANCELED: usize = usize::MAX;
-
-        static IS_READY: AtomicBool = AtomicBool::new(false);
-        static ARE_SENT: AtomicBool = AtomicBool::new(false);
-
-        /// Lets both signals come at once. The kernel then delivers the second one while the handler
-        /// of the first is about to begin. Nothing here has a destructor.
-        unsafe extern "C-unwind" fn body(_: *mut c_void) -> *mut c_void {
-            let all = u64::MAX;
-            let set = &raw const all;
-            let none = ptr::null_mut::<u64>();
-            // SAFETY: the kernel reads a set of 8 bytes.
-            unsafe {
-                pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, ptr::null_mut());
-                syscall(
-                    libc::SYS_rt_sigprocmask,
-                    libc::SIG_BLOCK,
-                    set,
-                    none,
-                    8_usize,
-                );
-                IS_READY.store(true, Ordering::SeqCst);
-                while !ARE_SENT.load(Ordering::SeqCst) {
-                    syscall(libc::SYS_sched_yield);
-                }
-                syscall(
-                    libc::SYS_rt_sigprocmask,
-                    libc::SIG_UNBLOCK,
-                    set,
-                    none,
-                    8_usize,
-                );
-            }
-            ptr::null_mut()
-        }
-
-        pub(super) fn ends_after_its_handler() -> bool {
-            let mut thread = 0;
-            let mut result = ptr::null_mut();
-            // SAFETY: the arguments live across the calls, and the thread is joined once.
-            unsafe {
-                if pthread_create(&raw mut thread, ptr::null(), body, ptr::null_mut()) != 0 {
-                    return false;
-                }
-                while !IS_READY.load(Ordering::SeqCst) {
-                    thread::yield_now();
-                }
-                pthread_cancel(thread);
-                libc::pthread_kill(thread, SIGCHLD);
-                ARE_SENT.store(true, Ordering::SeqCst);
-                libc::pthread_join(thread, &raw mut result);
-            }
-            result.addr() == PTHREAD_CANCELED
-        }
     }
 }
