@@ -271,6 +271,26 @@ fn a_look_without_a_wait_ends_before_a_long_sweep_does() {
     child.wait().unwrap();
 }
 
+/// So the status belongs to a process that has had the pid before, or to a first thread.
+#[test]
+fn a_look_that_finds_a_hinted_child_alive_is_remembered() {
+    let (source, mut waiter, forwarder) = source();
+    let mut child = cat();
+    let pid = Pid::from(&child);
+    source.arm(pid, TOKEN).unwrap();
+    forwarder.notify_child(pid.as_raw(), libc::CLD_EXITED, 7);
+    let mut reports = Vec::new();
+    source.look_at_hinted(&mut waiter, &mut reports);
+    assert_eq!(reports, []);
+    let Some(Known::Unreported(candidate)) = source.table().known(TOKEN) else {
+        panic!("it lives");
+    };
+    let hinted = HintedStatus::SeenAliveSince(7 << 8);
+    assert_eq!(candidate.hinted_status, hinted);
+    let_die(&mut child);
+    child.wait().unwrap();
+}
+
 /// As after a restore from a checkpoint, which gives all processes new start times.
 #[test]
 fn a_child_that_was_armed_before_this_process_was_started_is_alive() {
