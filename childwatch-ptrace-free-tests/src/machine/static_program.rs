@@ -51,6 +51,12 @@ pub(crate) fn file() -> Result<PathBuf, String> {
     })
 }
 
+/// Rust's name of this machine with musl.
 fn musl() -> String {
-    format!("{}-unknown-linux-musl", env::consts::ARCH)
+    match env::consts::ARCH {
+        "arm" => "armv7-unknown-linux-musleabihf".to_owned(),
+        "riscv64" => "riscv64gc-unknown-linux-musl".to_owned(),
+        "x86" => "i686-unknown-linux-musl".to_owned(),
+        architecture => format!("{architecture}-unknown-linux-musl"),
+    }
 }

@@ -6,6 +6,7 @@
 )]
 
 use std::ffi::{c_int, c_long, c_void};
+use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -42,14 +43,15 @@ struct Progress {
 /// `true` if the thread has ended by its cancellation.
 pub(crate) fn cancel_a_thread_with_sigchld() -> bool {
     let progress = Progress::default();
-    let mut thread = 0;
+    let mut thread = MaybeUninit::<libc::pthread_t>::uninit();
     let mut result = ptr::null_mut();
     // SAFETY: the arguments live across the calls. The thread is joined once, and so does not outlive
-    // what it is given.
+    // what it is given. `pthread_create` has set its number.
     unsafe {
         let given = ptr::from_ref(&progress).cast_mut().cast();
-        let started = pthread_create(&raw mut thread, ptr::null(), be_cancelled, given);
+        let started = pthread_create(thread.as_mut_ptr(), ptr::null(), be_cancelled, given);
         assert_eq!(started, 0, "pthread_create");
+        let thread = thread.assume_init();
         while !progress.is_ready.load(Ordering::SeqCst) {
             thread::yield_now();
         }
