@@ -27,14 +27,24 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// Returns the text between `begin` and the next `end`.
+fn between<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
+    let (_, rest) = text
+        .split_once(begin)
+        .unwrap_or_else(|| panic!("no {begin}"));
+    let (section, _) = rest
+        .split_once(end)
+        .unwrap_or_else(|| panic!("no end of {begin}"));
+    section
+}
+
 /// Returns the package of each row, with the libraries whose column says "yes".
 fn listed(security: &str) -> BTreeMap<String, Vec<&'static str>> {
-    let (_, rest) = security
-        .split_once("<!-- dependencies -->\n")
-        .expect("the table's begin");
-    let (table, _) = rest
-        .split_once("<!-- end of dependencies -->")
-        .expect("the table's end");
+    let table = between(
+        security,
+        "<!-- dependencies -->\n",
+        "<!-- end of dependencies -->",
+    );
     let rows = table.lines().skip(2).map(|row| {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let in_columns = LIBRARIES.into_iter().zip(&cells[2..5]);
@@ -146,8 +156,7 @@ fn sources(folder: &Path, name: &str, found: &mut Vec<String>) {
 #[test]
 fn the_tuned_constants_exist() {
     let page = read(&root().join("docs/performance.md"));
-    let (_, rest) = page.split_once("## Tuned constants\n").unwrap();
-    let (section, _) = rest.split_once("\n## ").unwrap();
+    let section = between(&page, "## Tuned constants\n", "\n## ");
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
     let mut constants = 0;
     for row in rows {
@@ -198,8 +207,7 @@ fn modules(src: &Path) -> BTreeSet<String> {
 fn the_map_has_every_module_of_the_libraries() {
     let map = read(&root().join("ARCHITECTURE.md"));
     for library in LIBRARIES {
-        let (_, rest) = map.split_once(&format!("\n## `{library}`\n")).unwrap();
-        let (section, _) = rest.split_once("\n## ").unwrap();
+        let section = between(&map, &format!("\n## `{library}`\n"), "\n## ");
         let is_letter = |letter: char| letter.is_alphanumeric() || letter == '_';
         let words: BTreeSet<_> = section.split(|letter| !is_letter(letter)).collect();
         for module in modules(&root().join(library).join("src")) {
@@ -209,14 +217,6 @@ fn the_map_has_every_module_of_the_libraries() {
             );
         }
     }
-}
-
-/// Returns the text from `begin` on, up to the next `end`.
-fn between<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
-    let (_, rest) = text
-        .split_once(begin)
-        .unwrap_or_else(|| panic!("no {begin}"));
-    rest.split_once(end).map_or(rest, |(section, _)| section)
 }
 
 /// Returns the system calls of a backend's table of faults, except those of its making.

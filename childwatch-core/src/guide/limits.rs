@@ -31,8 +31,8 @@
 //!   that takes.
 //! - **Children of callbacks inherit from the watcher's thread.** These are its
 //!   namespaces, seccomp filters, Landlock rules, `no_new_privs`, capabilities, scheduling
-//!   class, niceness, CPU affinity, and what else belongs to a thread, such as the session keyring,
-//!   the I/O priority and the memory policy. The thread has them from the thread that made the
+//!   class, niceness and CPU affinity. What else belongs to a thread is inherited too: the session
+//!   keyring, the I/O priority and the memory policy. The thread has them from the thread that made the
 //!   watcher, as of that time; a later `setns`, `unshare`, `landlock_restrict_self` or
 //!   `sched_setaffinity` elsewhere does not reach it. A forked copy that executes no program also
 //!   has the thread's name, which `pgrep` and `killall` compare: `childwatch-pid` and not the
@@ -64,8 +64,8 @@
 //!   watcher before them.
 //! - **An exec may lose record locks on old kernels.** Linux 4.15 and 5.4 release the record locks
 //!   (`fcntl`) of a process with more than one thread when it executes a program. Those
-//!   from 5.10 to 6.18 that were tried keep them. *Way around:* drop the watcher before the exec, or take locks that belong to
-//!   the open file (`flock`, `F_OFD_SETLK`).
+//!   from 5.10 to 6.18 that were tried keep them. *Way around:* drop the watcher before the exec, or
+//!   take locks that belong to the open file (`flock`, `F_OFD_SETLK`).
 //! - **No watcher after `unshare(CLONE_NEWPID)`**, or after `setns` into a pid namespace. The kernel
 //!   refuses new threads then, so making a watcher fails with
 //!   [`Unsupported`](WatchError::Unsupported). *Way around:* make the watcher first. It then watches

@@ -163,7 +163,7 @@ fn by_pidfds_no_doubt_becomes_an_answer() {
     }
 }
 
-/// Nobody need reap it before its callback has run, so there is nothing to wait for.
+/// It may stay a zombie until its callback has run, so there is nothing to wait for.
 #[test]
 fn by_pidfds_a_zombie_whose_status_is_refused_is_reported_at_once() {
     if can_be_tested() && childwatch_pidfd::probe().check().is_ok() {

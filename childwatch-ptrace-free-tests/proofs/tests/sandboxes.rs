@@ -56,7 +56,7 @@ fn each_sandbox_takes_from_the_backends_what_it_says() {
     }
 }
 
-/// C21: a watcher that cannot be made says why, as one that reports exits does.
+/// C21: if it cannot be made, its error is that of a watcher of exits.
 #[test]
 fn a_watcher_of_reapings_lacks_what_a_watcher_of_exits_lacks() {
     if !can_be_tested() || childwatch_pidfd::probe().check_until_reaped().is_err() {

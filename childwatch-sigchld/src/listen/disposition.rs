@@ -147,10 +147,11 @@ fn merged(before: &libc::sigaction, now: &libc::sigaction) -> libc::sigaction {
 /// handler would never end its work. While the signal is blocked, the thread ends behind the handler.
 fn block_internal_signals(set: &mut libc::sigset_t) {
     const BITS: usize = libc::c_ulong::BITS as usize;
-    const LAST_STANDARD: libc::c_int = 31;
+    /// The bit of signal 32, which follows the last standard one.
+    const FIRST: usize = 31;
+    let end = (libc::SIGRTMIN() - 1).unsigned_abs() as usize;
     let words = ptr::from_mut(set).cast::<libc::c_ulong>();
-    for signal in LAST_STANDARD + 1..libc::SIGRTMIN() {
-        let bit = usize::try_from(signal - 1).unwrap_or(0);
+    for bit in FIRST..end {
         // SAFETY: a set is an array of such words, with a bit for each signal, in the layout of the
         // kernel: glibc and musl pass it on as it is. It has more bits than there are signals.
         unsafe { *words.add(bit / BITS) |= 1 << (bit % BITS) };

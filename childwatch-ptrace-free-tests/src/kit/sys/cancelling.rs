@@ -46,7 +46,7 @@ pub(crate) fn cancel_a_thread_with_sigchld() -> bool {
     let mut thread = MaybeUninit::<libc::pthread_t>::uninit();
     let mut result = ptr::null_mut();
     // SAFETY: the arguments live across the calls. The thread is joined once, and so does not outlive
-    // what it is given. `pthread_create` has set its number.
+    // its argument. `pthread_create` has set its number.
     unsafe {
         let given = ptr::from_ref(&progress).cast_mut().cast();
         let started = pthread_create(thread.as_mut_ptr(), ptr::null(), be_cancelled, given);

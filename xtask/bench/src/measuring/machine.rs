@@ -17,7 +17,7 @@ pub(crate) fn pin() -> anyhow::Result<()> {
     Ok(sched_setaffinity(None, &pinned)?)
 }
 
-/// Describes the kernel, the processors, and the load at this moment, which must be that before the run.
+/// Describes the kernel, the processors, and the present load. Called before the run.
 pub(crate) fn describe() -> String {
     let uname = uname();
     let (name, release) = (uname.sysname(), uname.release());
