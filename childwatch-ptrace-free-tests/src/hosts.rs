@@ -16,6 +16,7 @@ pub(crate) mod table;
 mod tracing;
 
 mod asks_all_threads;
+mod blocks_later;
 mod calls_system;
 mod cancels_threads;
 mod changes_user;
@@ -168,4 +169,5 @@ hosts! { $
     small_stacks_alone "small-stacks-alone",
     traces_in_callbacks "traces-in-callbacks",
     scans_stacks "scans-stacks",
+    blocks_later "blocks-later",
 }

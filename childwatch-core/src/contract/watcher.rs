@@ -64,6 +64,8 @@ use crate::contract::stats::WatcherStats;
 ///     and later by any time.
 ///   - *Signal mask.* While a callback runs, the watcher's own thread has the signal mask of the
 ///     thread that created the watcher. So a process or thread that is started there has an ordinary mask. A
+///     signal that this mask lets through may be taken there, also if every other thread has blocked
+///     it since: a program blocks the signals that it waits for before it makes the watcher. A
 ///     callback that changes the mask restores it before it returns. If it panics instead, the
 ///     watcher restores the mask. A driver changes no mask, also not after a panic: callbacks run
 ///     with that of the thread that drives.

@@ -78,12 +78,16 @@
 //! - **During a callback the program's handlers may run on the watcher's thread.** That thread
 //!   then has the signal mask of the thread that made the watcher. So a signal that another
 //!   thread blocks for a while may be handled meanwhile. For example, the C library's `system`
-//!   may lose its status to a handler of `SIGCHLD` that reaps all children. A signal that is pending
-//!   when the callback begins is taken there too, with or without a handler. So a thread that blocks
-//!   `SIGCHLD` and then waits for it, by `sigsuspend`, `pselect`, `ppoll` or `sigtimedwait`, may wait
-//!   for ever. This is likely where each exit has a callback. *Way around:* block such signals on the
-//!   thread that makes the watcher (children of callbacks then inherit that), or drive the watcher,
-//!   which changes no mask.
+//!   may lose its status to a handler of `SIGCHLD` that reaps all children. *Way
+//!   around:* block such signals on the thread that makes the watcher.
+//! - **A signal that is blocked only after the watcher was made may not come.** A callback runs with
+//!   the mask of the thread that made the watcher. If that thread let `SIGCHLD` through, the
+//!   watcher's thread takes a `SIGCHLD` that is pending when a callback begins, with or without a
+//!   handler. Another thread that waits for the signal by `sigsuspend`, `ppoll`, `sigtimedwait` or
+//!   a `signalfd` does not get it, and may wait for ever. `timeout(1)` and the `wait` of some shells
+//!   block `SIGCHLD` so late. *Way around:* block the signals that the program waits for before it
+//!   makes the watcher (a process that is started in a callback then inherits that), or drive
+//!   the watcher, which changes no mask.
 //! - **The watcher's thread answers no other signal.** Some programs signal each of their
 //!   threads, for example to collect stacks, and wait for all answers. The watcher's thread
 //!   blocks the signal outside callbacks. *Way around:* pass over threads that block the

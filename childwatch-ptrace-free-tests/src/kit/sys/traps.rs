@@ -9,6 +9,10 @@ use std::mem;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
+use registers::{give, trapped};
+
+mod registers;
+
 /// Has every trapped call of this process fail with `ENOSYS`, as sandboxes do that know no
 /// better answer.
 pub(crate) fn answer_trapped_calls() {
@@ -34,7 +38,7 @@ fn install(handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::
 
 /// Whether a handler can answer a trapped call on this architecture.
 pub(crate) fn can_answer_trapped_calls() -> Result<(), String> {
-    if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
+    if registers::ARE_KNOWN {
         Ok(())
     } else {
         Err("the suite does not know where a system call's answer is on this machine".to_owned())
@@ -117,40 +121,6 @@ unsafe fn open([directory, path, flags, mode]: [libc::c_long; 4]) -> libc::c_lon
         };
     }
     libc::c_long::from(-error)
-}
-
-/// The number and the first arguments of the trapped call.
-fn trapped(context: &libc::ucontext_t) -> (libc::c_long, [libc::c_long; 4]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        let register = |register: libc::c_int| context.uc_mcontext.gregs[register as usize];
-        let arguments = [libc::REG_RDI, libc::REG_RSI, libc::REG_RDX, libc::REG_R10];
-        (register(libc::REG_RAX), arguments.map(register))
-    }
-    #[cfg(target_arch = "aarch64")]
-    {
-        let register = |register: usize| context.uc_mcontext.regs[register] as libc::c_long;
-        (register(8), [0, 1, 2, 3].map(register))
-    }
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    {
-        let _ = context;
-        (-1, [0; 4])
-    }
-}
-
-/// Has the trapped call answer this.
-fn give(context: &mut libc::ucontext_t, answer: libc::c_long) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        context.uc_mcontext.gregs[libc::REG_RAX as usize] = answer;
-    }
-    #[cfg(target_arch = "aarch64")]
-    {
-        context.uc_mcontext.regs[0] = answer as u64;
-    }
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    let _ = (context, answer);
 }
 
 /// Blocks `SIGSYS` on this thread: a trapped call then ends the process.

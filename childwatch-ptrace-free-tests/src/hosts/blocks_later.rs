@@ -1,0 +1,95 @@
+//! A program that makes its watcher while `SIGCHLD` is not blocked, and blocks it later, before
+//! each wait: `timeout`, the `wait` of a shell, `sigtimedwait` in a script.
+//!
+//! It relies on the signal being pending when it begins to sleep. A thread that lets the signal
+//! through before, for a callback too, takes it, and the sleep does not end.
+
+use std::time::Duration;
+
+use super::life::{Around, Life};
+use crate::backend::feature::Feature;
+use crate::backend::stage::Stage;
+use crate::hosts::exception::{Exception, Moment};
+use crate::hosts::host::Host;
+use crate::kit::child::{End, GatedChild, Nursery, RealNursery};
+use crate::kit::deadline;
+use crate::kit::driven::Driven;
+use crate::kit::probe::Probe;
+use crate::kit::sys::receive;
+use crate::kit::sys::signals::{self, SigchldAction};
+
+pub(super) const HOST: Host = Host {
+    name: "blocks-later",
+    is: "a program that blocks SIGCHLD after it has made its watcher, and waits in sigsuspend",
+    needs: &[],
+    exceptions: &[Exception {
+        at: &[Moment::Idle, Moment::Watching, Moment::GivenBack],
+        unless: Feature::NoThread,
+        notices: "the thread that runs a callback, which is the watcher's or that of the suite's \
+                  loop, lets SIGCHLD through and takes it, so the wait does not end. A program \
+                  that drives on the thread that waits is not hit",
+    }],
+    live,
+};
+
+const WAITS: usize = 20;
+
+/// A signal that is there ends the sleep at once. If another thread has taken it, it never ends.
+const A_MOMENT: Duration = Duration::from_secs(2);
+
+fn live(life: &Life<'_>) {
+    let _handler = SigchldAction::counted();
+    let stage = life.stage();
+    life.goes_on(|around| waits(|| one_wait(stage, around)));
+    if stage.backend().offers(Feature::Driver).is_ok() {
+        let driven = stage.backend().driven();
+        let Driven { watcher, driver } = &mut driven.expect("a watcher and its driver");
+        let ended = waits(|| {
+            let (watched, probe) = (stage.child(), Probe::new());
+            let watch = watcher.watch(watched.pid(), probe.callback());
+            watch.expect("the watcher takes a child");
+            let is_ended = is_ended_by_the_exit_of(&*watched, || {
+                // The callback may run before the wait, and the signal is still there.
+                driver.drive(Some(Duration::ZERO)).expect("a drive");
+            });
+            deadline::until("the exit is told", || {
+                driver.drive(Some(A_MOMENT)).expect("a drive");
+                probe.runs() == 1
+            });
+            is_ended
+        });
+        assert_eq!(ended, [true; WAITS], "the program drives by itself");
+    }
+}
+
+fn waits(one: impl FnMut() -> bool) -> Vec<bool> {
+    std::iter::repeat_with(one).take(WAITS).collect()
+}
+
+/// Waits for the exit of a child that has a callback, if there is a watcher.
+fn one_wait(stage: &Stage<'_>, around: Around<'_>) -> bool {
+    let (watched, probe) = (stage.child(), Probe::new());
+    if let Some(watcher) = around.watcher {
+        let watch = watcher.watch(watched.pid(), probe.callback());
+        watch.expect("the watcher takes a child");
+    }
+    is_ended_by_the_exit_of(&*watched, || {
+        if around.watcher.is_some() {
+            probe.ran_once();
+        }
+    })
+}
+
+/// Blocks `SIGCHLD`, lets children exit, and sleeps. Returns `true` if a signal ends the sleep.
+///
+/// One more child is a real one: the exit of a simulated process sends no signal.
+fn is_ended_by_the_exit_of(watched: &dyn GatedChild, before: impl FnOnce()) -> bool {
+    let real = RealNursery.spawn();
+    signals::block_sigchld();
+    real.die(End::Code(0));
+    watched.die(End::Code(0));
+    before();
+    let is_ended = receive::is_interrupted_within(A_MOMENT);
+    signals::unblock_sigchld();
+    is_ended
+}
