@@ -77,7 +77,7 @@ impl Inbox {
         self.deliveries.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Waits until no handler delivers to this inbox, but little more than 50 ms at most. A debugger
+    /// Waits until no handler delivers to this inbox, but little more than a second at most. A debugger
     /// may have stopped the interrupted thread. A filter of system calls may have killed it, and
     /// then the delivery never ends. So a delivery that has not ended in this time is not waited
     /// for again.
@@ -86,8 +86,8 @@ impl Inbox {
     /// be faster than the interrupted one. If a callback called [`std::process::exit`] then,
     /// std would unmap the alternate stack on which the handler still runs.
     pub(crate) fn await_deliveries(&self) {
-        /// The last 50 sleep: on a busy machine the interrupted thread may wait so long for its turn.
-        const LOOKS: u32 = 150;
+        /// All but the first sleep: on a busy machine the interrupted thread may wait long for its turn.
+        const LOOKS: u32 = 1_000;
         // No thread of a model has such a stack.
         if cfg!(childwatch_loom) {
             return;
