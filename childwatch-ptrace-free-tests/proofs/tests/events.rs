@@ -10,7 +10,8 @@
 
 use std::fmt::{self, Write};
 use std::io;
-use std::os::fd::AsFd;
+use std::mem;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::panic::resume_unwind;
 use std::process::ExitStatus;
@@ -18,14 +19,16 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use childwatch_core::source::{ExitSource, Report, Token};
+use childwatch_core::source::{ExitSource, PollableSource, Report, Token};
 use childwatch_core::{
-    FallbackWatcher, Pid, PidWatcher, PidWatcherExt, SimulatedProcesses, SimulatedWatcher,
-    WatchError,
+    DrivenWatcher, FallbackWatcher, Pid, PidWatcher, PidWatcherExt, SimulatedProcesses,
+    SimulatedWatcher, WatchError,
 };
 use childwatch_ptrace_free_tests::kit::child::{End, Nursery, RealNursery};
 use childwatch_ptrace_free_tests::kit::skip::can_run;
-use childwatch_sigchld::SigchldSource;
+use childwatch_ptrace_free_tests::kit::sys::signals::SigchldAction;
+use childwatch_sigchld::{SigchldSource, SigchldWatcher};
+use rustix::pipe::pipe;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
@@ -140,6 +143,83 @@ fn a_life_has_its_events_in_order() {
             "DEBUG childwatch: watcher ended",
         ]
     );
+}
+
+#[test]
+fn the_end_is_told_once_whichever_half_is_dropped_first() {
+    for watcher_goes_first in [true, false] {
+        let events = events_of(|| {
+            let processes = SimulatedProcesses::new();
+            let (watcher, driver) = SimulatedWatcher::driven(&processes).unwrap();
+            if watcher_goes_first {
+                drop(watcher);
+                drop(driver);
+            } else {
+                drop(driver);
+                drop(watcher);
+            }
+        });
+        assert_eq!(events, ["DEBUG childwatch: watcher ended"]);
+    }
+}
+
+/// A source whose looks panic.
+#[derive(Debug)]
+struct Panics(OwnedFd);
+
+impl ExitSource for Panics {
+    type Waiter = ();
+
+    const THREAD_NAME: &'static str = "panics";
+
+    fn arm(&self, _: Pid, _: Token) -> Result<(), WatchError> {
+        Ok(())
+    }
+
+    fn disarm(&self, _: Token) {}
+
+    fn is_reaped(&self, _: Token) -> bool {
+        false
+    }
+
+    fn look(&self, _: Token) -> Option<Report> {
+        None
+    }
+
+    fn wait(&self, (): &mut (), _: &mut Vec<Report>) -> io::Result<()> {
+        resume_unwind(Box::new("a source's panic"))
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl PollableSource for Panics {
+    fn descriptor<'a>(&'a self, (): &'a ()) -> BorrowedFd<'a> {
+        self.0.as_fd()
+    }
+
+    fn collect(&self, waiter: &mut (), reports: &mut Vec<Report>) -> io::Result<()> {
+        self.wait(waiter, reports)
+    }
+}
+
+/// The panic is the end. The drops have nothing more to tell.
+#[test]
+fn a_panic_of_the_source_is_told_once() {
+    let (never_readable, _writer) = pipe().unwrap();
+    let events = events_of(|| {
+        let (watcher, mut driver) = DrivenWatcher::new(Panics(never_readable), ());
+        for _ in 0..2 {
+            let driven = driver.drive(Some(Duration::ZERO));
+            assert!(matches!(driven, Err(WatchError::Stopped)), "{driven:?}");
+        }
+        drop(watcher);
+        drop(driver);
+    });
+    let told = "ERROR childwatch: watcher ended: its source has panicked";
+    assert_eq!(events, [told]);
 }
 
 /// A subscriber of warnings alone, as most programs have it.
@@ -379,12 +459,22 @@ fn the_handler_and_a_process_that_spills_have_events() {
     let (sender, receiver) = mpsc::channel();
     let secondary = SigchldSource::new().unwrap();
     let watcher = FallbackWatcher::new((Full(sender), receiver), secondary).unwrap();
+    let next = SigchldWatcher::new().unwrap();
     let children = [(); 2].map(|()| RealNursery.spawn());
     let [first, second] = children.each_ref().map(|child| child.pid());
     let events = events_of(|| {
+        let of_the_program = SigchldAction::counted();
         watcher.register_pid(first).unwrap();
         watcher.register_pid(second).unwrap();
+        // The program removes it, and its own with it. The next watcher installs it again.
+        mem::forget((of_the_program, SigchldAction::default_action()));
+        next.register_pid(first).unwrap();
     });
+    let installed = |calls_another: bool| {
+        format!(
+            "INFO childwatch::sigchld: handler of SIGCHLD installed calls_another={calls_another}"
+        )
+    };
     let spilled = |pid: Pid| {
         let error = WatchError::ResourceLimit {
             operation: "a test",
@@ -397,11 +487,13 @@ fn the_handler_and_a_process_that_spills_have_events() {
     assert_eq!(
         events,
         [
-            "INFO childwatch::sigchld: handler of SIGCHLD installed calls_another=false".to_owned(),
+            installed(true),
             spilled(first),
             registered(first),
             spilled(second),
             registered(second),
+            installed(false),
+            registered(first),
         ]
     );
 }
@@ -413,7 +505,7 @@ fn a_sweep_has_an_event() {
         return;
     }
     let ((source, waiter), forwarder) = SigchldSource::pollable_with_forwarder().unwrap();
-    let (watcher, mut driver) = childwatch_core::DrivenWatcher::new(source, waiter);
+    let (watcher, mut driver) = DrivenWatcher::new(source, waiter);
     let child = RealNursery.spawn();
     let events = events_of(|| {
         watcher.register_pid(child.pid()).unwrap();
