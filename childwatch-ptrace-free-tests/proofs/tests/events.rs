@@ -25,6 +25,7 @@ use childwatch_core::{
     SimulatedWatcher, WatchError,
 };
 use childwatch_ptrace_free_tests::kit::child::{End, Nursery, RealNursery};
+use childwatch_ptrace_free_tests::kit::deadline;
 use childwatch_ptrace_free_tests::kit::skip::can_run;
 use childwatch_ptrace_free_tests::kit::sys::signals::SigchldAction;
 use childwatch_sigchld::{SigchldSource, SigchldWatcher};
@@ -508,9 +509,10 @@ fn a_sweep_has_an_event() {
     let (watcher, mut driver) = DrivenWatcher::new(source, waiter);
     let mut child = RealNursery.spawn();
     let mut drive_until_swept = |before: u64| {
-        while watcher.stats().unwrap().sweeps == Some(before) {
+        deadline::until("a sweep has ended", || {
             driver.drive(Some(Duration::from_secs(1))).unwrap();
-        }
+            watcher.stats().unwrap().sweeps > Some(before)
+        });
     };
     let events = events_of(|| {
         watcher.register_pid(child.pid()).unwrap();
