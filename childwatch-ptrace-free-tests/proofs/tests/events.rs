@@ -19,7 +19,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use childwatch_core::source::{ExitSource, PollableSource, Report, Token};
+use childwatch_core::source::{ExitSource, PollableSource, Report, ThreadedWatcher, Token};
 use childwatch_core::{
     DrivenWatcher, FallbackWatcher, Pid, PidWatcher, PidWatcherExt, SimulatedProcesses,
     SimulatedWatcher, WatchError,
@@ -162,6 +162,8 @@ fn the_end_is_told_once_whichever_half_is_dropped_first() {
         });
         assert_eq!(events, ["DEBUG childwatch: watcher ended"]);
     }
+    let events = events_of(|| drop(SimulatedWatcher::new(&SimulatedProcesses::new()).unwrap()));
+    assert_eq!(events, ["DEBUG childwatch: watcher ended"], "of a thread");
 }
 
 /// A source whose looks panic.
@@ -221,6 +223,17 @@ fn a_panic_of_the_source_is_told_once() {
     });
     let told = "ERROR childwatch: watcher ended: its source has panicked";
     assert_eq!(events, [told]);
+
+    // Its own thread has told it.
+    let (never_readable, _writer) = pipe().unwrap();
+    let watcher = ThreadedWatcher::start(Panics(never_readable), ()).unwrap();
+    deadline::until("the watcher has ended", || {
+        matches!(
+            watcher.register_pid(Pid::try_from(1000).unwrap()),
+            Err(WatchError::Stopped)
+        )
+    });
+    assert_eq!(events_of(|| drop(watcher)), [""; 0]);
 }
 
 /// A subscriber of warnings alone, as most programs have it.

@@ -1,6 +1,7 @@
 //! The engine over a source whose calls fail.
 
 use std::future::Future;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
@@ -111,6 +112,11 @@ impl ExitSource for Failing {
             let _ = gate.recv();
         }
         self.source.disarm(token);
+    }
+
+    fn pid_of(&self, pidfd: BorrowedFd<'_>) -> Result<Pid, WatchError> {
+        self.panic_if_asked("pid_of");
+        self.source.pid_of(pidfd)
     }
 
     fn is_reaped(&self, token: Token) -> bool {

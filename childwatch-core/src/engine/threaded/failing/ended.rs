@@ -21,9 +21,14 @@ fn assert_ended(watcher: ThreadedWatcher<Failing>, live: Pid, dropped: &mpsc::Re
     stopped(watcher.wait_timeout(live, LONG).map(drop));
     stopped(watcher.exited(live).map(drop));
     // S9: the source is not called again.
-    for call in ["arm", "disarm", "add_stats", "wake"] {
+    for call in ["arm", "disarm", "pid_of", "add_stats", "wake"] {
         watcher.source().panic_in(call);
     }
+    // A source would answer first that this is no pidfd.
+    let stdin = std::io::stdin();
+    stopped(watcher.register_pidfd(stdin.as_fd()).map(drop));
+    let never = Box::new(|_| {});
+    stopped(watcher.watch_pidfd(stdin.as_fd(), never).map(drop));
     stopped(watcher.pidfd(live).map(drop));
     stopped(watcher.send_signal(live, 0));
     assert_eq!(watcher.stats().unwrap().watched, 0);
