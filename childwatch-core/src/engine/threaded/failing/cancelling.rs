@@ -70,3 +70,38 @@ fn a_cancelled_callbacks_captures_may_drop_the_watcher() {
     assert_eq!(answer, Unregistered::WillNotRun);
     assert_eq!(shared.strong_count(), 0);
 }
+
+/// C9: each disarming of others wakes the canceller, which goes on waiting.
+#[test]
+fn a_canceller_waits_while_others_cancel() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes);
+    let [ending, live] = [(); 2].map(|()| processes.spawn());
+    let is_over = Arc::new(AtomicBool::new(false));
+    let (reached, at_gate) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let over = Arc::clone(&is_over);
+    let callback = move |_| {
+        reached.send(()).unwrap();
+        let _ = gate.recv();
+        over.store(true, Ordering::SeqCst);
+    };
+    let handle = watcher.on_exit(ending, callback).unwrap();
+    exit(&processes, ending);
+    at_gate.recv().unwrap();
+    std::thread::scope(|scope| {
+        let cancelling = scope.spawn(|| {
+            let answer = watcher.unregister_callback(handle);
+            (answer, is_over.load(Ordering::SeqCst))
+        });
+        // Enough for the canceller to run in between.
+        for _ in 0..1_000 {
+            let never = watcher.on_exit(live, |_| {}).unwrap();
+            let answer = watcher.unregister_callback(never);
+            assert_eq!(answer, Unregistered::WillNotRun);
+            std::thread::yield_now();
+        }
+        drop(open);
+        assert_eq!(cancelling.join().unwrap(), (Unregistered::HasRun, true));
+    });
+}
