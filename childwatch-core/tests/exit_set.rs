@@ -292,6 +292,37 @@ fn tasks_wait_for_one_set_and_each_exit_goes_to_one() {
     assert!(matches!(block_on(set.next()), Ok(None)));
 }
 
+/// Each exit wakes every thread. The one that finds nothing left goes on waiting.
+#[test]
+fn threads_wait_for_one_set_and_each_exit_goes_to_one() {
+    let (processes, watcher) = stage();
+    let set = &watcher.exit_set();
+    for _ in 0..20 {
+        let pids = [(); 8].map(|()| processes.spawn());
+        for pid in pids {
+            set.insert(pid).unwrap();
+        }
+        thread::scope(|scope| {
+            let waits = |number: usize| {
+                scope.spawn(move || match number % 2 {
+                    0 => set.wait_timeout(LONG).unwrap(),
+                    _ => set.wait().unwrap(),
+                })
+            };
+            let waiting: Vec<_> = (0..pids.len()).map(waits).collect();
+            for pid in pids {
+                processes.exit(pid, code(0));
+                // The threads that have been woken in vain run in between.
+                thread::yield_now();
+            }
+            let answers = waiting.into_iter().map(|waiting| waiting.join().unwrap());
+            let mut answers: Vec<_> = answers.map(|exit| exit.map(Exit::pid)).collect();
+            answers.sort();
+            assert_eq!(answers, pids.map(Some));
+        });
+    }
+}
+
 #[test]
 fn a_future_that_is_dropped_lets_its_waker_go_and_takes_nothing() {
     let (processes, watcher) = stage();
