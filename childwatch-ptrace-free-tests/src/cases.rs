@@ -199,6 +199,7 @@ cases! { $
     C12 drop::a_future_keeps_nothing_of_its_watcher [],
     C12 driver::a_driver_that_is_dropped_first_ends_the_watcher [Driver],
     C12 driver::a_watcher_that_is_dropped_first_ends_the_driver [Driver],
+    C12 driver::the_drop_of_the_watcher_waits_for_a_callback_in_drive [Driver],
     C12 driver::a_watcher_dropped_in_its_callback_ends_the_driver [Driver],
     C12 sandbox::drop_ends_a_thread_that_cannot_wait_any_more [RealProcesses, Seccomp],
 

@@ -22,7 +22,7 @@ use crate::kit::child::{End, GatedChild};
 use crate::kit::deadline;
 use crate::kit::driven::{Drive, Driven, await_readable, is_readable};
 use crate::kit::footprint::{Footprint, open_files};
-use crate::kit::probe::Probe;
+use crate::kit::probe::{Gate, Probe};
 use crate::kit::sys::{birth, death, limits, signals, threads};
 use crate::machine::refusal::{Refusal, refuse_on_this_thread};
 
@@ -484,6 +484,43 @@ pub(super) fn a_watcher_that_is_dropped_first_ends_the_driver(stage: &Stage<'_>)
     drop(driver);
     before.assert_unchanged();
     assert_eq!(probe.runs(), 0);
+}
+
+/// The program may rely on it that nothing of the watcher runs after the drop, whoever drives.
+pub(super) fn the_drop_of_the_watcher_waits_for_a_callback_in_drive(stage: &Stage<'_>) {
+    let (watcher, mut driver) = driven(stage);
+    let child = known_exit(stage, &*watcher, &mut *driver);
+    let (gate, running, never) = (Gate::new(), Probe::new(), Probe::new());
+    let waits = running.callback_then({
+        let gate = gate.clone();
+        move |_| gate.pass()
+    });
+    watcher.register_callback(child.pid(), waits).unwrap();
+    watcher
+        .register_callback(child.pid(), never.callback())
+        .unwrap();
+    let driving = thread::spawn(move || driver.drive(None));
+    gate.wait_until_reached();
+
+    let (tell, told) = mpsc::channel();
+    let dropping = thread::spawn(move || {
+        tell.send(threads::thread_id()).unwrap();
+        drop(watcher);
+    });
+    let thread = told.recv().unwrap();
+    deadline::until("the drop waits, or returns", || {
+        dropping.is_finished() || threads::is_asleep(thread)
+    });
+    for _ in 0..100 {
+        thread::yield_now();
+    }
+    assert!(!dropping.is_finished(), "the callback runs still");
+    gate.open();
+    dropping.join().unwrap();
+    running.ran_once();
+    assert!(never.captures_are_dropped());
+    assert_eq!(never.runs(), 0);
+    assert_eq!(driving.join().unwrap().unwrap(), 1);
 }
 
 /// The callback that is driven drops the watcher. Its number is returned, and the end after it.

@@ -8,7 +8,8 @@ use childwatch_ptrace_free_tests::Clause::{C3, C4, C5, C9, C10, C12, C15, C18};
 use childwatch_ptrace_free_tests::kit::looped::Loop;
 use drives::{
     BlocksSignals, DrivesAfterTheEnd, DrivesElsewhere, DrivesInCopies, NeverDropped,
-    PollsWhileItWaits, RefusesNested, TellsOneDriver, unregisters_by_waiting, with,
+    PollsWhileItWaits, RefusesNested, TellsOneDriver, drops_elsewhere, unregisters_by_waiting,
+    with,
 };
 use polls::{
     AlwaysReadable, ForgetsLateCallbacks, NeverReadable, TellsInTheNext, WaitsInCollect, by_itself,
@@ -207,6 +208,18 @@ pub(super) const ALL: &[Broken] = &[
             Saying("captures_are_dropped()"),
         )],
         passes: &[],
+        ..DRIVEN
+    },
+    Broken {
+        name: "drops-elsewhere",
+        fault: "The drop of the watcher returns while a callback runs in `drive`.",
+        breaks: Rule::Clause(C12),
+        watcher: || PidfdDriven.watcher(),
+        driven: drops_elsewhere,
+        fails: &[(
+            "the_drop_of_the_watcher_waits_for_a_callback_in_drive",
+            Saying("the callback runs still"),
+        )],
         ..DRIVEN
     },
     Broken {

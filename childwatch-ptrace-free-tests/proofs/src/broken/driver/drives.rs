@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use childwatch_core::source::delegate_pid_watcher;
 use childwatch_core::{
     DrivenWatcher, ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle,
 };
@@ -222,6 +223,30 @@ impl DriverFault for DrivesInCopies {
             Err(WatchError::Forked) => Ok(0),
             driven => driven,
         }
+    }
+}
+
+pub(super) fn drops_elsewhere() -> Result<Driven, WatchError> {
+    let (watcher, driver) = PidfdWatcher::driven()?;
+    Ok(Driven::new((DropsElsewhere(Some(watcher)), driver)))
+}
+
+/// `None` once `drop` has begun.
+#[derive(Debug)]
+struct DropsElsewhere(Option<DrivenWatcher<PidfdSource>>);
+
+delegate_pid_watcher!(impl for DropsElsewhere, |this| *this.watcher());
+
+impl DropsElsewhere {
+    fn watcher(&self) -> &dyn PidWatcher {
+        self.0.as_ref().expect("nobody calls after the end")
+    }
+}
+
+impl Drop for DropsElsewhere {
+    fn drop(&mut self) {
+        let watcher = self.0.take();
+        thread::spawn(|| drop(watcher));
     }
 }
 
