@@ -77,17 +77,20 @@
 //!   install a handler that passes the signal on.
 //! - **During a callback the program's handlers may run on the watcher's thread.** That thread
 //!   then has the signal mask of the thread that made the watcher. So a signal that another
-//!   thread blocks for a while may be handled meanwhile. For example, the C library's `system`
-//!   may lose its status to a handler of `SIGCHLD` that reaps all children. *Way
-//!   around:* block such signals on the thread that makes the watcher.
-//! - **A signal that is blocked only after the watcher was made may not come.** A callback runs with
-//!   the mask of the thread that made the watcher. If that thread let `SIGCHLD` through, the
-//!   watcher's thread takes a `SIGCHLD` that is pending when a callback begins, with or without a
-//!   handler. Another thread that waits for the signal by `sigsuspend`, `ppoll`, `sigtimedwait` or
-//!   a `signalfd` does not get it, and may wait for ever. `timeout(1)` and the `wait` of some shells
-//!   block `SIGCHLD` so late. *Way around:* block the signals that the program waits for before it
-//!   makes the watcher (a process that is started in a callback then inherits that), or drive
-//!   the watcher, which changes no mask.
+//!   thread blocks for a while may be handled meanwhile. `SIGCHLD` is the likely one, because it
+//!   comes with each exit.
+//!   - A handler that needs its own thread's data may crash. The handlers of Perl do, if it was built with
+//!     threads: GNU parallel ends by SIGSEGV.
+//!   - A handler of `SIGCHLD` that reaps all children may take the status that the C library's
+//!     `system` waits for.
+//!   - A thread that blocks `SIGCHLD` only after the watcher was made, and then waits for it by
+//!     `sigsuspend`, `ppoll`, `sigtimedwait` or a `signalfd`, may wait for ever: the
+//!     watcher's thread takes the signal, with or without a handler. `timeout(1)`, sshd and the
+//!     `wait` of some shells block it so late.
+//!
+//!   *Way around:* [drive](crate::guide::own_loop) the watcher, which changes no mask. Or block
+//!   `SIGCHLD` on the thread that makes the watcher, while it makes it. A process that is started in a
+//!   callback then inherits that.
 //! - **The watcher's thread answers no other signal.** Some programs signal each of their
 //!   threads, for example to collect stacks, and wait for all answers. The watcher's thread
 //!   blocks the signal outside callbacks. *Way around:* pass over threads that block the

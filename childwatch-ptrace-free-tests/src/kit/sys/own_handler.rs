@@ -1,5 +1,5 @@
-//! Handlers of `SIGCHLD` as programs have their own: the first is looked at while it runs, and
-//! the second reaps. Each passes the signal on to forwarders.
+//! Handlers of `SIGCHLD` as programs have their own: the first is looked at while it runs,
+//! the second reaps, and the third belongs to a thread. Each passes the signal on to forwarders.
 
 #![expect(
     unsafe_code,
@@ -160,6 +160,38 @@ extern "C" fn reap_all(
 /// Gives this program a handler of `SIGCHLD` that reaps every child there is.
 pub(crate) fn install_reaping_handler() {
     install(reap_all, libc::SA_RESTART | libc::SA_NOCLDSTOP, &[]);
+}
+
+/// The thread that the noting handler belongs to, and how often the handler has run on others.
+static ITS_THREAD: AtomicI32 = AtomicI32::new(0);
+static RUNS_ELSEWHERE: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn note_thread(
+    _signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    _context: *mut libc::c_void,
+) {
+    // SAFETY: gettid takes nothing. The siginfo comes from the kernel with SIGCHLD, whose fields
+    // may be read.
+    unsafe {
+        if libc::gettid() != ITS_THREAD.load(Ordering::SeqCst) {
+            RUNS_ELSEWHERE.fetch_add(1, Ordering::SeqCst);
+        }
+        if let Some(info) = info.as_ref() {
+            forward(info.si_pid(), info.si_code, info.si_status());
+        }
+    }
+}
+
+/// Gives this program a handler of `SIGCHLD` that belongs to this thread.
+pub(crate) fn install_handler_of_this_thread() {
+    ITS_THREAD.store(super::threads::thread_id(), Ordering::SeqCst);
+    install(note_thread, libc::SA_RESTART, &[]);
+}
+
+/// How often that handler has run on other threads since the last call.
+pub(crate) fn runs_elsewhere() -> usize {
+    RUNS_ELSEWHERE.swap(0, Ordering::SeqCst)
 }
 
 /// Calls the C library's `system` with a command that exits with 7. Returns that code, or
