@@ -222,6 +222,28 @@ mod tests {
         assert_eq!(table.look(TOKEN, |_| ()), None);
     }
 
+    /// The end of each other look wakes every waiter.
+    #[test]
+    fn a_removal_waits_while_others_look() {
+        let table = &table();
+        table.insert(OTHER, (Arc::new(()), false));
+        thread::scope(|scope| {
+            let mut removing = None;
+            during_a_look(table, || {
+                let thread = scope.spawn(|| table.remove(TOKEN));
+                wait_until_it_waits(table, &thread);
+                // Enough for the thread to run in between.
+                for _ in 0..1_000 {
+                    table.look(OTHER, |_| ());
+                    thread::yield_now();
+                }
+                removing = Some(thread);
+            });
+            let removed = removing.unwrap().join().unwrap();
+            assert!(removed.is_some(), "it has waited for the look");
+        });
+    }
+
     #[test]
     fn a_second_look_at_a_process_waits_for_the_first() {
         let table = &table();
