@@ -7,9 +7,9 @@ use childwatch_ptrace_free_tests::BackendUnderTest;
 use childwatch_ptrace_free_tests::Clause::{C3, C4, C5, C9, C10, C12, C15, C18};
 use childwatch_ptrace_free_tests::kit::looped::Loop;
 use drives::{
-    BlocksSignals, DrivesAfterTheEnd, DrivesElsewhere, DrivesInCopies, NeverDropped,
-    PollsWhileItWaits, RefusesNested, TellsOneDriver, drops_elsewhere, unregisters_by_waiting,
-    with,
+    BlocksSignals, DrivesAfterTheEnd, DrivesElsewhere, DrivesInCopies, LetsSignalsThrough,
+    NeverDropped, PollsWhileItWaits, RefusesNested, TellsOneDriver, drops_elsewhere,
+    unregisters_by_waiting, with,
 };
 use polls::{
     AlwaysReadable, ForgetsLateCallbacks, NeverReadable, TellsInTheNext, WaitsInCollect, by_itself,
@@ -161,6 +161,15 @@ pub(super) const ALL: &[Broken] = &[
             "callbacks_run_with_the_mask_of_the_thread_that_drives",
             Saying("the mask in a callback"),
         )],
+        ..DRIVEN
+    },
+    Broken {
+        name: "lets-signals-through",
+        fault: "While it drives, it lets `SIGCHLD` through, which the program has blocked.",
+        breaks: Rule::Clause(C18),
+        watcher: || Loop::start(with::<LetsSignalsThrough>()?),
+        driven: with::<LetsSignalsThrough>,
+        fails: &[("blocks-later", Saying("the program drives by itself"))],
         ..DRIVEN
     },
     Broken {

@@ -19,7 +19,7 @@ use super::super::seldom::Calls;
 use crate::backends::PidfdDriven;
 use childwatch_ptrace_free_tests::BackendUnderTest;
 use childwatch_ptrace_free_tests::kit::driven::{Drive, Driven};
-use childwatch_ptrace_free_tests::kit::sys::signals::Blocked;
+use childwatch_ptrace_free_tests::kit::sys::signals::{self, Blocked};
 
 /// What a driver does wrong: one method. The others are the good driver's.
 pub(super) trait DriverFault: Default + Send + 'static {
@@ -109,6 +109,22 @@ impl DriverFault for BlocksSignals {
     ) -> Result<usize, WatchError> {
         let _blocked = Blocked::signals([libc::SIGUSR1]);
         good.drive(timeout)
+    }
+}
+
+#[derive(Default)]
+pub(super) struct LetsSignalsThrough;
+
+impl DriverFault for LetsSignalsThrough {
+    fn drive(
+        &mut self,
+        good: &mut dyn Drive,
+        timeout: Option<Duration>,
+    ) -> Result<usize, WatchError> {
+        signals::unblock_sigchld();
+        let driven = good.drive(timeout);
+        signals::block_sigchld();
+        driven
     }
 }
 
