@@ -35,6 +35,7 @@ fn status_at_the_end(stage: &Stage<'_>, command: &mut Command) -> Option<ExitSta
     deadline::await_next(stage.backend().unit_of_start_times());
     let before = Probe::new();
     watcher.watch(actor.pid(), before.callback()).unwrap();
+    actor.cue();
     assert_eq!(actor.wait_until_ready(), actor.pid());
     // Registered after it, too.
     let after = Probe::new();

@@ -144,6 +144,7 @@ fn a_grandchild_that_is_traced_is_refused(watcher: &dyn PidWatcher) {
 
 fn a_thread_that_is_traced_is_refused(watcher: &dyn PidWatcher) {
     let mut child = Actor::start(&mut Role::LeaderExits.command());
+    child.cue();
     let pid = child.wait_until_ready();
     let thread = threads::another_thread_of(pid);
     permits::seize(thread).unwrap();

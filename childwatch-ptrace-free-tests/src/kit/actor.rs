@@ -37,10 +37,10 @@ pub enum Role {
     /// Says `ready` and its number, waits for the end of its input, and exits with
     /// code 7.
     Wait,
-    /// Its first thread ends while another lives on, which says so, waits for the
+    /// At a line, its first thread ends while another lives on, which says so, waits for the
     /// end of the input, and exits with code 7.
     LeaderExits,
-    /// A thread other than the first executes this program anew, as `Wait`.
+    /// At a line, a thread other than the first executes this program anew, as `Wait`.
     ExecFromThread,
     /// Starts an actor to `Wait` on the same input and output, and exits.
     LeaveOrphan,
@@ -265,6 +265,7 @@ fn wait_for_end_of_input() -> ! {
 }
 
 fn leader_exits() -> ! {
+    await_cue();
     let leader = threads::thread_id();
     thread::spawn(move || {
         let stat = format!("/proc/self/task/{leader}/stat");
@@ -277,6 +278,7 @@ fn leader_exits() -> ! {
 }
 
 fn exec_from_thread() -> ! {
+    await_cue();
     let executing = thread::spawn(|| waiter_on_same_pipes().exec());
     // Only a failed exec gives the thread back.
     let error = executing.join();
