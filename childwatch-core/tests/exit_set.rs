@@ -292,7 +292,7 @@ fn tasks_wait_for_one_set_and_each_exit_goes_to_one() {
     assert!(matches!(block_on(set.next()), Ok(None)));
 }
 
-/// Each exit wakes every thread. The one that finds nothing left goes on waiting.
+/// Each exit wakes every thread. A thread that finds nothing left goes on waiting.
 #[test]
 fn threads_wait_for_one_set_and_each_exit_goes_to_one() {
     let (processes, watcher) = stage();
@@ -312,7 +312,7 @@ fn threads_wait_for_one_set_and_each_exit_goes_to_one() {
             let waiting: Vec<_> = (0..pids.len()).map(waits).collect();
             for pid in pids {
                 processes.exit(pid, code(0));
-                // The threads that have been woken in vain run in between.
+                // So that the threads that find nothing left run in between.
                 thread::yield_now();
             }
             let answers = waiting.into_iter().map(|waiting| waiting.join().unwrap());

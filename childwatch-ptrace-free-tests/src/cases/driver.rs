@@ -486,7 +486,7 @@ pub(super) fn a_watcher_that_is_dropped_first_ends_the_driver(stage: &Stage<'_>)
     assert_eq!(probe.runs(), 0);
 }
 
-/// The program may rely on it that nothing of the watcher runs after the drop, whoever drives.
+/// After the drop nothing of the watcher runs, also if another thread drives.
 pub(super) fn the_drop_of_the_watcher_waits_for_a_callback_in_drive(stage: &Stage<'_>) {
     let (watcher, mut driver) = driven(stage);
     let child = known_exit(stage, &*watcher, &mut *driver);

@@ -1,8 +1,8 @@
 //! A program that makes its watcher while `SIGCHLD` is not blocked, and blocks it later, before
 //! each wait: `timeout`, the `wait` of a shell, `sigtimedwait` in a script.
 //!
-//! It relies on the signal being pending when it begins to sleep. If another thread lets the signal
-//! through before, for a callback too, that thread takes it, and the sleep does not end. The
+//! It relies on the signal being pending when it begins to sleep. If another thread has let the signal
+//! through before, perhaps for a callback, that thread has taken it, and the sleep does not end. The
 //! handler runs there then. That of Perl, which blocks signals around each fork, crashes on a
 //! thread that is not its own.
 
@@ -45,24 +45,29 @@ fn live(life: &Life<'_>) {
     let stage = life.stage();
     life.goes_on(|around| waits(|| one_wait(stage, around)));
     if stage.backend().offers(Feature::Driver).is_ok() {
-        let driven = stage.backend().driven();
-        let Driven { watcher, driver } = &mut driven.expect("a watcher and its driver");
-        own_handler::runs_elsewhere();
-        for _ in 0..WAITS {
-            let (watched, probe) = (stage.child(), Probe::new());
-            let watch = watcher.watch(watched.pid(), probe.callback());
-            watch.expect("the watcher takes a child");
-            let is_ended = is_ended_by_the_exit_of(&*watched, || {
-                // The callback may run before the wait, and the signal is still there.
-                driver.drive(Some(Duration::ZERO)).expect("a drive");
-            });
-            assert!(is_ended, "the program drives by itself");
-            deadline::until("the exit is told", || {
-                probe.runs() == 1 || driver.drive(Some(A_MOMENT)).expect("a drive") == 1
-            });
-        }
-        assert_eq!(own_handler::runs_elsewhere(), 0);
+        while_this_thread_drives(stage);
     }
+}
+
+/// Each wait ends, and the handler runs on no other thread.
+fn while_this_thread_drives(stage: &Stage<'_>) {
+    let driven = stage.backend().driven();
+    let Driven { watcher, driver } = &mut driven.expect("a watcher and its driver");
+    own_handler::runs_elsewhere();
+    for _ in 0..WAITS {
+        let (watched, probe) = (stage.child(), Probe::new());
+        let watch = watcher.watch(watched.pid(), probe.callback());
+        watch.expect("the watcher takes a child");
+        let is_ended = is_ended_by_the_exit_of(&*watched, || {
+            // The callback may run before the wait, and the signal is still there.
+            driver.drive(Some(Duration::ZERO)).expect("a drive");
+        });
+        assert!(is_ended, "a wait ends if the program drives by itself");
+        deadline::until("the exit is told", || {
+            probe.runs() == 1 || driver.drive(Some(A_MOMENT)).expect("a drive") == 1
+        });
+    }
+    assert_eq!(own_handler::runs_elsewhere(), 0);
 }
 
 /// Returns for each wait whether it was ended, and how often the handler ran on other threads.
