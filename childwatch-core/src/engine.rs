@@ -1,6 +1,7 @@
 //! The engine: all semantics of callbacks, over any source.
 
 pub(crate) mod backoff;
+mod callback_mask;
 mod cancellations;
 mod dispatch;
 pub(crate) mod driven;

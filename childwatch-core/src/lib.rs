@@ -37,7 +37,7 @@
 //! |---|---|
 //! | x86-64 with glibc | the whole suite runs in CI |
 //! | x86-64 with musl, i686 with glibc | the suite has run on them; CI compiles the crate |
-//! | aarch64 with glibc and musl; armv7 and riscv64gc with glibc | the cases of the suite have run on them, in QEMU; CI compiles the crate |
+//! | aarch64 with glibc and musl; armv7 and riscv64gc with glibc | the suite has run on them, in QEMU; CI compiles the crate |
 //! | i686 with musl; powerpc64le and s390x with glibc | CI compiles the crate |
 //! | MIPS, 32-bit PowerPC, Android | not supported |
 //!

@@ -53,7 +53,7 @@
 //! |---|---|
 //! | x86-64 with glibc | the whole suite runs in CI |
 //! | x86-64 with musl, i686 with glibc | the suite has run on them; CI compiles the crate |
-//! | aarch64 with glibc and musl; armv7 and riscv64gc with glibc | the cases of the suite have run on them, in QEMU; CI compiles the crate |
+//! | aarch64 with glibc and musl; armv7 and riscv64gc with glibc | the suite has run on them, in QEMU; CI compiles the crate |
 //! | i686 with musl; powerpc64le and s390x with glibc | CI compiles the crate |
 //! | MIPS, 32-bit PowerPC, Android | not supported |
 //!
@@ -128,7 +128,7 @@
 //!
 //!   | when | calls |
 //!   |---|---|
-//!   | the watcher's thread waits and reports | `epoll_wait`, `waitid`, `ioctl`, `clock_gettime`, `futex`, `rt_sigprocmask` |
+//!   | the watcher's thread waits and reports | `epoll_wait`, `waitid`, `ioctl`, `clock_gettime`, `futex`, `rt_sigprocmask`, `rt_sigpending`, `sched_yield`, `clock_nanosleep` |
 //!   | a process is registered, looked at or unregistered | `pidfd_open`, `pidfd_send_signal`, `waitid`, `epoll_ctl`, `ppoll` (or `pselect6` at a limit of 0 open files), `close`, `futex` |
 //!   | a pidfd is offered or asked for | also `fcntl`, and `ioctl`; if this `ioctl` is refused, `openat`, `read` and `close` of files in `/proc` |
 //!   | a driven watcher, also | `poll` (or `ppoll`, or `pselect6` at a limit of 0 open files), `timerfd_create`, `timerfd_settime`; and `restart_syscall`, if the program is stopped and continued meanwhile |

@@ -38,7 +38,7 @@
 //! |---|---|
 //! | x86-64 with glibc | the whole suite runs in CI |
 //! | x86-64 with musl, i686 with glibc | the suite has run on them; CI compiles the crate |
-//! | aarch64 with glibc and musl; armv7 and riscv64gc with glibc | the cases of the suite have run on them, in QEMU; CI compiles the crate |
+//! | aarch64 with glibc and musl; armv7 and riscv64gc with glibc | the suite has run on them, in QEMU; CI compiles the crate |
 //! | i686 with musl; powerpc64le and s390x with glibc | CI compiles the crate |
 //! | MIPS, 32-bit PowerPC, Android | not supported |
 //!
@@ -54,9 +54,10 @@
 //!   the synchronous ones. So no handler of the program's runs on top of it. In both cases the handler
 //!   blocks the signals that the C library keeps to itself, so `pthread_cancel` ends no thread inside
 //!   it. `SA_NOCLDSTOP` and `SA_NOCLDWAIT` stay as they were. If `SIGCHLD` was ignored, `SA_NOCLDWAIT` lets the kernel go on reaping.
-//! - **The mask of one thread.** The watcher's thread unblocks `SIGCHLD` while it sleeps and
-//!   an exit is still to be reported. Otherwise it blocks the signal. If the program had a
-//!   handler of its own, the thread always blocks it. It blocks all other signals except the
+//! - **The mask of one thread.** The watcher's thread unblocks `SIGCHLD` while an exit is still
+//!   to be reported. Otherwise it blocks the signal. If the program has a
+//!   handler of its own, the thread always blocks it. (If that was installed while the thread slept, the
+//!   thread blocks the signal when it next wakes, after a second at most.) It blocks all other signals except the
 //!   synchronous ones. While a callback runs, the thread has the mask of the thread that
 //!   created the watcher.
 //!

@@ -360,8 +360,12 @@ impl ExitSource for SigchldSource {
             self.look_at_hinted(waiter, reports);
             let is_woken = self.is_woken.swap(false, Ordering::SeqCst);
             if is_woken || !reports.is_empty() {
-                // This comes before a callback tells the program that the last child is gone.
-                self.let_signal_through(waiter, false);
+                // This comes before a callback tells the program that the last child is gone. If
+                // there are more, the thread goes on taking their signals. The engine would wait for
+                // another thread to take one that is pending.
+                if !self.table().has_unreported() {
+                    self.let_signal_through(waiter, false);
+                }
                 // Before a callback can end the process.
                 self.signals.await_deliveries();
                 waiter.returned_at = self.kernel.monotonic();
@@ -629,14 +633,14 @@ impl SigchldSource {
     /// times the thread blocks it, so that it takes no signal from a `signalfd` or `sigwaitinfo`
     /// of the program.
     ///
-    /// If the program has a handler of its own, the thread always blocks the signal. The
-    /// program may block the signal for a while because the handler must not run meanwhile, as
+    /// If the program has a handler of its own, also one that it has installed since, the thread
+    /// always blocks the signal. The program may block the signal for a while because the handler must not run meanwhile, as
     /// `system` does. Otherwise the handler would run on this thread then.
     fn let_signal_through(&self, waiter: &mut SigchldWaiter, is_wanted: bool) {
         if let Signals::Forwarder(_) = self.signals {
             return;
         }
-        let is_wanted = is_wanted && !self.kernel.has_found_another_handler();
+        let is_wanted = is_wanted && !self.kernel.may_run_another_handler();
         waiter.let_signal_through(is_wanted, |is_blocked| self.kernel.set_blocked(is_blocked));
     }
 

@@ -64,11 +64,14 @@ use crate::contract::stats::WatcherStats;
 ///     and later by any time.
 ///   - *Signal mask.* While a callback runs, the watcher's own thread has the signal mask of the
 ///     thread that created the watcher. So a process or thread that is started there has an ordinary mask. A
-///     signal that this mask lets through may be taken there, also if every other thread has blocked
-///     it since: a program blocks the signals that it waits for before it makes the watcher. A
 ///     callback that changes the mask restores it before it returns. If it panics instead, the
 ///     watcher restores the mask. A driver changes no mask, also not after a panic: callbacks run
 ///     with that of the thread that drives.
+///   - *Pending signals.* If a signal is pending that this mask lets through, the watcher's own
+///     thread first waits until another thread has taken it. If all others block the signal
+///     for half a second, it stays blocked during callbacks too, until it has been taken. A signal
+///     that comes during a callback may be taken there, also if every other thread has blocked it
+///     since the watcher was made.
 ///   - *Between callbacks* the watcher's own thread blocks all signals except SIGSEGV, SIGBUS, SIGFPE, SIGILL,
 ///     SIGTRAP and SIGSYS. No thread of the library ever blocks these six. (If the creator of the
 ///     watcher blocks them, they are blocked during callbacks.)

@@ -44,12 +44,12 @@ use crate::contract::callback::{ExitCallback, WatchHandle};
 use crate::contract::error::WatchError;
 use crate::contract::exit::Exit;
 use crate::contract::pid::Pid;
+use crate::engine::callback_mask::CallbackMask;
 use crate::engine::events;
 use crate::engine::origin::Origin;
 use crate::engine::registry::{
     Cancelled, Committed, Contended, Current, Due, Registry, Tally, Tenure,
 };
-use crate::engine::signal_mask::SignalMask;
 use crate::engine::user_code::{Ended, run_callback};
 use crate::platform::sync::{Condvar, Mutex, MutexGuard};
 use crate::platform::thread_identity::ThreadIdentity;
@@ -71,9 +71,9 @@ pub(crate) struct Dispatch {
 pub(crate) struct Context {
     /// The process that made the watcher.
     pub(crate) origin: Origin,
-    /// The mask that callbacks run with (C4): that of the thread that made the watcher. `None` if
-    /// the program drives. Then no mask is looked at or changed.
-    pub(crate) creator_mask: Option<SignalMask>,
+    /// The mask that callbacks run with (C4). `None` if the program drives. Then no mask is looked
+    /// at or changed.
+    pub(crate) callback_mask: Option<CallbackMask>,
 }
 
 struct State {
@@ -293,16 +293,16 @@ impl Dispatch {
     /// are due. If a registration ends with a callback, `disarm` is called after it, without the
     /// lock.
     ///
-    /// From the first callback of the round to the last, the watcher's own thread has the mask of the
-    /// thread that made the watcher. After them it has the mask with which it began the round. The
-    /// source may have changed that mask before.
+    /// From the first callback of the round to the last, the watcher's own thread has the
+    /// [`CallbackMask`]. After them it has the mask with which it began the round. The source may have
+    /// changed that mask before.
     pub(crate) fn run_round(
         &self,
-        context: &Context,
+        context: &mut Context,
         reports: &mut Vec<Report>,
         disarm: impl Fn(Token),
     ) -> Round {
-        // The thread's own mask, while it has the creator's.
+        // The thread's own mask, while it has that of callbacks.
         let mut own_mask = None;
         let mut ran = 0;
         let here = ThreadIdentity::current();
@@ -333,9 +333,9 @@ impl Dispatch {
                 break;
             };
             drop(state);
-            if let (Some(creator_mask), None) = (&context.creator_mask, &own_mask) {
+            if let (Some(callback_mask), None) = (&mut context.callback_mask, &own_mask) {
                 // Only a sandbox refuses this. The thread then keeps its own mask.
-                own_mask = creator_mask.set().ok();
+                own_mask = callback_mask.put_on().ok();
             }
             let running = events::Running::begin();
             let ended = run_callback(callback, exit, &context.origin);
@@ -343,8 +343,8 @@ impl Dispatch {
                 Ended::Returned => running.returned(exit.pid()),
                 Ended::Panicked => {
                     // The callback may have changed the mask and not restored it.
-                    if let (Some(creator_mask), Some(_)) = (&context.creator_mask, &own_mask) {
-                        let _ = creator_mask.set();
+                    if let (Some(callback_mask), Some(_)) = (&context.callback_mask, &own_mask) {
+                        let _ = callback_mask.put_on_again();
                     }
                     running.panicked(exit.pid());
                 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::contract::error::WatchError;
+use crate::engine::callback_mask::CallbackMask;
 use crate::engine::dispatch::{Context, Next, Round};
 use crate::engine::events;
 use crate::engine::shared::{Shared, wake_for_the_end};
@@ -189,7 +190,7 @@ impl<S: ExitSource> Driver<S> {
     pub(super) fn new(shared: Arc<Shared<S>>, waiter: S::Waiter) -> Self {
         let context = Context {
             origin: shared.remains.origin,
-            creator_mask: None,
+            callback_mask: None,
         };
         Driver {
             parts: Some(Parts {
@@ -204,11 +205,11 @@ impl<S: ExitSource> Driver<S> {
         }
     }
 
-    /// From now on callbacks run with this mask. Between callbacks the driving thread has its
-    /// own.
+    /// From now on callbacks run with the mask of the creator, as [`CallbackMask`] says. Between
+    /// callbacks the driving thread has its own.
     pub(super) fn run_callbacks_with(&mut self, creator_mask: SignalMask) {
         if let Some(parts) = &mut self.parts {
-            parts.context.creator_mask = Some(creator_mask);
+            parts.context.callback_mask = Some(CallbackMask::of_creator(creator_mask));
         }
     }
 
@@ -316,7 +317,7 @@ impl<S: ExitSource> Parts<S> {
         let ended = loop {
             let disarm = |token| source.disarm(token);
             let dispatch = self.shared.dispatch();
-            let round = dispatch.run_round(&self.context, &mut self.reports, disarm);
+            let round = dispatch.run_round(&mut self.context, &mut self.reports, disarm);
             let Round { next, .. } = round;
             callbacks += round.callbacks;
             match next {

@@ -2,11 +2,12 @@
 
 #![expect(
     unsafe_code,
-    reason = "`pthread_sigmask`; in a test, a signal that is pending"
+    reason = "`pthread_sigmask`, `sigpending`; in a test, a signal that is pending"
 )]
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::ops::RangeInclusive;
 use std::ptr;
 
 /// The signals that the kernel raises in a thread for what the thread itself does.
@@ -22,7 +23,12 @@ pub const SYNCHRONOUS_SIGNALS: [i32; 6] = [
     libc::SIGSYS,
 ];
 
-/// The mask of one thread at one moment.
+/// Every signal that a mask may have. The C library keeps some to itself, and adds none of those.
+fn every_signal() -> RangeInclusive<libc::c_int> {
+    1..=64
+}
+
+/// The mask of one thread at one moment, or another set of signals.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SignalMask(libc::sigset_t);
 
@@ -30,6 +36,59 @@ impl SignalMask {
     /// Returns the mask of the calling thread.
     pub(crate) fn current() -> io::Result<Self> {
         change(libc::SIG_BLOCK, None)
+    }
+
+    /// Returns a mask that blocks no signal.
+    pub(crate) fn none() -> Self {
+        let mut none = MaybeUninit::uninit();
+        // SAFETY: sigemptyset initialises the set.
+        SignalMask(unsafe {
+            libc::sigemptyset(none.as_mut_ptr());
+            none.assume_init()
+        })
+    }
+
+    /// Returns the signals that are pending for the calling thread or for the process, of those that
+    /// the thread blocks.
+    ///
+    /// In a model no thread of the system's is the one that asks, so there is none.
+    pub(crate) fn pending() -> io::Result<Self> {
+        let mut pending = SignalMask::none();
+        // SAFETY: sigpending writes the set.
+        if !cfg!(childwatch_loom) && unsafe { libc::sigpending(&raw mut pending.0) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(pending)
+    }
+
+    /// Returns the mask that blocks what either of the two blocks.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        self.with_those_of(other, |_| true)
+    }
+
+    /// Returns the mask that blocks what both block.
+    pub(crate) fn common(&self, other: &Self) -> Self {
+        Self::none().with_those_of(self, |signal| other.blocks(signal))
+    }
+
+    /// Returns the mask that blocks what this one blocks and `other` does not.
+    pub(crate) fn without(&self, other: &Self) -> Self {
+        Self::none().with_those_of(self, |signal| !other.blocks(signal))
+    }
+
+    /// Returns `true` if no signal is blocked.
+    pub(crate) fn is_empty(&self) -> bool {
+        every_signal().all(|signal| !self.blocks(signal))
+    }
+
+    fn with_those_of(&self, other: &Self, which: impl Fn(libc::c_int) -> bool) -> Self {
+        let mut all = *self;
+        let added = every_signal().filter(|signal| other.blocks(*signal));
+        for signal in added.filter(|signal| which(*signal)) {
+            // SAFETY: the set is initialised.
+            unsafe { libc::sigaddset(&raw mut all.0, signal) };
+        }
+        all
     }
 
     /// Blocks every signal on the calling thread, except those of the
@@ -112,7 +171,9 @@ fn change(how: libc::c_int, signals: Option<&libc::sigset_t>) -> io::Result<Sign
 impl SignalMask {
     /// The numbers of the signals that are blocked.
     pub(crate) fn blocked(&self) -> Vec<libc::c_int> {
-        (1..=64).filter(|signal| self.blocks(*signal)).collect()
+        every_signal()
+            .filter(|signal| self.blocks(*signal))
+            .collect()
     }
 
     /// Blocks one more signal on the calling thread. Returns the former mask.

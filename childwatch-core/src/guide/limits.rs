@@ -76,21 +76,26 @@
 //!   signal, the watcher's thread gets it, and the default action ends the program. *Way around:*
 //!   install a handler that passes the signal on.
 //! - **During a callback the program's handlers may run on the watcher's thread.** That thread
-//!   then has the signal mask of the thread that made the watcher. So a signal that another
-//!   thread blocks for a while may be handled meanwhile. `SIGCHLD` is the likely one, because it
-//!   comes with each exit.
+//!   then has the signal mask of the thread that made the watcher. The program takes its pending
+//!   signals before the callback begins (C4). But another child may exit while the callback runs. Its
+//!   `SIGCHLD` may be handled on the watcher's thread, if the others block it or get no processor.
 //!   - A handler that needs its own thread's data may crash. The handlers of Perl do, if it was built with
-//!     threads: GNU parallel ends by SIGSEGV.
+//!     threads.
+//!   - A program that blocks `SIGCHLD` while it changes what its handler reads loses this
+//!     protection. bash then forgets the status of a command: `$?` is 0.
 //!   - A handler of `SIGCHLD` that reaps all children may take the status that the C library's
 //!     `system` waits for.
 //!   - A thread that blocks `SIGCHLD` only after the watcher was made, and then waits for it by
-//!     `sigsuspend`, `ppoll`, `sigtimedwait` or a `signalfd`, may wait for ever: the
-//!     watcher's thread takes the signal, with or without a handler. `timeout(1)`, sshd and the
-//!     `wait` of some shells block it so late.
+//!     `sigsuspend`, `ppoll`, `sigtimedwait` or a `signalfd`, may wait for ever. `timeout(1)`, sshd
+//!     and the `wait` of some shells block it so late.
 //!
 //!   *Way around:* [drive](crate::guide::own_loop) the watcher, which changes no mask. Or block
 //!   `SIGCHLD` on the thread that makes the watcher, while it makes it. A process that is started in a
-//!   callback then inherits that.
+//!   callback then inherits that. Or keep callbacks short: only send a message.
+//! - **A callback may be half a second late** if every other thread of the program blocks a signal that is
+//!   pending, and none takes it: the watcher waits for the program (C4). If the signal stays pending, later
+//!   callbacks are not late. During these callbacks, the signal is blocked, and a process that is
+//!   started there inherits that. *Way around:* block the signal before the watcher is made.
 //! - **The watcher's thread answers no other signal.** Some programs signal each of their
 //!   threads, for example to collect stacks, and wait for all answers. The watcher's thread
 //!   blocks the signal outside callbacks. *Way around:* pass over threads that block the

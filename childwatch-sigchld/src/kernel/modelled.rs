@@ -261,7 +261,7 @@ impl Kernel {
     }
 
     /// A model's program has no handler of its own.
-    pub(crate) fn has_found_another_handler(&self) -> bool {
+    pub(crate) fn may_run_another_handler(&self) -> bool {
         false
     }
 

@@ -73,9 +73,9 @@ impl Kernel {
         handler::is_installed() && !(is_first && handler::is_removed())
     }
 
-    /// Returns `true` if the program had a handler of its own, which ours calls.
-    pub(crate) fn has_found_another_handler(&self) -> bool {
-        handler::has_found_another()
+    /// Returns `true` if a handler of the program's may run on a thread that lets the signal through.
+    pub(crate) fn may_run_another_handler(&self) -> bool {
+        handler::may_run_another()
     }
 
     pub(crate) fn install_handler(&self) -> io::Result<()> {

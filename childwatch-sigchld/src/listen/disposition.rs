@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use childwatch_core::source::SYNCHRONOUS_SIGNALS;
 use signal_hook::consts::SIGCHLD;
 
-/// The handler to which we have given `SA_ONSTACK`, or 0.
-static ON_ALTERNATE_STACKS: AtomicUsize = AtomicUsize::new(0);
+/// The handler that was installed over none, or 0. It has got `SA_ONSTACK`.
+static OVER_NONE: AtomicUsize = AtomicUsize::new(0);
 
 /// Gives the handler that has just been installed the flags and the mask that were there before, as
 /// [`merged`] says.
@@ -67,7 +67,7 @@ fn install_over(before: &libc::sigaction, handler: Handler) -> io::Result<bool> 
 pub(super) type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
 
 fn leave_at_exit(merged: &libc::sigaction) {
-    ON_ALTERNATE_STACKS.store(merged.sa_sigaction, Ordering::SeqCst);
+    OVER_NONE.store(merged.sa_sigaction, Ordering::SeqCst);
     // SAFETY: the function may run at any time, also twice. If it cannot be registered,
     // nothing else suffers.
     unsafe { libc::atexit(leave_alternate_stacks) };
@@ -92,11 +92,17 @@ fn take_flag_back() {
     let Ok(mut now) = disposition() else {
         return;
     };
-    if now.sa_sigaction == ON_ALTERNATE_STACKS.load(Ordering::SeqCst) {
+    if now.sa_sigaction == OVER_NONE.load(Ordering::SeqCst) {
         now.sa_flags &= !libc::SA_ONSTACK;
         // Only a sandbox refuses this. Then everything stays as it is.
         let _ = set_disposition(&now);
     }
+}
+
+/// Returns `true` if this is the handler that was installed over none. It runs nothing of the
+/// program's, unless the program has given signal-hook an action.
+pub(super) fn is_installed_over_none(action: &libc::sigaction) -> bool {
+    has_handler(action) && action.sa_sigaction == OVER_NONE.load(Ordering::SeqCst)
 }
 
 pub(super) fn has_handler(action: &libc::sigaction) -> bool {

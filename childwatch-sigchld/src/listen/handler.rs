@@ -162,10 +162,18 @@ fn install_once(
 /// Set before ours is installed, and cleared when ours is installed again over none.
 static HAS_FOUND_ANOTHER: AtomicBool = AtomicBool::new(false);
 
-/// Returns `true` if the program had a handler when ours was installed. That handler then runs on
-/// every thread on which ours runs.
-pub(crate) fn has_found_another() -> bool {
-    HAS_FOUND_ANOTHER.load(Ordering::SeqCst)
+/// Returns `true` if a handler of the program's may run on a thread that lets `SIGCHLD` through: the
+/// program had one when ours was installed, and ours calls it, or the program has installed one since.
+#[cfg_attr(
+    childwatch_loom,
+    expect(dead_code, reason = "a model's kernel answers instead")
+)]
+pub(crate) fn may_run_another() -> bool {
+    match disposition() {
+        Ok(now) => !disposition::is_installed_over_none(&now),
+        // Only a sandbox refuses the question.
+        Err(_) => HAS_FOUND_ANOTHER.load(Ordering::SeqCst),
+    }
 }
 
 /// Registers the action with signal-hook, and corrects the disposition.
@@ -436,7 +444,7 @@ mod tests {
                 let was_removed = is_removed();
                 // A handler that ours once called has been removed with it.
                 HAS_FOUND_ANOTHER.store(true, Ordering::SeqCst);
-                let is_installed = install().is_ok() && !is_removed() && !has_found_another();
+                let is_installed = install().is_ok() && !is_removed() && !may_run_another();
                 let before = OTHERS.load(Ordering::SeqCst);
                 let subscription = Subscription::new();
                 subscription.open();
@@ -459,6 +467,16 @@ mod tests {
         assert!(in_a_copy_with(handler, || {
             install().is_ok() && disposition().is_ok_and(|now| now.sa_sigaction == handler)
         }));
+    }
+
+    /// It must not run on the watcher's thread while the program blocks the signal.
+    #[test]
+    fn a_handler_that_the_program_has_installed_since_may_run() {
+        extern "C" fn programs(_: libc::c_int) {}
+        install().unwrap();
+        assert!(!may_run_another());
+        let handler = programs as extern "C" fn(libc::c_int) as libc::sighandler_t;
+        assert!(in_a_copy_with(handler, may_run_another));
     }
 
     /// Returns what `is_well` returns in a forked copy, in which `SIGCHLD` does something else.

@@ -81,8 +81,14 @@ fn the_thread_lets_the_signal_through_while_it_rests_and_something_is_watched() 
             mask::set_blocked(true).unwrap();
             let thread = rustix::thread::gettid().as_raw_nonzero().get();
             sender.send(thread).unwrap();
-            source.wait(&mut waiter, &mut Vec::new()).unwrap();
-            // Callbacks run now.
+            let mut reports = Vec::new();
+            source.wait(&mut waiter, &mut reports).unwrap();
+            // Callbacks run now, with their own mask. The engine waits for a signal that is pending.
+            assert!(!mask::is_blocked());
+            while reports.is_empty() {
+                source.wait(&mut waiter, &mut reports).unwrap();
+            }
+            // A callback tells the program that the last child is gone.
             assert!(mask::is_blocked());
         });
         let thread = receiver.recv().unwrap();

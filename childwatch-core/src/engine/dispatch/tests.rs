@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::*;
+use crate::engine::signal_mask::SignalMask;
 
 fn pid() -> Pid {
     Pid::try_from(1).unwrap()
@@ -14,7 +15,7 @@ fn pid() -> Pid {
 fn context() -> Context {
     Context {
         origin: Origin::here(),
-        creator_mask: Some(SignalMask::current().unwrap()),
+        callback_mask: Some(CallbackMask::of_creator(SignalMask::current().unwrap())),
     }
 }
 
@@ -64,7 +65,8 @@ fn only_a_late_callback_has_the_thread_woken_and_only_between_rounds() {
         }),
     );
     assert!(!early.needs_wake, "its exit will wake the thread");
-    let Round { next, .. } = dispatch.run_round(&context(), &mut exited(token), disarms_nothing);
+    let Round { next, .. } =
+        dispatch.run_round(&mut context(), &mut exited(token), disarms_nothing);
     assert_eq!(next, Next::AskSource);
     assert_eq!(receiver.recv(), Ok(false), "the round takes it along");
 
@@ -81,11 +83,11 @@ fn callbacks_that_make_callbacks_keep_the_source_unasked_for_one_round_only() {
     let token = registered(&dispatch);
     again(&dispatch, token);
     for mut reports in [exited(token), Vec::new()] {
-        let Round { next, .. } = dispatch.run_round(&context(), &mut reports, disarms_nothing);
+        let Round { next, .. } = dispatch.run_round(&mut context(), &mut reports, disarms_nothing);
         assert_eq!(next, Next::AskSourceAndReturn);
     }
     drop(dispatch.stop());
-    let Round { next, .. } = dispatch.run_round(&context(), &mut Vec::new(), disarms_nothing);
+    let Round { next, .. } = dispatch.run_round(&mut context(), &mut Vec::new(), disarms_nothing);
     assert_eq!(next, Next::Stop);
 }
 
@@ -104,7 +106,7 @@ fn a_wait_that_is_over_is_not_counted() {
         }),
     );
     thread::scope(|scope| {
-        scope.spawn(|| dispatch.run_round(&context(), &mut exited(token), disarms_nothing));
+        scope.spawn(|| dispatch.run_round(&mut context(), &mut exited(token), disarms_nothing));
         at_gate.recv().unwrap();
         scope.spawn(|| dispatch.wait_until_finished(running.handle));
         scope.spawn(|| dispatch.wait_until_idle());
@@ -144,7 +146,7 @@ fn the_end_of_a_disarming_is_told_to_all_who_wait() {
         }
     };
     thread::scope(|scope| {
-        scope.spawn(|| dispatch.run_round(&context(), &mut exited(held), disarms_nothing));
+        scope.spawn(|| dispatch.run_round(&mut context(), &mut exited(held), disarms_nothing));
         at_gate.recv().unwrap();
         drop(dispatch.cancel(taken_out.handle));
         // The kernel wakes the thread first that has waited longest.
@@ -180,7 +182,7 @@ fn the_thread_is_idle_when_its_callback_has_returned() {
         }),
     );
     thread::scope(|scope| {
-        scope.spawn(|| dispatch.run_round(&context(), &mut exited(token), disarms_nothing));
+        scope.spawn(|| dispatch.run_round(&mut context(), &mut exited(token), disarms_nothing));
         at_gate.recv().unwrap();
         assert!(dispatch.stop().is_empty());
         scope.spawn(|| {
@@ -213,7 +215,7 @@ fn the_thread_is_idle_when_a_panic_has_ended_it() {
                 std::panic::resume_unwind(Box::new("a source's panic"));
             };
             let round =
-                AssertUnwindSafe(|| dispatch.run_round(&context(), &mut exited(token), disarm));
+                AssertUnwindSafe(|| dispatch.run_round(&mut context(), &mut exited(token), disarm));
             assert!(catch_unwind(round).is_err());
             assert!(dispatch.fail().is_empty());
         }
@@ -257,7 +259,8 @@ fn a_pause_that_has_begun_ends_with_a_late_callback() {
     const LONG: Duration = Duration::from_secs(60);
     let dispatch = Arc::new(Dispatch::new());
     let token = registered(&dispatch);
-    let Round { next, .. } = dispatch.run_round(&context(), &mut exited(token), disarms_nothing);
+    let Round { next, .. } =
+        dispatch.run_round(&mut context(), &mut exited(token), disarms_nothing);
     assert_eq!(next, Next::AskSource);
     let (sender, receiver) = mpsc::channel();
     let pausing = Arc::clone(&dispatch);
@@ -305,11 +308,11 @@ fn callbacks_have_the_creators_mask_and_the_thread_has_its_own_after_them() {
         };
         joined(&dispatch, token, Box::new(callback));
     }
-    let context = Context {
+    let mut context = Context {
         origin: Origin::here(),
-        creator_mask: Some(creator_mask),
+        callback_mask: Some(CallbackMask::of_creator(creator_mask)),
     };
-    let Round { next, .. } = dispatch.run_round(&context, &mut exited(token), disarms_nothing);
+    let Round { next, .. } = dispatch.run_round(&mut context, &mut exited(token), disarms_nothing);
     let after = SignalMask::current().unwrap().blocked();
     former.set().unwrap();
     assert_eq!(next, Next::AskSource);

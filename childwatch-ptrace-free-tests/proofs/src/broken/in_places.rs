@@ -57,10 +57,7 @@ pub(super) const ALL: &[Broken] = &[
         fault: "In process 1 it reaps what exits unwatched.",
         breaks: Rule::Clause(C7),
         watcher: over_pidfds::<ReapsAsProcess1>,
-        fails: &[(
-            "pid-1",
-            Saying("with an idle watcher, the program's job ends differently"),
-        )],
+        fails: &[("pid-1", Saying("the program's job ends differently"))],
         ..ON_PIDFDS
     },
     Broken {

@@ -1,4 +1,4 @@
-//! C4: watchers whose threads block the wrong signals.
+//! C4 and C18: watchers whose threads block the wrong signals.
 
 use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
@@ -8,7 +8,7 @@ use childwatch_core::{ExitCallback, Pid};
 use super::entry::Fails::Saying;
 use super::entry::{Broken, ON_PIDFDS, Rule};
 use super::watcher::{WatcherFault, with};
-use childwatch_ptrace_free_tests::Clause::C4;
+use childwatch_ptrace_free_tests::Clause::{C4, C18};
 use childwatch_ptrace_free_tests::kit::sys::signals::{self, Blocked};
 
 pub(super) const ALL: &[Broken] = &[
@@ -31,6 +31,17 @@ pub(super) const ALL: &[Broken] = &[
                 Saying("handlers run by a signal raised in a callback"),
             ),
         ],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "takes-the-signal-first",
+        fault: "Callbacks run with SIGCHLD unblocked, also if the program blocks it.",
+        breaks: Rule::Clause(C18),
+        watcher: with::<TakesTheSignalFirst>,
+        fails: &[(
+            "blocks-later",
+            Saying("with an idle watcher, the program's job ends differently"),
+        )],
         ..ON_PIDFDS
     },
     Broken {
@@ -68,6 +79,18 @@ impl WatcherFault for KeepsSignalsBlocked {
         Box::new(move |exit| {
             let faults = signals::SYNCHRONOUS_SIGNALS;
             let _blocked = Blocked::signals((1..=64).filter(|signal| !faults.contains(signal)));
+            callback(exit);
+        })
+    }
+}
+
+#[derive(Debug, Default)]
+struct TakesTheSignalFirst;
+
+impl WatcherFault for TakesTheSignalFirst {
+    fn wrap(&self, _pid: Pid, callback: ExitCallback) -> ExitCallback {
+        Box::new(move |exit| {
+            signals::unblock_sigchld();
             callback(exit);
         })
     }

@@ -259,6 +259,11 @@ pub static CALLS: &[Call] = &[
     .with_pidfd(&[(Telling, 1), (Late, 1)])
     .with_sigchld(&[(Telling, 1), (Late, 1)])
     .with_fallback(&[(Telling, 1), (Late, 1)]),
+    Call::new("rt_sigpending", &[libc::SYS_rt_sigpending], &REFUSED)
+        .by(Watcher)
+        .with_pidfd(&[(Telling, 1), (Late, 1)])
+        .with_sigchld(&[(Telling, 1), (Late, 1)])
+        .with_fallback(&[(Telling, 1), (Late, 1)]),
     Call::new("mmap of a thread's stack", MMAPS, MEMORY)
         .used(|arguments| {
             has_flags(arguments[3], libc::MAP_STACK) && arguments[2] == libc::PROT_NONE as u64

@@ -164,6 +164,7 @@ pub(crate) fn install_reaping_handler() {
 
 /// The thread that the noting handler belongs to, and how often the handler has run on others.
 static ITS_THREAD: AtomicI32 = AtomicI32::new(0);
+static RUNS: AtomicUsize = AtomicUsize::new(0);
 static RUNS_ELSEWHERE: AtomicUsize = AtomicUsize::new(0);
 
 extern "C" fn note_thread(
@@ -181,12 +182,18 @@ extern "C" fn note_thread(
             forward(info.si_pid(), info.si_code, info.si_status());
         }
     }
+    RUNS.fetch_add(1, Ordering::SeqCst);
 }
 
 /// Gives this program a handler of `SIGCHLD` that belongs to this thread.
 pub(crate) fn install_handler_of_this_thread() {
     ITS_THREAD.store(super::threads::thread_id(), Ordering::SeqCst);
     install(note_thread, libc::SA_RESTART, &[]);
+}
+
+/// How often that handler has run.
+pub(crate) fn runs() -> usize {
+    RUNS.load(Ordering::SeqCst)
 }
 
 /// How often that handler has run on other threads since the last call.
