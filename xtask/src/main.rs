@@ -8,6 +8,7 @@
 //!   backend fits.
 //! - `cargo xtask soak` makes random calls on thousands of children for minutes, and
 //!   counts what is lost, doubled, early, wrong or leaked.
+//! - `cargo xtask programs` runs installed programs with a watcher in each of their processes.
 //! - `cargo xtask bench` compares childwatch with other ways to learn of an exit.
 //! - `cargo xtask unsafe` compares docs/unsafe.md with the sources.
 //! - `cargo xtask layers` checks that the files of each crate import from each other one way.
@@ -39,6 +40,7 @@ mod models;
 mod mutants;
 mod nightly;
 mod probe;
+mod programs;
 mod quietly;
 mod rust_files;
 mod soak;
@@ -58,6 +60,7 @@ enum Chore {
     Api(api::Args),
     Mutants(mutants::Args),
     Soak(soak::Args),
+    Programs(programs::Args),
     Ci(ci::Args),
     #[command(hide = true)]
     Guest(guest::Args),
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Chore::Api(args) => api::main(&args),
         Chore::Mutants(args) => mutants::main(&args),
         Chore::Soak(args) => soak::main(&args),
+        Chore::Programs(args) => programs::main(&args),
         Chore::Ci(args) => ci::main(&args),
         Chore::Guest(args) => guest::main(&args),
         Chore::SoakProcess(args) => soak::process(&args),

@@ -1,0 +1,3 @@
+# needs: ed
+
+printf '!echo hello\nr !echo read\n,p\nw !wc -l\nQ\n' | ed -s

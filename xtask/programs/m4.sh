@@ -1,0 +1,3 @@
+# needs: m4
+
+echo 'syscmd(`exit 3')sysval esyscmd(`echo hello')' | m4

@@ -1,0 +1,166 @@
+//! [`Trial`]: a program without a watcher, then with one, and what differs.
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use childwatch_core::{Pid, PidWatcherExt};
+use childwatch_pidfd::PidfdWatcher;
+use rustix::process::{self, Signal, kill_process_group};
+use tempfile::TempDir;
+
+use super::corpus::Program;
+use super::record::{Counts, Record};
+use super::way::Way;
+
+/// A script that has not ended by then waits for ever.
+const OVERDUE: Duration = Duration::from_secs(60);
+
+/// One program with one watcher.
+#[derive(Debug)]
+pub(super) struct Trial<'a> {
+    pub(super) program: &'a Program,
+    pub(super) way: &'a Way,
+}
+
+/// What a trial has shown.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    record: Record,
+    text: String,
+    differences: Vec<String>,
+}
+
+/// The result of a program's job.
+#[derive(Debug, PartialEq, Eq)]
+struct Job {
+    status: Option<ExitStatus>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Outcome {
+    pub(super) fn is_well(&self) -> bool {
+        self.faults().next().is_none()
+    }
+
+    pub(super) fn faults(&self) -> impl Iterator<Item = &String> {
+        self.differences.iter().chain(&self.record.faults)
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.record.counts
+    }
+
+    /// The lines that the library has written.
+    pub(super) fn record(&self) -> &str {
+        &self.text
+    }
+}
+
+impl Trial<'_> {
+    /// Runs the program twice.
+    pub(super) fn run(&self, library: &Path) -> Outcome {
+        self.try_run(library).unwrap_or_else(|error| Outcome {
+            differences: vec![format!("it can't be run: {error}")],
+            ..Outcome::default()
+        })
+    }
+
+    fn try_run(&self, library: &Path) -> anyhow::Result<Outcome> {
+        let without = self.job(|_| {})?;
+        let records = TempDir::new()?;
+        let file = records.path().join("record");
+        let with = self.job(|command| {
+            command.env("LD_PRELOAD", library);
+            command.env("PRELOADED_RECORD", &file);
+            self.way.prepare(command);
+        })?;
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        let mut outcome = Outcome {
+            record: Record::of(&text),
+            text,
+            differences: with.differences(&without),
+        };
+        if outcome.counts().watched == 0 {
+            let none = "no child was watched: is the program linked statically?".to_owned();
+            outcome.differences.push(none);
+        }
+        Ok(outcome)
+    }
+
+    /// Runs the script in a directory of its own.
+    fn job(&self, prepare: impl FnOnce(&mut Command)) -> anyhow::Result<Job> {
+        let directory = TempDir::new()?;
+        let (out, err) = (TempDir::new()?, TempDir::new()?);
+        let (out, err) = (out.path().join("out"), err.path().join("err"));
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &self.program.script])
+            .current_dir(directory.path())
+            .env("HOME", directory.path())
+            .env("LC_ALL", "C")
+            .env_remove("LD_LIBRARY_PATH")
+            .stdin(Stdio::null())
+            .stdout(fs::File::create(&out)?)
+            .stderr(fs::File::create(&err)?)
+            .process_group(0);
+        prepare(&mut command);
+        let status = wait(&mut command.spawn()?)?;
+        let directory = directory.path().to_string_lossy().into_owned();
+        let read = |file| -> anyhow::Result<String> {
+            let text = fs::read(file)?;
+            Ok(String::from_utf8_lossy(&text).replace(&directory, "DIRECTORY"))
+        };
+        Ok(Job {
+            status,
+            stdout: read(&out)?,
+            stderr: read(&err)?,
+        })
+    }
+}
+
+/// Returns the status of the script, or `None` if it was killed because it did not end.
+fn wait(script: &mut Child) -> anyhow::Result<Option<ExitStatus>> {
+    let watcher = PidfdWatcher::new()?;
+    if watcher
+        .wait_timeout(Pid::from(&*script), OVERDUE)?
+        .is_some()
+    {
+        return Ok(Some(script.wait()?));
+    }
+    // The script is not reaped yet, so the group is its own.
+    let _ = kill_process_group(process::Pid::from_child(script), Signal::KILL);
+    script.wait()?;
+    Ok(None)
+}
+
+impl Job {
+    fn differences(&self, without: &Job) -> Vec<String> {
+        let mut differences = Vec::new();
+        if self.status != without.status {
+            let say = |status: Option<ExitStatus>| match status {
+                Some(status) => status.to_string(),
+                None => "not ended".to_owned(),
+            };
+            differences.push(format!(
+                "with a watcher: {}, without: {}",
+                say(self.status),
+                say(without.status)
+            ));
+        }
+        for (what, with, without) in [
+            ("output", &self.stdout, &without.stdout),
+            ("errors", &self.stderr, &without.stderr),
+        ] {
+            if with != without {
+                differences.push(format!(
+                    "{what} with a watcher: {with:?}, without: {without:?}"
+                ));
+            }
+        }
+        differences
+    }
+}
