@@ -1,3 +1,0 @@
-# needs: m4
-
-echo 'syscmd(`exit 3')sysval esyscmd(`echo hello')' | m4
