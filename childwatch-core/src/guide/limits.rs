@@ -96,6 +96,11 @@
 //!   pending, and none takes it: the watcher waits for the program (C4). If the signal stays pending, later
 //!   callbacks are not late. During these callbacks, the signal is blocked, and a process that is
 //!   started there inherits that. *Way around:* block the signal before the watcher is made.
+//! - **A signal for the watcher's thread alone delays a callback too.** This is a known fault. No other
+//!   thread can take such a signal, and the watcher waits half a second for it. It then stays pending,
+//!   and blocked in every later callback. Programs send such signals by `pthread_kill` or `tgkill`. A
+//!   subscriber of events that writes to a closed pipe raises `SIGPIPE` there. *Way around:* drive the
+//!   watcher, or block the signal before the watcher is made.
 //! - **The watcher's thread answers no other signal.** Some programs signal each of their
 //!   threads, for example to collect stacks, and wait for all answers. The watcher's thread
 //!   blocks the signal outside callbacks. *Way around:* pass over threads that block the
