@@ -43,6 +43,11 @@
 //!   with more than one thread (`EINVAL`, `EUSERS`). A watcher is a second thread. *Way
 //!   around:* change the namespace before the first watcher is made, after the last one was
 //!   dropped, or in the child between fork and exec.
+//! - **No change of user that keeps capabilities with a thread running.** `capset` and
+//!   `prctl(PR_SET_KEEPCAPS)` reach one thread, and the C library's `setresuid` and `setresgid` change
+//!   all threads. If the kernel permits a change on one thread and refuses it on the watcher's, the
+//!   program aborts: `setpriv --reuid nobody --clear-groups --regid nogroup` does. *Way around:*
+//!   make the watcher after the change.
 //! - **No session keyring from a child with a thread running.** A child such as
 //!   `keyctl new_session` gives its parent a new session keyring (`KEYCTL_SESSION_TO_PARENT`). The
 //!   kernel refuses that if the parent has more than one thread (`EPERM`). *Way around:* let the
