@@ -134,6 +134,7 @@ cases! { $
     C4 masks::a_thread_that_a_callback_starts_has_an_ordinary_mask [],
     C4 masks::a_panic_leaves_the_next_callback_an_ordinary_mask [RealProcesses, OwnThread],
     C4 masks::a_signal_raised_in_a_callback_takes_effect_there [],
+    C4 masks::a_signal_for_the_watchers_thread_takes_effect_in_a_callback [OwnThread],
     C4 masks::a_fault_in_a_callback_reaches_its_handler [],
     C4 masks::no_thread_blocks_what_faults_raise [],
     C4 driver::callbacks_run_on_the_thread_that_drives [Driver],

@@ -361,8 +361,8 @@ impl ExitSource for SigchldSource {
             let is_woken = self.is_woken.swap(false, Ordering::SeqCst);
             if is_woken || !reports.is_empty() {
                 // This comes before a callback tells the program that the last child is gone. If
-                // there are more, the thread goes on taking their signals. The engine would wait for
-                // another thread to take one that is pending.
+                // there are more, the thread goes on taking their signals. If it blocked the signal,
+                // the engine would wait for another thread to take a pending one.
                 if !self.table().has_unreported() {
                     self.let_signal_through(waiter, false);
                 }
@@ -633,9 +633,9 @@ impl SigchldSource {
     /// times the thread blocks it, so that it takes no signal from a `signalfd` or `sigwaitinfo`
     /// of the program.
     ///
-    /// If the program has a handler of its own, also one that it has installed since, the thread
-    /// always blocks the signal. The program may block the signal for a while because the handler must not run meanwhile, as
-    /// `system` does. Otherwise the handler would run on this thread then.
+    /// If the program has a handler of its own, perhaps installed since, the thread always blocks the
+    /// signal. The program may block the signal for a while because the handler must not run
+    /// meanwhile, as `system` does. Otherwise the handler would run on this thread then.
     fn let_signal_through(&self, waiter: &mut SigchldWaiter, is_wanted: bool) {
         if let Signals::Forwarder(_) = self.signals {
             return;

@@ -7,5 +7,5 @@ printf '#!/bin/sh\necho pre-push >> %s/log\n' $PWD/.. > .git/hooks/pre-push; chm
 for i in 1 2 3; do echo $i > f$i; git add .; git commit -qm $i; git push -q origin main; echo $?; done; cat ../log
 printf '#!/bin/sh\nexit 1\n' > ../b/hooks/pre-receive; echo 4 > f; git add f; git commit -qm 4; git push -q origin main 2>/dev/null; echo $?
 git clone -q --depth 1 file://$PWD/../b ../d; git -C ../d log --format=%H; git -C ../d fetch -q --unshallow; git -C ../d rev-list --count HEAD
-git rebase -q -x 'test -f f1' HEAD~2 2>&1 | cat; git bisect start -q HEAD HEAD~3 >/dev/null; git bisect run sh -c 'test ! -f f3' | grep -c 'first bad'; git bisect reset -q
-git submodule -q add file://$PWD/../d s 2>/dev/null; echo $?; git -c protocol.file.allow=always submodule -q add file://$PWD/../d t; git -c protocol.file.allow=always submodule foreach -q 'echo $name'
+git rebase -q -x 'test -f f1' HEAD~2 2>&1 | cat; git bisect start HEAD HEAD~3 >/dev/null; git bisect run sh -c 'test ! -f f3' | grep -c 'first bad'; git bisect reset -q 2>/dev/null || git bisect reset >/dev/null 2>&1
+git submodule -q add file://$PWD/../d s 2>/dev/null; echo $?; git -c protocol.file.allow=always submodule -q add file://$PWD/../d t 2>/dev/null; git -c protocol.file.allow=always submodule foreach -q 'echo $name'

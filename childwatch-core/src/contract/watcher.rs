@@ -67,11 +67,11 @@ use crate::contract::stats::WatcherStats;
 ///     callback that changes the mask restores it before it returns. If it panics instead, the
 ///     watcher restores the mask. A driver changes no mask, also not after a panic: callbacks run
 ///     with that of the thread that drives.
-///   - *Pending signals.* If a signal is pending that this mask lets through, the watcher's own
-///     thread first waits until another thread has taken it. If all others block the signal
-///     for half a second, it stays blocked during callbacks too, until it has been taken. A signal
-///     that comes during a callback may be taken there, also if every other thread has blocked it
-///     since the watcher was made.
+///   - *A pending `SIGCHLD`.* If this mask lets `SIGCHLD` through and the signal is pending, the
+///     watcher's own thread first waits until another thread has taken it. If all others block the
+///     signal for half a second, it stays blocked during callbacks too, until it has been taken.
+///     Another signal, or one that comes during a callback, may be taken there, also if every other
+///     thread has blocked it since the watcher was made.
 ///   - *Between callbacks* the watcher's own thread blocks all signals except SIGSEGV, SIGBUS, SIGFPE, SIGILL,
 ///     SIGTRAP and SIGSYS. No thread of the library ever blocks these six. (If the creator of the
 ///     watcher blocks them, they are blocked during callbacks.)

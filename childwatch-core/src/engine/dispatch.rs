@@ -19,7 +19,9 @@
 //! 1. A caller that unregisters a running callback waits for the driving thread. It waits on
 //!    `finished`.
 //! 2. The driving thread waits for callers in one case only: a callback drops the watcher (4).
-//!    Otherwise it takes the lock, and in `pause` it waits for time to pass or for `stop`.
+//!    Otherwise it takes the lock, and in `pause` it waits for time to pass or for `stop`. Before the
+//!    first callback of a round it waits for half a second at most, without the lock, until the program
+//!    has taken a pending `SIGCHLD`.
 //! 3. The thread that drops the watcher joins the watcher's own thread. If the kernel refuses to
 //!    end the wait of that thread, and for a driven watcher, it waits for the end of the round
 //!    instead, on `finished`.
@@ -321,6 +323,16 @@ impl Dispatch {
             state = self.lock();
         }
         for _ in 0..CALLBACKS_PER_ROUND {
+            if let (Some(callback_mask), None) = (&mut context.callback_mask, &own_mask) {
+                if !state.is_stopping && state.registry.has_due() {
+                    // No callback is taken out yet. So a cancellation does not wait for it, and the
+                    // end of the watcher drops it.
+                    drop(state);
+                    // Only a sandbox refuses this. The thread then keeps its own mask.
+                    own_mask = callback_mask.put_on().ok();
+                    state = self.lock();
+                }
+            }
             if state.is_stopping {
                 break;
             }
@@ -333,10 +345,6 @@ impl Dispatch {
                 break;
             };
             drop(state);
-            if let (Some(callback_mask), None) = (&mut context.callback_mask, &own_mask) {
-                // Only a sandbox refuses this. The thread then keeps its own mask.
-                own_mask = callback_mask.put_on().ok();
-            }
             let running = events::Running::begin();
             let ended = run_callback(callback, exit, &context.origin);
             match ended {
@@ -369,10 +377,12 @@ impl Dispatch {
                 self.finished.notify_all();
             }
         }
-        // A thread that waits for the end of the round needs no notification here. It began to
-        // wait while the lock was free: while a callback ran, or while its token was disarmed.
-        // It was notified after that, and goes on when the lock is released.
         state.round = None;
+        // A thread may have begun to wait for the end of the round while no callback ran: while the
+        // exits were emitted, or while the program took its signal.
+        if state.waiting != 0 {
+            self.finished.notify_all();
+        }
         let next = if state.is_stopping {
             Next::Stop
         } else if state.registry.has_due() {

@@ -7,7 +7,6 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::ops::RangeInclusive;
 use std::ptr;
 
 /// The signals that the kernel raises in a thread for what the thread itself does.
@@ -23,12 +22,7 @@ pub const SYNCHRONOUS_SIGNALS: [i32; 6] = [
     libc::SIGSYS,
 ];
 
-/// Every signal that a mask may have. The C library keeps some to itself, and adds none of those.
-fn every_signal() -> RangeInclusive<libc::c_int> {
-    1..=64
-}
-
-/// The mask of one thread at one moment, or another set of signals.
+/// The mask of one thread at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SignalMask(libc::sigset_t);
 
@@ -36,59 +30,6 @@ impl SignalMask {
     /// Returns the mask of the calling thread.
     pub(crate) fn current() -> io::Result<Self> {
         change(libc::SIG_BLOCK, None)
-    }
-
-    /// Returns a mask that blocks no signal.
-    pub(crate) fn none() -> Self {
-        let mut none = MaybeUninit::uninit();
-        // SAFETY: sigemptyset initialises the set.
-        SignalMask(unsafe {
-            libc::sigemptyset(none.as_mut_ptr());
-            none.assume_init()
-        })
-    }
-
-    /// Returns the signals that are pending for the calling thread or for the process, of those that
-    /// the thread blocks.
-    ///
-    /// In a model no thread of the system's is the one that asks, so there is none.
-    pub(crate) fn pending() -> io::Result<Self> {
-        let mut pending = SignalMask::none();
-        // SAFETY: sigpending writes the set.
-        if !cfg!(childwatch_loom) && unsafe { libc::sigpending(&raw mut pending.0) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(pending)
-    }
-
-    /// Returns the mask that blocks what either of the two blocks.
-    pub(crate) fn and(&self, other: &Self) -> Self {
-        self.with_those_of(other, |_| true)
-    }
-
-    /// Returns the mask that blocks what both block.
-    pub(crate) fn common(&self, other: &Self) -> Self {
-        Self::none().with_those_of(self, |signal| other.blocks(signal))
-    }
-
-    /// Returns the mask that blocks what this one blocks and `other` does not.
-    pub(crate) fn without(&self, other: &Self) -> Self {
-        Self::none().with_those_of(self, |signal| !other.blocks(signal))
-    }
-
-    /// Returns `true` if no signal is blocked.
-    pub(crate) fn is_empty(&self) -> bool {
-        every_signal().all(|signal| !self.blocks(signal))
-    }
-
-    fn with_those_of(&self, other: &Self, which: impl Fn(libc::c_int) -> bool) -> Self {
-        let mut all = *self;
-        let added = every_signal().filter(|signal| other.blocks(*signal));
-        for signal in added.filter(|signal| which(*signal)) {
-            // SAFETY: the set is initialised.
-            unsafe { libc::sigaddset(&raw mut all.0, signal) };
-        }
-        all
     }
 
     /// Blocks every signal on the calling thread, except those of the
@@ -121,9 +62,16 @@ impl SignalMask {
             .any(|signal| self.blocks(signal))
     }
 
-    fn blocks(&self, signal: libc::c_int) -> bool {
+    pub(crate) fn blocks(&self, signal: libc::c_int) -> bool {
         // SAFETY: the set is initialised.
         unsafe { libc::sigismember(&raw const self.0, signal) == 1 }
+    }
+
+    /// Returns the mask that blocks this signal too.
+    pub(crate) fn with(mut self, signal: libc::c_int) -> Self {
+        // SAFETY: the set is initialised.
+        unsafe { libc::sigaddset(&raw mut self.0, signal) };
+        self
     }
 
     /// Unblocks the [synchronous](SYNCHRONOUS_SIGNALS) signals on the calling thread. Returns the
@@ -146,6 +94,20 @@ impl SignalMask {
     pub(crate) fn set(&self) -> io::Result<SignalMask> {
         change(libc::SIG_SETMASK, Some(&self.0))
     }
+}
+
+/// Returns `true` if a signal that the calling thread blocks is pending, for the process or for this
+/// thread. If a sandbox refuses the question, returns `false`.
+///
+/// In a model all threads are one thread of the system's, so no signal is pending.
+pub(crate) fn is_pending(signal: libc::c_int) -> bool {
+    let mut pending = MaybeUninit::uninit();
+    // SAFETY: sigpending writes the set, if it succeeds. Only then the set is read.
+    !cfg!(childwatch_loom)
+        && unsafe {
+            libc::sigpending(pending.as_mut_ptr()) == 0
+                && libc::sigismember(pending.as_ptr(), signal) == 1
+        }
 }
 
 /// Changes the mask of the calling thread, if there is something to change. Returns the
@@ -171,9 +133,7 @@ fn change(how: libc::c_int, signals: Option<&libc::sigset_t>) -> io::Result<Sign
 impl SignalMask {
     /// The numbers of the signals that are blocked.
     pub(crate) fn blocked(&self) -> Vec<libc::c_int> {
-        every_signal()
-            .filter(|signal| self.blocks(*signal))
-            .collect()
+        (1..=64).filter(|signal| self.blocks(*signal)).collect()
     }
 
     /// Blocks one more signal on the calling thread. Returns the former mask.
@@ -187,6 +147,12 @@ impl SignalMask {
             one.assume_init()
         };
         change(libc::SIG_BLOCK, Some(&one)).unwrap()
+    }
+
+    /// Raises a signal on the calling thread. Its action must be harmless.
+    pub(crate) fn raise(signal: libc::c_int) {
+        // SAFETY: takes a plain value.
+        unsafe { libc::raise(signal) };
     }
 
     /// Runs `body` while `signal` is blocked and pending on the calling thread. Returns `true` if

@@ -46,7 +46,7 @@
 //! - **No change of user that keeps capabilities with a thread running.** `capset` and
 //!   `prctl(PR_SET_KEEPCAPS)` reach one thread, and the C library's `setresuid` and `setresgid` change
 //!   all threads. If the kernel permits a change on one thread and refuses it on the watcher's, the
-//!   program aborts: `setpriv --reuid nobody --clear-groups --regid nogroup` does. *Way around:*
+//!   program aborts: An example is `setpriv --reuid nobody --clear-groups --regid nogroup`. *Way around:*
 //!   make the watcher after the change.
 //! - **No session keyring from a child with a thread running.** A child such as
 //!   `keyctl new_session` gives its parent a new session keyring (`KEYCTL_SESSION_TO_PARENT`). The
@@ -81,8 +81,8 @@
 //!   signal, the watcher's thread gets it, and the default action ends the program. *Way around:*
 //!   install a handler that passes the signal on.
 //! - **During a callback the program's handlers may run on the watcher's thread.** That thread
-//!   then has the signal mask of the thread that made the watcher. The program takes its pending
-//!   signals before the callback begins (C4). But another child may exit while the callback runs. Its
+//!   then has the signal mask of the thread that made the watcher. The program takes a pending
+//!   `SIGCHLD` before the callback begins (C4). But another child may exit while the callback runs. Its
 //!   `SIGCHLD` may be handled on the watcher's thread, if the others block it or get no processor.
 //!   - A handler that needs its own thread's data may crash. The handlers of Perl do, if it was built with
 //!     threads.
@@ -97,15 +97,11 @@
 //!   *Way around:* [drive](crate::guide::own_loop) the watcher, which changes no mask. Or block
 //!   `SIGCHLD` on the thread that makes the watcher, while it makes it. A process that is started in a
 //!   callback then inherits that. Or keep callbacks short: only send a message.
-//! - **A callback may be half a second late** if every other thread of the program blocks a signal that is
-//!   pending, and none takes it: the watcher waits for the program (C4). If the signal stays pending, later
-//!   callbacks are not late. During these callbacks, the signal is blocked, and a process that is
-//!   started there inherits that. *Way around:* block the signal before the watcher is made.
-//! - **A signal for the watcher's thread alone delays a callback too.** This is a known fault. No other
-//!   thread can take such a signal, and the watcher waits half a second for it. It then stays pending,
-//!   and blocked in every later callback. Programs send such signals by `pthread_kill` or `tgkill`. A
-//!   subscriber of events that writes to a closed pipe raises `SIGPIPE` there. *Way around:* drive the
-//!   watcher, or block the signal before the watcher is made.
+//! - **A callback may be half a second late** if every other thread of the program blocks `SIGCHLD`, and
+//!   none takes it while it is pending: the watcher waits for the program (C4). The same happens if the
+//!   program sends `SIGCHLD` to the watcher's thread alone (`tgkill`). If the signal stays pending, later
+//!   callbacks are not late. During these callbacks, `SIGCHLD` is blocked, and a process that is
+//!   started there inherits that. *Way around:* block `SIGCHLD` before the watcher is made.
 //! - **The watcher's thread answers no other signal.** Some programs signal each of their
 //!   threads, for example to collect stacks, and wait for all answers. The watcher's thread
 //!   blocks the signal outside callbacks. *Way around:* pass over threads that block the

@@ -102,6 +102,22 @@ pub(super) fn a_signal_raised_in_a_callback_takes_effect_there(stage: &Stage<'_>
     drop(counted);
 }
 
+/// No other thread can take such a signal: a `SIGPIPE` of what a subscriber of events has written, or what
+/// a program sends with `pthread_kill`.
+pub(super) fn a_signal_for_the_watchers_thread_takes_effect_in_a_callback(stage: &Stage<'_>) {
+    let creators = signals::blocked_signals();
+    let watcher = stage.watcher();
+    let counted = signals::CountedSignal::new(libc::SIGUSR1);
+    let thread = in_a_callback(stage, &*watcher, threads::thread_id);
+    signals::signal_thread(thread, libc::SIGUSR1);
+    let (runs, blocked) = in_a_callback(stage, &*watcher, || {
+        (signals::CountedSignal::runs(), signals::blocked_signals())
+    });
+    assert_eq!(runs, 1, "handlers run by a signal for the thread");
+    assert_eq!(blocked, creators, "the mask in a callback");
+    drop(counted);
+}
+
 pub(super) fn a_fault_in_a_callback_reaches_its_handler(stage: &Stage<'_>) {
     let watcher = stage.watcher();
     let read = in_a_callback(stage, &*watcher, || {

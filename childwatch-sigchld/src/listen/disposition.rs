@@ -332,6 +332,17 @@ mod tests {
         }
     }
 
+    /// The program may have removed its own handler, and then read the signal by other means.
+    #[test]
+    fn no_handler_is_none_that_was_installed_over_none() {
+        assert!(in_a_copy(|| {
+            // The default action has the same number.
+            OVER_NONE.store(0, Ordering::SeqCst);
+            let has_ours = is_installed_over_none(&action(libc::SIG_DFL, 0));
+            !has_ours && !is_installed_over_none(&action(libc::SIG_IGN, 0))
+        }));
+    }
+
     #[test]
     fn a_handler_that_another_thread_installs_meanwhile_stays() {
         assert!(in_a_copy(|| {

@@ -1,6 +1,9 @@
 //! The steps of a [`SigchldSource`], on real children.
 
-#![expect(unsafe_code, reason = "`ptrace`, with plain values")]
+#![expect(
+    unsafe_code,
+    reason = "`ptrace`, with plain values; a copy with another handler"
+)]
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
@@ -108,6 +111,63 @@ fn the_thread_lets_the_signal_through_while_it_rests_and_something_is_watched() 
     });
 }
 
+/// The program may block the signal so that its handler does not run. A handler that it installs while
+/// the thread lets the signal through counts too.
+#[test]
+fn the_thread_blocks_the_signal_again_when_the_program_has_installed_a_handler_since() {
+    extern "C" fn programs(_: libc::c_int) {}
+    let (source, mut waiter) = SigchldSource::new().unwrap();
+    source.kernel.install_handler().unwrap();
+    let mut lets_through_with = |handler: Option<libc::sighandler_t>| {
+        if let Some(handler) = handler {
+            // SAFETY: the handler is a function, or was found. The disposition is the copy's own.
+            unsafe { libc::signal(libc::SIGCHLD, handler) };
+        }
+        source.let_signal_through(&mut waiter, true);
+        !mask::is_blocked()
+    };
+    let handler = programs as extern "C" fn(libc::c_int) as libc::sighandler_t;
+    // SAFETY: the copy makes system calls alone. Its disposition and its mask are its own.
+    let copy = unsafe {
+        let copy = libc::fork();
+        if copy == 0 {
+            let is_blocked = mask::set_blocked(true).is_ok();
+            let lets_ours_through = lets_through_with(None);
+            let ours = libc::signal(libc::SIGCHLD, handler);
+            let blocks_the_programs = !lets_through_with(Some(handler));
+            let lets_ours_through_again = lets_through_with(Some(ours));
+            let is_well =
+                is_blocked && lets_ours_through && blocks_the_programs && lets_ours_through_again;
+            libc::_exit(i32::from(!is_well));
+        }
+        copy
+    };
+    let copy = rustix::process::Pid::from_raw(copy).unwrap();
+    let ended = rustix::process::waitpid(Some(copy), rustix::process::WaitOptions::empty());
+    assert_eq!(ended.unwrap().unwrap().1.exit_status(), Some(0));
+}
+
+/// A callback that is due without a report may tell the program too that the last child is gone.
+#[test]
+fn after_a_waking_alone_the_thread_blocks_the_signal_if_no_child_is_left() {
+    thread::spawn(|| {
+        let (source, mut waiter) = SigchldSource::new().unwrap();
+        let mut child = cat();
+        mask::set_blocked(true).unwrap();
+        source.arm(Pid::from(&child), TOKEN).unwrap();
+        source.let_signal_through(&mut waiter, true);
+        assert!(!mask::is_blocked());
+        source.disarm(TOKEN);
+        source.wake().unwrap();
+        source.wait(&mut waiter, &mut Vec::new()).unwrap();
+        assert!(mask::is_blocked());
+        let_die(&mut child);
+        child.wait().unwrap();
+    })
+    .join()
+    .unwrap();
+}
+
 #[test]
 fn with_a_forwarder_the_mask_stays_as_it_is() {
     let (source, mut waiter, _forwarder) = source();
@@ -117,6 +177,10 @@ fn with_a_forwarder_the_mask_stays_as_it_is() {
         source.arm(Pid::from(&child), TOKEN).unwrap();
         source.wake().unwrap();
         source.wait(&mut waiter, &mut Vec::new()).unwrap();
+        assert!(mask::is_blocked());
+        // Also if another watcher has installed the handler, and when the thread rests.
+        source.kernel.install_handler().unwrap();
+        source.let_signal_through(&mut waiter, true);
         assert!(mask::is_blocked());
         let_die(&mut child);
         child.wait().unwrap();

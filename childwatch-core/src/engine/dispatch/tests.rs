@@ -322,6 +322,127 @@ fn callbacks_have_the_creators_mask_and_the_thread_has_its_own_after_them() {
     }
 }
 
+/// The thread lets the signal through at once that the callback has left pending: no other thread can
+/// take it.
+#[test]
+fn a_panic_leaves_the_next_callback_the_creators_mask_and_no_wait() {
+    // Nothing is done for it, so it can be raised anywhere.
+    const LEFT: libc::c_int = libc::SIGWINCH;
+    let former = SignalMask::block(libc::SIGIO);
+    let creators = former.blocked();
+    let mut context = Context {
+        origin: Origin::here(),
+        callback_mask: Some(CallbackMask::awaiting(LEFT, former)),
+    };
+    let dispatch = Dispatch::new();
+    let token = registered(&dispatch);
+    let panics = |_| {
+        SignalMask::block(LEFT);
+        SignalMask::raise(LEFT);
+        panic!("this callback is meant to panic");
+    };
+    joined(&dispatch, token, Box::new(panics));
+    let (sender, receiver) = mpsc::channel();
+    let tells = move |_| {
+        let blocked = SignalMask::current().unwrap().blocked();
+        sender.send(blocked).unwrap();
+    };
+    joined(&dispatch, token, Box::new(tells));
+    dispatch.run_round(&mut context, &mut exited(token), disarms_nothing);
+    former.set().unwrap();
+    assert_eq!(receiver.recv().unwrap(), creators);
+}
+
+fn context_awaiting(signal: libc::c_int) -> Context {
+    let creator = SignalMask::current().unwrap();
+    Context {
+        origin: Origin::here(),
+        callback_mask: Some(CallbackMask::awaiting(signal, creator)),
+    }
+}
+
+#[test]
+fn a_round_without_callbacks_waits_for_no_signal() {
+    let dispatch = Dispatch::new();
+    let mut context = context_awaiting(libc::SIGVTALRM);
+    SignalMask::stays_pending(libc::SIGVTALRM, || {
+        let round = dispatch.run_round(&mut context, &mut Vec::new(), disarms_nothing);
+        assert_eq!(round.callbacks, 0);
+    });
+    assert!(!context.callback_mask.unwrap().is_left());
+}
+
+/// Runs a round whose thread waits for the program first. Meanwhile `act` runs on this thread. Returns
+/// how many callbacks have run.
+fn callbacks_after_a_wait(
+    dispatch: &Dispatch,
+    token: Token,
+    signal: libc::c_int,
+    act: impl FnOnce(),
+) -> usize {
+    thread::scope(|scope| {
+        let round = scope.spawn(move || {
+            let mut ran = 0;
+            let mut context = context_awaiting(signal);
+            SignalMask::stays_pending(signal, || {
+                let round = dispatch.run_round(&mut context, &mut exited(token), disarms_nothing);
+                ran = round.callbacks;
+            });
+            ran
+        });
+        while dispatch.lock().round.is_none() {
+            thread::yield_now();
+        }
+        act();
+        round.join().unwrap()
+    })
+}
+
+/// The wait lasts for half a second, and this thread may get no processor for as long.
+const TRIES: usize = 5;
+
+#[test]
+fn a_callback_can_be_taken_out_while_the_thread_waits_for_the_program() {
+    let is_taken_out = (0..TRIES).any(|_| {
+        let dispatch = Dispatch::new();
+        let token = registered(&dispatch);
+        let added = joined(&dispatch, token, Box::new(|_| ()));
+        let ran = callbacks_after_a_wait(&dispatch, token, libc::SIGXFSZ, || {
+            drop(dispatch.cancel(added.handle));
+        });
+        ran == 0
+    });
+    assert!(is_taken_out, "the callback had begun each time");
+}
+
+/// If the wake was refused, the drop of a watcher waits for the end of the round.
+#[test]
+fn the_end_of_a_round_that_ran_no_callback_is_told_to_all_who_wait() {
+    let is_seen = (0..TRIES).any(|_| {
+        let dispatch = Dispatch::new();
+        let token = registered(&dispatch);
+        joined(&dispatch, token, Box::new(|_| ()));
+        let (tell, told) = mpsc::channel();
+        thread::scope(|scope| {
+            let ran = callbacks_after_a_wait(&dispatch, token, libc::SIGPROF, || {
+                drop(dispatch.stop());
+                scope.spawn(|| {
+                    dispatch.wait_until_idle();
+                    tell.send(()).unwrap();
+                });
+            });
+            let is_told = told.recv_timeout(Duration::from_secs(30)).is_ok();
+            if !is_told {
+                // So that the test ends.
+                dispatch.finished.notify_all();
+            }
+            assert!(is_told, "a thread waits for a round that has ended");
+            ran == 0
+        })
+    });
+    assert!(is_seen, "the callback had begun each time");
+}
+
 #[test]
 fn a_watcher_that_has_stopped_refuses_and_keeps_no_callback() {
     let dispatch = Dispatch::new();

@@ -98,12 +98,18 @@ pub unsafe extern "C" fn posix_spawn(
     arguments: *const *mut c_char,
     environment: *const *mut c_char,
 ) -> c_int {
-    // SAFETY: the type is that of `posix_spawn`.
-    let real: Spawn = unsafe { mem::transmute(real::POSIX_SPAWN.address()) };
     // SAFETY: the caller's promise.
-    spawned(pid, |pid| unsafe {
-        real(pid, path, actions, attributes, arguments, environment)
-    })
+    unsafe {
+        spawn(
+            &real::POSIX_SPAWN,
+            pid,
+            path,
+            actions,
+            attributes,
+            arguments,
+            environment,
+        )
+    }
 }
 
 #[unsafe(no_mangle)]
@@ -115,21 +121,48 @@ pub unsafe extern "C" fn posix_spawnp(
     arguments: *const *mut c_char,
     environment: *const *mut c_char,
 ) -> c_int {
-    // SAFETY: the type is that of `posix_spawnp`.
-    let real: Spawn = unsafe { mem::transmute(real::POSIX_SPAWNP.address()) };
     // SAFETY: the caller's promise.
-    spawned(pid, |pid| unsafe {
-        real(pid, path, actions, attributes, arguments, environment)
-    })
+    unsafe {
+        spawn(
+            &real::POSIX_SPAWNP,
+            pid,
+            path,
+            actions,
+            attributes,
+            arguments,
+            environment,
+        )
+    }
 }
 
-fn spawned(pid: *mut pid_t, spawn: impl FnOnce(*mut pid_t) -> c_int) -> c_int {
+/// As `posix_spawn`, by one of the two real functions.
+unsafe fn spawn(
+    real: &Real,
+    place: *mut pid_t,
+    path: *const c_char,
+    actions: *const posix_spawn_file_actions_t,
+    attributes: *const posix_spawnattr_t,
+    arguments: *const *mut c_char,
+    environment: *const *mut c_char,
+) -> c_int {
+    // SAFETY: both functions have this type.
+    let real: Spawn = unsafe { mem::transmute(real.address()) };
     let mut child = 0;
-    let answer = spawn(&raw mut child);
+    // SAFETY: the caller's promise, and a place for the pid.
+    let answer = unsafe {
+        real(
+            &raw mut child,
+            path,
+            actions,
+            attributes,
+            arguments,
+            environment,
+        )
+    };
     if answer == 0 {
-        // SAFETY: the caller of `posix_spawn` gives a place for the pid, or null.
-        if let Some(pid) = unsafe { pid.as_mut() } {
-            *pid = child;
+        // SAFETY: the caller gives a place for the pid, or null.
+        if let Some(place) = unsafe { place.as_mut() } {
+            *place = child;
         }
         started(child);
     }

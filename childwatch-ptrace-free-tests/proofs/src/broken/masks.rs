@@ -27,6 +27,10 @@ pub(super) const ALL: &[Broken] = &[
                 Saying("the mask in a callback"),
             ),
             (
+                "a_signal_for_the_watchers_thread_takes_effect_in_a_callback",
+                Saying("the mask in a callback"),
+            ),
+            (
                 "a_signal_raised_in_a_callback_takes_effect_there",
                 Saying("handlers run by a signal raised in a callback"),
             ),

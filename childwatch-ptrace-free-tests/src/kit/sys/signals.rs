@@ -354,6 +354,13 @@ pub(crate) fn signals_in_own_status(names: &[&str]) -> Vec<String> {
     lines.collect()
 }
 
+/// Sends a signal to one thread of this process.
+pub(crate) fn signal_thread(thread: i32, signal: i32) {
+    // SAFETY: takes plain values. The signal has a handler.
+    let sent = unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, signal) };
+    assert_eq!(sent, 0, "the thread lives");
+}
+
 /// Raises a signal on this thread.
 pub(crate) fn raise(signal: i32) {
     // SAFETY: takes a plain value.
