@@ -24,13 +24,15 @@ pub(super) struct Program {
 /// What a program notices of a watcher, as the guide's page on limits says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Notice {
+    ClosesAllDescriptors,
     HandlesMeanwhile,
     HandlesOnItsThread,
     ReceivesItself,
 }
 
 impl Notice {
-    const ALL: [Notice; 3] = [
+    const ALL: [Notice; 4] = [
+        Notice::ClosesAllDescriptors,
         Notice::HandlesMeanwhile,
         Notice::HandlesOnItsThread,
         Notice::ReceivesItself,
@@ -39,6 +41,7 @@ impl Notice {
     /// Returns the word for it in a file.
     fn word(self) -> &'static str {
         match self {
+            Notice::ClosesAllDescriptors => "closes all descriptors",
             Notice::HandlesMeanwhile => "handler reads what the thread changes",
             Notice::HandlesOnItsThread => "handler needs its thread",
             Notice::ReceivesItself => "receives SIGCHLD itself",
@@ -47,6 +50,9 @@ impl Notice {
 
     fn reason(self) -> &'static str {
         match self {
+            Notice::ClosesAllDescriptors => {
+                "It closes all descriptors, those of the watcher too, which then refuses its children."
+            }
             Notice::HandlesMeanwhile => {
                 "It blocks SIGCHLD while it changes what its handler reads. During another \
                  callback the handler may run on the watcher's thread."
@@ -65,6 +71,7 @@ impl Notice {
 
     fn is_made_in(self, way: &Way) -> bool {
         match self {
+            Notice::ClosesAllDescriptors => way.has_descriptors(),
             Notice::HandlesMeanwhile => !way.blocked,
             Notice::HandlesOnItsThread => !way.blocked || way.listens_to_sigchld(),
             Notice::ReceivesItself => way.listens_to_sigchld(),

@@ -2,7 +2,33 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::fs::{self, File};
 use std::ops::AddAssign;
+use std::path::Path;
+
+use anyhow::ensure;
+
+/// How long the file is. The library has the same number.
+const LENGTH: usize = 16 << 20;
+
+/// The bytes that count those of the lines.
+const HEAD: usize = 8;
+
+/// Makes an empty record.
+pub(super) fn create(file: &Path) -> anyhow::Result<()> {
+    Ok(File::create(file)?.set_len(LENGTH as u64)?)
+}
+
+/// Returns the lines. A process that was killed may have left one unwritten.
+pub(super) fn read(file: &Path) -> anyhow::Result<String> {
+    let bytes = fs::read(file)?;
+    ensure!(bytes.len() == LENGTH, "the record has another length");
+    let (count, lines) = bytes.split_at(HEAD);
+    let count = usize::try_from(u64::from_ne_bytes(count.try_into()?))?;
+    ensure!(count <= lines.len(), "the record is full");
+    let written = lines[..count].iter().copied().filter(|byte| *byte != 0);
+    Ok(String::from_utf8_lossy(&written.collect::<Vec<_>>()).into_owned())
+}
 
 /// What the watchers of a trial were asked and have told.
 #[derive(Debug, Default)]
@@ -184,6 +210,21 @@ mod tests {
         ];
         for (lines, fault) in found {
             assert_eq!(faults(lines), [fault]);
+        }
+    }
+
+    #[test]
+    fn a_record_has_as_many_bytes_as_it_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("record");
+        create(&file).unwrap();
+        assert_eq!(read(&file).unwrap(), "");
+        let mut bytes = vec![0; LENGTH];
+        bytes[HEAD..][..8].copy_from_slice(b"7 end 0\n");
+        for (count, text) in [(8_u64, Some("7 end 0\n")), (LENGTH as u64, None)] {
+            bytes[..HEAD].copy_from_slice(&count.to_ne_bytes());
+            fs::write(&file, &bytes).unwrap();
+            assert_eq!(read(&file).ok().as_deref(), text);
         }
     }
 

@@ -12,7 +12,7 @@ use rustix::process::{self, Signal, kill_process_group};
 use tempfile::TempDir;
 
 use super::corpus::Program;
-use super::record::{Counts, Record};
+use super::record::{self, Counts, Record};
 use super::way::Way;
 
 /// A script that has not ended by then waits for ever.
@@ -73,12 +73,13 @@ impl Trial<'_> {
         let without = self.job(|_| {})?;
         let records = TempDir::new()?;
         let file = records.path().join("record");
+        record::create(&file)?;
         let with = self.job(|command| {
             command.env("LD_PRELOAD", library);
             command.env("PRELOADED_RECORD", &file);
             self.way.prepare(command);
         })?;
-        let text = fs::read_to_string(&file).unwrap_or_default();
+        let text = record::read(&file)?;
         let mut outcome = Outcome {
             record: Record::of(&text),
             text,

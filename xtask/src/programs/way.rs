@@ -23,6 +23,11 @@ impl Way {
         !self.backend.starts_with("pidfd") && !self.backend.starts_with("simulated")
     }
 
+    /// Returns `true` if the watcher keeps descriptors open.
+    pub(super) fn has_descriptors(&self) -> bool {
+        !["sigchld", "sigchld-no-heartbeat", "forwarded", "simulated"].contains(&self.backend)
+    }
+
     /// Sets the variables that the library reads.
     pub(super) fn prepare(&self, command: &mut Command) {
         command.env("PRELOADED_WATCHER", self.backend);

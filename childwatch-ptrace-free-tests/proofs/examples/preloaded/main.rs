@@ -7,7 +7,7 @@
 //! | variable | its value |
 //! |---|---|
 //! | `PRELOADED_WATCHER` | the name of a backend. Without it the library only passes calls on |
-//! | `PRELOADED_RECORD` | the file that the lines are appended to |
+//! | `PRELOADED_RECORD` | the file that the lines are written to: 16 MiB, shared by all processes |
 //! | `PRELOADED_BLOCKED` | if it is set, the watcher is made while `SIGCHLD` is blocked |
 //!
 //! The functions that the C library calls within itself, as in `system` and `popen`, are not

@@ -23,7 +23,7 @@ use libc::sigset_t;
 use rustix::process::getpid;
 
 use super::children::Children;
-use super::record;
+use super::record::Record;
 
 /// How long the end of the program waits for exits that the program knows already. If there is
 /// still one then, it is recorded as lost.
@@ -32,7 +32,7 @@ const LOST: Duration = Duration::from_secs(10);
 /// The variables that this program was started with.
 struct Settings {
     backend: &'static dyn BackendUnderTest,
-    record: CString,
+    record: Record,
     blocked: bool,
 }
 
@@ -41,12 +41,12 @@ static SETTINGS: OnceLock<Settings> = OnceLock::new();
 pub(crate) fn read_settings() {
     let settings = || {
         let name = env::var("PRELOADED_WATCHER").ok()?;
-        let record = env::var_os("PRELOADED_RECORD")?;
+        let record = CString::new(env::var_os("PRELOADED_RECORD")?.into_vec()).ok()?;
         Some(Settings {
             backend: *backends::ALL
                 .iter()
                 .find(|backend| backend.name() == name)?,
-            record: CString::new(record.into_vec()).ok()?,
+            record: Record::map(&record)?,
             blocked: env::var_os("PRELOADED_BLOCKED").is_some(),
         })
     };
@@ -83,7 +83,7 @@ impl Resident {
         let watcher = match made {
             Ok(watcher) => watcher,
             Err(error) => {
-                record::line(&settings.record, format_args!("{process} none {error}"));
+                settings.record.line(format_args!("{process} none {error}"));
                 return None;
             }
         };
@@ -99,7 +99,7 @@ impl Resident {
             drop(unsafe { Box::from_raw(resident) });
             return Self::if_ours(others);
         }
-        record::line(&settings.record, format_args!("{process} begin"));
+        settings.record.line(format_args!("{process} begin"));
         Self::if_ours(resident)
     }
 
@@ -158,7 +158,7 @@ impl Resident {
 
     fn say(&self, text: std::fmt::Arguments<'_>) {
         let process = self.process;
-        record::line(&self.settings.record, format_args!("{process} {text}"));
+        self.settings.record.line(format_args!("{process} {text}"));
     }
 }
 
