@@ -22,6 +22,9 @@ pub struct Call {
     passing: &'static [Errno],
     /// Refused together with it: what the library, or libc, tries first.
     pub(super) besides: fn() -> Vec<Refusal>,
+    /// The watcher is made by a thread that lets `SIGCHLD` through. Otherwise it blocks the signal, as
+    /// all others do.
+    pub(super) maker_lets_sigchld_through: bool,
     /// A limit to be reached, instead of a refusal.
     pub(super) limit: Option<Limit>,
     hides: fn(&str) -> Hides,
@@ -70,6 +73,7 @@ impl Call {
             made_by: MadeBy::Any,
             passing: &[],
             besides: Vec::new,
+            maker_lets_sigchld_through: false,
             limit: None,
             hides: |_| Hides::Nothing,
             with_pidfd: &[],
@@ -92,6 +96,11 @@ impl Call {
 
     pub(super) const fn passing(mut self, errors: &'static [Errno]) -> Self {
         self.passing = errors;
+        self
+    }
+
+    pub(super) const fn if_the_maker_lets_sigchld_through(mut self) -> Self {
+        self.maker_lets_sigchld_through = true;
         self
     }
 

@@ -83,16 +83,27 @@ impl Driver {
         }
     }
 
-    /// Makes the watcher.
-    pub(super) fn make(&self, backend: &'static dyn BackendUnderTest) -> Result<(), WatchError> {
+    /// Makes the watcher, on a thread that blocks `SIGCHLD` or lets it through.
+    pub(super) fn make(
+        &self,
+        backend: &'static dyn BackendUnderTest,
+        lets_sigchld_through: bool,
+    ) -> Result<(), WatchError> {
         self.call("making the watcher", move |place| {
-            *place = match backend.offers(Feature::Driver) {
-                Ok(()) => drive(backend.driven()?),
-                Err(_it_has_a_thread) => Place {
-                    watcher: Some(backend.watcher()?),
+            if lets_sigchld_through {
+                signals::unblock_sigchld();
+            }
+            let made = match backend.offers(Feature::Driver) {
+                Ok(()) => backend.driven().map(drive),
+                Err(_it_has_a_thread) => backend.watcher().map(|watcher| Place {
+                    watcher: Some(watcher),
                     driving: None,
-                },
+                }),
             };
+            if lets_sigchld_through {
+                signals::block_sigchld();
+            }
+            *place = made?;
             Ok(())
         })
     }

@@ -96,7 +96,9 @@ impl Life {
 
     fn try_to_make(&self) -> Result<(), WatchError> {
         let before = self.board.waits();
-        self.driver.make(self.backend)?;
+        let call = self.fault.map(|fault| fault.call);
+        let lets_through = call.is_some_and(|call| call.maker_lets_sigchld_through);
+        self.driver.make(self.backend, lets_through)?;
         self.all_threads_wait(before);
         Ok(())
     }

@@ -261,6 +261,7 @@ pub static CALLS: &[Call] = &[
     .with_fallback(&[(Telling, 1), (Late, 1)]),
     Call::new("rt_sigpending", &[libc::SYS_rt_sigpending], &REFUSED)
         .by(Watcher)
+        .if_the_maker_lets_sigchld_through()
         .with_pidfd(&[(Telling, 1), (Late, 1)])
         .with_sigchld(&[(Telling, 1), (Late, 1)])
         .with_fallback(&[(Telling, 1), (Late, 1)]),
