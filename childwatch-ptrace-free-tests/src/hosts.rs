@@ -39,6 +39,7 @@ mod in_valgrind;
 mod installs_again;
 mod job_control;
 mod joins_a_namespace;
+mod keeps_capabilities;
 mod keeps_errno;
 mod no_more_files;
 mod no_proc;
@@ -170,4 +171,5 @@ hosts! { $
     traces_in_callbacks "traces-in-callbacks",
     scans_stacks "scans-stacks",
     blocks_later "blocks-later",
+    keeps_capabilities "keeps-capabilities",
 }

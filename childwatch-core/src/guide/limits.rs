@@ -46,8 +46,8 @@
 //! - **No change of user that keeps capabilities with a thread running.** `capset` and
 //!   `prctl(PR_SET_KEEPCAPS)` reach one thread, and the C library's `setresuid` and `setresgid` change
 //!   all threads. If the kernel permits a change on one thread and refuses it on the watcher's, the
-//!   program aborts: An example is `setpriv --reuid nobody --clear-groups --regid nogroup`. *Way around:*
-//!   make the watcher after the change.
+//!   program aborts. An example is `setpriv --reuid nobody --clear-groups --regid nogroup`. *Way around:*
+//!   make the watcher after the change, or [drive](crate::guide::own_loop) it, which takes no thread.
 //! - **No session keyring from a child with a thread running.** A child such as
 //!   `keyctl new_session` gives its parent a new session keyring (`KEYCTL_SESSION_TO_PARENT`). The
 //!   kernel refuses that if the parent has more than one thread (`EPERM`). *Way around:* let the

@@ -5,7 +5,7 @@ use super::feature::Feature;
 use super::under_test::BackendUnderTest;
 use crate::kit::sys::second_copy::SecondCopy;
 use crate::kit::sys::terminal::Terminal;
-use crate::kit::sys::{death, limits, permits, traps, wall_clock};
+use crate::kit::sys::{death, limits, permits, traps, users, wall_clock};
 use crate::machine::interpreter::Interpreter;
 use crate::machine::sandbox::Sandbox;
 use crate::machine::{anew, namespace};
@@ -57,6 +57,9 @@ pub enum Facility {
     /// A process may change the code that the kernel gives it to read the clocks (the vDSO), on
     /// x86-64.
     OwnWallClock,
+    /// A process may become another user and group, and root again (`CAP_SETUID` and `CAP_SETGID`, in
+    /// a user namespace that has the others).
+    OtherUsers,
     /// Of this program: the example `second_copy` was built beside it.
     SecondCopy,
     /// Of this program: its children may share its memory. ThreadSanitizer keeps a record of
@@ -99,6 +102,7 @@ impl Facility {
             Facility::Pseudoterminals => Terminal::can_be_opened(),
             Facility::TimeNamespace => namespace::may_have_other_clocks(),
             Facility::OwnWallClock => wall_clock::can_set_own_wall_clock(),
+            Facility::OtherUsers => users::may_become_another(),
             Facility::SecondCopy => SecondCopy::is_there(),
             Facility::SharedMemory if cfg!(thread_sanitizer) => {
                 Err("ThreadSanitizer has no record of a child that shares memory".to_owned())

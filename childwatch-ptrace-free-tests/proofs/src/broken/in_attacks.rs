@@ -6,6 +6,7 @@ use std::io;
 use std::mem;
 use std::os::fd::{IntoRawFd, RawFd};
 use std::process::{Child, Command};
+use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -87,6 +88,16 @@ pub(super) const ALL: &[Broken] = &[
         breaks: Rule::Clause(C18),
         watcher: blocks_the_librarys_signals,
         fails: &[("changes-user", ByHanging)],
+        // The thread that it leaves behind fails every case.
+        passes: &[],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "keeps-a-thread",
+        fault: "A thread that the first one starts lives on for later ones.",
+        breaks: Rule::Clause(C18),
+        watcher: keeps_a_thread,
+        fails: &[("keeps-capabilities", Saying("the cell ended by signal: 6"))],
         // The thread that it leaves behind fails every case.
         passes: &[],
         ..ON_PIDFDS
@@ -223,6 +234,12 @@ impl SourceFault for EndsAtAnInterruption {
 
 fn blocks_the_librarys_signals() -> Result<Box<dyn PidWatcher>, WatchError> {
     beside_a_thread(signals::block_every_signal)
+}
+
+fn keeps_a_thread() -> Result<Box<dyn PidWatcher>, WatchError> {
+    static STARTED: Once = Once::new();
+    STARTED.call_once(|| leave_a_thread(signals::block_sigchld, thread::park));
+    Pidfd.watcher()
 }
 
 #[derive(Debug, Default)]
