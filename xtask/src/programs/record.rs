@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::ops::AddAssign;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
 
@@ -14,9 +15,15 @@ const LENGTH: usize = 16 << 20;
 /// The bytes that count those of the lines.
 const HEAD: usize = 8;
 
-/// Makes an empty record.
-pub(super) fn create(file: &Path) -> anyhow::Result<()> {
-    Ok(File::create(file)?.set_len(LENGTH as u64)?)
+/// Makes an empty record in a directory of its own. A process that has changed its user can open
+/// it too.
+pub(super) fn create(directory: &Path) -> anyhow::Result<PathBuf> {
+    fs::set_permissions(directory, Permissions::from_mode(0o755))?;
+    let path = directory.join("record");
+    let file = File::create(&path)?;
+    file.set_len(LENGTH as u64)?;
+    file.set_permissions(Permissions::from_mode(0o666))?;
+    Ok(path)
 }
 
 /// Returns the lines. A process that was killed may have left one unwritten.
@@ -216,8 +223,7 @@ mod tests {
     #[test]
     fn a_record_has_as_many_bytes_as_it_counts() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("record");
-        create(&file).unwrap();
+        let file = create(folder.path()).unwrap();
         assert_eq!(read(&file).unwrap(), "");
         let mut bytes = vec![0; LENGTH];
         bytes[HEAD..][..8].copy_from_slice(b"7 end 0\n");

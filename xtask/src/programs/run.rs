@@ -72,8 +72,7 @@ impl Trial<'_> {
     fn try_run(&self, library: &Path) -> anyhow::Result<Outcome> {
         let without = self.job(|_| {})?;
         let records = TempDir::new()?;
-        let file = records.path().join("record");
-        record::create(&file)?;
+        let file = record::create(records.path())?;
         let with = self.job(|command| {
             command.env("LD_PRELOAD", library);
             command.env("PRELOADED_RECORD", &file);
