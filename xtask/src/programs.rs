@@ -62,14 +62,7 @@ pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let ways = Way::all(&args.backends()?);
     let programs = args.programs()?;
     let library = build()?;
-    let trials: Vec<Trial> = programs
-        .iter()
-        .flat_map(|program| {
-            let ways = ways.iter().filter(|way| program.notices(way).is_none());
-            let repeated = ways.flat_map(|way| std::iter::repeat_n(way, args.repeat));
-            repeated.map(|way| Trial { program, way })
-        })
-        .collect();
+    let trials = trials(&programs, &ways, args.repeat);
     let outcomes = try_all(&trials, &library);
     let rows: Vec<_> = trials.iter().zip(&outcomes).collect();
     print!("{}", table::of(&programs, &ways, &rows));
@@ -83,7 +76,22 @@ pub(crate) fn main(args: &Args) -> anyhow::Result<ExitCode> {
         counts += outcome.counts();
     }
     println!("{} trials, {failed} failed. {counts}", trials.len());
-    Ok(ExitCode::from(u8::from(failed > 0)))
+    Ok(code(failed).into())
+}
+
+/// The exit code after so many failures.
+fn code(failed: usize) -> u8 {
+    u8::from(failed > 0)
+}
+
+/// Each program in each way, except where it notices the watcher, as documented.
+fn trials<'a>(programs: &'a [Program], ways: &'a [Way], repeat: usize) -> Vec<Trial<'a>> {
+    let of_program = |program: &'a Program| {
+        let ways = ways.iter().filter(|way| program.notices(way).is_none());
+        let repeated = ways.flat_map(move |way| std::iter::repeat_n(way, repeat));
+        repeated.map(move |way| Trial { program, way })
+    };
+    programs.iter().flat_map(of_program).collect()
 }
 
 impl Args {
@@ -174,5 +182,72 @@ fn print_failure(trial: &Trial, outcome: &Outcome, record: bool) {
     }
     if record {
         println!("{}", outcome.record());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args() -> Args {
+        Args {
+            programs: Vec::new(),
+            backends: Vec::new(),
+            repeat: 1,
+            script: None,
+            record: false,
+        }
+    }
+
+    #[test]
+    fn a_failure_is_the_exit_code() {
+        assert_eq!([0, 1, 256].map(code), [0, 1, 1]);
+    }
+
+    #[test]
+    fn without_a_name_all_programs_are_run() {
+        let all = args().programs().unwrap();
+        let shells = Args {
+            programs: vec![all[0].name.clone()],
+            ..args()
+        };
+        assert!(all.len() > 1);
+        assert!(shells.programs().unwrap().len() < all.len());
+        let unknown = Args {
+            programs: vec!["no such program".to_owned()],
+            ..args()
+        };
+        assert!(unknown.programs().is_err());
+    }
+
+    #[test]
+    fn a_program_is_tried_in_each_way_in_which_it_notices_nothing() {
+        let programs = [Program::of_script("true")];
+        let ways = Way::all(&args().backends().unwrap());
+        assert_eq!(ways.len(), 6);
+        assert_eq!(trials(&programs, &ways, 2).len(), 12);
+        let text = "# needs: sh\n# notices: handler needs its thread\n\ntrue\n";
+        let notices = [Program::parse("a", text).unwrap()];
+        let tried = trials(&notices, &ways, 1);
+        let tried: Vec<_> = tried.iter().map(|trial| trial.way.to_string()).collect();
+        assert_eq!(tried, ["pidfd, blocked"]);
+    }
+
+    /// What has failed is counted, in the table too.
+    #[test]
+    fn each_trial_has_an_outcome_and_a_failure_is_in_the_table() {
+        let programs = [Program::of_script("true")];
+        let ways = Way::all(&["pidfd"]);
+        let trials = trials(&programs, &ways, 3);
+        let outcomes = try_all(&trials, Path::new("/no/such/library.so"));
+        assert_eq!(outcomes.len(), 6);
+        assert!(outcomes.iter().all(|outcome| !outcome.is_well()));
+        let rows: Vec<_> = trials.iter().zip(&outcomes).collect();
+        let table = table::of(&programs, &ways, &rows);
+        assert_eq!(table.matches("3 FAILED").count(), 2, "{table}");
+        let well = Outcome::default();
+        let rows: Vec<_> = trials.iter().map(|trial| (trial, &well)).collect();
+        let table = table::of(&programs, &ways, &rows);
+        assert_eq!(table.matches("the same").count(), 2, "{table}");
     }
 }

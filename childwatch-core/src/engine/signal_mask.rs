@@ -187,3 +187,25 @@ impl SignalMask {
         taken == signal
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::refusing::on_a_thread_without;
+
+    /// Otherwise each callback in a sandbox would be late.
+    #[test]
+    fn where_the_question_is_refused_no_signal_is_pending() {
+        // No other test has this signal.
+        let is_pending_where_it_is = || {
+            let mut is_found = None;
+            SignalMask::stays_pending(libc::SIGPWR, || is_found = Some(is_pending(libc::SIGPWR)));
+            is_found
+        };
+        assert_eq!(is_pending_where_it_is(), Some(true));
+        let refused = on_a_thread_without(libc::SYS_rt_sigpending, is_pending_where_it_is);
+        if let Some(refused) = refused {
+            assert_eq!(refused, Some(false));
+        }
+    }
+}

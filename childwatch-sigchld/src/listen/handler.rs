@@ -169,7 +169,15 @@ static HAS_FOUND_ANOTHER: AtomicBool = AtomicBool::new(false);
     expect(dead_code, reason = "a model's kernel answers instead")
 )]
 pub(crate) fn may_run_another() -> bool {
-    match disposition() {
+    may_run_another_beside(disposition())
+}
+
+#[cfg_attr(
+    childwatch_loom,
+    expect(dead_code, reason = "a model's kernel answers instead")
+)]
+fn may_run_another_beside(now: io::Result<libc::sigaction>) -> bool {
+    match now {
         Ok(now) => !disposition::is_installed_over_none(&now),
         // Only a sandbox refuses the question.
         Err(_) => HAS_FOUND_ANOTHER.load(Ordering::SeqCst),
@@ -490,6 +498,19 @@ mod tests {
         install().unwrap();
         for nothing in [libc::SIG_DFL, libc::SIG_IGN] {
             assert!(in_a_copy_with(nothing, may_run_another), "{nothing:#x}");
+        }
+    }
+
+    /// In a sandbox that was entered since. The program may have had a handler then, or none.
+    #[test]
+    fn where_the_question_is_refused_what_was_found_at_first_counts() {
+        install().unwrap();
+        for found in [true, false] {
+            assert!(in_a_copy_with(libc::SIG_DFL, || {
+                HAS_FOUND_ANOTHER.store(found, Ordering::SeqCst);
+                let refused = may_run_another_beside(Err(io::ErrorKind::PermissionDenied.into()));
+                refused == found
+            }));
         }
     }
 

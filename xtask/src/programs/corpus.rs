@@ -106,7 +106,7 @@ impl Program {
     }
 
     /// Reads the lines at the head of a file: `# needs: …`, and perhaps `# notices: …`.
-    fn parse(name: &str, text: &str) -> anyhow::Result<Self> {
+    pub(super) fn parse(name: &str, text: &str) -> anyhow::Result<Self> {
         let value = |key: &str| {
             let head = text.lines().take_while(|line| line.starts_with("# "));
             head.filter_map(|line| {

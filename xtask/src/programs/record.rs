@@ -193,6 +193,10 @@ mod tests {
                 "told, and not watched: 7 told 8 0",
             ),
             (
+                &["7 begin", "7 watch 8", "7 gone 8", "7 told 8 0"],
+                "told, and not watched: 7 told 8 0",
+            ),
+            (
                 &["7 begin", "7 watch 8", "7 told 8 0", "7 told 8 0"],
                 "told twice: 7 told 8 0",
             ),

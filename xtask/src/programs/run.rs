@@ -140,6 +140,9 @@ fn wait(script: &mut Child) -> anyhow::Result<Option<ExitStatus>> {
 impl Job {
     fn differences(&self, without: &Job) -> Vec<String> {
         let mut differences = Vec::new();
+        if without.status.is_none() {
+            differences.push("it does not end without a watcher either".to_owned());
+        }
         if self.status != without.status {
             let say = |status: Option<ExitStatus>| match status {
                 Some(status) => status.to_string(),
@@ -162,5 +165,91 @@ impl Job {
             }
         }
         differences
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    fn job(status: Option<i32>, stdout: &str, stderr: &str) -> Job {
+        Job {
+            status: status.map(ExitStatus::from_raw),
+            stdout: stdout.to_owned(),
+            stderr: stderr.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_job_with_the_same_result_has_no_difference() {
+        let same = || job(Some(256), "out", "err");
+        assert_eq!(same().differences(&same()), [""; 0]);
+    }
+
+    #[test]
+    fn each_part_of_the_result_is_compared() {
+        let without = job(Some(0), "out", "err");
+        for (with, begin) in [
+            (
+                job(Some(256), "out", "err"),
+                "with a watcher: exit status: 1",
+            ),
+            (job(None, "out", "err"), "with a watcher: not ended"),
+            (job(Some(0), "", "err"), "output with a watcher"),
+            (job(Some(0), "out", "errors"), "errors with a watcher"),
+        ] {
+            let differences = with.differences(&without);
+            assert_eq!(differences.len(), 1, "{differences:?}");
+            assert!(differences[0].starts_with(begin), "{differences:?}");
+        }
+    }
+
+    /// Otherwise the watcher could hold up the program in any way, and nobody would see it.
+    #[test]
+    fn a_script_that_ends_in_neither_case_shows_nothing() {
+        let overdue = || job(None, "", "");
+        assert_eq!(overdue().differences(&overdue()).len(), 1);
+    }
+
+    fn outcome(script: &str, library: &str) -> Outcome {
+        let program = &Program::of_script(script);
+        let way = &Way::all(&["pidfd"])[0];
+        Trial { program, way }.run(Path::new(library))
+    }
+
+    /// The loader says on the program's standard error that there is no such library.
+    #[test]
+    fn a_program_that_the_library_does_not_reach_has_failed() {
+        let outcome = outcome("true & wait", "/no/such/library.so");
+        let faults: Vec<_> = outcome.faults().collect();
+        assert!(!outcome.is_well());
+        assert_eq!(faults.len(), 2, "{faults:?}");
+        assert!(faults[0].contains("/no/such/library.so"), "{faults:?}");
+        assert!(faults[1].contains("no child was watched"), "{faults:?}");
+    }
+
+    #[test]
+    fn a_program_that_cannot_be_run_has_failed() {
+        // No variable has a null byte.
+        let outcome = outcome("true", "\0");
+        let fault = outcome.faults().next().unwrap();
+        assert!(fault.starts_with("it can't be run"), "{fault}");
+        assert!(!outcome.is_well());
+    }
+
+    #[test]
+    fn a_fault_of_the_record_and_a_difference_each_make_a_failure() {
+        assert!(Outcome::default().is_well());
+        let difference = Outcome {
+            differences: vec!["output".to_owned()],
+            ..Outcome::default()
+        };
+        let fault = Outcome {
+            record: Record::of("7 end 1\n"),
+            ..Outcome::default()
+        };
+        assert!(!difference.is_well() && !fault.is_well());
     }
 }

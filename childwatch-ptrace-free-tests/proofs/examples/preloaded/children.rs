@@ -101,3 +101,58 @@ fn place(pid: i32) -> Option<(usize, usize)> {
     let pid = usize::try_from(pid).ok()?;
     Some((pid / PAGE, pid % PAGE))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PID: i32 = 4097;
+
+    #[test]
+    fn what_the_program_has_reaped_is_untold_until_the_watcher_tells_it() {
+        let children = Children::none();
+        children.watch(PID);
+        assert_eq!(children.untold(), 0);
+        assert!(children.reap(PID));
+        assert_eq!(children.untold(), 1);
+        // Another child's end is not this one's.
+        children.tell(PID + 1);
+        assert_eq!(children.untold(), 1);
+        children.tell(PID);
+        assert_eq!(children.untold(), 0);
+    }
+
+    #[test]
+    fn a_child_is_reaped_once_also_if_the_watcher_has_told_it_before() {
+        let children = Children::none();
+        children.watch(PID);
+        children.tell(PID);
+        assert!(children.reap(PID));
+        assert_eq!(children.untold(), 0);
+        // Its pid is another process's from here on.
+        assert!(!children.reap(PID));
+        assert_eq!(children.untold(), 0);
+    }
+
+    #[test]
+    fn a_child_that_nobody_watches_is_not_noted() {
+        let children = Children::none();
+        assert!(!children.reap(PID) && !children.reap(-1) && !children.reap(i32::MAX));
+        children.watch(PID + 1);
+        assert!(!children.reap(PID));
+        assert_eq!(children.untold(), 0);
+    }
+
+    #[test]
+    fn a_child_that_the_watcher_has_refused_is_not_awaited() {
+        let children = Children::none();
+        children.watch(PID);
+        children.refuse(PID);
+        assert!(!children.reap(PID));
+        // The program's handler may be faster than the refusal.
+        children.watch(PID);
+        assert!(children.reap(PID));
+        children.refuse(PID);
+        assert_eq!(children.untold(), 0);
+    }
+}
