@@ -101,8 +101,9 @@ impl SignalMask {
 ///
 /// In a model all threads are one thread of the system's, so no signal is pending.
 pub(crate) fn is_pending(signal: libc::c_int) -> bool {
-    let mut pending = MaybeUninit::uninit();
-    // SAFETY: sigpending writes the set, if it succeeds. Only then the set is read.
+    // A sandbox may answer that it has succeeded, and write nothing.
+    let mut pending = MaybeUninit::zeroed();
+    // SAFETY: all zeros is a valid set, and sigpending may write another.
     !cfg!(childwatch_loom)
         && unsafe {
             libc::sigpending(pending.as_mut_ptr()) == 0
