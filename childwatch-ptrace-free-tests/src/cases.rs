@@ -232,6 +232,7 @@ cases! { $
         [RealProcesses, WithoutProc, Seccomp, PidNamespace],
     C15 fork::a_copy_that_holds_the_fds_makes_no_stale_event [RealProcesses],
     C15 fork::a_copy_made_in_a_callback_ends_when_that_returns [RealProcesses],
+    C15 fork::a_raw_copy_may_change_its_user_at_once [OwnThread],
     C15 driver::a_drive_in_a_copy_answers_forked [RealProcesses, Driver],
     C15 driver::a_copy_made_in_a_driven_callback_goes_on [RealProcesses, Driver],
     C15 fork::a_forked_child_never_unwinds_into_the_parents_copy [RealProcesses],

@@ -31,6 +31,7 @@ mod exits_in_a_callback;
 mod first_thread_ends;
 mod foreign_proc;
 mod forks_in_a_callback;
+mod forks_in_handlers;
 mod handler_no_restart;
 mod hidepid;
 mod ignored_passed_on;
@@ -172,4 +173,5 @@ hosts! { $
     scans_stacks "scans-stacks",
     blocks_later "blocks-later",
     keeps_capabilities "keeps-capabilities",
+    forks_in_handlers "forks-in-handlers",
 }

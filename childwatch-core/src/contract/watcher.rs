@@ -68,10 +68,11 @@ use crate::contract::stats::WatcherStats;
 ///     watcher restores the mask. A driver changes no mask, also not after a panic: callbacks run
 ///     with that of the thread that drives.
 ///   - *A pending `SIGCHLD`.* If this mask lets `SIGCHLD` through and the signal is pending, the
-///     watcher's own thread first waits until another thread has taken it. If all others block the
-///     signal for half a second, it stays blocked during callbacks too, until it has been taken.
-///     Another signal, or one that comes during a callback, may be taken there, also if every other
-///     thread has blocked it since the watcher was made.
+///     watcher's own thread first waits until another thread has taken it. If none does so for half a
+///     second, because all others block the signal or do not run, it stays blocked during the
+///     callbacks that are due. After such a wait the next one is half as long, down to 10 ms, until the signal
+///     is taken in time again. Another signal, or one that comes during a callback, may be taken there,
+///     also if every other thread has blocked it since the watcher was made.
 ///   - *Between callbacks* the watcher's own thread blocks all signals except SIGSEGV, SIGBUS, SIGFPE, SIGILL,
 ///     SIGTRAP and SIGSYS. No thread of the library ever blocks these six. (If the creator of the
 ///     watcher blocks them, they are blocked during callbacks.)
@@ -147,7 +148,9 @@ use crate::contract::stats::WatcherStats;
 ///   program's: [`drive`](crate::Driver::drive) returns [`Forked`](WatchError::Forked), and the
 ///   thread goes on.) A copy that the `Drop` of a captured value makes while the watcher ends drops
 ///   no other callback. (A copy that is made while a thread is being
-///   started may be unable to start threads, and so watchers, because std holds a lock then.)
+///   started may be unable to start threads, and so watchers, because std holds a lock then.) A copy
+///   that is made by the system call `clone` when the watcher is there may call what is
+///   async-signal-safe, such as the C library's `setuid`.
 /// - **\[C16\] footprint.** Every file descriptor is close-on-exec. No file descriptor, thread or
 ///   memory is left over after any number of cycles.
 /// - **\[C17\] concurrency.** A watcher is `Send + Sync`. No call waits for a callback, except those

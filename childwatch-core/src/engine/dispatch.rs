@@ -21,7 +21,7 @@
 //! 2. The driving thread waits for callers in one case only: a callback drops the watcher (4).
 //!    Otherwise it takes the lock, and in `pause` it waits for time to pass or for `stop`. Before the
 //!    first callback of a round it waits for half a second at most, without the lock, until the program
-//!    has taken a pending `SIGCHLD`.
+//!    has taken a pending `SIGCHLD` or the watcher ends.
 //! 3. The thread that drops the watcher joins the watcher's own thread. If the kernel refuses to
 //!    end the wait of that thread, and for a driven watcher, it waits for the end of the round
 //!    instead, on `finished`.
@@ -326,10 +326,10 @@ impl Dispatch {
             if let (Some(callback_mask), None) = (&mut context.callback_mask, &own_mask) {
                 if !state.is_stopping && state.registry.has_due() {
                     // No callback is taken out yet. So a cancellation does not wait for it, and the
-                    // end of the watcher drops it.
+                    // end of the watcher drops it and ends this wait.
                     drop(state);
                     // Only a sandbox refuses this. The thread then keeps its own mask.
-                    own_mask = callback_mask.put_on().ok();
+                    own_mask = callback_mask.put_on(|| self.check().is_ok()).ok();
                     state = self.lock();
                 }
             }

@@ -1,7 +1,7 @@
 //! The library's own threads. No signal handler of the program runs on them.
 
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, test_kill_process};
@@ -20,12 +20,19 @@ pub(crate) const NAME_BYTES: usize = 15;
 #[derive(Debug)]
 pub(crate) struct QuietThread {
     handle: JoinHandle<()>,
+    start: Arc<Start>,
+}
+
+/// How far a new thread is.
+#[derive(Debug, Default)]
+struct Start {
     /// Empty until the thread runs.
-    running: Arc<OnceLock<Running>>,
+    running: Mutex<Option<Running>>,
+    runs: Condvar,
 }
 
 /// What identifies a running thread.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Running {
     identity: ThreadIdentity,
     /// The thread's id (`gettid`).
@@ -35,7 +42,7 @@ struct Running {
 impl QuietThread {
     /// Returns `true` if the calling thread is this one.
     pub(crate) fn is_current(&self) -> bool {
-        let running = self.running.get();
+        let running = *self.start.lock();
         running.is_some_and(|thread| thread.identity == ThreadIdentity::current())
     }
 
@@ -52,11 +59,50 @@ impl QuietThread {
         // The thread catches every panic, so there is none to pass on.
         let _ = self.handle.join();
         // In a model the thread is one of loom's.
-        if let Some(running) = self.running.get().filter(|_| !cfg!(childwatch_loom)) {
+        let running = *self.start.lock();
+        if let Some(running) = running.filter(|_| !cfg!(childwatch_loom)) {
             await_release(running.number);
         }
     }
 }
+
+impl Start {
+    /// Called by the thread.
+    fn run(&self) {
+        *self.lock() = Some(Running {
+            identity: ThreadIdentity::current(),
+            number: gettid(),
+        });
+        self.runs.notify_all();
+    }
+
+    /// Waits until the thread runs, or for [`LONGEST_START`].
+    ///
+    /// A new thread is on the C library's list before it runs. The program may be copied at that time by
+    /// the system call `clone`. If the copy changes its user, glibc waits there for ever for the thread
+    /// to begin.
+    ///
+    /// In a model all threads are one thread of the system's, so this one does not wait.
+    fn wait(&self) {
+        if !cfg!(childwatch_loom) {
+            let is_new = |running: &mut Option<Running>| running.is_none();
+            let waited = self
+                .runs
+                .wait_timeout_while(self.lock(), LONGEST_START, is_new);
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// Nothing under the lock can panic.
+    fn lock(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A thread begins when it gets a processor. Beside 30 busy processes for each processor, each of 1,000
+/// threads began within 96 ms. But if the creator is in a constructor that `dlopen` runs, it
+/// has the loader's lock. With glibc the thread may need that lock to begin.
+const LONGEST_START: Duration = Duration::from_millis(100);
 
 /// Waits until no thread has this id, but not much longer than 0.1 s. A thread that a debugger
 /// traces stays until the debugger has waited for it.
@@ -112,14 +158,11 @@ pub(crate) fn spawn(
     let before =
         SignalMask::block_asynchronous().map_err(|source| refused("pthread_sigmask", source))?;
     let _restored = Restored(before);
-    let running = Arc::new(OnceLock::new());
+    let start = Arc::new(Start::default());
     let spawned = Builder::new().name(name.to_owned()).spawn({
-        let running = Arc::clone(&running);
+        let start = Arc::clone(&start);
         move || {
-            let _ = running.set(Running {
-                identity: ThreadIdentity::current(),
-                number: gettid(),
-            });
+            start.run();
             if before.blocks_synchronous() {
                 // Only a sandbox could refuse this, and it has just allowed the same call.
                 let _ = SignalMask::unblock_synchronous();
@@ -128,7 +171,10 @@ pub(crate) fn spawn(
         }
     });
     match spawned {
-        Ok(handle) => Ok(QuietThread { handle, running }),
+        Ok(handle) => {
+            start.wait();
+            Ok(QuietThread { handle, start })
+        }
         Err(source) => Err(refused(operation, source)),
     }
 }
@@ -247,9 +293,9 @@ mod tests {
     fn no_thread_has_the_number_of_one_that_was_joined() {
         for _ in 0..200 {
             let thread = spawn("quiet", "a test's thread", |_| {}).unwrap();
-            let running = Arc::clone(&thread.running);
+            let start = Arc::clone(&thread.start);
             thread.join();
-            let Running { number, .. } = running.get().expect("the thread has run");
+            let Running { number, .. } = start.lock().expect("the thread has run");
             // Unless another process has got it meanwhile.
             let own = format!("/proc/self/task/{number}");
             assert!(!std::path::Path::new(&own).exists());

@@ -119,14 +119,15 @@ fn change(how: libc::c_int, signals: Option<&libc::sigset_t>) -> io::Result<Sign
     let signals = signals
         .filter(|_| !cfg!(childwatch_loom))
         .map_or(ptr::null(), ptr::from_ref);
-    let mut before = MaybeUninit::uninit();
+    // A sandbox may answer that it has succeeded, and write nothing.
+    let mut before = MaybeUninit::zeroed();
     // SAFETY: pthread_sigmask reads the one set, if that is not null, and writes the
     // other. The one is initialised.
     let refused = unsafe { libc::pthread_sigmask(how, signals, before.as_mut_ptr()) };
     if refused != 0 {
         return Err(io::Error::from_raw_os_error(refused));
     }
-    // SAFETY: pthread_sigmask has succeeded, so it has written the former mask.
+    // SAFETY: all zeros is a valid set, and pthread_sigmask may have written another.
     Ok(SignalMask(unsafe { before.assume_init() }))
 }
 
@@ -170,6 +171,15 @@ impl SignalMask {
             action
         };
         body();
+        let is_pending = Self::take(signal);
+        mask.set().unwrap();
+        // SAFETY: the action is the one that was found.
+        unsafe { libc::signal(signal, action) };
+        is_pending
+    }
+
+    /// Takes a signal that is blocked and pending on the calling thread. Returns `false` if there is none.
+    pub(crate) fn take(signal: libc::c_int) -> bool {
         let at_once = libc::timespec {
             tv_sec: 0,
             tv_nsec: 0,
@@ -182,9 +192,6 @@ impl SignalMask {
             libc::sigaddset(one.as_mut_ptr(), signal);
             libc::sigtimedwait(one.as_ptr(), ptr::null_mut(), &raw const at_once)
         };
-        mask.set().unwrap();
-        // SAFETY: the action is the one that was found.
-        unsafe { libc::signal(signal, action) };
         taken == signal
     }
 }
@@ -192,7 +199,7 @@ impl SignalMask {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::refusing::on_a_thread_without;
+    use crate::platform::refusing::{on_a_thread_in_pretence, on_a_thread_without};
 
     /// Otherwise each callback in a sandbox would be late.
     #[test]
@@ -208,5 +215,27 @@ mod tests {
         if let Some(refused) = refused {
             assert_eq!(refused, Some(false));
         }
+    }
+
+    /// What the kernel has not written must not be read.
+    #[test]
+    fn where_the_question_is_answered_and_nothing_written_no_signal_is_pending_or_blocked() {
+        let answers = || {
+            let _ = fill_the_stack();
+            let pending = (1..=64).any(is_pending);
+            let _ = fill_the_stack();
+            (pending, SignalMask::current().unwrap().blocked())
+        };
+        let pending = on_a_thread_in_pretence(libc::SYS_rt_sigpending, answers);
+        assert!(pending.is_none_or(|(pending, _)| !pending));
+        let mask = on_a_thread_in_pretence(libc::SYS_rt_sigprocmask, answers);
+        assert!(mask.is_none_or(|(_, blocked)| blocked.is_empty()));
+    }
+
+    /// So that memory that nobody writes would be found.
+    #[inline(never)]
+    fn fill_the_stack() -> u8 {
+        let bytes = std::hint::black_box([0xff_u8; 16384]);
+        bytes[usize::from(bytes[0]) % bytes.len()]
     }
 }

@@ -48,6 +48,15 @@
 //!   all threads. If the kernel permits a change on one thread and refuses it on the watcher's, the
 //!   program aborts. An example is `setpriv --reuid nobody --clear-groups --regid nogroup`. *Way around:*
 //!   make the watcher after the change, or [drive](crate::guide::own_loop) it, which takes no thread.
+//! - **glibc takes locks once there has been a thread.** As long as a process has had one
+//!   thread only, glibc leaves some locks out. With a watcher it takes them, also after the watcher was
+//!   dropped. If a handler of a signal interrupts `fork`, `seteuid` or the allocator, and calls `fork` or
+//!   `seteuid` itself, it waits for ever. POSIX allowed `fork` in handlers until 2024. *Way around:* [drive](crate::guide::own_loop) the watcher, block the signal
+//!   around these calls, or let the handler only wake a loop.
+//! - **Some libraries ask for the number of threads.** The crate `time` 0.3.36 (not 0.3.55) does not tell
+//!   the local offset (`current_local_offset`) in a process with a second thread. Python from 3.12 on
+//!   warns when such a process forks. *Way around:* ask before the first watcher is made, or
+//!   [drive](crate::guide::own_loop) the watcher, which takes no thread.
 //! - **No session keyring from a child with a thread running.** A child such as
 //!   `keyctl new_session` gives its parent a new session keyring (`KEYCTL_SESSION_TO_PARENT`). The
 //!   kernel refuses that if the parent has more than one thread (`EPERM`). *Way around:* let the
@@ -97,11 +106,13 @@
 //!   *Way around:* [drive](crate::guide::own_loop) the watcher, which changes no mask. Or block
 //!   `SIGCHLD` on the thread that makes the watcher, while it makes it. A process that is started in a
 //!   callback then inherits that. Or keep callbacks short: only send a message.
-//! - **A callback may be half a second late** if every other thread of the program blocks `SIGCHLD`, and
-//!   none takes it while it is pending: the watcher waits for the program (C4). The same happens if the
-//!   program sends `SIGCHLD` to the watcher's thread alone (`tgkill`). If the signal stays pending, later
-//!   callbacks are not late. During these callbacks, `SIGCHLD` is blocked, and a process that is
-//!   started there inherits that. *Way around:* block `SIGCHLD` before the watcher is made.
+//! - **A callback may be half a second late** if `SIGCHLD` is pending and no other thread of the
+//!   program takes it: the watcher waits for the program (C4). Perhaps all others block it. Or the thread that would
+//!   take it is in `vfork`, in a long call on a broken file system, or is held by a debugger. The same happens if
+//!   the program sends `SIGCHLD` to the watcher's thread alone (`tgkill`). If the signal stays
+//!   pending, later callbacks are less and less late, down to 10 ms. During these callbacks, `SIGCHLD` is
+//!   blocked, and a process that is started there inherits that. *Way around:* block `SIGCHLD`
+//!   before the watcher is made.
 //! - **The watcher's thread answers no other signal.** Some programs signal each of their
 //!   threads, for example to collect stacks, and wait for all answers. The watcher's thread
 //!   blocks the signal outside callbacks. *Way around:* pass over threads that block the

@@ -40,11 +40,12 @@ fn read(clock: libc::clockid_t) -> Option<Duration> {
 #[must_use]
 pub fn monotonic() -> Duration {
     // A sandbox may refuse the call at any time, so std's clock goes on where the kernel's
-    // has been.
-    static START: OnceLock<(Duration, Instant)> = OnceLock::new();
-    let now = read(libc::CLOCK_MONOTONIC);
-    let (start, began) = START.get_or_init(|| (now.unwrap_or_default(), Instant::now()));
-    now.unwrap_or_else(|| *start + began.elapsed())
+    // has been. That is read last: if the thread loses its processor in between, std's
+    // clock is ahead, and the time does not go back.
+    static START: OnceLock<(Instant, Duration)> = OnceLock::new();
+    let kernels = || read(libc::CLOCK_MONOTONIC);
+    let (began, start) = START.get_or_init(|| (Instant::now(), kernels().unwrap_or_default()));
+    kernels().unwrap_or_else(|| *start + began.elapsed())
 }
 
 /// The processor time of the calling thread.

@@ -24,7 +24,7 @@ use crate::backend::stage::Stage;
 use crate::kit::child::{End, GatedChild};
 use crate::kit::probe::Probe;
 use crate::kit::sys::signals::SigchldAction;
-use crate::kit::sys::{birth, death, limits, permits, receive};
+use crate::kit::sys::{birth, death, limits, permits, receive, users};
 use crate::kit::{deadline, footprint};
 use crate::machine::refusal::{Refusal, refuse_in_process};
 
@@ -311,6 +311,32 @@ pub(super) fn a_copy_made_in_a_callback_ends_when_that_returns(stage: &Stage<'_>
         assert!(is_over, "{fork:?}: the copy lives on");
         let runners: Vec<_> = std::iter::from_fn(|| next_number(&from)).collect();
         assert_eq!(runners, [std::process::id(); 40], "{fork:?}");
+    }
+}
+
+/// A jailer makes its prisoner so. The C library in the copy knows the threads of its list, and
+/// waits for one that has not begun.
+pub(super) fn a_raw_copy_may_change_its_user_at_once(stage: &Stage<'_>) {
+    for _ in 0..20 {
+        let watcher = stage.watcher();
+        // SAFETY: what the copy calls is async-signal-safe.
+        let copy = unsafe {
+            match birth::fork_twin(birth::Fork::Raw) {
+                Ok(None) => {
+                    // musl finds that the other threads are gone, and refuses.
+                    let _ = users::act_as_oneself();
+                    libc::_exit(0)
+                }
+                copy => copy.unwrap().expect("the copy does not get here"),
+            }
+        };
+        let is_over = deadline::holds_within(deadline::patience(), || death::is_waitable(copy));
+        if !is_over {
+            death::kill(copy);
+        }
+        death::reap(copy);
+        assert!(is_over, "the copy waits for ever");
+        drop(watcher);
     }
 }
 

@@ -13,6 +13,7 @@ pub mod endings;
 pub(crate) mod filters;
 pub mod forwarding;
 pub(crate) mod heap;
+pub(crate) mod in_handlers;
 pub mod limits;
 pub(crate) mod own_handler;
 pub mod permits;

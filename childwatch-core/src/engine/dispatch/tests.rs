@@ -373,13 +373,13 @@ fn a_round_without_callbacks_waits_for_no_signal() {
 }
 
 /// Runs a round whose thread waits for the program first. Meanwhile `act` runs on this thread. Returns
-/// how many callbacks have run.
-fn callbacks_after_a_wait(
+/// `true` if no callback has run, and the mask.
+fn runs_none_after_a_wait(
     dispatch: &Dispatch,
     token: Token,
     signal: libc::c_int,
     act: impl FnOnce(),
-) -> usize {
+) -> (bool, CallbackMask) {
     thread::scope(|scope| {
         let round = scope.spawn(move || {
             let mut ran = 0;
@@ -388,7 +388,7 @@ fn callbacks_after_a_wait(
                 let round = dispatch.run_round(&mut context, &mut exited(token), disarms_nothing);
                 ran = round.callbacks;
             });
-            ran
+            (ran == 0, context.callback_mask.unwrap())
         });
         // A round that did not wait would be over.
         while dispatch.lock().round.is_none() && !round.is_finished() {
@@ -408,12 +408,28 @@ fn a_callback_can_be_taken_out_while_the_thread_waits_for_the_program() {
         let dispatch = Dispatch::new();
         let token = registered(&dispatch);
         let added = joined(&dispatch, token, Box::new(|_| ()));
-        let ran = callbacks_after_a_wait(&dispatch, token, libc::SIGXFSZ, || {
+        let (runs_none, _) = runs_none_after_a_wait(&dispatch, token, libc::SIGXFSZ, || {
             drop(dispatch.cancel(added.handle));
         });
-        ran == 0
+        runs_none
     });
     assert!(is_taken_out, "the callback had begun each time");
+}
+
+/// Otherwise the drop of the watcher would last as long.
+#[test]
+fn the_end_of_the_watcher_ends_the_wait_for_the_program() {
+    let is_ended = (0..TRIES).any(|_| {
+        let dispatch = Dispatch::new();
+        let token = registered(&dispatch);
+        joined(&dispatch, token, Box::new(|_| ()));
+        let (runs_none, mask) =
+            runs_none_after_a_wait(&dispatch, token, libc::SIGRTMIN() + 3, || {
+                drop(dispatch.stop());
+            });
+        runs_none && !mask.has_waited_in_vain()
+    });
+    assert!(is_ended, "the wait went on each time");
 }
 
 /// If the wake was refused, the drop of a watcher waits for the end of the round.
@@ -422,11 +438,11 @@ fn the_end_of_a_round_that_ran_no_callback_is_told_to_all_who_wait() {
     let is_seen = (0..TRIES).any(|_| {
         let dispatch = Dispatch::new();
         let token = registered(&dispatch);
-        joined(&dispatch, token, Box::new(|_| ()));
+        let added = joined(&dispatch, token, Box::new(|_| ()));
         let (tell, told) = mpsc::channel();
         thread::scope(|scope| {
-            let ran = callbacks_after_a_wait(&dispatch, token, libc::SIGPROF, || {
-                drop(dispatch.stop());
+            let (runs_none, _) = runs_none_after_a_wait(&dispatch, token, libc::SIGPROF, || {
+                drop(dispatch.cancel(added.handle));
                 scope.spawn(|| {
                     dispatch.wait_until_idle();
                     tell.send(()).unwrap();
@@ -438,7 +454,7 @@ fn the_end_of_a_round_that_ran_no_callback_is_told_to_all_who_wait() {
                 dispatch.finished.notify_all();
             }
             assert!(is_told, "a thread waits for a round that has ended");
-            ran == 0
+            runs_none
         })
     });
     assert!(is_seen, "the callback had begun each time");

@@ -8,8 +8,8 @@ use childwatch_ptrace_free_tests::Clause::{C3, C4, C5, C9, C10, C12, C15, C18};
 use childwatch_ptrace_free_tests::kit::looped::Loop;
 use drives::{
     BlocksSignals, DrivesAfterTheEnd, DrivesElsewhere, DrivesInCopies, LetsSignalsThrough,
-    NeverDropped, PollsWhileItWaits, RefusesNested, TellsOneDriver, drops_elsewhere,
-    unregisters_by_waiting, with,
+    NeverDropped, PollsWhileItWaits, RefusesNested, TellsOneDriver, after_a_thread,
+    drops_elsewhere, unregisters_by_waiting, with,
 };
 use polls::{
     AlwaysReadable, ForgetsLateCallbacks, NeverReadable, TellsInTheNext, WaitsInCollect, by_itself,
@@ -170,6 +170,15 @@ pub(super) const ALL: &[Broken] = &[
         watcher: || Loop::start(with::<LetsSignalsThrough>()?),
         driven: with::<LetsSignalsThrough>,
         fails: &[("blocks-later", Saying("the program drives by itself"))],
+        ..DRIVEN
+    },
+    Broken {
+        name: "has-had-a-thread",
+        fault: "It starts a thread when it is made, and joins it.",
+        breaks: Rule::Clause(C18),
+        watcher: || Loop::start(after_a_thread()?),
+        driven: after_a_thread,
+        fails: &[("forks-in-handlers", InVain("the copy did not end"))],
         ..DRIVEN
     },
     Broken {

@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::panic::catch_unwind;
 use std::ptr;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::thread;
 
 use childwatch_core::source::{ExitSource, Report, ThreadedWatcher, Token};
 use childwatch_core::{Exit, ExitCallback, Pid, PidWatcher, Unregistered, WatchError, WatchHandle};
@@ -46,6 +47,21 @@ pub(super) const ALL: &[Broken] = &[
                 InVain("the callback ran 0 times"),
             ),
         ],
+        ..ON_PIDFDS
+    },
+    Broken {
+        name: "starts-a-thread-at-last",
+        fault: "A thread of its own may not have begun when the watcher is returned.",
+        breaks: Rule::Clause(C15),
+        watcher: || {
+            let watcher = Pidfd.watcher();
+            thread::spawn(|| {});
+            watcher
+        },
+        fails: &[(
+            "a_raw_copy_may_change_its_user_at_once",
+            InVain("the copy waits for ever"),
+        )],
         ..ON_PIDFDS
     },
     Broken {

@@ -49,7 +49,8 @@ impl Drop for Ticks {
     }
 }
 
-fn set_timer(period: Duration) {
+/// Sends `SIGALRM` to this process after each period, or no more if that is zero.
+pub(super) fn set_timer(period: Duration) {
     let period = libc::timeval {
         tv_sec: period.as_secs() as libc::time_t,
         tv_usec: libc::suseconds_t::from(period.subsec_micros() as i32),

@@ -47,6 +47,12 @@ fn act_as(user: u32) -> io::Result<()> {
     succeeds(unsafe { libc::seteuid(user) })
 }
 
+/// Acts as the user that this process is. The C library tells that to all threads that it knows.
+/// Async-signal-safe.
+pub(crate) fn act_as_oneself() -> io::Result<()> {
+    act_as(geteuid().as_raw())
+}
+
 /// Becomes another user and keeps the capabilities of this thread, as `setpriv(1)` does before it
 /// executes a program. The C library changes the user of all threads.
 ///

@@ -242,6 +242,12 @@ impl DriverFault for DrivesInCopies {
     }
 }
 
+pub(super) fn after_a_thread() -> Result<Driven, WatchError> {
+    // It has nothing to panic about.
+    let _ = thread::spawn(|| {}).join();
+    PidfdDriven.driven()
+}
+
 pub(super) fn drops_elsewhere() -> Result<Driven, WatchError> {
     let (watcher, driver) = PidfdWatcher::driven()?;
     Ok(Driven::new((DropsElsewhere(Some(watcher)), driver)))
