@@ -37,6 +37,8 @@ pub(super) fn read(file: &Path) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&written.collect::<Vec<_>>()).into_owned())
 }
 
+const NOT_UNDERSTOOD: &str = "a line that is not understood";
+
 /// What the watchers of a trial were asked and have told.
 #[derive(Debug, Default)]
 pub(super) struct Record {
@@ -51,6 +53,8 @@ pub(super) struct Counts {
     pub(super) watched: usize,
     pub(super) told: usize,
     pub(super) unknown: usize,
+    /// Children of which the told status was compared with the one that the program got.
+    pub(super) compared: usize,
     /// Children that were reaped before they could be watched.
     pub(super) gone: usize,
 }
@@ -89,18 +93,25 @@ impl Record {
                     None
                 }
                 [_, "refused", ..] => Some("refused"),
-                [process, "told", child, status] => match children.get_mut(&(process, child)) {
-                    Some(child) => child.tell(status.parse().ok(), &mut record.counts),
-                    None => Some("told, and not watched"),
-                },
-                [process, "reaped", child, status] => match children.get_mut(&(process, child)) {
-                    Some(child) => child.reap(status.parse().ok()),
-                    None => Some("reaped, and not watched"),
-                },
+                [process, "told", child, status] => {
+                    let told = status.parse().ok();
+                    match children.get_mut(&(process, child)) {
+                        _ if told.is_none() && status != "unknown" => Some(NOT_UNDERSTOOD),
+                        Some(child) => child.tell(told, &mut record.counts),
+                        None => Some("told, and not watched"),
+                    }
+                }
+                [process, "reaped", child, status] => {
+                    match (children.get_mut(&(process, child)), status.parse()) {
+                        (_, Err(_)) => Some(NOT_UNDERSTOOD),
+                        (Some(child), Ok(status)) => child.reap(status, &mut record.counts),
+                        (None, Ok(_)) => Some("reaped, and not watched"),
+                    }
+                }
                 [_, "end", "0"] => None,
                 [_, "end", _] => Some("lost"),
                 [_, "none", ..] => Some("no watcher"),
-                _ => Some("a line that is not understood"),
+                _ => Some(NOT_UNDERSTOOD),
             };
             if let Some(fault) = fault {
                 record.faults.push(format!("{fault}: {line}"));
@@ -117,19 +128,21 @@ impl Child {
         }
         counts.told += 1;
         counts.unknown += usize::from(status.is_none());
-        self.agree()
+        self.compare(counts)
     }
 
-    fn reap(&mut self, status: Option<i32>) -> Option<&'static str> {
-        self.reaped = status;
-        self.agree()
-    }
-
-    fn agree(&self) -> Option<&'static str> {
-        match (self.told.flatten(), self.reaped) {
-            (Some(told), Some(reaped)) if told != reaped => Some("another status"),
-            _ => None,
+    fn reap(&mut self, status: i32, counts: &mut Counts) -> Option<&'static str> {
+        if self.reaped.replace(status).is_some() {
+            return Some("reaped twice");
         }
+        self.compare(counts)
+    }
+
+    /// Called when either status has come.
+    fn compare(&self, counts: &mut Counts) -> Option<&'static str> {
+        let (told, reaped) = (self.told.flatten()?, self.reaped?);
+        counts.compared += 1;
+        (told != reaped).then_some("another status")
     }
 }
 
@@ -139,6 +152,7 @@ impl AddAssign for Counts {
         self.watched += other.watched;
         self.told += other.told;
         self.unknown += other.unknown;
+        self.compared += other.compared;
         self.gone += other.gone;
     }
 }
@@ -150,12 +164,14 @@ impl fmt::Display for Counts {
             watched,
             told,
             unknown,
+            compared,
             gone,
         } = self;
         write!(
             f,
             "{processes} processes with a watcher, {watched} children watched, {told} exits told, \
-             {unknown} of them without a status, {gone} children reaped before they were watched"
+             {unknown} of them without a status, {compared} statuses compared with what the program \
+             got, {gone} children reaped before they were watched"
         )
     }
 }
@@ -180,6 +196,7 @@ mod tests {
             watched: 3,
             told: 2,
             unknown: 1,
+            compared: 1,
             gone: 1,
         };
         assert_eq!(record.counts, counts);
@@ -207,6 +224,18 @@ mod tests {
             (
                 &["7 begin", "7 watch 8", "7 reaped 8 9", "7 told 8 0"],
                 "another status: 7 told 8 0",
+            ),
+            (
+                &["7 begin", "7 watch 8", "7 reaped 8 0", "7 reaped 8 0"],
+                "reaped twice: 7 reaped 8 0",
+            ),
+            (
+                &["7 begin", "7 watch 8", "7 told 8 some"],
+                "a line that is not understood: 7 told 8 some",
+            ),
+            (
+                &["7 begin", "7 watch 8", "7 reaped 8 some"],
+                "a line that is not understood: 7 reaped 8 some",
             ),
             (&["7 begin", "7 end 1"], "lost: 7 end 1"),
             (&["7 none for reasons"], "no watcher: 7 none for reasons"),
