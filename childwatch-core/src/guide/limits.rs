@@ -57,6 +57,9 @@
 //!   the local offset (`current_local_offset`) in a process with a second thread. Python from 3.12 on
 //!   warns when such a process forks. *Way around:* ask before the first watcher is made, or
 //!   [drive](crate::guide::own_loop) the watcher, which takes no thread.
+//! - **A watcher takes a tenth of a second in a constructor** of a shared library that is loaded by `dlopen`. glibc
+//!   holds a lock meanwhile that the watcher's thread needs to begin, and making the watcher waits
+//!   for the thread. *Way around:* make the watcher when it is first needed.
 //! - **No session keyring from a child with a thread running.** A child such as
 //!   `keyctl new_session` gives its parent a new session keyring (`KEYCTL_SESSION_TO_PARENT`). The
 //!   kernel refuses that if the parent has more than one thread (`EPERM`). *Way around:* let the
