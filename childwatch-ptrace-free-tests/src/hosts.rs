@@ -26,6 +26,7 @@ mod daemonises;
 mod descriptors_apart;
 mod dies_with_its_parent;
 mod ends_in_destructors;
+mod ends_its_thread;
 mod exits_aside;
 mod exits_in_a_callback;
 mod first_thread_ends;
@@ -174,4 +175,5 @@ hosts! { $
     blocks_later "blocks-later",
     keeps_capabilities "keeps-capabilities",
     forks_in_handlers "forks-in-handlers",
+    ends_its_thread "ends-its-thread",
 }

@@ -57,6 +57,11 @@
 //!   the local offset (`current_local_offset`) in a process with a second thread. Python from 3.12 on
 //!   warns when such a process forks. *Way around:* ask before the first watcher is made, or
 //!   [drive](crate::guide::own_loop) the watcher, which takes no thread.
+//! - **A process does not end with the program's last thread.** If a program ends its only thread, by
+//!   `pthread_exit` or the system call `exit`, its process ends. The watcher's thread keeps it. A
+//!   process that the C library's `clone` has made ends so when its function returns. *Way
+//!   around:* drop the watcher before, end by `exit` or `_exit`, or [drive](crate::guide::own_loop) the
+//!   watcher.
 //! - **A watcher takes a tenth of a second in a constructor** of a shared library that is loaded by `dlopen`. glibc
 //!   holds a lock meanwhile that the watcher's thread needs to begin, and making the watcher waits
 //!   for the thread. *Way around:* make the watcher when it is first needed.

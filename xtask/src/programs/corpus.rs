@@ -25,14 +25,16 @@ pub(super) struct Program {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Notice {
     ClosesAllDescriptors,
+    EndsItsThread,
     HandlesMeanwhile,
     HandlesOnItsThread,
     ReceivesItself,
 }
 
 impl Notice {
-    const ALL: [Notice; 4] = [
+    const ALL: [Notice; 5] = [
         Notice::ClosesAllDescriptors,
+        Notice::EndsItsThread,
         Notice::HandlesMeanwhile,
         Notice::HandlesOnItsThread,
         Notice::ReceivesItself,
@@ -42,6 +44,7 @@ impl Notice {
     fn word(self) -> &'static str {
         match self {
             Notice::ClosesAllDescriptors => "closes all descriptors",
+            Notice::EndsItsThread => "ends its only thread",
             Notice::HandlesMeanwhile => "handler reads what the thread changes",
             Notice::HandlesOnItsThread => "handler needs its thread",
             Notice::ReceivesItself => "receives SIGCHLD itself",
@@ -52,6 +55,9 @@ impl Notice {
         match self {
             Notice::ClosesAllDescriptors => {
                 "It closes all descriptors, those of the watcher too, which then refuses its children."
+            }
+            Notice::EndsItsThread => {
+                "It ends its only thread, and so the process. The watcher's thread goes on."
             }
             Notice::HandlesMeanwhile => {
                 "It blocks SIGCHLD while it changes what its handler reads. During another \
@@ -72,6 +78,7 @@ impl Notice {
     fn is_made_in(self, way: &Way) -> bool {
         match self {
             Notice::ClosesAllDescriptors => way.has_descriptors(),
+            Notice::EndsItsThread => true,
             Notice::HandlesMeanwhile => !way.blocked,
             Notice::HandlesOnItsThread => !way.blocked || way.listens_to_sigchld(),
             Notice::ReceivesItself => way.listens_to_sigchld(),

@@ -97,7 +97,10 @@ pub(super) const ALL: &[Broken] = &[
         fault: "A thread that the first one starts lives on for later ones.",
         breaks: Rule::Clause(C18),
         watcher: keeps_a_thread,
-        fails: &[("keeps-capabilities", Saying("the cell ended by signal: 6"))],
+        fails: &[
+            ("keeps-capabilities", Saying("the cell ended by signal: 6")),
+            ("ends-its-thread", InVain("the copy did not end")),
+        ],
         // The thread that it leaves behind fails every case.
         passes: &[],
         ..ON_PIDFDS
