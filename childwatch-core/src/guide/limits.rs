@@ -57,11 +57,13 @@
 //!   the local offset (`current_local_offset`) in a process with a second thread. Python from 3.12 on
 //!   warns when such a process forks. *Way around:* ask before the first watcher is made, or
 //!   [drive](crate::guide::own_loop) the watcher, which takes no thread.
-//! - **A process does not end with the program's last thread.** If a program ends its only thread, by
-//!   `pthread_exit` or the system call `exit`, its process ends. The watcher's thread keeps it. A
-//!   process that the C library's `clone` has made ends so when its function returns. *Way
-//!   around:* drop the watcher before, end by `exit` or `_exit`, or [drive](crate::guide::own_loop) the
-//!   watcher.
+//! - **A process does not end with the program's last thread.** If the last thread of a program ends by
+//!   `pthread_exit` or the system call `exit`, its process ends. The watcher's thread keeps it, and the
+//!   parent waits. A process that the C library's `clone` has made ends so when its function
+//!   returns, and a process in seccomp's strict mode in any case. If a filter of system calls kills one
+//!   thread (`SECCOMP_RET_KILL_THREAD`, libseccomp's `SCMP_ACT_KILL`), or strict mode does, the
+//!   process lives on as well. *Way around:* drop the watcher before, end by `exit` or `_exit`, kill the
+//!   process (`SECCOMP_RET_KILL_PROCESS`), or [drive](crate::guide::own_loop) the watcher.
 //! - **A watcher takes a tenth of a second in a constructor** of a shared library that is loaded by `dlopen`. glibc
 //!   holds a lock meanwhile that the watcher's thread needs to begin, and making the watcher waits
 //!   for the thread. *Way around:* make the watcher when it is first needed.
@@ -82,7 +84,9 @@
 //!   (`fcntl`) stay there too: an unlock does not end them, and the next lock of the program's own
 //!   is refused (`EAGAIN`). In the same way `unshare(CLONE_FS)` and `unshare(CLONE_NEWNS)` leave the
 //!   working directory, the root and the umask: a later `chdir`, `chroot` or `umask` does not reach
-//!   callbacks. *Way around:* make such calls before the first watcher is made, or drop the
+//!   callbacks. The thread stays in the network namespace that the program leaves, with its
+//!   interfaces, and in the control group of version 1 if the program moves itself by `tasks` and not by
+//!   `cgroup.procs`. *Way around:* make such calls before the first watcher is made, or drop the
 //!   watcher before them.
 //! - **An exec may lose record locks on old kernels.** Linux 4.15 and 5.4 release the record locks
 //!   (`fcntl`) of a process with more than one thread when it executes a program. Those
