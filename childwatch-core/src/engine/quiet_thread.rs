@@ -289,6 +289,45 @@ mod tests {
         });
     }
 
+    /// Runs the wait for the start of a thread on a thread of its own. When that waits, `act` is
+    /// called. Returns how long the wait has lasted, or `None` if it does not end.
+    fn time_of_a_wait_for_a_start(act: impl FnOnce(&Start)) -> Option<Duration> {
+        let start = Arc::new(Start::default());
+        let waiting = Arc::clone(&start);
+        let (tell, told) = mpsc::channel();
+        let (end, ended) = mpsc::channel();
+        std::thread::spawn(move || {
+            tell.send(gettid()).unwrap();
+            let before = monotonic();
+            waiting.wait();
+            let _ = end.send(monotonic().saturating_sub(before));
+        });
+        let stat = format!("/proc/self/task/{}/stat", told.recv().unwrap());
+        // After its end the thread has no such file.
+        while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") S ")) {
+            std::thread::yield_now();
+        }
+        act(&start);
+        ended.recv_timeout(Duration::from_secs(60)).ok()
+    }
+
+    /// A constructor that `dlopen` runs has the lock that the thread needs to begin.
+    #[test]
+    fn a_thread_that_does_not_begin_is_not_waited_for_without_a_limit() {
+        let waited = time_of_a_wait_for_a_start(|_| ());
+        assert!(waited.expect("the wait ends") >= LONGEST_START);
+    }
+
+    #[test]
+    fn a_thread_that_begins_ends_the_wait_for_it() {
+        // A thread may get no processor for as long as the wait may last.
+        let is_ended = (0..20).any(|_| {
+            let waited = time_of_a_wait_for_a_start(Start::run);
+            waited.expect("the wait ends") < LONGEST_START
+        });
+        assert!(is_ended, "it has waited for all its time");
+    }
+
     #[test]
     fn no_thread_has_the_number_of_one_that_was_joined() {
         for _ in 0..200 {

@@ -531,4 +531,27 @@ mod tests {
         assert_eq!(noted.try_recv(), Ok(("dropped", true)));
         assert_eq!(poll(Place::OF_THE_SET), Found::Empty);
     }
+
+    /// The watcher refuses the last member, or ends while it takes the callback.
+    #[test]
+    fn a_task_that_waits_for_a_member_that_never_enters_is_woken() {
+        for is_refused in [true, false] {
+            let arrivals = Arc::new(Arrivals::new());
+            let (sender, noted) = mpsc::channel();
+            let key = arrivals.enter(pid());
+            let executor = Executor {
+                arrivals: Arc::clone(&arrivals),
+                sender,
+            };
+            let waker = Waker::from(Arc::new(executor));
+            assert_eq!(arrivals.poll(Place::OF_THE_SET, &waker), Found::Nothing);
+            arrivals.report(key, None);
+            if is_refused {
+                arrivals.refused(key);
+            } else {
+                arrivals.entered(key, WatchHandle::new_unique(pid()));
+            }
+            assert_eq!(noted.try_recv(), Ok(("woken", true)));
+        }
+    }
 }

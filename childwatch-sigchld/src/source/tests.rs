@@ -585,6 +585,34 @@ fn a_child_that_is_reaped_meanwhile_has_the_status_that_its_signal_brought() {
     assert_eq!(reports, [Report::new(token, status)]);
 }
 
+/// The watcher's thread has not taken the hint in yet.
+#[test]
+fn a_callers_look_at_a_reaped_child_has_the_status_that_its_signal_brought() {
+    let (source, _waiter, forwarder) = source();
+    let mut child = cat();
+    insert(&source, &child, Ticks::now());
+    let_die(&mut child);
+    forwarder.notify_child(Pid::from(&child).as_raw(), libc::CLD_EXITED, 5);
+    child.wait().unwrap();
+    let (token, status) = (TOKEN, status(5 << 8));
+    assert_eq!(source.look(token), Some(Report::new(token, status)));
+}
+
+#[test]
+fn no_signal_is_sent_to_a_younger_child_that_has_the_pid_now() {
+    let (source, _waiter, _forwarder) = source();
+    let (before, mut child) = late_cat();
+    insert(&source, &child, before);
+    let sent = source.send_signal(Pid::from(&child), TOKEN, libc::SIGKILL);
+    let_die(&mut child);
+    let ended = child.wait().unwrap();
+    if source.kernel.prove_proc().is_some() {
+        let is_refused = matches!(sent, Err(WatchError::NoSuchProcess { .. }));
+        assert!(is_refused, "{sent:?}");
+        assert!(ended.success());
+    }
+}
+
 /// The look finds the zombie of the pid's next child. Its signal cannot have come before that of the
 /// first child.
 #[test]

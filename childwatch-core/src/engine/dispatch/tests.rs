@@ -322,6 +322,23 @@ fn callbacks_have_the_creators_mask_and_the_thread_has_its_own_after_them() {
     }
 }
 
+/// The thread then drops the source, and no handler of the program runs on it meanwhile.
+#[test]
+fn after_a_callback_that_ends_the_watcher_the_thread_has_its_own_mask() {
+    let mut context = context();
+    let former = SignalMask::block(libc::SIGWINCH);
+    let own = SignalMask::current().unwrap().blocked();
+    let dispatch = Arc::new(Dispatch::new());
+    let token = registered(&dispatch);
+    let ended = Arc::clone(&dispatch);
+    joined(&dispatch, token, Box::new(move |_| drop(ended.stop())));
+    let Round { next, .. } = dispatch.run_round(&mut context, &mut exited(token), disarms_nothing);
+    let after = SignalMask::current().unwrap().blocked();
+    former.set().unwrap();
+    assert_eq!(next, Next::Stop);
+    assert_eq!(after, own);
+}
+
 /// The thread lets the signal through at once that the callback has left pending: no other thread can
 /// take it.
 #[test]
