@@ -157,7 +157,7 @@ pub(crate) fn spawn(
     debug_assert!(name.len() <= NAME_BYTES, "Linux cuts {name:?}");
     let before =
         SignalMask::block_asynchronous().map_err(|source| refused("pthread_sigmask", source))?;
-    let _restored = Restored(before);
+    let restored = Restored(before);
     let start = Arc::new(Start::default());
     let spawned = Builder::new().name(name.to_owned()).spawn({
         let start = Arc::clone(&start);
@@ -172,6 +172,7 @@ pub(crate) fn spawn(
     });
     match spawned {
         Ok(handle) => {
+            drop(restored);
             start.wait();
             Ok(QuietThread { handle, start })
         }

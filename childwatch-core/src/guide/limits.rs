@@ -1,10 +1,12 @@
 //! What a program must know of every watcher, with the ways around. Backends add points of their
-//! own.
+//! own: see the documentation of `childwatch-pidfd` and `childwatch-sigchld`.
 //!
-//! A watcher has a thread, and callbacks run on it. A [`DrivenWatcher`] has none: its callbacks run
-//! on the thread of the program that drives, and have the properties of that thread. Some properties
-//! that look like the process's belong to a thread. Backends add points of their own: see the
-//! documentation of `childwatch-pidfd` and `childwatch-sigchld`.
+//! A watcher has a thread, and callbacks run on it. Most of the points have this cause: the kernel and
+//! the C library treat a process with a second thread differently, and some properties that look
+//! like the process's belong to a thread. Those that we know are below. If your program must have one thread,
+//! or must not share what a thread has, [drive](crate::guide::own_loop) the watcher: a
+//! [`DrivenWatcher`] has no thread. Its callbacks run on the thread of the program that drives, and have
+//! the properties of that thread.
 //!
 //! - **Never wait for an exit inside a callback.** A callback that blocks on
 //!   [`PidWatcherExt::exited`] waits for another callback, which cannot run before this
@@ -64,9 +66,6 @@
 //!   thread (`SECCOMP_RET_KILL_THREAD`, libseccomp's `SCMP_ACT_KILL`), or strict mode does, the
 //!   process lives on as well. *Way around:* drop the watcher before, end by `exit` or `_exit`, kill the
 //!   process (`SECCOMP_RET_KILL_PROCESS`), or [drive](crate::guide::own_loop) the watcher.
-//! - **A watcher takes a tenth of a second in a constructor** of a shared library that is loaded by `dlopen`. glibc
-//!   holds a lock meanwhile that the watcher's thread needs to begin, and making the watcher waits
-//!   for the thread. *Way around:* make the watcher when it is first needed.
 //! - **No session keyring from a child with a thread running.** A child such as
 //!   `keyctl new_session` gives its parent a new session keyring (`KEYCTL_SESSION_TO_PARENT`). The
 //!   kernel refuses that if the parent has more than one thread (`EPERM`). *Way around:* let the
@@ -171,7 +170,7 @@
 //! - **Do not wait for a watcher in a constructor of a shared library.** With glibc, each thread of
 //!   Rust's std takes the dynamic loader's lock when it begins, and `dlopen` holds this lock while it
 //!   runs the constructors of a library. So a watcher that a constructor makes reports nothing
-//!   until `dlopen` returns. If the constructor drops the watcher, or waits for an exit without a
+//!   until `dlopen` returns, and making it takes a tenth of a second. If the constructor drops the watcher, or waits for an exit without a
 //!   timeout, it waits for ever. *Way around:* drop and wait after `dlopen` has returned, or drive
 //!   the watcher in the constructor.
 //! - **Do not unload a plugin that has a watcher.** The watcher's thread runs the
