@@ -613,6 +613,43 @@ mod tests {
         source.disarm(TOKEN);
         child.wait().unwrap();
     }
+
+    /// The kernel keeps an entry of epoll as long as any duplicate of its pidfd is open.
+    #[test]
+    fn a_pidfd_that_the_program_has_leaves_no_entry_in_epoll() {
+        let (source, mut waiter) = PidfdSource::new().unwrap();
+        let entries = || {
+            let epoll = source.registry.as_raw_fd();
+            let text = fs::read_to_string(format!("/proc/self/fdinfo/{epoll}")).unwrap();
+            text.lines().filter(|line| line.starts_with("tfd:")).count()
+        };
+        let before = entries();
+        let arms: [&dyn Fn(Pid) -> OwnedFd; 2] = [
+            &|pid| {
+                source.arm(pid, TOKEN).unwrap();
+                source.pidfd(pid, TOKEN).unwrap()
+            },
+            &|pid| {
+                let number = rustix::process::Pid::from_raw(pid.as_raw()).unwrap();
+                let own = pidfd_open(number, PidfdFlags::empty()).unwrap();
+                source.arm_pidfd(pid, own.as_fd(), TOKEN).unwrap();
+                own
+            },
+        ];
+        for arm in arms {
+            let mut child = zombie();
+            let kept = arm(Pid::from(&child));
+            let mut reports = Vec::new();
+            source.wait(&mut waiter, &mut reports).unwrap();
+            assert_eq!(reports.len(), 1);
+            assert_eq!(entries(), before + 1);
+            source.disarm(TOKEN);
+            assert_eq!(entries(), before);
+            drop(kept);
+            child.wait().unwrap();
+        }
+    }
+
     /// S10: the timer is set to what the events of this call have left.
     #[test]
     fn a_collect_sets_its_timer_after_its_events() {

@@ -500,6 +500,35 @@ mod tests {
         }
     }
 
+    struct Panics;
+
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            // Without the hook's message.
+            std::panic::resume_unwind(Box::new("a waker's panic"));
+        }
+    }
+
+    #[test]
+    fn a_waker_that_panics_leaves_no_other_task_asleep() {
+        let arrivals = Arc::new(Arrivals::new());
+        let key = arrivals.enter(pid());
+        let (sender, noted) = mpsc::channel();
+        let note = Executor {
+            arrivals: Arc::clone(&arrivals),
+            sender,
+        };
+        let panics = || Waker::from(Arc::new(Panics));
+        for waker in [panics(), Waker::from(Arc::new(note)), panics()] {
+            let place = arrivals.new_place();
+            assert_eq!(arrivals.poll(place, &waker), Found::Nothing);
+        }
+        let reports = || arrivals.report(key, Some(Exit::new(pid(), None)));
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(reports));
+        assert!(panicked.is_err(), "the first panic goes on");
+        assert_eq!(noted.try_recv(), Ok(("woken", true)));
+    }
+
     #[test]
     fn the_executors_code_runs_without_the_lock() {
         let set = ExitSet::new(InCopy);

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::sync::{Mutex, Weak};
 
 use super::*;
@@ -11,14 +13,14 @@ use crate::contract::watcher::PidWatcher;
 use crate::engine::driven::DrivenWatcher;
 use crate::watchers::simulated::{SimulatedProcesses, SimulatedSource};
 
-type Meanwhile = fn(&DrivenWatcher<Planned>, Pid);
+type Meanwhile = Box<dyn Fn(&DrivenWatcher<Planned>) + Send>;
 
 /// A source over simulated processes. What happens during its next calls is planned.
 struct Planned {
     source: SimulatedSource,
     /// The pids of the next pidfds.
     pids: Mutex<VecDeque<Result<Pid, PidfdFault>>>,
-    /// What another thread does during the next signal, which then finds no such token.
+    /// What another thread does during the next signal or look, which then finds no such token.
     meanwhile: Mutex<Option<(Weak<DrivenWatcher<Planned>>, Meanwhile)>>,
 }
 
@@ -52,13 +54,18 @@ impl ExitSource for Planned {
     }
 
     fn look(&self, token: Token) -> Option<Report> {
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let Some((watcher, changes)) = meanwhile {
+            changes(&watcher.upgrade().unwrap());
+            return None;
+        }
         self.source.look(token)
     }
 
     fn send_signal(&self, pid: Pid, token: Token, signal: i32) -> Result<(), WatchError> {
         let meanwhile = self.meanwhile.lock().unwrap().take();
         if let Some((watcher, changes)) = meanwhile {
-            changes(&watcher.upgrade().unwrap(), pid);
+            changes(&watcher.upgrade().unwrap());
             return Err(WatchError::NotRegistered { pid });
         }
         self.source.send_signal(pid, token, signal)
@@ -115,18 +122,37 @@ fn a_pidfd_whose_process_had_the_pid_before_is_not_that_of_the_registered_proces
     });
 }
 
+/// The registration of `pid` ends during the next look or signal, and perhaps is made anew.
+fn ends_meanwhile(watcher: &Arc<DrivenWatcher<Planned>>, pid: Pid, is_made_anew: bool) {
+    let changes: Meanwhile = Box::new(move |watcher| {
+        watcher.unregister_pid(pid);
+        if is_made_anew {
+            watcher.register_pid(pid).unwrap();
+        }
+    });
+    let changes = (Arc::downgrade(watcher), changes);
+    *watcher.source().meanwhile.lock().unwrap() = Some(changes);
+}
+
+/// C1: the process is a zombie during the whole call.
+#[test]
+fn an_exit_is_found_though_the_registration_ends_during_the_look() {
+    for is_made_anew in [false, true] {
+        with_registered(|processes, watcher, pid| {
+            processes.exit(pid, ExitStatus::from_raw(3 << 8));
+            ends_meanwhile(watcher, pid, is_made_anew);
+            let found = watcher.try_wait(pid).unwrap().expect("it is a zombie");
+            assert_eq!(found.status(), Some(ExitStatus::from_raw(3 << 8)));
+        });
+    }
+}
+
 /// C20: the process is registered before and after the call, under another token.
 #[test]
 fn a_registration_that_is_made_anew_during_a_call_is_asked_about() {
-    let ends: Meanwhile = |watcher, pid| watcher.unregister_pid(pid);
-    let is_made_anew: Meanwhile = |watcher, pid| {
-        watcher.unregister_pid(pid);
-        watcher.register_pid(pid).unwrap();
-    };
-    for (meanwhile, is_sent) in [(ends, false), (is_made_anew, true)] {
+    for is_sent in [false, true] {
         with_registered(|processes, watcher, pid| {
-            let changes = (Arc::downgrade(watcher), meanwhile);
-            *watcher.source().meanwhile.lock().unwrap() = Some(changes);
+            ends_meanwhile(watcher, pid, is_sent);
             match watcher.send_signal(pid, 15) {
                 Ok(()) => assert!(is_sent),
                 Err(WatchError::NotRegistered { .. }) => assert!(!is_sent),

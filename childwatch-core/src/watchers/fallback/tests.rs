@@ -507,6 +507,21 @@ fn a_primary_that_has_panicked_and_cannot_be_woken_holds_up_no_drop() {
     receiver.recv_timeout(LONG).expect("the drop returns");
 }
 
+/// Its thread waits in the kernel, and cannot be told to end.
+#[test]
+fn a_secondary_that_cannot_be_woken_holds_up_no_drop() {
+    let processes = SimulatedProcesses::new();
+    let watcher = watcher(&processes, nothing, nothing);
+    let failing = &watcher.0.source().link.secondary.failing_wakes;
+    failing.store(usize::MAX, Ordering::SeqCst);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        drop(watcher);
+        sender.send(()).unwrap();
+    });
+    receiver.recv_timeout(LONG).expect("the drop returns");
+}
+
 /// Two processes. The second one spills over.
 fn one_each(
     processes: &SimulatedProcesses,
