@@ -96,6 +96,14 @@
 //!   does for a builtin with `3>file`, an exit meanwhile is reported without a status.
 //!   *Way around:* close descriptors before the first watcher is
 //!   made, or set close-on-exec on them (`close_range` with `CLOSE_RANGE_CLOEXEC`).
+//! - **Do not open missing standard streams while another thread calls the watcher.** If the
+//!   program has no file with the number 0, 1 or 2, a new descriptor of the watcher may get that number. The
+//!   watcher makes another one and closes the first. If another thread opens a stream in these
+//!   microseconds, by `dup2` to a fixed number as `daemon(3)` does, the watcher closes that stream.
+//!   *Way around:* open the streams before the first watcher is made.
+//! - **A container's first process that calls `reboot`** has the status 0 if somebody has reaped it before
+//!   the watcher looks (C6), and always for a watcher that waits until it is reaped. *Way around:* let the
+//!   watcher tell the exit, and reap then.
 //! - **Do not use the watcher on a thread that has called `unshare(CLONE_FILES)`**, or
 //!   `close_range` with `CLOSE_RANGE_UNSHARE`. A registration opens the pidfd in the table of
 //!   that thread, and the watcher's thread looks for the number in its own. The exit may be

@@ -435,6 +435,10 @@ impl ExitSource for PidfdSource {
         let _ = self.asks_for_usage.set(());
     }
 
+    fn awaits_reaping(&self) -> bool {
+        self.awaits == Awaits::Reaping
+    }
+
     fn wait(&self, waiter: &mut PidfdWaiter, reports: &mut Vec<Report>) -> io::Result<()> {
         let limit = waiter.releases.time_left();
         self.take_events(waiter, limit, reports).map(drop)
@@ -612,6 +616,17 @@ mod tests {
         assert_eq!(waiter.releases.time_left(), None);
         source.disarm(TOKEN);
         child.wait().unwrap();
+    }
+
+    /// A `FallbackWatcher` over one that does and one that does not would mean both.
+    #[test]
+    fn a_source_says_whether_it_awaits_reapings() {
+        let (source, _waiter) = PidfdSource::new().unwrap();
+        assert!(!source.awaits_reaping());
+        match PidfdSource::until_reaped() {
+            Ok((source, _waiter)) => assert!(source.awaits_reaping()),
+            Err(refused) => assert!(matches!(refused, WatchError::Unsupported { .. })),
+        }
     }
 
     /// The kernel keeps an entry of epoll as long as any duplicate of its pidfd is open.

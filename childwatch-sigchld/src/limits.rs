@@ -18,7 +18,7 @@
 //! | The same, and it transfers much in one call. | A blocking `write`, `writev`, `send` or `sendfile` to a pipe or socket, a `sendmmsg`, a `recv` with `MSG_WAITALL`, a `recvmmsg`, a `read` from a terminal with `VMIN`, a `read` of `/dev/urandom` or `/dev/zero`, a `getrandom` of more than 256 bytes, and a `copy_file_range` between files may return a part of the size when a child exits or stops, with `SA_RESTART` too. The rest of the data is lost if the program takes the call for a whole one. A `close` of a socket with `SO_LINGER` returns before the time is over, and without an error. | Block `SIGCHLD` on the threads concerned, or repeat the call for the rest, as std's `write_all` and `read_exact` do. |
 //! | Its handler of `SIGCHLD` starts a process, or executes a program. | The signals 32 and 33, which the C library keeps to itself, are blocked there. If an action of signal-hook does so, and there was no other handler of `SIGCHLD` when the first child was watched, all signals but the synchronous ones are, also SIGTERM. | Set the mask between fork and exec, or let the handler only wake a loop. |
 //! | Its handler was installed with `SA_RESETHAND`. | The handler is called for every signal, not only for the first. | Let the handler ignore the others. |
-//! | It, or another library, sets another handler, or removes signal-hook's actions. | Exits are reported by the heartbeat, at most about a second late. The watcher does not undo the change. If the other handler calls the one that it found with the number of the signal alone, as `signal` suggests, that takes garbage for the other arguments. signal-hook ends the program by SIGABRT if the second is null. | Call the handler that was found, with all three arguments (`SA_SIGINFO`). |
+//! | It, or another library, sets another handler, or removes signal-hook's actions. | Exits are reported by the heartbeat, at most about a second late. The watcher does not undo the change. (If another thread sets a handler in the microseconds in which the first child is watched, its flags and its mask may be those for no handler.) If the other handler calls the one that it found with the number of the signal alone, as `signal` suggests, that takes garbage for the other arguments. signal-hook ends the program by SIGABRT if the second is null. | Call the handler that was found, with all three arguments (`SA_SIGINFO`). |
 //! | It resets `SIGCHLD` to its default action or ignores it, as servers do in their workers. | The same for a watcher that has watched a child before. While the signal is ignored, the kernel reaps the children, and those exits have no status. A watcher that watches its first child after that installs a handler again. It calls neither the handler that the program had nor signal-hook's actions. | In a copy: make the copy's watchers after the reset. |
 //! | Its handler calls the handler that it found, and it installs its handler again after ours. | The two handlers call each other until the stack ends: the next `SIGCHLD` crashes the program. | [`with_forwarder`](SigchldWatcher::with_forwarder), or install the handler once. |
 //! | It had no handler of `SIGCHLD`, and calls [`std::process::exit`] on another thread than its first, for example in a callback. | Rust's std (up to 1.95 at least) unmaps the first thread's alternate signal stack before it runs exit handlers. A child that exits in the microseconds around that may end the program by SIGSEGV. If it watches its first child in an exit handler, any exit after that may. (The exit that a callback reports is a danger only if the first thread loses its processor in the last instructions of the handler, or for more than a second in the handler: the callback waits for the rest.) | Exit on the first thread, or block `SIGCHLD` there. |
@@ -69,7 +69,7 @@
 //!   |---|---|
 //!   | proven by `/proc`, and the signal of the old process was not merged | at once |
 //!   | proven by `/proc`, and the signal was merged or lost | within a heartbeat or two, if at most 16 children are watched; a heartbeat compares the starts of 16 children, and they take turns |
-//!   | not proven | when the new process ends, with the status from its own signal or `None`; until then the new process cannot be registered |
+//!   | not proven | when the new process ends, with the status from its own signal, or `None` (see below for two exits before one look); until then the new process cannot be registered |
 //!
 //!   The proof needs a `/proc` of the program's own pid namespace, and a file descriptor to
 //!   read it. The new process must have started in a later tick (10 ms) than that in which
@@ -83,6 +83,12 @@
 //!     another process. If the kernel itself reaps children, the call returns
 //!     [`Unsupported`](WatchError::Unsupported) instead.
 //!   - The pid was reused by another child of this program, and that is not proven (see above).
+//! - **A container's first process that calls `reboot`** ends by SIGHUP or SIGINT, and its signal says
+//!   that it has exited with 0 (C6). If it is reaped before the watcher looks, its status is 0. If
+//!   it was registered in the tick of its start, it is reported without a status.
+//! - **A forged signal.** If a program queues `SIGCHLD` by hand as the kernel would send it (`CLD_EXITED` and
+//!   the pid of a child), nothing is reported for that. When the child exits, it may be reported without a
+//!   status.
 //! - **A late signal.** If `SIGCHLD` is blocked on all threads, or forwarded late, the signal
 //!   of a pid's former process may come when the pid is registered again. If the new child
 //!   is reaped before the watcher looks, it may be reported with the status of the former

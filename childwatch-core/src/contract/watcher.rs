@@ -81,9 +81,11 @@ use crate::contract::stats::WatcherStats;
 /// - **\[C6\] truth.** [`Exit`](crate::Exit) has the code, or the signal and core-dump flag,
 ///   whenever the kernel can still tell them to this backend. From Linux 6.15 on, a pidfd also
 ///   tells the status of every child that the kernel or another part of the program has reaped.
-///   Otherwise the status is `None`, and never an invented 0. (Before Linux 5.17 the kernel itself
-///   errs until the child is reaped: if the first thread of a process ended before the others, the
-///   kernel shows the code of that thread.)
+///   Otherwise the status is `None`, and never an invented 0. The kernel itself errs in two cases.
+///   Before Linux 5.17, until the child is reaped: if the first thread of a process ended before the
+///   others, the kernel shows the code of that thread. And if the first process of a pid
+///   namespace calls `reboot`, its parent gets SIGHUP or SIGINT from `wait`, and everybody else 0: the
+///   signal `SIGCHLD`, and a pidfd after the reaping (seen with 6.18).
 ///   A watcher may be created to ask for the [`ResourceUsage`](crate::ResourceUsage) of children. It
 ///   then returns the usage of each child that has not been reaped when it looks, if the kernel
 ///   tells it. Otherwise the usage is `None`, and never an invented zero. It may lack the last steps of

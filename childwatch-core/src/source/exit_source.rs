@@ -162,6 +162,12 @@ pub trait ExitSource: fmt::Debug + Send + Sync + 'static {
     /// the source knows it (S7). The default does nothing.
     fn ask_for_resource_usage(&self) {}
 
+    /// Returns `true` if the source reports that a process has been reaped, and not that it has
+    /// exited (C21). The answer is always the same. The default is `false`.
+    fn awaits_reaping(&self) -> bool {
+        false
+    }
+
     /// Adds what the source counts to `stats`: the numbers that are `Option`s. The engine sets the
     /// others. The default adds nothing.
     fn add_stats(&self, _stats: &mut WatcherStats) {}

@@ -4,7 +4,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::{Child, Command};
 
@@ -14,6 +14,7 @@ use rustix::process::WaitId;
 use crate::contract::error::WatchError;
 use crate::contract::pid::Pid;
 use crate::contract::watcher::PidWatcher;
+use crate::source::descriptors::keep_clear;
 use crate::wait::refused_child::{SpawnedChild, reap};
 
 /// The code with which a Rust program exits after a panic in `main`.
@@ -63,7 +64,7 @@ pub(crate) unsafe fn fork_watchable<W: PidWatcher + ?Sized>(
     watcher: &W,
     child: impl FnOnce() -> Infallible,
 ) -> io::Result<Pid> {
-    let (gate, opener) = pipe_with(PipeFlags::CLOEXEC)?;
+    let Gate { gate, opener } = keep_clear(Gate::new)?;
     // SAFETY: the copy runs only `wait_for_gate` (system calls) and `child`, for
     // which the caller answers.
     match unsafe { libc::fork() } {
@@ -99,6 +100,27 @@ pub(crate) unsafe fn fork_watchable<W: PidWatcher + ?Sized>(
                 }
             }
         }
+    }
+}
+
+/// A pipe. The child reads from `gate` what the parent writes to `opener`.
+struct Gate {
+    gate: OwnedFd,
+    opener: OwnedFd,
+}
+
+impl Gate {
+    fn new() -> io::Result<Self> {
+        let (gate, opener) = pipe_with(PipeFlags::CLOEXEC)?;
+        Ok(Gate { gate, opener })
+    }
+}
+
+/// The lower number of the two, so that both can be kept clear of the standard streams. What the program
+/// prints to a closed one would be an order.
+impl AsRawFd for Gate {
+    fn as_raw_fd(&self) -> RawFd {
+        self.gate.as_raw_fd().min(self.opener.as_raw_fd())
     }
 }
 

@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, PoisonError};
 
 use crate::contract::delegate::delegate_pid_watcher;
-use crate::contract::error::WatchError;
+use crate::contract::error::{WatchError, not_offered};
 use crate::contract::pid::Pid;
 use crate::contract::stats::WatcherStats;
 use crate::engine::backoff::Backoff;
@@ -60,7 +60,8 @@ impl<P: ExitSource, S: ExitSource> FallbackWatcher<P, S> {
     /// - [`ResourceLimit`](WatchError::ResourceLimit) if a limit or the memory does not allow two
     ///   more threads.
     /// - [`Unsupported`](WatchError::Unsupported) if a sandbox forbids threads or signal masks,
-    ///   or the process has unshared its pid namespace.
+    ///   or the process has unshared its pid namespace. The same if one source reports exits and
+    ///   the other reapings (C21).
     /// - [`Os`](WatchError::Os) with any other answer of the kernel.
     pub fn new(
         (primary, waiter): (P, P::Waiter),
@@ -76,7 +77,8 @@ impl<P: ExitSource, S: ExitSource> FallbackWatcher<P, S> {
     ///
     /// [`ResourceLimit`](WatchError::ResourceLimit),
     /// [`Unsupported`](WatchError::Unsupported) or [`Os`](WatchError::Os) if there is no epoll
-    /// instance over the two sources. Each error drops both.
+    /// instance over the two sources. [`Unsupported`](WatchError::Unsupported) too if one source reports
+    /// exits and the other reapings (C21). Each error drops both.
     pub fn driven(
         primary: (P, P::Waiter),
         secondary: (S, S::Waiter),
@@ -143,6 +145,7 @@ struct Link<S> {
 
 impl<P: ExitSource, S: ExitSource> FallbackSource<P, S> {
     fn new(primary: P, (secondary, waiter): (S, S::Waiter)) -> Result<Self, WatchError> {
+        check_alike(&primary, &secondary)?;
         let primary = Arc::new(primary);
         let link = Arc::new(Link {
             secondary,
@@ -166,6 +169,18 @@ impl<P: ExitSource, S: ExitSource> FallbackSource<P, S> {
             spilled: Spilled::default(),
             thread: Some(thread),
         })
+    }
+}
+
+/// Otherwise a callback would mean an exit or a reaping, depending on the descriptors that are left.
+fn check_alike(primary: &impl ExitSource, secondary: &impl ExitSource) -> Result<(), WatchError> {
+    if primary.awaits_reaping() == secondary.awaits_reaping() {
+        Ok(())
+    } else {
+        Err(not_offered(
+            "exits from one source and reapings from the other",
+            None,
+        ))
     }
 }
 
@@ -220,6 +235,10 @@ impl<P: ExitSource, S: ExitSource> ExitSource for FallbackSource<P, S> {
     fn ask_for_resource_usage(&self) {
         self.primary.ask_for_resource_usage();
         self.link.secondary.ask_for_resource_usage();
+    }
+
+    fn awaits_reaping(&self) -> bool {
+        self.primary.awaits_reaping()
     }
 
     fn add_stats(&self, stats: &mut WatcherStats) {

@@ -5,15 +5,23 @@
 //! the library loses it when the program calls `daemon(3)`. That call replaces the files 0 to
 //! 2 by `/dev/null`, whatever they are. What the program prints before that goes to that file.
 
-use childwatch_core::PidWatcher;
+#![expect(unsafe_code, reason = "`fork_watchable`, `_exit`")]
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use childwatch_core::{
+    Exit, ExitCallback, Pid, PidWatcher, PidWatcherExt, Unregistered, WatchError, WatchHandle,
+};
 
 use super::life::{Around, Life};
+use crate::backend::feature::Feature;
 use crate::backend::stage::Stage;
 use crate::hosts::exception::Moment;
 use crate::hosts::host::Host;
 use crate::kit::child::End;
 use crate::kit::probe::Probe;
-use crate::kit::sys::streams;
+use crate::kit::sys::{death, streams};
 
 pub(super) const HOST: Host = Host {
     name: "without-streams",
@@ -28,6 +36,14 @@ fn live(life: &Life<'_>) {
     life.goes_on(|around| {
         if let Some(watcher) = around.watcher {
             watch_without_streams(life.stage(), watcher);
+            if life
+                .stage()
+                .backend()
+                .offers(Feature::RealProcesses)
+                .is_ok()
+            {
+                fork_without_streams(watcher);
+            }
         }
         streams::open_streams_as_a_daemon();
         let streams = streams::streams_lead_nowhere();
@@ -56,4 +72,68 @@ fn watch_without_streams(stage: &Stage<'_>, watcher: &dyn PidWatcher) {
     child.die(End::Code(3));
     let told = probe.ran_once().status();
     assert_eq!(told, child.reap());
+}
+
+/// What the program prints meanwhile must not go to the child, which waits for its order.
+fn fork_without_streams(watcher: &dyn PidWatcher) {
+    fn exits() -> Infallible {
+        // SAFETY: takes a plain number.
+        unsafe { libc::_exit(3) }
+    }
+    streams::open_streams_as_a_daemon();
+    let looking = LooksAtStreams {
+        watcher,
+        were_closed: AtomicBool::new(false),
+    };
+    streams::close_streams();
+    // SAFETY: the child ends at once.
+    let forked = unsafe { looking.fork_watchable(exits) };
+    streams::open_streams_as_a_daemon();
+    let pid = forked.expect("the watcher takes a child");
+    assert!(
+        looking.were_closed.into_inner(),
+        "a file of the library's has the number of a stream"
+    );
+    watcher.unregister_pid(pid);
+    let status = death::reap(pid).expect("a child");
+    assert_eq!(status.code(), Some(3));
+}
+
+/// A watcher that looks, when a child is registered, whether the streams are closed.
+#[derive(Debug)]
+struct LooksAtStreams<'a> {
+    watcher: &'a dyn PidWatcher,
+    were_closed: AtomicBool,
+}
+
+impl PidWatcher for LooksAtStreams<'_> {
+    fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
+        self.were_closed
+            .store(streams::are_closed(), Ordering::SeqCst);
+        self.watcher.register_pid(pid)
+    }
+
+    fn unregister_pid(&self, pid: Pid) {
+        self.watcher.unregister_pid(pid);
+    }
+
+    fn register_callback(
+        &self,
+        pid: Pid,
+        callback: ExitCallback,
+    ) -> Result<WatchHandle, WatchError> {
+        self.watcher.register_callback(pid, callback)
+    }
+
+    fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
+        self.watcher.unregister_callback(handle)
+    }
+
+    fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError> {
+        self.watcher.watch(pid, callback)
+    }
+
+    fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
+        self.watcher.try_wait(pid)
+    }
 }

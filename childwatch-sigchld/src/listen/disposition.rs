@@ -16,20 +16,57 @@ use signal_hook::consts::SIGCHLD;
 /// The handler that was installed over none, or 0. It has got `SA_ONSTACK`.
 static OVER_NONE: AtomicUsize = AtomicUsize::new(0);
 
-/// Gives the handler that has just been installed the flags and the mask that were there before, as
-/// [`merged`] says.
+/// Gives signal-hook's handler, which has just been installed, the flags and the mask that were there
+/// before, as [`merged`] says.
+///
+/// Another thread may have installed its own handler since. That stays as it is. (If another thread
+/// has installed one between the read of `before` and signal-hook's, ours calls it, with the flags for
+/// no handler.)
 ///
 /// # Errors
 ///
 /// Any error of `sigaction`.
 pub(super) fn correct(before: &libc::sigaction) -> io::Result<()> {
     let now = disposition()?;
-    let merged = merged(before, &now);
-    set_disposition(&merged)?;
-    if !has_handler(before) {
-        leave_at_exit(&merged);
+    // signal-hook's may have been there before, for another part of the program.
+    let is_signal_hooks = is_as_signal_hook_installs(&now)
+        || has_handler(&now) && now.sa_sigaction == before.sa_sigaction;
+    if is_signal_hooks {
+        correct_found(before, &now)
+    } else {
+        Ok(())
+    }
+}
+
+/// As [`correct`], if `now` was found.
+fn correct_found(before: &libc::sigaction, now: &libc::sigaction) -> io::Result<()> {
+    let is_over_none = !has_handler(before);
+    if set_instead_of(now, &merged(before, now))? && is_over_none {
+        leave_at_exit(now);
     }
     Ok(())
+}
+
+/// Sets an action in the place of `found`. If another thread has set a handler meanwhile, that stays,
+/// and the answer is `false`.
+fn set_instead_of(found: &libc::sigaction, action: &libc::sigaction) -> io::Result<bool> {
+    let replaced = replace_disposition(action)?;
+    let is_well = !has_handler(&replaced) || replaced.sa_sigaction == found.sa_sigaction;
+    if !is_well {
+        set_disposition(&replaced)?;
+    }
+    Ok(is_well)
+}
+
+/// Returns `true` if the flags and the mask are those with which signal-hook installs its handler. Its
+/// address is not public.
+fn is_as_signal_hook_installs(action: &libc::sigaction) -> bool {
+    /// The C library's part, which some architectures need (`<asm/signal.h>`).
+    const SA_RESTORER: libc::c_int = 0x0400_0000;
+    let flags = action.sa_flags & !SA_RESTORER;
+    // SAFETY: the set is initialised.
+    let blocks = |signal| unsafe { libc::sigismember(&raw const action.sa_mask, signal) == 1 };
+    has_handler(action) && flags == libc::SA_RESTART | libc::SA_SIGINFO && !(1..=64).any(blocks)
 }
 
 /// Installs `handler` unless the process has one. It gets the flags and the mask that [`merged`]
@@ -53,21 +90,18 @@ fn install_over(before: &libc::sigaction, handler: Handler) -> io::Result<bool> 
     ours.sa_sigaction = handler as libc::sighandler_t;
     ours.sa_flags = libc::SA_SIGINFO;
     let merged = merged(before, &ours);
-    let replaced = replace_disposition(&merged)?;
-    if has_handler(&replaced) && replaced.sa_sigaction != merged.sa_sigaction {
-        // Another thread has installed its handler in between.
-        set_disposition(&replaced)?;
-        return Ok(false);
+    let is_installed = set_instead_of(&merged, &merged)?;
+    if is_installed {
+        leave_at_exit(&merged);
     }
-    leave_at_exit(&merged);
-    Ok(true)
+    Ok(is_installed)
 }
 
 /// A handler with `SA_SIGINFO`.
 pub(super) type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
 
-fn leave_at_exit(merged: &libc::sigaction) {
-    OVER_NONE.store(merged.sa_sigaction, Ordering::SeqCst);
+fn leave_at_exit(handler: &libc::sigaction) {
+    OVER_NONE.store(handler.sa_sigaction, Ordering::SeqCst);
     // SAFETY: the function may run at any time, also twice. If it cannot be registered,
     // nothing else suffers.
     unsafe { libc::atexit(leave_alternate_stacks) };
@@ -353,6 +387,55 @@ mod tests {
             let stays = disposition().is_ok_and(|now| now.sa_sigaction == programs());
             is_set && is_left && stays && has_flag(libc::SA_RESTART)
         }));
+    }
+
+    /// The handler stays, with its flags.
+    #[test]
+    fn a_handler_that_another_thread_installs_over_signal_hooks_stays() {
+        assert!(in_a_copy(|| {
+            OVER_NONE.store(0, Ordering::SeqCst);
+            let none = action(libc::SIG_DFL, 0);
+            let hooks = action(0x2000, libc::SA_RESTART | libc::SA_SIGINFO);
+            let before_the_look = set_disposition(&action(programs(), libc::SA_NOCLDSTOP)).is_ok()
+                && correct(&none).is_ok()
+                && is_the_programs(libc::SA_NOCLDSTOP);
+            let after_the_look =
+                correct_found(&none, &hooks).is_ok() && is_the_programs(libc::SA_NOCLDSTOP);
+            before_the_look && after_the_look && OVER_NONE.load(Ordering::SeqCst) == 0
+        }));
+    }
+
+    #[test]
+    fn signal_hooks_handler_is_known_by_how_it_is_installed() {
+        assert!(in_a_copy(|| {
+            // Another test may have registered an action for SIGCHLD before.
+            let signal = libc::SIGWINCH;
+            let mut hooks = action(libc::SIG_DFL, 0);
+            // SAFETY: the action does nothing. A null new one only reads; the old one lives across
+            // the call.
+            let is_read = unsafe {
+                signal_hook_registry::register_sigaction(signal, |_| ()).is_ok()
+                    && libc::sigaction(signal, ptr::null(), &raw mut hooks) == 0
+            };
+            is_read && is_as_signal_hook_installs(&hooks)
+        }));
+        assert!(!is_as_signal_hook_installs(&action(libc::SIG_DFL, 0)));
+        let flags = libc::SA_RESTART | libc::SA_SIGINFO;
+        assert!(is_as_signal_hook_installs(&action(0x2000, flags)));
+        for others in [libc::SA_RESTART, flags | libc::SA_NOCLDSTOP] {
+            assert!(!is_as_signal_hook_installs(&action(0x2000, others)));
+        }
+        let mut masked = action(0x2000, flags);
+        // SAFETY: the set lives across the call, and all zeros is a valid set.
+        unsafe { libc::sigaddset(&raw mut masked.sa_mask, libc::SIGUSR1) };
+        assert!(!is_as_signal_hook_installs(&masked));
+    }
+
+    fn is_the_programs(flags: libc::c_int) -> bool {
+        disposition().is_ok_and(|now| {
+            // Without what the C library adds.
+            now.sa_sigaction == programs() && now.sa_flags & 0xff == flags & 0xff
+        })
     }
 
     extern "C" fn nothing(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {}

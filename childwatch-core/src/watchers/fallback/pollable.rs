@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::epoll;
 
+use super::check_alike;
 use super::spilled::Spilled;
 use crate::contract::error::WatchError;
 use crate::contract::pid::Pid;
@@ -40,6 +41,7 @@ impl<P: PollableSource, S: PollableSource> PollableFallbackSource<P, S> {
         (primary, primarys): (P, P::Waiter),
         (secondary, secondarys): (S, S::Waiter),
     ) -> Result<(Self, (P::Waiter, S::Waiter)), WatchError> {
+        check_alike(&primary, &secondary)?;
         let epoll = make_descriptor("epoll_create1", || {
             epoll::create(epoll::CreateFlags::CLOEXEC)
         })?;
@@ -119,6 +121,10 @@ impl<P: PollableSource, S: PollableSource> ExitSource for PollableFallbackSource
     fn ask_for_resource_usage(&self) {
         self.primary.ask_for_resource_usage();
         self.secondary.ask_for_resource_usage();
+    }
+
+    fn awaits_reaping(&self) -> bool {
+        self.primary.awaits_reaping()
     }
 
     fn add_stats(&self, stats: &mut WatcherStats) {

@@ -216,8 +216,9 @@ fn both_sources_are_started_and_tell_of_their_exits() {
 }
 
 /// It only counts how often it is started, and asked for usages. Its descriptor is always readable.
+/// It reports exits or, if the last field is `true`, reapings.
 #[derive(Debug)]
-struct Counted(Arc<AtomicUsize>, OwnedFd);
+struct Counted(Arc<AtomicUsize>, OwnedFd, bool);
 
 impl ExitSource for Counted {
     type Waiter = ();
@@ -246,6 +247,10 @@ impl ExitSource for Counted {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 
+    fn awaits_reaping(&self) -> bool {
+        self.2
+    }
+
     fn wait(&self, _: &mut (), _: &mut Vec<Report>) -> io::Result<()> {
         Ok(())
     }
@@ -271,7 +276,7 @@ fn both_pollable_sources_are_started_once_and_asked_for_usages() {
     let counted = || calls.each_ref().map(|calls| calls.load(Ordering::SeqCst));
     let source = |calls: &Arc<AtomicUsize>| {
         let readable = eventfd(1, EventfdFlags::CLOEXEC).unwrap();
-        (Counted(Arc::clone(calls), readable), ())
+        (Counted(Arc::clone(calls), readable, false), ())
     };
     let [primary, secondary] = calls.each_ref().map(source);
     let (watcher, mut driver) = FallbackWatcher::driven(primary, secondary).unwrap();
@@ -281,6 +286,27 @@ fn both_pollable_sources_are_started_once_and_asked_for_usages() {
     assert_eq!(counted(), [1, 1]);
     let _watcher = watcher.with_resource_usage();
     assert_eq!(counted(), [2, 2]);
+}
+
+/// C21: a callback would mean either, depending on the descriptors that are left.
+#[test]
+fn exits_of_one_source_and_reapings_of_the_other_are_refused() {
+    let source = |awaits_reaping| {
+        let readable = eventfd(1, EventfdFlags::CLOEXEC).unwrap();
+        (Counted(Arc::default(), readable, awaits_reaping), ())
+    };
+    for (one, other) in [(false, true), (true, false)] {
+        let threaded = FallbackWatcher::new(source(one), source(other)).map(drop);
+        let driven = FallbackWatcher::driven(source(one), source(other)).map(drop);
+        for refused in [threaded, driven] {
+            let is_unsupported = matches!(refused, Err(WatchError::Unsupported { .. }));
+            assert!(is_unsupported, "{refused:?}");
+        }
+    }
+    for both in [false, true] {
+        let (watcher, _driver) = FallbackWatcher::driven(source(both), source(both)).unwrap();
+        assert_eq!(watcher.source().awaits_reaping(), both);
+    }
 }
 
 /// A source whose `collect` reports the exit of one token, and then may fail.

@@ -19,6 +19,13 @@ pub(crate) fn close_streams() {
     }
 }
 
+/// Returns `true` if no file has the number of standard input or output.
+pub(crate) fn are_closed() -> bool {
+    // SAFETY: takes plain numbers, and changes nothing.
+    let is_open = |number: &i32| unsafe { libc::fcntl(*number, libc::F_GETFD) } != -1;
+    !STREAMS.iter().any(is_open)
+}
+
 /// Has standard input and output lead nowhere, whatever they are: as `daemon(3)` does.
 pub(crate) fn open_streams_as_a_daemon() {
     let nowhere = OpenOptions::new().read(true).write(true).open(NOWHERE);
