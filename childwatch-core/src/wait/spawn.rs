@@ -64,7 +64,7 @@ pub(crate) unsafe fn fork_watchable<W: PidWatcher + ?Sized>(
     watcher: &W,
     child: impl FnOnce() -> Infallible,
 ) -> io::Result<Pid> {
-    let Gate { gate, opener } = keep_clear(Gate::new)?;
+    let Gate { opener, gate } = keep_clear(Gate::new)?;
     // SAFETY: the copy runs only `wait_for_gate` (system calls) and `child`, for
     // which the caller answers.
     match unsafe { libc::fork() } {
@@ -104,15 +104,18 @@ pub(crate) unsafe fn fork_watchable<W: PidWatcher + ?Sized>(
 }
 
 /// A pipe. The child reads from `gate` what the parent writes to `opener`.
+///
+/// `opener` is dropped first. If it has the number of a stream, the program may print to it until then,
+/// and a pipe without a reader would raise SIGPIPE.
 struct Gate {
-    gate: OwnedFd,
     opener: OwnedFd,
+    gate: OwnedFd,
 }
 
 impl Gate {
     fn new() -> io::Result<Self> {
         let (gate, opener) = pipe_with(PipeFlags::CLOEXEC)?;
-        Ok(Gate { gate, opener })
+        Ok(Gate { opener, gate })
     }
 }
 
