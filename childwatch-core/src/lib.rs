@@ -176,10 +176,11 @@ pub mod source {
     pub use crate::engine::signal_mask::SYNCHRONOUS_SIGNALS;
     pub use crate::engine::threaded::ThreadedWatcher;
     pub use crate::platform::clock;
+    pub use crate::platform::keep_clear::keep_clear;
     pub use crate::platform::readable::await_readable;
     pub use crate::watchers::fallback::PollableFallbackSource;
     pub use crate::watchers::simulated::PollableSimulatedSource;
-    pub use descriptors::{descriptor_refused, keep_clear, make_descriptor};
+    pub use descriptors::{descriptor_refused, make_descriptor};
     pub use exit_source::ExitSource;
     pub use peek::{Detail, Ended, Peeked, peek};
     pub use pollable::PollableSource;

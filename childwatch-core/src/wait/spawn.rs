@@ -14,7 +14,7 @@ use rustix::process::WaitId;
 use crate::contract::error::WatchError;
 use crate::contract::pid::Pid;
 use crate::contract::watcher::PidWatcher;
-use crate::source::descriptors::keep_clear;
+use crate::platform::keep_clear::keep_clear;
 use crate::wait::refused_child::{SpawnedChild, reap};
 
 /// The code with which a Rust program exits after a panic in `main`.

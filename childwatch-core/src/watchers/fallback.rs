@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, PoisonError};
 
 use crate::contract::delegate::delegate_pid_watcher;
-use crate::contract::error::{WatchError, not_offered};
+use crate::contract::error::WatchError;
 use crate::contract::pid::Pid;
 use crate::contract::stats::WatcherStats;
 use crate::engine::backoff::Backoff;
@@ -172,18 +172,6 @@ impl<P: ExitSource, S: ExitSource> FallbackSource<P, S> {
     }
 }
 
-/// Otherwise a callback would mean an exit or a reaping, depending on the descriptors that are left.
-fn check_alike(primary: &impl ExitSource, secondary: &impl ExitSource) -> Result<(), WatchError> {
-    if primary.awaits_reaping() == secondary.awaits_reaping() {
-        Ok(())
-    } else {
-        Err(not_offered(
-            "exits from one source and reapings from the other",
-            None,
-        ))
-    }
-}
-
 impl<P: ExitSource, S: ExitSource> ExitSource for FallbackSource<P, S> {
     type Waiter = P::Waiter;
 
@@ -337,7 +325,7 @@ mod pollable;
 mod spilled;
 
 pub use pollable::PollableFallbackSource;
-use spilled::Spilled;
+use spilled::{Spilled, check_alike};
 
 #[cfg(test)]
 mod tests;

@@ -24,7 +24,7 @@ pub(super) static LAYERED: &[Layered] = &[
         layers: &[
             layer("platform", &[]),
             layer("contract", &[]),
-            layer("source", &["contract"]),
+            layer("source", &["platform", "contract"]),
             layer("engine", &["platform", "contract", "source"]),
             layer("watchers", &["platform", "contract", "source", "engine"]),
             layer("wait", &["platform", "contract"]),

@@ -6,8 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::epoll;
 
-use super::check_alike;
-use super::spilled::Spilled;
+use super::spilled::{Spilled, check_alike};
 use crate::contract::error::WatchError;
 use crate::contract::pid::Pid;
 use crate::contract::stats::WatcherStats;

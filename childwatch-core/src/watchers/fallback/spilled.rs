@@ -1,10 +1,11 @@
-//! [`Spilled`]: which source watches which process.
+//! [`Spilled`]: which source watches which process, and [`check_alike`]: whether two sources can share
+//! them.
 
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 use std::sync::PoisonError;
 
-use crate::contract::error::WatchError;
+use crate::contract::error::{WatchError, not_offered};
 use crate::contract::pid::Pid;
 use crate::contract::stats::WatcherStats;
 use crate::engine::events;
@@ -13,6 +14,21 @@ use crate::platform::sync::{Mutex, MutexGuard};
 use crate::source::exit_source::ExitSource;
 use crate::source::report::Report;
 use crate::source::token::Token;
+
+/// Otherwise a callback would mean an exit or a reaping, depending on the descriptors that are left.
+pub(super) fn check_alike(
+    primary: &impl ExitSource,
+    secondary: &impl ExitSource,
+) -> Result<(), WatchError> {
+    if primary.awaits_reaping() == secondary.awaits_reaping() {
+        Ok(())
+    } else {
+        Err(not_offered(
+            "exits from one source and reapings from the other",
+            None,
+        ))
+    }
+}
 
 /// The tokens that the secondary has armed.
 #[derive(Default)]
