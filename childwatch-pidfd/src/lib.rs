@@ -101,8 +101,8 @@
 //!   watcher makes another one and closes the first. If another thread opens a stream in these
 //!   microseconds, by `dup2` to a fixed number as `daemon(3)` does, the watcher closes that stream.
 //!   *Way around:* open the streams before the first watcher is made.
-//! - **A container's first process that calls `reboot`** has the status 0 if somebody has reaped it before
-//!   the watcher looks (C6), and always for a watcher that waits until it is reaped. *Way around:* let the
+//! - **A container's first process that calls `reboot`** has the status 0 if it is reaped before the watcher
+//!   looks (C6). So a watcher that waits until it is reaped always tells 0. *Way around:* let a
 //!   watcher tell the exit, and reap then.
 //! - **Do not use the watcher on a thread that has called `unshare(CLONE_FILES)`**, or
 //!   `close_range` with `CLOSE_RANGE_UNSHARE`. A registration opens the pidfd in the table of

@@ -20,8 +20,8 @@
 //!    `finished`.
 //! 2. The driving thread waits for callers in one case only: a callback drops the watcher (4).
 //!    Otherwise it takes the lock, and in `pause` it waits for time to pass or for `stop`. Before the
-//!    first callback of a round it waits for half a second at most, without the lock, until the program
-//!    has taken a pending `SIGCHLD` or the watcher ends.
+//!    first callback of a round it waits, without the lock, until the program has taken a pending
+//!    `SIGCHLD`. The end of the watcher ends this wait, and so does half a second.
 //! 3. The thread that drops the watcher joins the watcher's own thread. If the kernel refuses to
 //!    end the wait of that thread, and for a driven watcher, it waits for the end of the round
 //!    instead, on `finished`.

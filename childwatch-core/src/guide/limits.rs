@@ -84,8 +84,8 @@
 //!   is refused (`EAGAIN`). In the same way `unshare(CLONE_FS)` and `unshare(CLONE_NEWNS)` leave the
 //!   working directory, the root and the umask: a later `chdir`, `chroot` or `umask` does not reach
 //!   callbacks. The thread stays in the network namespace that the program leaves, with its
-//!   interfaces, and in the control group of version 1 if the program moves itself by `tasks` and not by
-//!   `cgroup.procs`. *Way around:* make such calls before the first watcher is made, or drop the
+//!   interfaces. It stays in the control group (version 1) if the program moves itself by `tasks`
+//!   and not by `cgroup.procs`. *Way around:* make such calls before the first watcher is made, or drop the
 //!   watcher before them.
 //! - **An exec may lose record locks on old kernels.** Linux 4.15 and 5.4 release the record locks
 //!   (`fcntl`) of a process with more than one thread when it executes a program. Those

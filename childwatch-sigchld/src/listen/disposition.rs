@@ -123,13 +123,14 @@ extern "C" fn leave_alternate_stacks() {
 
 /// Takes `SA_ONSTACK` back, unless the program has installed another handler since.
 fn take_flag_back() {
-    let Ok(mut now) = disposition() else {
+    let Ok(found) = disposition() else {
         return;
     };
-    if now.sa_sigaction == OVER_NONE.load(Ordering::SeqCst) {
-        now.sa_flags &= !libc::SA_ONSTACK;
+    if found.sa_sigaction == OVER_NONE.load(Ordering::SeqCst) {
+        let mut without = found;
+        without.sa_flags &= !libc::SA_ONSTACK;
         // Only a sandbox refuses this. Then everything stays as it is.
-        let _ = set_disposition(&now);
+        let _ = set_instead_of(&found, &without);
     }
 }
 

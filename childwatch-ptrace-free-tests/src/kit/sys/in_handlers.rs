@@ -1,5 +1,4 @@
-//! A handler that makes calls of the C library which POSIX allows there, and a program that is in the
-//! same calls when the handler interrupts it.
+//! A handler that calls the C library, as POSIX allows, and interrupts a program in the same calls.
 
 #![expect(
     unsafe_code,
