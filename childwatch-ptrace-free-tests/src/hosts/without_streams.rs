@@ -10,9 +10,7 @@
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use childwatch_core::{
-    Exit, ExitCallback, Pid, PidWatcher, PidWatcherExt, Unregistered, WatchError, WatchHandle,
-};
+use childwatch_core::{PidWatcher, PidWatcherExt};
 
 use super::life::{Around, Life};
 use crate::backend::feature::Feature;
@@ -20,6 +18,7 @@ use crate::backend::stage::Stage;
 use crate::hosts::exception::Moment;
 use crate::hosts::host::Host;
 use crate::kit::child::End;
+use crate::kit::interposed::Interposed;
 use crate::kit::probe::Probe;
 use crate::kit::sys::{death, streams};
 
@@ -81,59 +80,21 @@ fn fork_without_streams(watcher: &dyn PidWatcher) {
         unsafe { libc::_exit(3) }
     }
     streams::open_streams_as_a_daemon();
-    let looking = LooksAtStreams {
-        watcher,
-        were_closed: AtomicBool::new(false),
-    };
+    let were_closed = AtomicBool::new(false);
+    let looking = Interposed::new(watcher, |watcher, pid| {
+        were_closed.store(streams::are_closed(), Ordering::SeqCst);
+        watcher.register_pid(pid)
+    });
     streams::close_streams();
     // SAFETY: the child ends at once.
     let forked = unsafe { looking.fork_watchable(exits) };
     streams::open_streams_as_a_daemon();
     let pid = forked.expect("the watcher takes a child");
     assert!(
-        looking.were_closed.into_inner(),
+        were_closed.into_inner(),
         "a file of the library's has the number of a stream"
     );
     watcher.unregister_pid(pid);
     let status = death::reap(pid).expect("a child");
     assert_eq!(status.code(), Some(3));
-}
-
-/// A watcher that looks, when a child is registered, whether the streams are closed.
-#[derive(Debug)]
-struct LooksAtStreams<'a> {
-    watcher: &'a dyn PidWatcher,
-    were_closed: AtomicBool,
-}
-
-impl PidWatcher for LooksAtStreams<'_> {
-    fn register_pid(&self, pid: Pid) -> Result<(), WatchError> {
-        self.were_closed
-            .store(streams::are_closed(), Ordering::SeqCst);
-        self.watcher.register_pid(pid)
-    }
-
-    fn unregister_pid(&self, pid: Pid) {
-        self.watcher.unregister_pid(pid);
-    }
-
-    fn register_callback(
-        &self,
-        pid: Pid,
-        callback: ExitCallback,
-    ) -> Result<WatchHandle, WatchError> {
-        self.watcher.register_callback(pid, callback)
-    }
-
-    fn unregister_callback(&self, handle: WatchHandle) -> Unregistered {
-        self.watcher.unregister_callback(handle)
-    }
-
-    fn watch(&self, pid: Pid, callback: ExitCallback) -> Result<WatchHandle, WatchError> {
-        self.watcher.watch(pid, callback)
-    }
-
-    fn try_wait(&self, pid: Pid) -> Result<Option<Exit>, WatchError> {
-        self.watcher.try_wait(pid)
-    }
 }
